@@ -1,0 +1,135 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "base/units.h"
+#include "command.h"
+#include "config/config.h"
+#include "configuration.h"
+#include "job/migration_test_job.h"
+#include "report/json_writer.h"
+#include "report/text_writer.h"
+
+namespace scry::app {
+namespace {
+
+struct Flags {
+  std::string shadow;
+  std::vector<std::string> captures;
+  std::vector<std::string> command;
+  std::string report_dir;
+  std::string timeout;
+  std::string speed = "max";
+  bool keep = false;
+  bool plans = false;
+  bool show_values = false;
+};
+
+// What flags say, then what scry.yaml says of the database and its shadow.
+base::Result<job::MigrationTestRequest> RequestOf(const CommonOptions& common, const Flags& flags) {
+  job::MigrationTestRequest request;
+  SCRY_TRY_ASSIGN(request.shadow, config::ParseShadowName(flags.shadow));
+  request.captures = flags.captures;
+  request.command = flags.command;
+  request.keep = flags.keep;
+  request.show_values = flags.show_values;
+  request.stop_fd = InterruptFd();
+  request.output_fd = common.quiet ? -1 : STDERR_FILENO;
+  if (!flags.timeout.empty()) {
+    SCRY_TRY_ASSIGN(request.timeout_us, base::ParseDuration(flags.timeout));
+  }
+  SCRY_TRY_ASSIGN(request.speed, ParseSpeed(flags.speed));
+  SCRY_TRY_ASSIGN(const std::optional<config::Config> config, LoadConfigIfAny(common));
+  if (config) {
+    request.policy = config->policy();
+    if (config->policy().gate.work || config->policy().gate.lock) {
+      request.notes.push_back(
+          "scry.yaml gates on work or lock, which this version does not judge: only error, result "
+          "and "
+          "latency can gate.");
+    }
+    if (!config->ignore().empty()) {
+      request.notes.push_back(
+          "The ignore rules of scry.yaml are not applied by this version: every finding counts.");
+    }
+    const auto database = config->FindDatabase(request.shadow.database);
+    if (!database.ok() && database.error().code != base::ErrorCode::kNotFound) {
+      return database.error();
+    }
+    if (database.ok()) {
+      request.source = database->source;
+      if (request.captures.empty()) request.captures = database->captures;
+    }
+  }
+  if (request.captures.empty()) {
+    return base::Fail(base::ErrorCode::kUsage,
+                      "no capture to replay: give --capture DIR, or list captures of the database "
+                      "in scry.yaml");
+  }
+  return request;
+}
+
+ExitStatus TestMigration(const CommonOptions& common, const Flags& flags) {
+  const auto request = RequestOf(common, flags);
+  if (!request.ok()) return Refuse(request.error());
+  const auto state = shadow::StateDir::Open(common.state_dir);
+  if (!state.ok()) return Refuse(state.error());
+  TerminalProgress progress(common);
+  const auto report =
+      job::RunMigrationTest(*state, *request, progress, [] { return Interrupted(); });
+  if (!report.ok()) return Refuse(report.error());
+  if (common.json) {
+    PrintResult(report::WriteJson(*report));
+  } else {
+    report::TextOptions options;
+    options.color = WantsColor(common, STDOUT_FILENO);
+    options.columns = std::min<size_t>(TerminalColumns(STDOUT_FILENO), 100);
+    options.plans = flags.plans || common.verbose;
+    PrintResult(report::WriteText(*report, options));
+  }
+  // Printed first: a folder that cannot be written loses nothing.
+  if (!flags.report_dir.empty()) {
+    const base::Status written = job::WriteReportFiles(*report, flags.report_dir);
+    if (!written.ok()) return Refuse(written.error());
+  }
+  return static_cast<ExitStatus>(report->exit_status);
+}
+
+}  // namespace
+
+void AddCiCommand(CLI::App& app, Chosen& chosen) {
+  CLI::App* ci = app.add_subcommand("ci", "Test a migration before it ships.");
+  ci->require_subcommand(1);
+  CLI::App* command = ci->add_subcommand(
+      "test-migration",
+      "Fork a shadow twice, run CMD on one fork, replay captured traffic on both side by side,\n"
+      "and say which queries break, return something else or get slower. CMD finds the fork in\n"
+      "DATABASE_URL and PG*. Without CMD the two forks are equal: a test of the set-up itself.");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("shadow", flags->shadow, "DATABASE/SHADOW, as in 'scry shadow list'")
+      ->required();
+  command->add_option("--capture", flags->captures, "Folder of a capture; may be given again")
+      ->allow_extra_args(false);
+  command->add_option("--report", flags->report_dir, "Leave report.json and report.txt there");
+  command->add_option("--timeout", flags->timeout, "Give up after 10m, 2h (exit status 2)");
+  command->add_option("--speed", flags->speed, "1: as captured, N: N times as fast, max (default)");
+  command->add_flag("--plans", flags->plans, "Whole plans of the slower queries");
+  command->add_flag("--show-values", flags->show_values, "Examples with their constants");
+  command->add_flag("--keep", flags->keep,
+                    "Leave the forks for a look; 'scry shadow gc' removes them");
+  command->add_option("command", flags->command, "After --: the migration");
+  command->footer(
+      "EXIT STATUS\n"
+      "  0 safe to ship        5 regressions         7 the migration itself failed\n"
+      "  1 scry or a server    6 inconclusive       64 wrong usage or configuration\n"
+      "  2 --timeout ran out   3 no such shadow or capture\n"
+      "EXAMPLE\n"
+      "  scry ci test-migration prod-db/ci-main --capture cap -- alembic upgrade head");
+  command->callback([&chosen, flags] {
+    chosen.action = [&chosen, flags] { return TestMigration(chosen.common, *flags); };
+  });
+}
+
+}  // namespace scry::app

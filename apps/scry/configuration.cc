@@ -1,0 +1,66 @@
+#include "configuration.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <filesystem>
+
+#include "base/units.h"
+#include "command.h"
+#include "os/signals.h"
+#include "os/subprocess.h"
+
+namespace scry::app {
+namespace {
+
+config::Environment EnvironmentMap() {
+  config::Environment map;
+  for (const std::string& entry : os::CurrentEnvironment()) {
+    const size_t equals = entry.find('=');
+    if (equals != std::string::npos) map[entry.substr(0, equals)] = entry.substr(equals + 1);
+  }
+  return map;
+}
+
+// Installed by the first call, which main makes before any thread starts.
+const base::Result<os::InterruptFlag>& Interrupt() {
+  static const base::Result<os::InterruptFlag> flag = os::InterruptFlag::Install();
+  return flag;
+}
+
+std::string Here() {
+  std::error_code error;
+  return std::filesystem::current_path(error).string();
+}
+
+}  // namespace
+
+base::Result<config::Config> LoadConfig(const CommonOptions& common) {
+  if (!common.config_path.empty()) return config::Load(common.config_path, EnvironmentMap());
+  return config::LoadNearest(Here(), EnvironmentMap());
+}
+
+base::Result<std::optional<config::Config>> LoadConfigIfAny(const CommonOptions& common) {
+  if (common.config_path.empty() && !config::FindFile(Here())) {
+    return std::optional<config::Config>();
+  }
+  SCRY_TRY_ASSIGN(config::Config config, LoadConfig(common));
+  return std::optional<config::Config>(std::move(config));
+}
+
+base::Result<double> ParseSpeed(const std::string& text) {
+  if (text == "max") return 0.0;
+  double speed = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), speed);
+  if (error != std::errc() || rest != text.data() + text.size() || !(speed > 0) || speed > 1e6) {
+    return base::Fail(base::ErrorCode::kUsage,
+                      fmt::format("'{}' is no speed; write 1, 2.5 or max", base::Printable(text)));
+  }
+  return speed;
+}
+
+int InterruptFd() { return Interrupt().ok() ? Interrupt()->fd() : -1; }
+
+bool Interrupted() { return Interrupt().ok() && Interrupt()->Requested(); }
+
+}  // namespace scry::app

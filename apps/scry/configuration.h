@@ -1,0 +1,24 @@
+// What several commands need to make of flags and scry.yaml.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "config/config.h"
+#include "terminal.h"
+
+namespace scry::app {
+
+// --config, or the nearest scry.yaml. kUsage where there is none.
+base::Result<config::Config> LoadConfig(const CommonOptions& common);
+// The same, but no scry.yaml is no error unless --config names one.
+base::Result<std::optional<config::Config>> LoadConfigIfAny(const CommonOptions& common);
+
+// "max" is 0, "1", "2.5".
+base::Result<double> ParseSpeed(const std::string& text);
+
+// Readable once Ctrl-C came; -1 if signals cannot be caught.
+int InterruptFd();
+
+}  // namespace scry::app

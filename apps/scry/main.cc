@@ -1,0 +1,131 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <exception>
+
+#include "base/units.h"
+#include "command.h"
+#include "pg/conninfo.h"
+
+namespace {
+
+using scry::app::Chosen;
+using scry::app::ColorWhen;
+using scry::app::ExitStatus;
+
+constexpr const char* kVersion = SCRY_VERSION;
+
+constexpr const char* kHelp = R"(scry: ship PostgreSQL schema changes with evidence instead of hope.
+
+It captures the queries production really runs, forks a shadow of the database, runs the
+migration on one fork, replays the captured traffic on the forks side by side, and says in
+one exit status which queries break, return something else, or get slower.
+
+USAGE
+  scry COMMAND [OPTIONS]
+
+SEE IT WORK
+  demo          a shop, its traffic and a bad migration, on a private server; needs nothing
+
+CAPTURE
+  capture       stand between an application and its server, and record what passes
+  log           info | top | cat | verify: what a capture holds
+
+TEST
+  shadow        create | list | show | url | destroy | gc: kept copies of a database
+  ci            test-migration: run a migration on a fork and judge it by captured traffic
+  report        show: print a report again
+
+OPTIONS (for every command)
+  --config FILE      scry.yaml to use; default: here or in a parent, up to the repository root
+  --state-dir DIR    where shadows live; default $SCRY_STATE_DIR, then ~/.local/state/scry
+                     (root: /var/lib/scry)
+  --color WHEN       auto, always or never; NO_COLOR is honoured
+  --json             one JSON document on stdout and nothing else
+  -q, --quiet        no progress      -v, --verbose   more detail
+  -h, --help         of a command too: scry ci test-migration --help
+  --version
+
+EXIT STATUS
+  0 safe to ship, or done      5 regressions               7 the migration itself failed
+  1 scry or a server failed    6 inconclusive              64 wrong usage or configuration
+  2 a time limit ran out       3 no such database, shadow, capture or report
+                               4 no such checkpoint        130 interrupted
+
+EXAMPLE
+  scry capture --upstream "$DATABASE_URL" -o cap -- npm test
+  scry shadow create prod-db/ci-main
+  scry ci test-migration prod-db/ci-main --capture cap -- alembic upgrade head
+)";
+
+void AddCommonOptions(CLI::App& app, Chosen& chosen) {
+  app.add_option("--config", chosen.common.config_path, "scry.yaml to use");
+  app.add_option("--state-dir", chosen.common.state_dir, "Where shadows live");
+  static const std::map<std::string, ColorWhen> kColors = {
+      {"auto", ColorWhen::kAuto}, {"always", ColorWhen::kAlways}, {"never", ColorWhen::kNever}};
+  app.add_option("--color", chosen.common.color, "auto, always or never")
+      ->transform(CLI::CheckedTransformer(kColors));
+  app.add_flag("--json", chosen.common.json, "One JSON document on stdout");
+  app.add_flag("-q,--quiet", chosen.common.quiet, "No progress");
+  app.add_flag("-v,--verbose", chosen.common.verbose, "More detail");
+}
+
+ExitStatus Run(int argc, char** argv) {
+  CLI::App app("scry", "scry");
+  app.set_version_flag("--version", std::string("scry ") + kVersion);
+  app.formatter(std::make_shared<CLI::FormatterLambda>(
+      [](const CLI::App* which, std::string name, CLI::AppFormatMode mode) -> std::string {
+        if (which->get_parent() == nullptr) return kHelp;
+        return CLI::Formatter().make_help(which, std::move(name), mode);
+      }));
+  app.require_subcommand(1);
+  app.fallthrough();
+  Chosen chosen;
+  AddCommonOptions(app, chosen);
+  scry::app::AddCaptureCommand(app, chosen);
+  scry::app::AddLogCommand(app, chosen);
+  scry::app::AddShadowCommand(app, chosen);
+  scry::app::AddCiCommand(app, chosen);
+  scry::app::AddReportCommand(app, chosen);
+  scry::app::AddDemoCommand(app, chosen);
+  app.add_subcommand("version", "Print the version")->callback([&chosen] {
+    chosen.action = [] {
+      scry::app::PrintResult(fmt::format("scry {}\n", kVersion));
+      return ExitStatus::kSafe;
+    };
+  });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {  // --help, --version.
+    app.exit(success);
+    return ExitStatus::kSafe;
+  } catch (const CLI::ParseError& error) {
+    std::string message = error.what();
+    const std::string first = argc > 1 ? argv[1] : "";
+    const auto named =
+        app.get_subcommands([&](const CLI::App* known) { return known->get_name() == first; });
+    if (!first.empty() && first[0] != '-' && named.empty()) {
+      message = fmt::format("there is no command '{}'", scry::base::Printable(first, 40));
+    }
+    scry::app::PrintError(
+        scry::base::Fail(scry::base::ErrorCode::kUsage, message + " (try 'scry --help')"));
+    return ExitStatus::kUsage;
+  }
+  return chosen.action ? chosen.action() : ExitStatus::kUsage;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  scry::app::Interrupted();  // Installs the handlers before any thread starts.
+  scry::pg::AdoptEnvironment();
+  try {
+    const ExitStatus status = Run(argc, argv);
+    if (scry::app::OutputFailed()) return static_cast<int>(ExitStatus::kFailed);
+    return static_cast<int>(status);
+  } catch (const std::exception& error) {
+    // Nothing should come here: exceptions of libraries become errors where they are called.
+    scry::app::PrintError(scry::base::Fail(fmt::format("unexpected: {}", error.what())));
+    return static_cast<int>(ExitStatus::kFailed);
+  }
+}

@@ -1,0 +1,146 @@
+#include "terminal.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/units.h"
+
+namespace scry::app {
+namespace {
+
+constexpr base::Micros kRedrawUs = 100000;
+constexpr size_t kBarColumns = 20;
+constexpr size_t kStepColumns = 38;
+
+bool output_failed = false;
+
+void ToStderr(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
+std::string Bar(double fraction) {
+  const double clamped = std::clamp(fraction, 0.0, 1.0);
+  const auto full = static_cast<size_t>(clamped * static_cast<double>(kBarColumns));
+  std::string bar;
+  for (size_t i = 0; i < kBarColumns; ++i) bar += i < full ? "━" : "─";
+  return bar;
+}
+
+}  // namespace
+
+bool WantsColor(const CommonOptions& options, int fd) {
+  if (options.color == ColorWhen::kAlways) return true;
+  if (options.color == ColorWhen::kNever) return false;
+  const char* no_color = std::getenv("NO_COLOR");
+  if (no_color != nullptr && *no_color != '\0') return false;
+  const char* term = std::getenv("TERM");
+  if (term != nullptr && std::string_view(term) == "dumb") return false;
+  return isatty(fd) == 1;
+}
+
+size_t TerminalColumns(int fd) {
+  winsize size{};
+  if (isatty(fd) == 1 && ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return 100;
+}
+
+bool PrintResult(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) {
+    return true;
+  }
+  if (errno != EPIPE && !output_failed) {
+    PrintError(base::FailErrno("write to stdout"));
+    output_failed = true;
+  }
+  return false;
+}
+
+bool OutputFailed() { return output_failed; }
+
+void PrintError(const base::Error& error) { ToStderr(fmt::format("scry: {}\n", error.message)); }
+
+ExitStatus Refuse(const base::Error& error) {
+  PrintError(error);
+  return StatusOf(error);
+}
+
+std::string JsonString(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out.push_back('\\');
+    if (static_cast<unsigned char>(c) < 0x20) {
+      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    } else {
+      out.push_back(c);
+    }
+  }
+  return out + "\"";
+}
+
+TerminalProgress::TerminalProgress(const CommonOptions& options)
+    : quiet_(options.quiet),
+      terminal_(isatty(STDERR_FILENO) == 1),
+      color_(WantsColor(options, STDERR_FILENO)) {}
+
+TerminalProgress::~TerminalProgress() { Erase(); }
+
+void TerminalProgress::Step(const std::string& text) {
+  if (!step_.empty()) Finish("");
+  step_ = text;
+  step_started_us_ = base::SystemClock().MonotonicUs();
+  drawn_us_ = 0;
+  Draw(-1, "");
+}
+
+void TerminalProgress::Update(double fraction, const std::string& detail) {
+  const base::Micros now = base::SystemClock().MonotonicUs();
+  if (now - drawn_us_ < kRedrawUs) return;
+  Draw(fraction, detail);
+}
+
+void TerminalProgress::Done(const std::string& detail) { Finish(detail); }
+
+void TerminalProgress::Note(const std::string& text) {
+  if (quiet_) return;
+  Erase();
+  if (text.empty()) return;  // Only makes room: somebody else is about to write.
+  ToStderr(text + "\n");
+}
+
+void TerminalProgress::Draw(double fraction, const std::string& detail) {
+  if (quiet_ || !terminal_ || step_.empty()) return;
+  Erase();
+  drawn_us_ = base::SystemClock().MonotonicUs();
+  std::string line = fmt::format("  {:<{}} ", base::Printable(step_, kStepColumns), kStepColumns);
+  if (fraction >= 0) line += Bar(fraction) + fmt::format(" {:3.0f}% ", fraction * 100);
+  line = base::Printable(line + detail, TerminalColumns(STDERR_FILENO) - 1);
+  ToStderr(color_ ? "\x1b[2m" + line + "\x1b[0m" : line);
+  drawn_ = true;
+}
+
+void TerminalProgress::Erase() {
+  if (drawn_) ToStderr("\r\x1b[K");
+  drawn_ = false;
+}
+
+void TerminalProgress::Finish(const std::string& detail) {
+  if (step_.empty()) return;
+  Erase();
+  if (!quiet_) {
+    const base::Micros took = base::SystemClock().MonotonicUs() - step_started_us_;
+    const std::string mark = color_ ? "\x1b[32m✓\x1b[0m" : "✓";
+    ToStderr(fmt::format("{} {:<{}} {:>9}{}{}\n", mark, base::Printable(step_, kStepColumns),
+                         kStepColumns, base::FormatDuration(took), detail.empty() ? "" : "  ",
+                         detail));
+  }
+  step_.clear();
+}
+
+}  // namespace scry::app

@@ -1,0 +1,24 @@
+// Time as scry uses it: microseconds. Passed in, so that tests own it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace scry::base {
+
+using Micros = int64_t;
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual Micros MonotonicUs() const = 0;
+  virtual Micros WallUs() const = 0;  // Since 1970-01-01 UTC.
+};
+
+// CLOCK_MONOTONIC and CLOCK_REALTIME. Any thread.
+const Clock& SystemClock();
+
+// "2026-11-20 13:17:05.123456Z".
+std::string FormatWall(Micros wall_us);
+
+}  // namespace scry::base

@@ -1,0 +1,62 @@
+#include "base/histogram.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace scry::base {
+namespace {
+
+constexpr uint32_t kSubBits = 7;  // 128 buckets to each power of two.
+
+uint32_t BucketOf(Micros value_us) {
+  const auto value = static_cast<uint64_t>(std::max<Micros>(value_us, 0));
+  if (value < (1U << kSubBits)) return static_cast<uint32_t>(value);
+  const auto exponent = static_cast<uint32_t>(std::bit_width(value)) - kSubBits - 1;
+  const auto mantissa = static_cast<uint32_t>(value >> exponent) - (1U << kSubBits);
+  return ((exponent + 1) << kSubBits) + mantissa;
+}
+
+Micros LowerBound(uint32_t bucket) {
+  const uint32_t high = bucket >> kSubBits;
+  const uint32_t mantissa = bucket & ((1U << kSubBits) - 1);
+  if (high == 0) return mantissa;
+  return static_cast<Micros>(static_cast<uint64_t>(mantissa + (1U << kSubBits)) << (high - 1));
+}
+
+}  // namespace
+
+void Histogram::Add(Micros value_us) {
+  ++buckets_[BucketOf(value_us)];
+  min_us_ = count_ == 0 ? value_us : std::min(min_us_, value_us);
+  max_us_ = count_ == 0 ? value_us : std::max(max_us_, value_us);
+  ++count_;
+  total_us_ += value_us;
+}
+
+void Histogram::Merge(const Histogram& other) {
+  if (other.count_ == 0) return;
+  min_us_ = count_ == 0 ? other.min_us_ : std::min(min_us_, other.min_us_);
+  max_us_ = count_ == 0 ? other.max_us_ : std::max(max_us_, other.max_us_);
+  count_ += other.count_;
+  total_us_ += other.total_us_;
+  for (const auto& [bucket, count] : other.buckets_) buckets_[bucket] += count;
+}
+
+double Histogram::mean() const {
+  return count_ == 0 ? 0 : static_cast<double>(total_us_) / static_cast<double>(count_);
+}
+
+Micros Histogram::Quantile(double share) const {
+  if (count_ == 0) return 0;
+  const auto rank = static_cast<uint64_t>(
+      std::max(1.0, std::ceil(std::clamp(share, 0.0, 1.0) * static_cast<double>(count_))));
+  uint64_t seen = 0;
+  for (const auto& [bucket, count] : buckets_) {
+    seen += count;
+    if (seen >= rank) return std::min(std::max(LowerBound(bucket), min_us_), max_us_);
+  }
+  return max_us_;
+}
+
+}  // namespace scry::base

@@ -1,0 +1,34 @@
+// Counts of durations in log-linear buckets: quantiles within 0.8 % of the value, in bounded
+// memory, however many values come. Pure; one thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "base/clock.h"
+
+namespace scry::base {
+
+class Histogram {
+ public:
+  void Add(Micros value_us);
+  void Merge(const Histogram& other);
+
+  uint64_t count() const { return count_; }
+  Micros total() const { return total_us_; }
+  Micros max() const { return max_us_; }
+  Micros min() const { return count_ == 0 ? 0 : min_us_; }
+  double mean() const;
+  // `share` in [0, 1]: 0.5 is the median. The lower bound of the bucket, never above max(). 0 when
+  // empty.
+  Micros Quantile(double share) const;
+
+ private:
+  std::map<uint32_t, uint64_t> buckets_;
+  uint64_t count_ = 0;
+  Micros total_us_ = 0;
+  Micros max_us_ = 0;
+  Micros min_us_ = 0;
+};
+
+}  // namespace scry::base

@@ -1,0 +1,20 @@
+// How a capture listens and what it keeps. Plain values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace scry::capture {
+
+struct RelayOptions {
+  // Where clients connect: "127.0.0.1:0" (a free port), "127.0.0.1:6432" or a folder for a Unix
+  // socket.
+  std::string listen = "127.0.0.1:0";
+  // The server: a host name, number or socket folder, and a port.
+  std::string upstream_host;
+  uint16_t upstream_port = 5432;
+  // An exchange whose frontend bytes exceed this is forwarded, not recorded, and counted as a gap.
+  uint64_t exchange_bytes_max = 16 * 1024 * 1024;
+};
+
+}  // namespace scry::capture

@@ -1,0 +1,471 @@
+#include "compare/difference.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <optional>
+
+#include "base/units.h"
+#include "compare/result_rows.h"
+
+namespace scry::compare {
+namespace {
+
+using event::LaneOutcome;
+using event::Outcome;
+using event::OutcomeStatus;
+using event::StatementFacts;
+
+template <size_t N>
+bool In(const std::array<std::string_view, N>& sorted, std::string_view word) {
+  return std::binary_search(sorted.begin(), sorted.end(), word);
+}
+
+// Sorted, for binary search.
+constexpr std::array<std::string_view, 44> kVolatileFunctions = {
+    "age",
+    "clock_timestamp",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "currval",
+    "gen_random_bytes",
+    "gen_random_uuid",
+    "gen_salt",
+    "inet_client_addr",
+    "inet_client_port",
+    "inet_server_addr",
+    "inet_server_port",
+    "lastval",
+    "localtime",
+    "localtimestamp",
+    "nextval",
+    "now",
+    "pg_backend_pid",
+    "pg_blocking_pids",
+    "pg_current_snapshot",
+    "pg_current_wal_lsn",
+    "pg_current_xact_id",
+    "pg_current_xact_id_if_assigned",
+    "pg_database_size",
+    "pg_is_in_recovery",
+    "pg_last_wal_replay_lsn",
+    "pg_last_xact_replay_timestamp",
+    "pg_postmaster_start_time",
+    "pg_relation_size",
+    "pg_size_pretty",
+    "pg_table_size",
+    "pg_total_relation_size",
+    "random",
+    "random_normal",
+    "setval",
+    "statement_timestamp",
+    "timeofday",
+    "transaction_timestamp",
+    "txid_current",
+    "txid_current_if_assigned",
+    "txid_current_snapshot",
+    "uuid_generate_v1",
+    "uuid_generate_v4",
+};
+// What even the number of rows may depend on.
+constexpr std::array<std::string_view, 4> kRandomFunctions = {"gen_random_bytes", "gen_random_uuid",
+                                                              "random", "random_normal"};
+// Aggregates whose floating point result depends on the order of their input.
+constexpr std::array<std::string_view, 12> kFloatSums = {
+    "avg",    "corr",       "covar_pop",   "covar_samp", "regr_avgx", "regr_slope",
+    "stddev", "stddev_pop", "stddev_samp", "sum",        "var_pop",   "variance"};
+constexpr std::array<std::string_view, 8> kOrderAggregates = {
+    "array_agg",        "json_agg",   "json_object_agg", "jsonb_agg",
+    "jsonb_object_agg", "string_agg", "xmlagg",          "xmlconcat"};
+
+static_assert(std::is_sorted(kVolatileFunctions.begin(), kVolatileFunctions.end()));
+static_assert(std::is_sorted(kRandomFunctions.begin(), kRandomFunctions.end()));
+static_assert(std::is_sorted(kFloatSums.begin(), kFloatSums.end()));
+static_assert(std::is_sorted(kOrderAggregates.begin(), kOrderAggregates.end()));
+
+template <size_t N>
+bool CallsOneOf(const StatementFacts& facts, const std::array<std::string_view, N>& sorted) {
+  return std::any_of(facts.functions.begin(), facts.functions.end(),
+                     [&](const std::string& name) { return In(sorted, name); });
+}
+
+bool StartsWithWord(std::string_view text, std::string_view lower) {
+  if (text.size() < lower.size()) return false;
+  return std::equal(lower.begin(), lower.end(), text.begin(), [](char a, char b) {
+    return a == std::tolower(static_cast<unsigned char>(b));
+  });
+}
+
+bool Contains(std::string_view text, std::string_view lower) {
+  for (size_t i = 0; i + lower.size() <= text.size(); ++i) {
+    if (StartsWithWord(text.substr(i), lower)) return true;
+  }
+  return false;
+}
+
+bool ReadsCatalog(const StatementFacts& facts) {
+  return std::any_of(facts.relations.begin(), facts.relations.end(), [](std::string_view name) {
+    return name.starts_with("pg_") || name.starts_with("information_schema.");
+  });
+}
+
+// "INSERT 0 5" -> "INSERT 0"; for comparing commands whatever their counts.
+std::string TagCommand(const std::string& tag) {
+  std::string command = tag;
+  while (!command.empty() &&
+         (std::isdigit(static_cast<unsigned char>(command.back())) != 0 || command.back() == ' ')) {
+    command.pop_back();
+  }
+  return command;
+}
+
+Difference Make(DifferenceKind kind, Weight weight, std::string detail,
+                Excuse excuse = Excuse::kNone) {
+  Difference difference;
+  difference.kind = kind;
+  difference.weight = weight;
+  difference.excuse = excuse;
+  difference.detail = std::move(detail);
+  return difference;
+}
+
+Difference NotComparable(Excuse excuse) {
+  return Make(DifferenceKind::kNotComparable, Weight::kNone, {}, excuse);
+}
+
+std::optional<Excuse> ExcuseOfState(std::string_view sqlstate) {
+  if (IsRaceState(sqlstate)) return Excuse::kRace;
+  if (IsInfrastructureState(sqlstate)) return Excuse::kInfrastructure;
+  return std::nullopt;
+}
+
+std::string ErrorText(const Outcome& outcome) {
+  return outcome.sqlstate + " " + MessageWithoutValues(outcome.sqlstate, outcome.message);
+}
+
+// At least one side did not succeed.
+Difference CompareFailures(const Outcome& captured, const Outcome& a, const Outcome& b) {
+  if (a.status == OutcomeStatus::kLost || b.status == OutcomeStatus::kLost) {
+    return NotComparable(Excuse::kInfrastructure);
+  }
+  if (a.status == OutcomeStatus::kSkipped || b.status == OutcomeStatus::kSkipped) {
+    if (a.status == b.status) return {};
+    return NotComparable(Excuse::kCascade);
+  }
+  const bool a_failed = a.status == OutcomeStatus::kError;
+  const bool b_failed = b.status == OutcomeStatus::kError;
+  if (a_failed && b_failed && a.sqlstate == b.sqlstate) return {};
+  for (const Outcome* side : {&a, &b}) {
+    if (side->status != OutcomeStatus::kError) continue;
+    if (const auto excuse = ExcuseOfState(side->sqlstate)) return NotComparable(*excuse);
+    if (side->sqlstate == "25P02") return NotComparable(Excuse::kCascade);
+  }
+  if (a_failed && b_failed) {
+    return Make(DifferenceKind::kErrorChanged, Weight::kWarning,
+                fmt::format("{} instead of {}", ErrorText(b), ErrorText(a)));
+  }
+  if (b_failed) return Make(DifferenceKind::kError, Weight::kGate, ErrorText(b));
+  Difference fixed = Make(DifferenceKind::kFixed, Weight::kNote, ErrorText(a));
+  fixed.introduced = IsIntroducedState(a.sqlstate, Succeeded(captured));
+  return fixed;
+}
+
+std::string Join(const std::vector<std::string>& names) {
+  constexpr size_t kNamesMax = 4;
+  std::string joined;
+  for (size_t i = 0; i < names.size() && i < kNamesMax; ++i) {
+    joined += (i == 0 ? "" : ", ") + base::Printable(names[i], 40);
+  }
+  if (names.size() > kNamesMax) joined += fmt::format(" and {} more", names.size() - kNamesMax);
+  return joined;
+}
+
+std::string Plural(const std::vector<std::string>& names, std::string_view one,
+                   std::string_view many) {
+  return fmt::format("{} {}", names.size() == 1 ? one : many, Join(names));
+}
+
+std::string AddedColumns(const ColumnMatch& match) {
+  return "also returns " + Plural(match.added, "column", "columns");
+}
+
+std::optional<Difference> CompareCounts(const Outcome& a, const Outcome& b,
+                                        const StatementFacts& facts) {
+  const bool rows = a.rows != b.rows;
+  const auto affected_a = event::TagCount(a.tag);
+  const auto affected_b = event::TagCount(b.tag);
+  const bool affected = affected_a && affected_b && affected_a != affected_b;
+  if (!rows && !affected) return std::nullopt;
+  const uint64_t before = rows ? a.rows : affected_a.value_or(0);
+  const uint64_t after = rows ? b.rows : affected_b.value_or(0);
+  auto counts = Make(DifferenceKind::kRows, Weight::kGate,
+                     fmt::format("{} rows {} instead of {}", base::FormatCount(after),
+                                 rows ? "returned" : "affected", base::FormatCount(before)));
+  if (CallsOneOf(facts, kRandomFunctions)) {
+    counts.weight = Weight::kNote;
+    counts.excuse = Excuse::kVolatile;
+  } else if (IsVolatile(facts)) {
+    // `created_at > now() - interval '1 hour'` may lose a row between two lanes, but not in most
+    // runs.
+    counts.weight = Weight::kGateIfMost;
+  }
+  return counts;
+}
+
+Difference ValuesDifference(const LaneOutcome& a, const LaneOutcome& b, const ColumnMatch& match,
+                            const StatementFacts& facts) {
+  auto values = Make(DifferenceKind::kValues, Weight::kGate, "other values in equally many rows");
+  if (CallsOneOf(facts, kFloatSums) && EqualWithoutFloats(a, b, match)) {
+    values.weight = Weight::kNote;
+    values.excuse = Excuse::kRowOrderSums;
+  } else if (CallsOneOf(facts, kOrderAggregates) && !Contains(facts.pattern, "order by")) {
+    values.weight = Weight::kWarning;
+    values.excuse = Excuse::kRowOrderSums;
+  }
+  return values;
+}
+
+std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome& b,
+                                         const ColumnMatch& match, const StatementFacts& facts) {
+  const auto verdict = CompareRows(a, b, match, facts);
+  switch (verdict) {
+    case RowsVerdict::kEqual:
+      return std::nullopt;
+    case RowsVerdict::kTooLarge:
+      return NotComparable(Excuse::kTooLarge);
+    case RowsVerdict::kOrder:
+      return Make(DifferenceKind::kOrder, Weight::kGate, "the same rows in another order");
+    case RowsVerdict::kHiddenOrder:
+      return Make(DifferenceKind::kOrder, Weight::kNote,
+                  "the same rows in another order; what they are sorted by is not in the output",
+                  Excuse::kHiddenSortKey);
+    case RowsVerdict::kTiesAtLimit:
+      return Make(DifferenceKind::kValues, Weight::kNote,
+                  "other rows among those tied at the limit", Excuse::kTiesAtLimit);
+    case RowsVerdict::kMaybeTies:
+    case RowsVerdict::kValuesHiddenLimit:
+    case RowsVerdict::kValues:
+      break;
+  }
+  auto values = ValuesDifference(a, b, match, facts);
+  if (facts.limited && !facts.ordered) {
+    values.weight = Weight::kNote;
+    values.excuse = Excuse::kLimitUnordered;
+  } else if (verdict != RowsVerdict::kValues && values.weight == Weight::kGate) {
+    values.weight = Weight::kGateIfMost;
+  }
+  return values;
+}
+
+Difference CompareResults(const LaneOutcome& a, const LaneOutcome& b, const StatementFacts& facts) {
+  const std::string before = TagCommand(a.outcome.tag);
+  const std::string after = TagCommand(b.outcome.tag);
+  if (!before.empty() && !after.empty() && before != after) {
+    // COMMIT of a failed transaction answers ROLLBACK: the statement that failed is to blame.
+    if (before == "ROLLBACK" || after == "ROLLBACK") return NotComparable(Excuse::kCascade);
+    return Make(DifferenceKind::kTag, Weight::kGate,
+                fmt::format("answers {} instead of {}", after, before));
+  }
+  const ColumnMatch match = MatchColumns(a.columns, b.columns);
+  if (!match.gone.empty()) {
+    std::string detail = Plural(match.gone, "column", "columns") +
+                         (match.gone.size() == 1 ? " is gone" : " are gone");
+    if (!match.added.empty()) detail += "; new: " + Join(match.added);
+    return Make(DifferenceKind::kColumnsChanged, Weight::kGate, detail);
+  }
+  if (auto counts = CompareCounts(a.outcome, b.outcome, facts)) return *counts;
+  const auto content = CompareContent(a, b, match, facts);
+  if (content && content->kind != DifferenceKind::kNotComparable &&
+      content->weight >= Weight::kWarning) {
+    return *content;
+  }
+  if (!match.retyped.empty()) {
+    return Make(DifferenceKind::kColumnsChanged, Weight::kWarning,
+                Plural(match.retyped, "column", "columns") +
+                    (match.retyped.size() == 1 ? " has another type" : " have other types"));
+  }
+  if (match.moved) {
+    return Make(DifferenceKind::kColumnsChanged, Weight::kWarning,
+                "the columns stand in another order");
+  }
+  if (content) return *content;
+  if (!match.added.empty()) {
+    return Make(DifferenceKind::kColumnsAdded, Weight::kNote, AddedColumns(match));
+  }
+  return {};
+}
+
+Difference CompareLanes(const Outcome& captured, const LaneOutcome& a, const LaneOutcome& b,
+                        const StatementFacts& facts) {
+  if (!Succeeded(a.outcome) || !Succeeded(b.outcome)) {
+    return CompareFailures(captured, a.outcome, b.outcome);
+  }
+  Difference difference = CompareResults(a, b, facts);
+  const auto excuse_values = [&](Excuse excuse) {
+    if (difference.weight <= Weight::kNote) return;
+    difference.weight = Weight::kNote;
+    difference.excuse = excuse;
+  };
+  const bool content =
+      difference.kind == DifferenceKind::kValues || difference.kind == DifferenceKind::kOrder;
+  if (content && IsVolatile(facts)) excuse_values(Excuse::kVolatile);
+  if (IsResultKind(difference.kind) && ReadsCatalog(facts)) excuse_values(Excuse::kCatalog);
+  return difference;
+}
+
+bool SameFamily(DifferenceKind a, DifferenceKind b) {
+  return (IsErrorKind(a) && IsErrorKind(b)) || (IsResultKind(a) && IsResultKind(b));
+}
+
+// Differences that follow from the replay and not from the change: counted, not weighed.
+void ExcuseByReplay(const event::StatementPair& pair, Difference& difference) {
+  if (difference.weight == Weight::kNone || (!pair.counterfactual && !pair.order_broken)) return;
+  if (difference.kind == DifferenceKind::kFixed) return;
+  if (difference.kind == DifferenceKind::kError && pair.lanes.size() > 1) {
+    const std::string& state = pair.lanes[1].outcome.sqlstate;
+    // No order of statements and no earlier result takes a column away; a missing table can follow
+    // from a temporary table that was not made.
+    if (state == "42703") return;
+    if (!pair.counterfactual && state.starts_with("42")) return;
+  }
+  difference.weight = Weight::kNote;
+  difference.excuse = pair.counterfactual ? Excuse::kCounterfactual : Excuse::kOrderBroken;
+}
+
+bool QuotesData(std::string_view sqlstate) {
+  if (sqlstate == "42601") return true;  // "syntax error at or near ..."
+  static constexpr std::array<std::string_view, 13> kNamesOnly = {
+      "08", "0A", "23", "25", "26", "3D", "3F", "40", "42", "53", "54", "55", "57"};
+  static_assert(std::is_sorted(kNamesOnly.begin(), kNamesOnly.end()));
+  return sqlstate.size() != 5 || !In(kNamesOnly, sqlstate.substr(0, 2));
+}
+
+}  // namespace
+
+Difference JudgePair(const event::StatementPair& pair, const StatementFacts& facts) {
+  if (pair.lanes.size() < 2) return NotComparable(Excuse::kNoLanes);
+  Difference difference = CompareLanes(pair.captured, pair.lanes[0], pair.lanes[1], facts);
+  ExcuseByReplay(pair, difference);
+  if (pair.lanes.size() < 3) return difference;
+  const Difference control = CompareLanes(pair.captured, pair.lanes[0], pair.lanes[2], facts);
+  difference.control_differs = IsErrorKind(control.kind) || IsResultKind(control.kind);
+  if (SameFamily(difference.kind, control.kind) && difference.weight > Weight::kNote) {
+    difference.weight = Weight::kNote;
+    difference.excuse = Excuse::kNoise;
+    // Noise in one column must not keep the news of another back.
+    const ColumnMatch match = MatchColumns(pair.lanes[0].columns, pair.lanes[1].columns);
+    if (difference.kind == DifferenceKind::kValues && !match.added.empty()) {
+      difference.kind = DifferenceKind::kColumnsAdded;
+      difference.detail = AddedColumns(match);
+    }
+  }
+  return difference;
+}
+
+bool Succeeded(const Outcome& outcome) {
+  return outcome.status == OutcomeStatus::kDone || outcome.status == OutcomeStatus::kEmpty ||
+         outcome.status == OutcomeStatus::kSuspended;
+}
+
+bool IsErrorKind(DifferenceKind kind) {
+  return kind == DifferenceKind::kError || kind == DifferenceKind::kErrorChanged;
+}
+
+bool IsResultKind(DifferenceKind kind) {
+  return kind == DifferenceKind::kColumnsChanged || kind == DifferenceKind::kRows ||
+         kind == DifferenceKind::kValues || kind == DifferenceKind::kOrder ||
+         kind == DifferenceKind::kTag;
+}
+
+bool IsRaceState(std::string_view sqlstate) {
+  return sqlstate == "40001" || sqlstate == "40P01" || sqlstate == "55P03" || sqlstate == "57014";
+}
+
+bool IsInfrastructureState(std::string_view sqlstate) {
+  return sqlstate.starts_with("08") || sqlstate.starts_with("53") || sqlstate.starts_with("57P");
+}
+
+bool IsIntroducedState(std::string_view sqlstate, bool captured_ok) {
+  // Column, table, function, object, schema, ON CONFLICT without its index.
+  static constexpr std::array<std::string_view, 6> kUndefined = {"3F000", "42703", "42704",
+                                                                 "42883", "42P01", "42P10"};
+  // Limits that a change may lift: numeric range, text length, enum label, NOT NULL, CHECK.
+  static constexpr std::array<std::string_view, 5> kLifted = {"22001", "22003", "22P02", "23502",
+                                                              "23514"};
+  static_assert(std::is_sorted(kUndefined.begin(), kUndefined.end()));
+  static_assert(std::is_sorted(kLifted.begin(), kLifted.end()));
+  return In(kUndefined, sqlstate) || (captured_ok && In(kLifted, sqlstate));
+}
+
+bool IsVolatile(const StatementFacts& facts) {
+  return CallsOneOf(facts, kVolatileFunctions) || StartsWithWord(facts.pattern, "explain");
+}
+
+bool MatchesCapture(const Outcome& captured, const Outcome& baseline, const StatementFacts& facts) {
+  if (Succeeded(captured) != Succeeded(baseline)) return false;
+  if (!Succeeded(captured)) return captured.sqlstate == baseline.sqlstate;
+  if (captured.rows != baseline.rows) return false;
+  if (event::TagCount(captured.tag) != event::TagCount(baseline.tag)) return false;
+  if (IsVolatile(facts) || (facts.limited && !facts.ordered)) return true;
+  return captured.digest_unordered == baseline.digest_unordered;
+}
+
+std::string MessageWithoutValues(std::string_view sqlstate, std::string_view message) {
+  constexpr size_t kColumnsMax = 200;
+  if (!QuotesData(sqlstate)) return base::Printable(base::OneLine(message), kColumnsMax);
+  std::string safe;
+  bool quoted = false;
+  char quote = 0;
+  for (const char c : message) {
+    if (quoted) {
+      if (c == quote) {
+        quoted = false;
+        safe += "…";
+        safe += c;
+      }
+      continue;
+    }
+    if (c == '"' || c == '\'') {
+      quoted = true;
+      quote = c;
+      safe += c;
+    } else if (std::isdigit(static_cast<unsigned char>(c)) != 0) {
+      if (!safe.ends_with('?')) safe += '?';
+    } else {
+      safe += c;
+    }
+  }
+  if (quoted) safe += "…";
+  return base::Printable(base::OneLine(safe), kColumnsMax);
+}
+
+const char* Name(DifferenceKind kind) {
+  static constexpr std::array<const char*, kDifferenceKinds> kNames = {
+      "none",   "error", "fixed", "error changed", "columns changed", "rows",
+      "values", "order", "tag",   "columns added", "not comparable"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
+const char* Name(Excuse excuse) {
+  static constexpr std::array<const char*, kExcuses> kNames = {"none",
+                                                               "volatile",
+                                                               "catalog",
+                                                               "ties at limit",
+                                                               "limit unordered",
+                                                               "hidden sort key",
+                                                               "row order sums",
+                                                               "race",
+                                                               "infrastructure",
+                                                               "cascade",
+                                                               "counterfactual",
+                                                               "order broken",
+                                                               "noise",
+                                                               "too large",
+                                                               "no lanes"};
+  return kNames[static_cast<size_t>(excuse)];
+}
+
+}  // namespace scry::compare

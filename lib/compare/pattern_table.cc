@@ -1,0 +1,216 @@
+#include "compare/pattern_table.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/random.h"
+
+namespace scry::compare {
+namespace {
+
+using event::OutcomeStatus;
+using event::StatementPair;
+
+uint32_t Narrow(base::Micros us) {
+  constexpr base::Micros kMax = std::numeric_limits<uint32_t>::max();
+  return static_cast<uint32_t>(std::clamp<base::Micros>(us, 0, kMax));
+}
+
+uint64_t RowsOf(const event::Outcome& outcome) {
+  return outcome.rows != 0 ? outcome.rows : event::TagCount(outcome.tag).value_or(0);
+}
+
+// Cut between code points.
+std::string Cut(const std::string& text, size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  size_t end = bytes_max;
+  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xc0) == 0x80) --end;
+  return text.substr(0, end) + "…";
+}
+
+// Both failed alike, and production did not: nothing was learned about the candidate.
+bool FailedOnBoth(const StatementPair& pair, const Difference& difference) {
+  return difference.kind == DifferenceKind::kNone && pair.lanes.size() >= 2 &&
+         !Succeeded(pair.lanes[0].outcome) && Succeeded(pair.captured);
+}
+
+bool IsCompared(const StatementPair& pair, const Difference& difference) {
+  if (difference.kind == DifferenceKind::kNotComparable) return false;
+  // Not run on either lane, as an earlier statement of the exchange failed.
+  if (pair.lanes[0].outcome.status == OutcomeStatus::kSkipped) return false;
+  return !FailedOnBoth(pair, difference);
+}
+
+bool JudgesFidelity(const StatementPair& pair, const Difference& difference) {
+  if (pair.lanes.empty() || difference.introduced) return false;
+  const OutcomeStatus captured = pair.captured.status;
+  return captured != OutcomeStatus::kLost && captured != OutcomeStatus::kSkipped &&
+         pair.lanes[0].outcome.status != OutcomeStatus::kLost;
+}
+
+}  // namespace
+
+PatternTable::PatternTable(PatternTableLimits limits)
+    : limits_(limits), samples_left_(limits.samples_total), text_bytes_left_(limits.text_bytes) {}
+
+void PatternTable::Put(const StatementPair& pair) {
+  Put(pair, facts_.Get(pair.text, pair.ordinal));
+}
+
+void PatternTable::Put(const StatementPair& pair, const event::StatementFacts& facts) {
+  const Difference difference = JudgePair(pair, facts);
+  ++totals_.statements;
+  if (difference.excuse != Excuse::kNone) ++totals_.excuses[difference.excuse];
+  totals_.warm_up += pair.warm_up ? 1U : 0U;
+  totals_.held_up += pair.held_up ? 1U : 0U;
+  totals_.order_broken += pair.order_broken ? 1U : 0U;
+  totals_.counterfactual += pair.counterfactual ? 1U : 0U;
+  totals_.has_control = totals_.has_control || pair.lanes.size() >= 3;
+  const size_t lanes = std::min(pair.lanes.size(), kLanesMax);
+  for (size_t i = 0; i < lanes; ++i) {
+    totals_.time_us[i] += Narrow(pair.lanes[i].outcome.elapsed_us);
+  }
+  const bool compared = !pair.lanes.empty() && IsCompared(pair, difference);
+  totals_.compared += compared ? 1U : 0U;
+  const bool judges = JudgesFidelity(pair, difference);
+  const bool matches = judges && MatchesCapture(pair.captured, pair.lanes[0].outcome, facts);
+  totals_.fidelity_judged += judges ? 1U : 0U;
+  totals_.fidelity_matched += matches ? 1U : 0U;
+
+  PatternStats* stats = Open(pair, facts, difference.weight >= Weight::kWarning);
+  if (stats == nullptr) {
+    ++totals_.overflow_statements;
+    return;
+  }
+  ++stats->calls;
+  stats->compared += compared ? 1U : 0U;
+  stats->warm_up += pair.warm_up ? 1U : 0U;
+  stats->held_up += pair.held_up ? 1U : 0U;
+  stats->order_broken += pair.order_broken ? 1U : 0U;
+  stats->counterfactual += pair.counterfactual ? 1U : 0U;
+  stats->failed_on_both += FailedOnBoth(pair, difference) ? 1U : 0U;
+  stats->fidelity_judged += judges ? 1U : 0U;
+  stats->fidelity_matched += matches ? 1U : 0U;
+  for (size_t i = 0; i < lanes; ++i) {
+    const event::Outcome& outcome = pair.lanes[i].outcome;
+    stats->time_us[i] += Narrow(outcome.elapsed_us);
+    if (outcome.status != OutcomeStatus::kError) continue;
+    auto& errors = stats->errors[i];
+    const bool room =
+        errors.size() < limits_.sqlstates_per_lane || errors.count(outcome.sqlstate) != 0;
+    ++errors[room ? outcome.sqlstate : std::string("other")];
+  }
+  if (difference.control_differs) {
+    const bool failed = !Succeeded(pair.lanes[0].outcome) || !Succeeded(pair.lanes[2].outcome);
+    ++(failed ? stats->control_errors : stats->control_results);
+  }
+  if (difference.kind != DifferenceKind::kNone) AddDifference(*stats, pair, difference);
+  AddLatency(*stats, pair, difference);
+}
+
+std::vector<const PatternStats*> PatternTable::Patterns() const {
+  std::vector<const PatternStats*> patterns;
+  patterns.reserve(patterns_.size());
+  for (const auto& [fingerprint, stats] : patterns_) patterns.push_back(&stats);
+  std::sort(patterns.begin(), patterns.end(), [](const PatternStats* a, const PatternStats* b) {
+    return a->fingerprint < b->fingerprint;
+  });
+  return patterns;
+}
+
+const PatternStats* PatternTable::Find(uint64_t fingerprint) const {
+  const auto found = patterns_.find(fingerprint);
+  return found == patterns_.end() ? nullptr : &found->second;
+}
+
+PatternStats* PatternTable::Open(const StatementPair& pair, const event::StatementFacts& facts,
+                                 bool must_keep) {
+  const auto found = patterns_.find(facts.fingerprint);
+  if (found != patterns_.end()) return &found->second;
+  // A pattern that breaks is never lost to the limit; these have a reserve of their own.
+  const size_t reserve = must_keep ? limits_.patterns / 4 + 16 : 0;
+  if (patterns_.size() >= limits_.patterns + reserve) return nullptr;
+  PatternStats& stats = patterns_[facts.fingerprint];
+  stats.fingerprint = facts.fingerprint;
+  stats.pattern = Cut(facts.pattern, limits_.pattern_bytes);
+  stats.kind = facts.kind;
+  stats.text = KeepText(pair.text);
+  stats.ordinal = pair.ordinal;
+  return &stats;
+}
+
+std::string PatternTable::KeepText(const std::string& text) {
+  if (text.size() > text_bytes_left_) return {};
+  text_bytes_left_ -= text.size();
+  return text;
+}
+
+void PatternTable::AddDifference(PatternStats& stats, const StatementPair& pair,
+                                 const Difference& difference) {
+  KindStats& kind = stats.differences[difference.kind];
+  ++kind.count;
+  kind.gates += difference.weight == Weight::kGate ? 1U : 0U;
+  kind.gates_if_most += difference.weight == Weight::kGateIfMost ? 1U : 0U;
+  kind.warnings += difference.weight == Weight::kWarning ? 1U : 0U;
+  kind.notes += difference.weight == Weight::kNote ? 1U : 0U;
+  kind.introduced += difference.introduced ? 1U : 0U;
+  if (difference.excuse != Excuse::kNone) ++kind.excuses[difference.excuse];
+  if (kind.count > 1 && difference.weight <= kind.example_weight) return;
+  kind.example_weight = difference.weight;
+  Example& example = kind.example;
+  example.session = pair.session;
+  example.exchange = pair.exchange;
+  text_bytes_left_ += example.text.size();
+  example.text.clear();
+  example.text = KeepText(pair.text);
+  example.ordinal = pair.ordinal;
+  example.detail = difference.detail;
+  if (pair.lanes.size() < 2) return;
+  const event::Outcome& baseline = pair.lanes[0].outcome;
+  const event::Outcome& candidate = pair.lanes[1].outcome;
+  const auto& failed = difference.kind == DifferenceKind::kFixed ? baseline : candidate;
+  example.sqlstate = failed.sqlstate;
+  example.message = MessageWithoutValues(failed.sqlstate, failed.message);
+  example.baseline_rows = RowsOf(baseline);
+  example.candidate_rows = RowsOf(candidate);
+}
+
+void PatternTable::AddLatency(PatternStats& stats, const StatementPair& pair,
+                              const Difference& difference) {
+  if (pair.lanes.size() < 2 || pair.warm_up || pair.counterfactual) return;
+  const event::Outcome& candidate = pair.lanes[1].outcome;
+  if (!Succeeded(candidate)) return;
+  if (difference.introduced && Succeeded(pair.captured)) {
+    ++stats.new_pairs;
+    Sample(stats.new_latencies, stats.new_pairs, stats.fingerprint,
+           {Narrow(pair.captured.elapsed_us), Narrow(candidate.elapsed_us)});
+    return;
+  }
+  if (!Succeeded(pair.lanes[0].outcome)) return;
+  LatencyTuple tuple{};
+  for (size_t i = 0; i < std::min(pair.lanes.size(), kLanesMax); ++i) {
+    tuple[i] = Narrow(pair.lanes[i].outcome.elapsed_us);
+  }
+  ++stats.latency_pairs;
+  Sample(stats.latencies, stats.latency_pairs, stats.fingerprint, tuple);
+}
+
+// Algorithm R: every one of `seen` values has the same chance to be in the sample. Growth stops
+// once the budget of all patterns is used up; what is held then stays the size of the sample.
+template <typename T>
+void PatternTable::Sample(std::vector<T>& sample, uint64_t seen, uint64_t fingerprint,
+                          const T& value) {
+  const size_t room = samples_left_ > 0
+                          ? limits_.samples_per_pattern
+                          : std::min(limits_.samples_per_pattern, limits_.samples_per_pattern_min);
+  if (sample.size() < room && sample.size() + 1 == seen) {
+    sample.push_back(value);
+    if (samples_left_ > 0) --samples_left_;
+    return;
+  }
+  base::Random random(limits_.seed ^ fingerprint ^ (seen * 0x9e3779b97f4a7c15ULL));
+  const uint64_t place = random.Below(seen);
+  if (place < sample.size()) sample[place] = value;
+}
+
+}  // namespace scry::compare

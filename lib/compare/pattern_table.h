@@ -1,0 +1,137 @@
+// Adds up pairs per pattern, in bounded memory: counts, errors, differences with one example each,
+// and a sample of latencies. Filled by replay through event::PairSink, read by Judge(). For one
+// thread at a time. The same pairs in the same order give the same table.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "compare/difference.h"
+#include "event/lane_pair.h"
+#include "event/statement_facts.h"
+
+namespace scry::compare {
+
+inline constexpr size_t kLanesMax = 3;
+
+struct PatternTableLimits {
+  size_t patterns = 20'000;  // Further patterns are counted, not kept, unless they break.
+  size_t samples_per_pattern = 4096;
+  size_t samples_per_pattern_min = 64;  // Granted even when samples_total is used up.
+  size_t samples_total = 4'000'000;
+  size_t text_bytes = 64'000'000;  // Of example texts; past it patterns have none.
+  size_t pattern_bytes = 4096;     // A longer pattern is cut.
+  size_t sqlstates_per_lane = 32;  // Per pattern; further ones are counted as "other".
+  uint64_t seed = 1;
+};
+
+// The first pair that showed a kind of difference.
+struct Example {
+  event::SessionId session = event::SessionId::kNone;
+  uint64_t exchange = 0;
+  std::string text;  // With values: for plans and for --show-values, not for reports.
+  uint32_t ordinal = 0;
+  std::string sqlstate;  // The candidate's; of kFixed: the baseline's.
+  std::string message;   // Of the same, without values.
+  uint64_t baseline_rows = 0;
+  uint64_t candidate_rows = 0;
+  std::string detail;  // Difference::detail.
+};
+
+struct KindStats {
+  uint64_t count = 0;
+  uint64_t gates = 0;          // Weight kGate.
+  uint64_t gates_if_most = 0;  // Weight kGateIfMost.
+  uint64_t warnings = 0;
+  uint64_t notes = 0;
+  uint64_t introduced = 0;  // kFixed: because the change introduces what it needs.
+  std::map<Excuse, uint64_t> excuses;
+  Example example;  // Of the heaviest weight seen.
+  Weight example_weight = Weight::kNone;
+};
+
+// A sample of latencies; each entry is one statement on every lane, in microseconds.
+using LatencyTuple = std::array<uint32_t, kLanesMax>;
+
+struct PatternStats {
+  uint64_t fingerprint = 0;
+  std::string pattern;
+  event::StatementKind kind = event::StatementKind::kOther;
+  std::string text;  // Of the first pair, with values; empty where it is too large.
+  uint32_t ordinal = 0;
+
+  uint64_t calls = 0;
+  uint64_t compared = 0;  // Judged: the lanes gave something to compare.
+  uint64_t warm_up = 0;
+  uint64_t held_up = 0;
+  uint64_t order_broken = 0;
+  uint64_t counterfactual = 0;
+  uint64_t failed_on_both = 0;  // ... though production ran it.
+  std::array<uint64_t, kLanesMax> time_us{};
+
+  uint64_t latency_pairs = 0;  // Eligible; `latencies` is a sample of them.
+  std::vector<LatencyTuple> latencies;
+  uint64_t new_pairs = 0;  // Introduced by the change, and run when captured.
+  std::vector<std::array<uint32_t, 2>> new_latencies;  // Captured, candidate.
+
+  std::array<std::map<std::string, uint64_t>, kLanesMax> errors;  // Per SQLSTATE.
+  std::map<DifferenceKind, KindStats> differences;
+  uint64_t control_errors = 0;  // Pairs on which baseline and control differ, by family.
+  uint64_t control_results = 0;
+
+  uint64_t fidelity_judged = 0;
+  uint64_t fidelity_matched = 0;
+};
+
+struct TableTotals {
+  uint64_t statements = 0;
+  uint64_t compared = 0;
+  uint64_t warm_up = 0;
+  uint64_t held_up = 0;
+  uint64_t order_broken = 0;
+  uint64_t counterfactual = 0;
+  uint64_t fidelity_judged = 0;
+  uint64_t fidelity_matched = 0;
+  uint64_t overflow_statements = 0;  // Of patterns past the limit.
+  std::array<uint64_t, kLanesMax> time_us{};
+  std::map<Excuse, uint64_t> excuses;
+  bool has_control = false;
+};
+
+class PatternTable : public event::PairSink {
+ public:
+  explicit PatternTable(PatternTableLimits limits = {});
+  void Put(const event::StatementPair& pair) override;
+  // The same with facts that the caller knows.
+  void Put(const event::StatementPair& pair, const event::StatementFacts& facts);
+
+  const TableTotals& totals() const { return totals_; }
+  size_t size() const { return patterns_.size(); }
+  // By fingerprint. Valid until the next Put.
+  std::vector<const PatternStats*> Patterns() const;
+  const PatternStats* Find(uint64_t fingerprint) const;
+
+ private:
+  PatternStats* Open(const event::StatementPair& pair, const event::StatementFacts& facts,
+                     bool must_keep);
+  std::string KeepText(const std::string& text);
+  void AddDifference(PatternStats& stats, const event::StatementPair& pair,
+                     const Difference& difference);
+  void AddLatency(PatternStats& stats, const event::StatementPair& pair,
+                  const Difference& difference);
+  template <typename T>
+  void Sample(std::vector<T>& sample, uint64_t seen, uint64_t fingerprint, const T& value);
+
+  const PatternTableLimits limits_;
+  event::FactsCache facts_;
+  std::unordered_map<uint64_t, PatternStats> patterns_;
+  TableTotals totals_;
+  size_t samples_left_;
+  size_t text_bytes_left_;
+};
+
+}  // namespace scry::compare

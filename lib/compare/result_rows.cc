@@ -1,0 +1,231 @@
+#include "compare/result_rows.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <string_view>
+
+namespace scry::compare {
+namespace {
+
+using event::Column;
+using event::LaneOutcome;
+using Hashes = std::vector<uint64_t>;
+
+constexpr size_t kUniqueGroupsMin = 5;  // Groups of one row that make a sort key look unique.
+constexpr uint32_t kFloat4Oid = 700;
+constexpr uint32_t kFloat8Oid = 701;
+
+uint64_t Mix(uint64_t z) {
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+  return z ^ (z >> 31);
+}
+
+bool HasCells(const LaneOutcome& lane) {
+  return lane.cells_complete && !lane.columns.empty() &&
+         lane.cells.size() == lane.columns.size() * lane.outcome.rows;
+}
+
+// One hash per row over some of its columns; the order of columns counts.
+Hashes RowHashes(const LaneOutcome& lane, const std::vector<size_t>& columns) {
+  Hashes hashes(lane.outcome.rows, 0x9e3779b97f4a7c15ULL);
+  const size_t width = lane.columns.size();
+  for (size_t row = 0; row < hashes.size(); ++row) {
+    for (const size_t column : columns) {
+      hashes[row] = Mix(hashes[row] * 31 + lane.cells[row * width + column]);
+    }
+  }
+  return hashes;
+}
+
+bool SameSet(Hashes a, Hashes b) {
+  std::sort(a.begin(), a.end());
+  std::sort(b.begin(), b.end());
+  return a == b;
+}
+
+std::vector<size_t> Side(const ColumnMatch& match, bool baseline) {
+  std::vector<size_t> columns;
+  for (const auto& [left, right] : match.common) columns.push_back(baseline ? left : right);
+  return columns;
+}
+
+std::optional<size_t> PositionFrom(std::string_view key) {
+  if (key.size() < 2 || key.front() != '#') return std::nullopt;
+  size_t position = 0;
+  const auto [end, error] = std::from_chars(key.data() + 1, key.data() + key.size(), position);
+  if (error != std::errc() || end != key.data() + key.size() || position == 0) return std::nullopt;
+  return position - 1;
+}
+
+// Places of the sort keys in `match.common`; nullopt where one is not visible in both outputs.
+std::optional<std::vector<size_t>> VisibleKeys(const LaneOutcome& baseline,
+                                               const ColumnMatch& match,
+                                               const event::StatementFacts& facts) {
+  if (facts.sort_keys.empty()) return std::nullopt;
+  std::vector<size_t> places;
+  for (const std::string& key : facts.sort_keys) {
+    const std::optional<size_t> position = PositionFrom(key);
+    std::optional<size_t> found;
+    for (size_t i = 0; i < match.common.size(); ++i) {
+      const size_t column = match.common[i].first;
+      const bool hit = position ? column == *position : baseline.columns[column].name == key;
+      if (!hit) continue;
+      if (found) return std::nullopt;  // Two columns of that name: nobody knows which one sorts.
+      found = i;
+    }
+    if (!found) return std::nullopt;
+    places.push_back(*found);
+  }
+  return places;
+}
+
+bool SkipsRows(const event::StatementFacts& facts) {
+  static constexpr std::string_view kWord = " offset ";
+  const auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
+  return std::search(facts.pattern.begin(), facts.pattern.end(), kWord.begin(), kWord.end(),
+                     same) != facts.pattern.end();
+}
+
+// A primary key by its looks: the first column of its table, or the name everybody gives it.
+bool LooksLikeId(const Column& column) {
+  return column.name == "id" || column.name == "uuid" ||
+         (column.table_oid != 0 && column.column_number == 1);
+}
+
+struct Sorted {
+  Hashes keys;
+  Hashes rows;
+};
+
+// Rows in runs of equal keys. Both sides have the same keys in the same order.
+RowsVerdict CompareGroups(const Sorted& a, const Sorted& b, bool keys_are_id,
+                          const event::StatementFacts& facts) {
+  const size_t count = a.keys.size();
+  const bool skips = facts.limited && SkipsRows(facts);
+  bool edge_differs = false;
+  bool all_single = true;
+  size_t groups = 0;
+  for (size_t begin = 0, end = 0; begin < count; begin = end, ++groups) {
+    while (end < count && a.keys[end] == a.keys[begin]) ++end;
+    all_single = all_single && end - begin == 1;
+    const auto slice = [&](const Hashes& hashes) {
+      return Hashes(hashes.begin() + static_cast<std::ptrdiff_t>(begin),
+                    hashes.begin() + static_cast<std::ptrdiff_t>(end));
+    };
+    if (SameSet(slice(a.rows), slice(b.rows))) continue;
+    const bool edge = facts.limited && (end == count || (skips && begin == 0));
+    if (!edge) return RowsVerdict::kValues;
+    edge_differs = true;
+  }
+  if (!edge_differs) return RowsVerdict::kEqual;
+  // `ORDER BY id LIMIT 1` has one group of one row, too: without this a wrong value there would
+  // always pass for a tie.
+  if (all_single && keys_are_id) return RowsVerdict::kValues;
+  if (all_single && groups >= kUniqueGroupsMin) return RowsVerdict::kMaybeTies;
+  return RowsVerdict::kTiesAtLimit;
+}
+
+RowsVerdict CompareOrdered(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                           const ColumnMatch& match, const event::StatementFacts& facts,
+                           bool same_set) {
+  const bool cells = HasCells(baseline) && HasCells(candidate);
+  const auto keys = cells ? VisibleKeys(baseline, match, facts) : std::nullopt;
+  if (!keys) {
+    if (same_set) return RowsVerdict::kHiddenOrder;
+    return facts.limited ? RowsVerdict::kValuesHiddenLimit : RowsVerdict::kValues;
+  }
+  std::vector<size_t> left;
+  std::vector<size_t> right;
+  bool is_id = false;
+  for (const size_t place : *keys) {
+    left.push_back(match.common[place].first);
+    right.push_back(match.common[place].second);
+    is_id = is_id || LooksLikeId(baseline.columns[match.common[place].first]);
+  }
+  const Sorted a{RowHashes(baseline, left), RowHashes(baseline, Side(match, true))};
+  const Sorted b{RowHashes(candidate, right), RowHashes(candidate, Side(match, false))};
+  if (a.keys != b.keys) return same_set ? RowsVerdict::kOrder : RowsVerdict::kValues;
+  return CompareGroups(a, b, is_id, facts);
+}
+
+}  // namespace
+
+ColumnMatch MatchColumns(const std::vector<Column>& baseline,
+                         const std::vector<Column>& candidate) {
+  ColumnMatch match;
+  if (baseline.empty() || candidate.empty()) {
+    const size_t width = std::max(baseline.size(), candidate.size());
+    for (size_t i = 0; i < width; ++i) match.common.emplace_back(i, i);
+    return match;
+  }
+  std::multimap<std::string_view, size_t> open;  // Equal keys keep the order of insertion.
+  for (size_t i = 0; i < candidate.size(); ++i) open.emplace(candidate[i].name, i);
+  std::optional<size_t> last;
+  for (size_t i = 0; i < baseline.size(); ++i) {
+    const auto found = open.find(baseline[i].name);
+    // find() may give any of several equal keys.
+    const auto first = found == open.end() ? found : open.lower_bound(baseline[i].name);
+    if (first == open.end()) {
+      match.gone.push_back(baseline[i].name);
+      continue;
+    }
+    const size_t at = first->second;
+    open.erase(first);
+    if (last && at < *last) match.moved = true;
+    last = at;
+    if (baseline[i].type_oid != candidate[at].type_oid) {
+      match.retyped.push_back(baseline[i].name);
+    } else {
+      match.common.emplace_back(i, at);
+    }
+  }
+  std::vector<size_t> left_over;
+  for (const auto& [name, at] : open) left_over.push_back(at);
+  std::sort(left_over.begin(), left_over.end());
+  for (const size_t at : left_over) match.added.push_back(candidate[at].name);
+  return match;
+}
+
+RowsVerdict CompareRows(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                        const ColumnMatch& match, const event::StatementFacts& facts) {
+  const auto& a = baseline.outcome;
+  const auto& b = candidate.outcome;
+  if (a.rows == 0) return RowsVerdict::kEqual;
+  bool same_set = false;
+  if (match.same()) {
+    if (a.digest_ordered == b.digest_ordered && a.row_bytes == b.row_bytes) {
+      return RowsVerdict::kEqual;
+    }
+    same_set = a.digest_unordered == b.digest_unordered && a.row_bytes == b.row_bytes;
+  } else {
+    if (match.common.empty()) return RowsVerdict::kEqual;
+    if (!HasCells(baseline) || !HasCells(candidate)) return RowsVerdict::kTooLarge;
+    const Hashes left = RowHashes(baseline, Side(match, true));
+    const Hashes right = RowHashes(candidate, Side(match, false));
+    if (left == right) return RowsVerdict::kEqual;
+    same_set = SameSet(left, right);
+  }
+  if (facts.ordered) return CompareOrdered(baseline, candidate, match, facts, same_set);
+  return same_set ? RowsVerdict::kEqual : RowsVerdict::kValues;
+}
+
+bool EqualWithoutFloats(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                        const ColumnMatch& match) {
+  if (!HasCells(baseline) || !HasCells(candidate)) return false;
+  std::vector<size_t> left;
+  std::vector<size_t> right;
+  for (const auto& [from, to] : match.common) {
+    const uint32_t type = baseline.columns[from].type_oid;
+    if (type == kFloat4Oid || type == kFloat8Oid) continue;
+    left.push_back(from);
+    right.push_back(to);
+  }
+  if (left.size() == match.common.size()) return false;
+  return SameSet(RowHashes(baseline, left), RowHashes(candidate, right));
+}
+
+}  // namespace scry::compare

@@ -1,0 +1,52 @@
+// Compares the rows of one statement on two lanes, by columns of the same name and with the order
+// that its ORDER BY promises. Called by difference.cc. Pure; any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "event/lane_pair.h"
+#include "event/statement_facts.h"
+
+namespace scry::compare {
+
+// Columns of two lanes, matched by name; the nth of a name with the nth.
+struct ColumnMatch {
+  std::vector<std::pair<size_t, size_t>>
+      common;  // Of the same type. Baseline's index, candidate's.
+  std::vector<std::string> added;
+  std::vector<std::string> gone;
+  std::vector<std::string> retyped;
+  bool moved = false;  // Common columns stand in another order.
+
+  // Row payloads and their digests can be compared as they are.
+  bool same() const { return added.empty() && gone.empty() && retyped.empty() && !moved; }
+};
+
+// A lane whose columns are not described matches everything.
+ColumnMatch MatchColumns(const std::vector<event::Column>& baseline,
+                         const std::vector<event::Column>& candidate);
+
+enum class RowsVerdict : uint8_t {
+  kEqual,
+  kOrder,        // Equal sets, but not in the order that the visible sort keys promise.
+  kHiddenOrder,  // Equal sets in another order; a sort key is not in the output.
+  kTiesAtLimit,  // Only rows tied at the edge of the LIMIT differ.
+  kMaybeTies,    // The same, but the keys look unique.
+  kValues,
+  kValuesHiddenLimit,  // Different rows under a LIMIT whose sort key is not in the output.
+  kTooLarge,           // Cells are needed and not there.
+};
+
+// REQUIRES: equal row counts on both lanes.
+RowsVerdict CompareRows(const event::LaneOutcome& baseline, const event::LaneOutcome& candidate,
+                        const ColumnMatch& match, const event::StatementFacts& facts);
+
+// True where the rows are equal once columns of floating point type are left aside.
+bool EqualWithoutFloats(const event::LaneOutcome& baseline, const event::LaneOutcome& candidate,
+                        const ColumnMatch& match);
+
+}  // namespace scry::compare

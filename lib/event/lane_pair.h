@@ -1,0 +1,59 @@
+// One statement as it went on every lane: what replay yields and compare judges. Plain values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "event/event.h"
+
+namespace scry::event {
+
+struct Column {
+  std::string name;
+  uint32_t table_oid = 0;      // 0: no table column.
+  uint16_t column_number = 0;  // In that table.
+  uint32_t type_oid = 0;
+  uint16_t format = 0;  // 0 text, 1 binary.
+  friend bool operator==(const Column&, const Column&) = default;
+};
+
+// Lanes of a run, by their place in StatementPair::lanes.
+enum class LaneRole : uint8_t { kBaseline = 0, kCandidate = 1, kControl = 2 };
+
+struct LaneOutcome {
+  Outcome outcome;
+  std::vector<Column>
+      columns;  // As last described for this statement; may be empty (not described).
+  // One hash per value, row by row, so that results can be compared without some columns or in
+  // another order. NULL and the empty string differ. Empty unless cells_complete.
+  std::vector<uint64_t> cells;
+  bool cells_complete = false;     // False: more values than the limit; only the digests tell.
+  uint8_t transaction_status = 0;  // After the exchange: 'I', 'T', 'E'; 0: connection lost.
+};
+
+struct StatementPair {
+  SessionId session = SessionId::kNone;
+  uint64_t exchange = 0;  // Index in the session.
+  std::string text;       // See Statement.
+  uint32_t ordinal = 0;
+  Outcome captured;                // What production did.
+  std::vector<LaneOutcome> lanes;  // Baseline, candidate and, where there is one, control.
+  // Lanes ran at the same time, as one did not answer within the hold-up limit.
+  bool held_up = false;
+  // The order of the capture could not be kept (a stall was broken): differences may be races.
+  bool order_broken = false;
+  // An earlier statement of the transaction (or session state) already went differently on a lane:
+  // a real client would not have sent this one.
+  bool counterfactual = false;
+  // First run of its pattern on the lanes: cold caches; not for latency.
+  bool warm_up = false;
+};
+
+class PairSink {
+ public:
+  virtual ~PairSink() = default;
+  virtual void Put(const StatementPair& pair) = 0;
+};
+
+}  // namespace scry::event

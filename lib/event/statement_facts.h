@@ -1,0 +1,76 @@
+// What SQL text says of itself: pattern, fingerprint, kind, what it reads and orders by. The one
+// place that knows libpg_query, so that capture tools, replay, compare and report agree on
+// patterns. Pure; FactsCache is for one thread.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace scry::event {
+
+enum class StatementKind : uint8_t {
+  kSelect,  // Also VALUES, TABLE, SHOW, FETCH, EXPLAIN without ANALYZE.
+  kInsert,
+  kUpdate,
+  kDelete,
+  kMerge,
+  kCopyIn,
+  kCopyOut,
+  kBegin,
+  kCommit,     // COMMIT, END, PREPARE TRANSACTION, COMMIT PREPARED.
+  kRollback,   // ROLLBACK, ABORT, ROLLBACK PREPARED.
+  kSavepoint,  // SAVEPOINT, RELEASE, ROLLBACK TO.
+  kSession,    // SET, RESET, DISCARD, PREPARE, DEALLOCATE, DECLARE, CLOSE, LISTEN ...
+  kDdl,
+  kOther,  // Everything else, and what could not be parsed.
+};
+
+struct StatementFacts {
+  std::string pattern;       // Normalised text on one line: constants become $1, $2 ...
+  uint64_t fingerprint = 0;  // Of libpg_query; of the pattern text where that cannot parse.
+  bool parsed = false;       // False: the textual fallback was used.
+  StatementKind kind = StatementKind::kOther;
+  bool writes = true;    // May change data or take row locks; true where unknown. Functions are not
+                         // judged here: see `functions`.
+  bool ordered = false;  // ORDER BY at the top level.
+  bool limited = false;  // LIMIT, OFFSET or FETCH FIRST at the top level.
+  // The sort keys: an output column name ("created_at") or its position from 1 ("#2"). Empty entry:
+  // an expression that is no output column.
+  std::vector<std::string> sort_keys;
+  std::vector<std::string> functions;  // Names without schema, in lower case, sorted, once each.
+  std::vector<std::string> relations;  // "schema.name" or "name" as written, sorted, once each.
+};
+
+// "f3a9c0..." as 16 hex digits.
+std::string FingerprintText(uint64_t fingerprint);
+
+// All statements of a query string, in order. Never empty: unparsable text is one statement.
+// Empty statements (";;") have no entry, as the server runs none.
+std::vector<StatementFacts> AnalyzeQuery(std::string_view text);
+
+// AnalyzeQuery with memory: least recently used texts are forgotten past `texts_max`.
+class FactsCache {
+ public:
+  explicit FactsCache(size_t texts_max = 8192) : texts_max_(texts_max) {}
+
+  // Facts of statement `ordinal` of `text`; the last one's where there are fewer (a rule may
+  // rewrite one command into several). Valid until the next call.
+  const StatementFacts& Get(std::string_view text, uint32_t ordinal);
+  // All of them. Valid until the next call.
+  const std::vector<StatementFacts>& GetAll(std::string_view text);
+
+ private:
+  struct Entry {
+    std::string text;
+    std::vector<StatementFacts> facts;
+  };
+  size_t texts_max_;
+  std::list<Entry> entries_;  // Most recently used first.
+  std::unordered_map<std::string_view, std::list<Entry>::iterator> by_text_;
+};
+
+}  // namespace scry::event

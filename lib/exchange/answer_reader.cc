@@ -1,0 +1,784 @@
+#include "exchange/answer_reader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "wire/backend.h"
+
+namespace scry::exchange {
+namespace {
+
+namespace backend = wire::backend;
+namespace frontend = wire::frontend;
+using event::OutcomeStatus;
+
+// An error message of a hostile or odd server must not fill the log.
+constexpr size_t kErrorMessageBytesMax = 8192;
+// Descriptions and errors over the scanner's gather limit are joined up to here.
+constexpr size_t kPiecesBytesMax = 16u << 20;
+
+// Messages that the server takes in without an answer when no COPY is going on.
+bool IsSilent(uint8_t type) {
+  return type == frontend::kFlush || type == frontend::kCopyData || type == frontend::kCopyDone ||
+         type == frontend::kCopyFail;
+}
+
+std::string TypeName(uint8_t type) {
+  if (type > ' ' && type < 0x7f) return std::string(1, static_cast<char>(type));
+  return std::to_string(type);
+}
+
+void ApplyFormats(const std::vector<uint16_t>& formats, std::vector<event::Column>& columns) {
+  for (size_t i = 0; i < columns.size(); ++i) {
+    if (formats.size() == 1) columns[i].format = formats[0];
+    if (formats.size() > 1 && i < formats.size()) columns[i].format = formats[i];
+    if (formats.empty()) columns[i].format = 0;
+  }
+}
+
+std::vector<event::Column> ToColumns(std::string_view description) {
+  std::vector<event::Column> columns;
+  const auto fields = wire::ParseRowDescription(base::AsBytes(description));
+  if (!fields) return columns;
+  columns.reserve(fields->size());
+  for (const auto& field : *fields) {
+    event::Column column;
+    column.name = field.name;
+    column.table_oid = field.table_oid;
+    column.column_number = field.column_number;
+    column.type_oid = field.type_oid;
+    column.format = field.format;
+    columns.push_back(std::move(column));
+  }
+  return columns;
+}
+
+}  // namespace
+
+AnswerReader::Prepared::Prepared(std::string text_in, uint64_t* total_in)
+    : text(std::move(text_in)), total(total_in) {
+  *total += text.size();
+}
+AnswerReader::Prepared::~Prepared() { *total -= text.size(); }
+
+AnswerReader::AnswerReader(AnswerOptions options) : options_(options), cells_(options.cells_max) {}
+
+// --- Questions.
+
+void AnswerReader::Begin(const std::vector<event::FrontendMessage>& messages, Micros now_us) {
+  DropAll();
+  for (const auto& message : messages) {
+    AddParts(message.type, base::AsBytes(message.head), base::AsBytes(message.tail), now_us);
+  }
+}
+
+void AnswerReader::Add(uint8_t type, base::Bytes payload, Micros now_us) {
+  if (type == frontend::kBind && options_.cells_max > 0) {
+    const wire::FrontendParts parts = wire::SplitFrontend(type, payload);
+    return AddParts(type, base::AsBytes(parts.head), base::AsBytes(parts.tail), now_us);
+  }
+  AddParts(type, payload, {}, now_us);
+}
+
+// Lenient: what the server refuses it answers with an error, and a prefix of a large message is
+// enough.
+void AnswerReader::AddParts(uint8_t type, base::Bytes head, base::Bytes tail, Micros now_us) {
+  Asked asked;
+  asked.type = type;
+  asked.at_us = now_us;
+  base::ByteReader in(head);
+  switch (type) {
+    case frontend::kParse:
+    case frontend::kBind:
+      asked.name = in.CString();
+      asked.text = in.CString();
+      break;
+    case frontend::kDescribe:
+    case frontend::kClose:
+      asked.target = in.U8() == 'S' ? wire::Target::kStatement : wire::Target::kPortal;
+      asked.name = in.CString();
+      break;
+    case frontend::kExecute:
+      asked.name = in.CString();
+      break;
+    case frontend::kQuery:
+      asked.text = in.CString();
+      break;
+    case frontend::kFunctionCall:
+      // No SQL text exists; reports need something to call it by.
+      asked.text = "(function call " + std::to_string(in.BigU32()) + ")";
+      break;
+    default:
+      break;
+  }
+  if (type == frontend::kBind && options_.cells_max > 0) {
+    base::ByteReader formats(tail);
+    for (uint16_t left = formats.BigU16(); left > 0 && formats.ok(); --left) {
+      asked.result_formats.push_back(formats.BigU16());
+    }
+  }
+  asked_.push_back(std::move(asked));
+}
+
+void AnswerReader::DropAll() {
+  asked_.clear();
+  answers_ = Answers();
+  Take();
+}
+
+size_t AnswerReader::DropAnswered() {
+  if (mode_ == Mode::kSkipping || failure_ || done_) return 0;
+  const size_t count = cursor_;
+  asked_.erase(asked_.begin(), asked_.begin() + static_cast<std::ptrdiff_t>(count));
+  cursor_ = 0;
+  copy_end_ -= std::min(copy_end_, count);
+  return count;
+}
+
+// --- Answers.
+
+bool AnswerReader::Break(std::string reason) {
+  if (!broken_) reason_ = std::move(reason);
+  broken_ = true;
+  return false;
+}
+
+bool AnswerReader::Start(uint8_t type, Micros now_us) {
+  if (broken_ || wire::IsAsynchronous(type)) return false;
+  if (done_ || asked_.empty()) {
+    // A server that shuts down says so to an idle session.
+    if (type != backend::kErrorResponse)
+      Break("answer '" + TypeName(type) + "' without a question");
+    return false;
+  }
+  if (!started_) {
+    started_ = true;
+    answers_.first_answer_us = now_us;
+    lap_us_ = std::max(asked_.front().at_us, last_completed_us_);
+  }
+  return true;
+}
+
+void AnswerReader::OnBackend(uint8_t type, base::Bytes payload, Micros now_us) {
+  if (type == backend::kErrorResponse && wire::ParseErrorFields(payload).fatal()) fatal_ = true;
+  if (!Start(type, now_us)) return;
+  if (type == backend::kDataRow || type == backend::kCopyData) {
+    if (!AcceptRow(type == backend::kCopyData)) return;
+    ++rows_;
+    row_bytes_ += payload.size();
+    digest_.Add(payload);
+    if (options_.cells_max > 0 && type == backend::kDataRow) cells_.AddRow(payload);
+    return;
+  }
+  OnAnswer(type, payload, now_us);
+}
+
+void AnswerReader::OnBackendPiece(uint8_t type, uint32_t payload_length, uint32_t offset,
+                                  base::Bytes piece, Micros now_us) {
+  if (!Start(type, now_us)) return;
+  const bool last = uint64_t{offset} + piece.size() >= payload_length;
+  if (type == backend::kDataRow || type == backend::kCopyData) {
+    if (offset == 0) {
+      if (!AcceptRow(type == backend::kCopyData)) return;
+      digest_.Begin();
+      cells_.GiveUp();
+    }
+    digest_.Piece(piece);
+    if (!last) return;
+    digest_.End();
+    ++rows_;
+    row_bytes_ += payload_length;
+    return;
+  }
+  if (offset == 0) pieces_.clear();
+  const size_t room = kPiecesBytesMax - pieces_.size();
+  pieces_.append(base::AsText(piece.first(std::min(room, piece.size()))));
+  if (!last) return;
+  const std::string whole = std::exchange(pieces_, std::string());
+  if (payload_length > kPiecesBytesMax && type != backend::kErrorResponse) {
+    Break("answer '" + TypeName(type) + "' of " + std::to_string(payload_length) + " bytes");
+    return;
+  }
+  OnBackend(type, base::AsBytes(whole), now_us);
+}
+
+AnswerReader::Asked* AnswerReader::Current() {
+  while (cursor_ < asked_.size() && IsSilent(asked_[cursor_].type)) ++cursor_;
+  return cursor_ < asked_.size() ? &asked_[cursor_] : nullptr;
+}
+
+// Commands that are being run: an Execute, or a Query that has not failed.
+bool AnswerReader::Runs(const Asked* asked) const {
+  if (asked == nullptr || mode_ == Mode::kSkipping) return false;
+  if (asked->type == frontend::kExecute) return true;
+  return asked->type == frontend::kQuery && !failure_;
+}
+
+bool AnswerReader::AcceptRow(bool copy) {
+  const bool fits = copy ? mode_ == Mode::kCopyOut : mode_ == Mode::kPlain && Runs(Current());
+  if (!fits) return Break(copy ? "CopyData outside of a COPY" : "DataRow without a command");
+  open_ = true;
+  return true;
+}
+
+bool AnswerReader::Expect(uint8_t type, uint8_t answer) {
+  const Asked* asked = Current();
+  if (mode_ == Mode::kPlain && asked != nullptr && asked->type == type) return true;
+  return Break("answer '" + TypeName(answer) + "' to '" +
+               (asked == nullptr ? std::string("nothing") : TypeName(asked->type)) + "'");
+}
+
+void AnswerReader::OnAnswer(uint8_t type, base::Bytes payload, Micros now_us) {
+  switch (type) {
+    case backend::kParseComplete:
+      if (Expect(frontend::kParse, type)) OnParseComplete();
+      break;
+    case backend::kBindComplete:
+      if (Expect(frontend::kBind, type)) OnBindComplete();
+      break;
+    case backend::kCloseComplete:
+      if (Expect(frontend::kClose, type)) OnCloseComplete();
+      break;
+    case backend::kParameterDescription:
+      Expect(frontend::kDescribe, type);
+      break;
+    case backend::kNoData:
+      if (Expect(frontend::kDescribe, type)) Describe({});
+      break;
+    case backend::kRowDescription:
+      OnRowDescription(payload);
+      break;
+    case backend::kCopyInResponse:
+    case backend::kCopyOutResponse:
+      OnCopyResponse(type);
+      break;
+    case backend::kCopyDone:
+      if (mode_ != Mode::kCopyOut) Break("CopyDone outside of a COPY");
+      break;
+    case backend::kCommandComplete:
+    case backend::kEmptyQueryResponse:
+    case backend::kPortalSuspended:
+      OnCommandEnd(type, payload, now_us);
+      break;
+    case backend::kFunctionCallResponse:
+      OnFunctionResult(payload, now_us);
+      break;
+    case backend::kErrorResponse:
+      OnError(payload, now_us);
+      break;
+    case backend::kReadyForQuery:
+      OnReady(payload, now_us);
+      break;
+    case backend::kCopyBothResponse:
+      Break("COPY BOTH (replication)");
+      break;
+    default:
+      Break("unknown answer '" + TypeName(type) + "'");
+      break;
+  }
+}
+
+void AnswerReader::OnParseComplete() {
+  Asked& asked = asked_[cursor_++];
+  const bool room = registered_bytes_ + asked.text.size() <= options_.registered_bytes_max;
+  auto prepared =
+      std::make_shared<Prepared>(room ? std::move(asked.text) : std::string(), &registered_bytes_);
+  Register(asked.name, std::move(prepared));
+}
+
+void AnswerReader::Register(const std::string& name, std::shared_ptr<Prepared> prepared) {
+  if (prepared_.size() >= options_.registered_max && !prepared_.contains(name)) return;
+  prepared_[name] = std::move(prepared);
+}
+
+// A name that was never seen in a Parse: made by SQL PREPARE, or before the capture. Its
+// description is worth remembering all the same.
+std::shared_ptr<AnswerReader::Prepared> AnswerReader::FindPrepared(const std::string& name) {
+  const auto found = prepared_.find(name);
+  if (found != prepared_.end()) return found->second;
+  auto prepared = std::make_shared<Prepared>(std::string(), &registered_bytes_);
+  Register(name, prepared);
+  return prepared;
+}
+
+void AnswerReader::OnBindComplete() {
+  Asked& asked = asked_[cursor_++];
+  if (portals_.size() >= options_.registered_max && !portals_.contains(asked.name)) return;
+  Portal& portal = portals_[asked.name];
+  portal = Portal();
+  portal.prepared = FindPrepared(asked.text);
+  portal.result_formats = std::move(asked.result_formats);
+}
+
+void AnswerReader::OnCloseComplete() {
+  const Asked& asked = asked_[cursor_++];
+  if (asked.target == wire::Target::kStatement) {
+    prepared_.erase(asked.name);
+  } else {
+    portals_.erase(asked.name);
+  }
+}
+
+// REQUIRES: the current message is a Describe. An empty description: NoData.
+void AnswerReader::Describe(base::Bytes payload) {
+  const Asked& asked = asked_[cursor_++];
+  const uint64_t described_in = payload.empty() ? 0 : serial_;
+  if (asked.target == wire::Target::kStatement) {
+    const auto prepared = FindPrepared(asked.name);
+    prepared->description = base::AsText(payload);
+    prepared->described_in = described_in;
+    return;
+  }
+  if (portals_.size() >= options_.registered_max && !portals_.contains(asked.name)) return;
+  Portal& portal = portals_[asked.name];
+  portal.description = base::AsText(payload);
+  portal.described_in = described_in;
+}
+
+void AnswerReader::OnRowDescription(base::Bytes payload) {
+  const Asked* asked = Current();
+  if (mode_ == Mode::kPlain && asked != nullptr && asked->type == frontend::kDescribe) {
+    return Describe(payload);
+  }
+  if (mode_ != Mode::kPlain || !Runs(asked) || asked->type != frontend::kQuery) {
+    Break("RowDescription without a question");
+    return;
+  }
+  open_ = true;
+  description_ = base::AsText(payload);
+}
+
+void AnswerReader::OnCopyResponse(uint8_t type) {
+  if (mode_ != Mode::kPlain || !Runs(Current())) {
+    Break("a COPY that nobody asked for");
+    return;
+  }
+  open_ = true;
+  mode_ = type == backend::kCopyInResponse ? Mode::kCopyIn : Mode::kCopyOut;
+  cells_.GiveUp();
+}
+
+void AnswerReader::OnCommandEnd(uint8_t type, base::Bytes payload, Micros now_us) {
+  const Asked* asked = Current();
+  const bool execute = asked != nullptr && asked->type == frontend::kExecute;
+  if (!Runs(asked) || (type == backend::kPortalSuspended && !execute)) {
+    Break("answer '" + TypeName(type) + "' without a command");
+    return;
+  }
+  if (mode_ == Mode::kCopyIn && !ConsumeCopy(true)) {
+    Break("COPY ended before CopyDone");
+    return;
+  }
+  std::string_view tag;
+  OutcomeStatus status = OutcomeStatus::kSuspended;
+  if (type == backend::kEmptyQueryResponse) status = OutcomeStatus::kEmpty;
+  if (type == backend::kCommandComplete) {
+    status = OutcomeStatus::kDone;
+    tag = wire::ParseCommandComplete(payload).value_or(std::string_view());
+    // COMMIT of a failed transaction answers ROLLBACK: the tag tells what happened.
+    saw_commit_ = saw_commit_ || tag == "COMMIT";
+    saw_rollback_ = tag == "ROLLBACK";
+  }
+  EndStatement(status, tag, now_us);
+  if (execute) {
+    cursor_ = mode_ == Mode::kCopyIn ? copy_end_ : cursor_ + 1;
+  } else {
+    ++ordinal_;
+  }
+  mode_ = Mode::kPlain;
+}
+
+void AnswerReader::OnFunctionResult(base::Bytes payload, Micros now_us) {
+  if (!Expect(frontend::kFunctionCall, backend::kFunctionCallResponse)) return;
+  if (ordinal_ > 0 || failure_) {
+    Break("a second answer to FunctionCall");
+    return;
+  }
+  rows_ = 1;
+  row_bytes_ = payload.size();
+  digest_.Add(payload);
+  cells_.GiveUp();
+  EndStatement(OutcomeStatus::kDone, {}, now_us);
+  ++ordinal_;
+}
+
+void AnswerReader::OnError(base::Bytes payload, Micros now_us) {
+  const Asked* asked = Current();
+  // A FATAL error may follow the one that failed the exchange; the first one counts.
+  if (mode_ == Mode::kSkipping || failure_ || asked == nullptr) return;
+  const wire::ErrorFields fields = wire::ParseErrorFields(payload);
+  failure_ = Failure();
+  failure_->index = cursor_;
+  failure_->sqlstate = fields.sqlstate.substr(0, 5);
+  failure_->message = fields.message.substr(0, kErrorMessageBytesMax);
+  answers_.failed = true;
+  const bool copy = mode_ == Mode::kCopyIn;
+  switch (asked->type) {
+    case frontend::kQuery:
+    case frontend::kFunctionCall:
+      // The server is back in its main loop, where copy data still under way is ignored.
+      if (copy) ConsumeCopy(false);
+      EndStatement(OutcomeStatus::kError, {}, now_us);
+      mode_ = Mode::kPlain;
+      break;
+    case frontend::kSync:
+      FailCommit(now_us);
+      break;
+    case frontend::kExecute:
+      if (copy) ConsumeCopy(true);
+      skip_from_ = copy ? copy_end_ : cursor_ + 1;
+      EndStatement(OutcomeStatus::kError, {}, now_us);
+      mode_ = Mode::kSkipping;
+      break;
+    default:
+      // Its statement is found when all messages up to Sync are known.
+      failure_->elapsed_us = Lap(now_us);
+      failure_open_ = true;
+      skip_from_ = cursor_;
+      mode_ = Mode::kSkipping;
+      break;
+  }
+}
+
+// Sync commits an implicit transaction; a deferred constraint fails here, after CommandComplete.
+void AnswerReader::FailCommit(Micros now_us) {
+  if (!last_run_) return EndStatement(OutcomeStatus::kError, {}, now_us);
+  const auto fail = [&](event::Outcome& outcome) {
+    outcome.status = OutcomeStatus::kError;
+    outcome.sqlstate = failure_->sqlstate;
+    outcome.message = failure_->message;
+  };
+  if (answers_.too_large) return;
+  fail(answers_.statements[*last_run_].outcome);
+  if (!answers_.lanes.empty()) fail(answers_.lanes[*last_run_].outcome);
+}
+
+void AnswerReader::OnReady(base::Bytes payload, Micros now_us) {
+  const auto status = wire::ParseReadyForQuery(payload);
+  if (!status || mode_ == Mode::kCopyIn || mode_ == Mode::kCopyOut) {
+    Break("ReadyForQuery is malformed or inside a COPY");
+    return;
+  }
+  if (mode_ == Mode::kSkipping) {
+    size_t sync = skip_from_;
+    while (sync < asked_.size() && asked_[sync].type != frontend::kSync) ++sync;
+    if (sync == asked_.size()) {
+      Break("ReadyForQuery after an error, without Sync");
+      return;
+    }
+    Complete(*status, WalkUnanswered(skip_from_, true), now_us);
+    return;
+  }
+  const Asked* asked = Current();
+  const uint8_t type = asked == nullptr ? uint8_t{0} : asked->type;
+  if (type != frontend::kSync && type != frontend::kQuery && type != frontend::kFunctionCall) {
+    Break("ReadyForQuery to '" + TypeName(type) + "'");
+    return;
+  }
+  Complete(*status, std::max(cursor_ + 1, copy_end_), now_us);
+}
+
+// While in copy-in the server takes CopyData, and ignores Flush and Sync, until CopyDone or
+// CopyFail (CopyGetData). libpq sends Sync right after Execute and again after CopyDone: the first
+// of them falls in here. True: the end of the copy data was found.
+bool AnswerReader::ConsumeCopy(bool take_sync) {
+  size_t i = std::max(cursor_ + 1, copy_end_);
+  for (; i < asked_.size(); ++i) {
+    const uint8_t type = asked_[i].type;
+    if (type == frontend::kCopyDone || type == frontend::kCopyFail) {
+      copy_end_ = i + 1;
+      return true;
+    }
+    const bool taken = type == frontend::kCopyData || type == frontend::kFlush ||
+                       (take_sync && type == frontend::kSync);
+    if (!taken) break;
+  }
+  copy_end_ = i;
+  return false;
+}
+
+// --- Messages without an answer of their own.
+
+// Statement texts as the skipped messages would have left them, and whether they stem from the
+// message that failed. Views into asked_ and the registries.
+struct AnswerReader::Walk {
+  struct Name {
+    std::string_view text;
+    bool of_failure = false;
+  };
+  struct Found {
+    size_t index = 0;
+    OutcomeStatus status = OutcomeStatus::kSkipped;
+    std::string_view text;
+    bool is_failure = false;
+  };
+  std::unordered_map<std::string_view, Name> statements;
+  std::unordered_map<std::string_view, Name> portals;
+  std::vector<Found> found;
+};
+
+std::string_view AnswerReader::PreparedText(const std::string& name) const {
+  const auto found = prepared_.find(name);
+  return found == prepared_.end() ? std::string_view() : std::string_view(found->second->text);
+}
+
+std::string_view AnswerReader::PortalText(const std::string& name) const {
+  const auto found = portals_.find(name);
+  if (found == portals_.end() || !found->second.prepared) return {};
+  return found->second.prepared->text;
+}
+
+void AnswerReader::WalkMessage(size_t index, bool skipping, Walk& walk) const {
+  const Asked& asked = asked_[index];
+  const bool fails = skipping && failure_open_ && failure_->index == index;
+  const auto look = [](const auto& names, const std::string& name, std::string_view otherwise) {
+    const auto found = names.find(name);
+    return found == names.end() ? Walk::Name{otherwise, false} : found->second;
+  };
+  const OutcomeStatus status = skipping ? OutcomeStatus::kSkipped : OutcomeStatus::kLost;
+  switch (asked.type) {
+    case frontend::kParse:
+      walk.statements[asked.name] = {asked.text, fails};
+      break;
+    case frontend::kBind: {
+      Walk::Name name = look(walk.statements, asked.text, PreparedText(asked.text));
+      name.of_failure = name.of_failure || fails;
+      walk.portals[asked.name] = name;
+      break;
+    }
+    case frontend::kDescribe:
+      if (!fails) break;
+      if (asked.target == wire::Target::kStatement) {
+        walk.statements[asked.name] = {PreparedText(asked.name), true};
+      } else {
+        walk.portals[asked.name] = {PortalText(asked.name), true};
+      }
+      break;
+    case frontend::kExecute: {
+      const Walk::Name name = look(walk.portals, asked.name, PortalText(asked.name));
+      walk.found.push_back({index, status, name.text, name.of_failure});
+      break;
+    }
+    case frontend::kQuery:
+    case frontend::kFunctionCall:
+      walk.found.push_back({index, status, asked.text, false});
+      break;
+    default:
+      break;
+  }
+}
+
+std::string_view AnswerReader::FailedText() const {
+  const Asked& asked = asked_[failure_->index];
+  switch (asked.type) {
+    case frontend::kParse:
+      return asked.text;
+    case frontend::kBind:
+      return PreparedText(asked.text);
+    case frontend::kDescribe:
+      return asked.target == wire::Target::kStatement ? PreparedText(asked.name)
+                                                      : PortalText(asked.name);
+    default:
+      return {};
+  }
+}
+
+// Statements of the messages from `from` to the end of the exchange, which is returned. `skipping`:
+// an error came, and only Sync ends it; else the connection was lost.
+size_t AnswerReader::WalkUnanswered(size_t from, bool skipping) {
+  Walk walk;
+  size_t i = from;
+  for (bool ended = false; i < asked_.size() && !ended; ++i) {
+    const uint8_t type = asked_[i].type;
+    WalkMessage(i, skipping, walk);
+    ended = type == frontend::kSync ||
+            (!skipping && (type == frontend::kQuery || type == frontend::kFunctionCall));
+  }
+  auto& found = walk.found;
+  if (skipping && failure_open_) {
+    const auto of_failure = [](const auto& entry) { return entry.is_failure; };
+    const auto first = std::find_if(found.begin(), found.end(), of_failure);
+    if (first == found.end()) {
+      // No Execute of it follows: an entry of its own.
+      found.insert(found.begin(), {failure_->index, OutcomeStatus::kError, FailedText(), true});
+    } else {
+      first->status = OutcomeStatus::kError;
+    }
+    failure_open_ = false;
+  }
+  for (const auto& entry : found) {
+    event::Statement statement;
+    statement.text = entry.text;
+    statement.message = static_cast<uint32_t>(entry.index);
+    statement.outcome.status = entry.status;
+    const bool error = entry.status == OutcomeStatus::kError;
+    if (error) {
+      statement.outcome.sqlstate = failure_->sqlstate;
+      statement.outcome.message = failure_->message;
+      statement.outcome.elapsed_us = failure_->elapsed_us;
+    }
+    Append(std::move(statement), {}, error);
+    if (answers_.too_large) break;
+  }
+  return i;
+}
+
+Answers AnswerReader::Lose(Micros now_us) {
+  if (done_ || asked_.empty()) return Take();
+  if (!started_) {
+    started_ = true;
+    answers_.first_answer_us = now_us;
+    lap_us_ = std::max(asked_.front().at_us, last_completed_us_);
+  }
+  size_t from = cursor_;
+  const Asked* asked = mode_ == Mode::kSkipping ? nullptr : Current();
+  if (mode_ == Mode::kSkipping) {
+    Complete(0, WalkUnanswered(skip_from_, true), now_us);
+    return Take();
+  }
+  const uint8_t type = asked == nullptr ? uint8_t{0} : asked->type;
+  const bool whole = type == frontend::kQuery || type == frontend::kFunctionCall;
+  // A Query whose commands all answered, as far as anybody knows, lost nothing but its
+  // ReadyForQuery.
+  const bool lost = type == frontend::kExecute || (whole && !failure_ && (open_ || ordinal_ == 0));
+  if (mode_ == Mode::kCopyIn) ConsumeCopy(!whole);
+  if (lost) EndStatement(OutcomeStatus::kLost, {}, now_us);
+  if (whole || type == frontend::kExecute) from = std::max(cursor_ + 1, copy_end_);
+  Complete(0, whole ? from : WalkUnanswered(from, false), now_us);
+  return Take();
+}
+
+// --- Statements.
+
+Micros AnswerReader::Lap(Micros now_us) {
+  const Micros elapsed = std::max<Micros>(0, now_us - lap_us_);
+  lap_us_ = std::max(lap_us_, now_us);
+  return elapsed;
+}
+
+std::string AnswerReader::TakeDescription(const Asked& asked) {
+  const auto found = portals_.find(asked.name);
+  if (found == portals_.end()) return {};
+  Portal& portal = found->second;
+  if (portal.described_in == serial_) {
+    portal.described_in = 0;
+    return portal.description;
+  }
+  if (portal.prepared && portal.prepared->described_in == serial_) {
+    portal.prepared->described_in = 0;
+    return portal.prepared->description;
+  }
+  return {};
+}
+
+std::vector<event::Column> AnswerReader::ColumnsOf(const Asked& asked) const {
+  if (asked.type != frontend::kExecute) return ToColumns(description_);
+  const auto found = portals_.find(asked.name);
+  if (found == portals_.end()) return {};
+  const Portal& portal = found->second;
+  if (!portal.description.empty() || !portal.prepared) return ToColumns(portal.description);
+  // Describe of a statement cannot know the formats that Bind asks for.
+  auto columns = ToColumns(portal.prepared->description);
+  ApplyFormats(portal.result_formats, columns);
+  return columns;
+}
+
+void AnswerReader::EndStatement(OutcomeStatus status, std::string_view tag, Micros now_us) {
+  const Asked& asked = asked_[cursor_];
+  const bool execute = asked.type == frontend::kExecute;
+  event::Statement statement;
+  event::Outcome& outcome = statement.outcome;
+  outcome.status = status;
+  outcome.elapsed_us = Lap(now_us);
+  if (!answers_.too_large) {
+    statement.text = execute ? std::string(PortalText(asked.name)) : asked.text;
+    statement.ordinal = ordinal_;
+    statement.message = static_cast<uint32_t>(cursor_);
+    outcome.tag = tag;
+    outcome.rows = rows_;
+    outcome.row_bytes = row_bytes_;
+    outcome.digest_ordered = digest_.ordered();
+    outcome.digest_unordered = digest_.unordered();
+    if (status == OutcomeStatus::kError) {
+      outcome.sqlstate = failure_->sqlstate;
+      outcome.message = failure_->message;
+    }
+    std::vector<event::Column> columns;
+    if (options_.cells_max > 0) columns = ColumnsOf(asked);
+    outcome.row_description = execute ? TakeDescription(asked) : std::move(description_);
+    Append(std::move(statement), std::move(columns), true);
+  }
+  open_ = false;
+  rows_ = row_bytes_ = 0;
+  description_.clear();
+  digest_.Clear();
+  cells_.Clear();
+}
+
+void AnswerReader::Append(event::Statement statement, std::vector<event::Column> columns,
+                          bool ran) {
+  if (answers_.too_large) return;
+  text_bytes_ += statement.text.size() + statement.outcome.row_description.size();
+  if (answers_.statements.size() >= options_.statements_max ||
+      text_bytes_ > options_.text_bytes_max) {
+    answers_.too_large = true;
+    answers_.statements = {};
+    answers_.lanes = {};
+    return;
+  }
+  if (ran) last_run_ = answers_.statements.size();
+  if (options_.cells_max > 0) {
+    event::LaneOutcome lane;
+    lane.outcome = statement.outcome;
+    lane.columns = std::move(columns);
+    lane.cells_complete = cells_.complete();
+    lane.cells = cells_.Take();
+    answers_.lanes.push_back(std::move(lane));
+  }
+  answers_.statements.push_back(std::move(statement));
+}
+
+void AnswerReader::Complete(uint8_t status, size_t messages, Micros now_us) {
+  answers_.status = status;
+  answers_.messages = messages;
+  answers_.completed_us = now_us;
+  answers_.committed =
+      status != 0 && (saw_commit_ || (status == 'I' && !answers_.failed && !saw_rollback_));
+  const Micros rest = Lap(now_us);
+  if (last_run_ && !answers_.too_large) {
+    answers_.statements[*last_run_].outcome.elapsed_us += rest;
+    if (!answers_.lanes.empty()) answers_.lanes[*last_run_].outcome.elapsed_us += rest;
+  }
+  for (auto& lane : answers_.lanes) lane.transaction_status = status;
+  done_ = true;
+}
+
+Answers AnswerReader::Take() {
+  Answers taken = std::move(answers_);
+  taken.messages = std::min(taken.messages, asked_.size());
+  const auto end = asked_.begin() + static_cast<std::ptrdiff_t>(taken.messages);
+  // A Query replaces the unnamed statement and portal; the end of a transaction closes all portals.
+  const bool query = std::any_of(asked_.begin(), end,
+                                 [](const Asked& asked) { return asked.type == frontend::kQuery; });
+  if (query && taken.status != 0) prepared_.erase(std::string());
+  if (taken.status == 'I') portals_.clear();
+  asked_.erase(asked_.begin(), end);
+  last_completed_us_ = std::max(last_completed_us_, taken.completed_us);
+  answers_ = Answers();
+  started_ = done_ = failure_open_ = saw_commit_ = saw_rollback_ = false;
+  mode_ = Mode::kPlain;
+  cursor_ = copy_end_ = skip_from_ = 0;
+  ordinal_ = 0;
+  failure_.reset();
+  text_bytes_ = 0;
+  last_run_.reset();
+  open_ = false;
+  rows_ = row_bytes_ = 0;
+  description_.clear();
+  digest_.Clear();
+  cells_.Clear();
+  ++serial_;
+  return taken;
+}
+
+}  // namespace scry::exchange

@@ -1,0 +1,214 @@
+// Walks through what a client asked as the server does, and turns the server's answers into
+// statements with outcomes. The one place that knows which answer belongs to which question: used
+// by ExchangeTracker (capture) and by the lanes of replay. Pure, not thread-safe; one per
+// connection, as prepared statements and portals live across exchanges. wire/PROTOCOL.md, section
+// "Who answers what".
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "event/event.h"
+#include "event/lane_pair.h"
+#include "exchange/row_digest.h"
+#include "wire/frontend.h"
+
+namespace scry::exchange {
+
+using base::Micros;
+
+struct AnswerOptions {
+  // Values hashed per statement. Over 0, Answers::lanes is filled, with columns and cells.
+  uint64_t cells_max = 0;
+  uint32_t statements_max = 65536;            // Per exchange.
+  uint64_t text_bytes_max = 16u << 20;        // Of all statements of an exchange.
+  uint32_t registered_max = 65536;            // Prepared statements, and portals.
+  uint64_t registered_bytes_max = 64u << 20;  // Their texts; further ones are kept without.
+};
+
+// What came back for one exchange.
+struct Answers {
+  size_t messages = 0;  // How many of the messages asked, from the front, made up the exchange.
+  uint8_t status = 0;   // Of ReadyForQuery: 'I', 'T', 'E'. 0: the connection ended first.
+  Micros first_answer_us = 0;  // Completion, if nothing came before.
+  Micros completed_us = 0;
+  bool failed = false;  // An ErrorResponse was among the answers.
+  // Work became visible to others: it said COMMIT, or ended idle without an error or a ROLLBACK.
+  bool committed = false;
+  bool too_large = false;  // Over a limit of AnswerOptions: the lists below are empty.
+  std::vector<event::Statement> statements;
+  std::vector<event::LaneOutcome> lanes;  // One per statement if cells_max is over 0, else empty.
+};
+
+class AnswerReader {
+ public:
+  explicit AnswerReader(AnswerOptions options = {});
+  AnswerReader(const AnswerReader&) = delete;  // Registered texts count into a member.
+  AnswerReader& operator=(const AnswerReader&) = delete;
+
+  // --- Questions.
+  // Replay: one whole exchange is about to be sent. Forgets questions left over from the one before
+  // (copy data that was never sent, since the COPY failed early).
+  void Begin(const std::vector<event::FrontendMessage>& messages, Micros now_us);
+  // One more message. Capture calls this for each; a lane for what it sends beside the captured
+  // messages (CopyFail and Sync, to end a COPY that production did not enter). Terminate and
+  // password messages are no questions and are not to be added. Of a message too large to keep, a
+  // prefix will do.
+  void Add(uint8_t type, base::Bytes payload, Micros now_us);
+
+  // --- Answers, in their order. Asynchronous messages may be given too; they are ignored.
+  void OnBackend(uint8_t type, base::Bytes payload, Micros now_us);
+  void OnBackendPiece(uint8_t type, uint32_t payload_length, uint32_t offset, base::Bytes piece,
+                      Micros now_us);
+
+  // ReadyForQuery of the first exchange came: Take() before the next answer is given.
+  bool done() const { return done_; }
+  Answers Take();
+  // The connection ended: what the first exchange in flight came to. REQUIRES: asked() > 0.
+  Answers Lose(Micros now_us);
+
+  // --- State.
+  // Between CopyInResponse and the end of that COPY: CopyData is expected, Sync is ignored. If the
+  // captured messages hold no (more) copy data, a lane sends CopyFail, and Sync after it unless the
+  // COPY came in a Query.
+  bool wants_copy_data() const { return mode_ == Mode::kCopyIn; }
+  bool failed() const { return answers_.failed; }  // Of the exchange in flight.
+  bool fatal() const { return fatal_; }  // FATAL or PANIC came: the server closes the connection.
+  bool too_large() const { return answers_.too_large; }
+  // Answers that fit no question; sticky. Nothing more is read.
+  bool broken() const { return broken_; }
+  const std::string& reason() const { return reason_; }
+  size_t asked() const { return asked_.size(); }  // Messages not yet taken.
+  // Of those, how many belong for certain to the exchange in flight.
+  size_t answered() const { return cursor_; }
+  // Forgets messages already answered of an exchange whose content is dropped anyway, to bound
+  // memory. Returns how many; they do not count in Answers::messages any more.
+  size_t DropAnswered();
+  // Forgets all questions. REQUIRES: none of them will be answered.
+  void DropAll();
+
+ private:
+  enum class Mode : uint8_t { kPlain, kCopyIn, kCopyOut, kSkipping };
+
+  // A prepared statement. Shared: a portal outlives the name of the statement it was bound from.
+  struct Prepared {
+    Prepared(std::string text_in, uint64_t* total_in);
+    ~Prepared();
+    Prepared(const Prepared&) = delete;
+    Prepared& operator=(const Prepared&) = delete;
+    std::string text;
+    std::string description;    // Payload of the last RowDescription.
+    uint64_t described_in = 0;  // Exchange in which it came and was not yet given to a statement.
+    uint64_t* total;
+  };
+  struct Portal {
+    std::shared_ptr<Prepared> prepared;
+    std::vector<uint16_t> result_formats;
+    std::string description;
+    uint64_t described_in = 0;
+  };
+  // What the walk has to know of a frontend message.
+  struct Asked {
+    uint8_t type = 0;
+    wire::Target target = wire::Target::kPortal;
+    Micros at_us = 0;
+    std::string name;  // Parse: statement. Bind, Execute: portal. Describe, Close: of the target.
+    std::string text;  // Parse, Query: SQL. Bind: statement.
+    std::vector<uint16_t> result_formats;
+  };
+  struct Failure {
+    size_t index = 0;  // Of the message that failed.
+    std::string sqlstate;
+    std::string message;
+    Micros elapsed_us = 0;
+  };
+  struct Walk;
+
+  void AddParts(uint8_t type, base::Bytes head, base::Bytes tail, Micros now_us);
+  bool Break(std::string reason);  // Always false.
+  bool Start(uint8_t type, Micros now_us);
+  Asked* Current();
+  bool Runs(const Asked* asked) const;
+  bool Expect(uint8_t type, uint8_t answer);
+  bool AcceptRow(bool copy);
+
+  void OnAnswer(uint8_t type, base::Bytes payload, Micros now_us);
+  void OnParseComplete();
+  void OnBindComplete();
+  void OnCloseComplete();
+  void Describe(base::Bytes payload);
+  void OnRowDescription(base::Bytes payload);
+  void OnCopyResponse(uint8_t type);
+  void OnCommandEnd(uint8_t type, base::Bytes payload, Micros now_us);
+  void OnFunctionResult(base::Bytes payload, Micros now_us);
+  void OnError(base::Bytes payload, Micros now_us);
+  void FailCommit(Micros now_us);
+  void OnReady(base::Bytes payload, Micros now_us);
+
+  bool ConsumeCopy(bool take_sync);
+  void WalkMessage(size_t index, bool skipping, Walk& walk) const;
+  size_t WalkUnanswered(size_t from, bool skipping);
+  std::string_view FailedText() const;
+  std::string_view PreparedText(const std::string& name) const;
+  std::string_view PortalText(const std::string& name) const;
+
+  void Register(const std::string& name, std::shared_ptr<Prepared> prepared);
+  std::shared_ptr<Prepared> FindPrepared(const std::string& name);
+  std::string TakeDescription(const Asked& asked);
+  std::vector<event::Column> ColumnsOf(const Asked& asked) const;
+
+  Micros Lap(Micros now_us);
+  void EndStatement(event::OutcomeStatus status, std::string_view tag, Micros now_us);
+  void Append(event::Statement statement, std::vector<event::Column> columns, bool ran);
+  void Complete(uint8_t status, size_t messages, Micros now_us);
+
+  const AnswerOptions options_;
+  uint64_t registered_bytes_ = 0;  // Outlives the two maps, whose entries count into it.
+  std::unordered_map<std::string, std::shared_ptr<Prepared>> prepared_;
+  std::unordered_map<std::string, Portal> portals_;
+
+  std::deque<Asked> asked_;
+  bool broken_ = false;
+  std::string reason_;
+  bool fatal_ = false;
+  uint64_t serial_ = 1;           // Of the exchange in flight.
+  Micros last_completed_us_ = 0;  // Of the exchange before.
+
+  // Of the exchange in flight.
+  bool started_ = false;
+  bool done_ = false;
+  Mode mode_ = Mode::kPlain;
+  size_t cursor_ = 0;          // The message being answered: all before it are.
+  size_t copy_end_ = 0;        // Behind the last message that a COPY took in.
+  size_t skip_from_ = 0;       // In kSkipping: the first message the server did not look at.
+  uint32_t ordinal_ = 0;       // Statements of the current Query that ended.
+  bool failure_open_ = false;  // `failure_` has no statement yet.
+  std::optional<Failure> failure_;
+  bool saw_commit_ = false;
+  bool saw_rollback_ = false;  // Of the last command.
+  Micros lap_us_ = 0;          // End of the statement before.
+  uint64_t text_bytes_ = 0;
+  std::optional<size_t> last_run_;  // Index of the last statement that ran.
+  Answers answers_;
+
+  // Of the statement being answered.
+  bool open_ = false;
+  uint64_t rows_ = 0;
+  uint64_t row_bytes_ = 0;
+  std::string description_;
+  RowDigest digest_;
+  CellHashes cells_;
+
+  std::string pieces_;  // A message in pieces that is no row.
+};
+
+}  // namespace scry::exchange

@@ -1,0 +1,63 @@
+// Digests of result rows and hashes of their values (XXH3), for event::Outcome and
+// event::LaneOutcome. Used by AnswerReader. Not thread-safe. Digests are stored in captures: their
+// definition is fixed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/bytes.h"
+
+struct XXH3_state_s;
+
+namespace scry::exchange {
+
+// Of the rows of one statement. A row may come whole or in pieces; both give the same digest.
+class RowDigest {
+ public:
+  RowDigest();
+  ~RowDigest();
+  RowDigest(RowDigest&&) noexcept;
+  RowDigest& operator=(RowDigest&&) noexcept;
+
+  void Add(base::Bytes row);
+  void Begin();
+  void Piece(base::Bytes piece);
+  void End();
+  void Clear() { ordered_ = unordered_ = 0; }
+
+  // Both 0 when there were no rows. `ordered` depends on the order of rows; `unordered` is a sum,
+  // so duplicates count (a XOR would cancel them).
+  uint64_t ordered() const { return ordered_; }
+  uint64_t unordered() const { return unordered_; }
+
+ private:
+  void AddHash(uint64_t hash);
+
+  uint64_t ordered_ = 0;
+  uint64_t unordered_ = 0;
+  std::unique_ptr<XXH3_state_s, void (*)(XXH3_state_s*)>
+      stream_;  // Made for the first streamed row.
+};
+
+// The hash of every value of every row, up to a limit. NULL and the empty string differ.
+class CellHashes {
+ public:
+  explicit CellHashes(uint64_t cells_max = 0) : cells_max_(cells_max) {}
+
+  void AddRow(base::Bytes data_row);
+  // A row that came in pieces, or no DataRow at all: its values are not known.
+  void GiveUp();
+  void Clear();
+
+  bool complete() const { return complete_; }
+  std::vector<uint64_t> Take() { return std::move(cells_); }  // Empty unless complete().
+
+ private:
+  uint64_t cells_max_;
+  bool complete_ = true;
+  std::vector<uint64_t> cells_;
+};
+
+}  // namespace scry::exchange

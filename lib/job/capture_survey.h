@@ -1,0 +1,21 @@
+// A first look through a capture: how much there is, and how many sessions were open at once.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+#include "report/report.h"
+
+namespace scry::job {
+
+struct CaptureSurvey {
+  report::CaptureFacts facts;
+  uint64_t sessions_at_once = 0;
+  // Captures are replayed one after the other: sums, but for the sessions at once.
+  void Add(const CaptureSurvey& other);
+};
+
+base::Result<CaptureSurvey> SurveyCapture(const std::string& directory);
+
+}  // namespace scry::job

@@ -1,0 +1,61 @@
+// The demo's stage: private servers that play production and staging, and the shop's clients. Used
+// by the demo job. One thread, but for the clients, which run on threads of their own inside a
+// call.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "job/capture_job.h"
+#include "job/progress.h"
+#include "pg/conninfo.h"
+#include "shadow/private_server.h"
+#include "shadow/state_dir.h"
+
+namespace scry::job {
+
+// A folder below /tmp that private servers can get through to; removed with all inside.
+class DemoFolder {
+ public:
+  static base::Result<DemoFolder> Make();
+  DemoFolder(DemoFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  DemoFolder& operator=(DemoFolder&&) = delete;
+  ~DemoFolder();
+  const std::string& path() const { return path_; }
+  std::string In(const std::string& name) const { return path_ + "/" + name; }
+  void Keep() { path_.clear(); }
+
+ private:
+  explicit DemoFolder(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+// A server with database "shop", owned by its superuser, the application's role being shop_app.
+class DemoServer {
+ public:
+  static base::Result<DemoServer> Start(const DemoFolder& folder, const std::string& name,
+                                        const shadow::StateDir& state,
+                                        const shadow::Control& control);
+  base::Status Run(const char* sql);
+  pg::ConnInfo Info() const { return server_.Info("shop"); }
+  pg::ConnInfo AppInfo() const { return server_.Info("shop", "shop_app"); }
+
+ private:
+  explicit DemoServer(shadow::PrivateServer server) : server_(std::move(server)) {}
+  shadow::PrivateServer server_;
+};
+
+// Captures into `directory` what `clients` does through the proxy; its argument is how to reach it.
+base::Result<CaptureSummary> CaptureClients(
+    const pg::ConnInfo& upstream, const std::string& directory,
+    const std::function<base::Status(const pg::ConnInfo& proxy)>& clients);
+
+// The application's day: six sessions at once.
+base::Status RunShopSessions(const pg::ConnInfo& proxy);
+// The feature's own tests: one session.
+base::Status RunFeatureSession(const pg::ConnInfo& proxy);
+
+}  // namespace scry::job

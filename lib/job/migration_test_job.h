@@ -1,0 +1,46 @@
+// The gate, whole: forks a shadow, runs the migration on one fork, replays captured traffic on all,
+// compares, judges and reports. Used by `scry ci test-migration` and the demo. One thread; the
+// forks live as long as the call.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "compare/policy.h"
+#include "job/progress.h"
+#include "report/report.h"
+#include "shadow/options.h"
+#include "shadow/state_dir.h"
+
+namespace scry::job {
+
+struct MigrationTestRequest {
+  shadow::ShadowName shadow;
+  std::string source;                 // CONNINFO of the source, if known: kept out of the command's
+                                      // environment.
+  std::vector<std::string> captures;  // Directories. At least one.
+  std::vector<std::string> command;   // What stood behind `--`. Empty: no migration.
+  compare::Policy policy;
+  double speed = 0;             // See replay::ReplayOptions.
+  base::Micros timeout_us = 0;  // Of the whole run; 0: none.
+  bool keep = false;            // Leave the forks for a person to look at.
+  bool show_values = false;
+  std::vector<std::string> notes;  // Sentences for the report, of what the caller could not honour.
+  int stop_fd = -1;                // Readable: interrupted.
+  int output_fd = 2;               // Where the command's output is shown; -1: nowhere.
+};
+
+// The report's exit_status is 0, 5, 6 or 7. An Error is everything else; then nothing is left
+// behind.
+base::Result<report::Report> RunMigrationTest(const shadow::StateDir& state,
+                                              const MigrationTestRequest& request,
+                                              Progress& progress,
+                                              const std::function<bool()>& should_stop);
+
+// report.json and report.txt in `directory`, which is made.
+base::Status WriteReportFiles(const report::Report& report, const std::string& directory);
+
+}  // namespace scry::job

@@ -1,0 +1,279 @@
+#include "pg/connection.h"
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <utility>
+#include <vector>
+
+#include "base/units.h"
+
+namespace scry::pg {
+namespace {
+
+struct FreeResult {
+  void operator()(PGresult* result) const { PQclear(result); }
+};
+struct FreeCancel {
+  void operator()(PGcancel* cancel) const { PQfreeCancel(cancel); }
+};
+
+void DropNotice(void*, const PGresult*) {}
+
+struct Keywords {
+  std::vector<const char*> names;
+  std::vector<const char*> values;
+};
+
+// Views into `info`. Keywords this libpq does not know yet are left out, or it would refuse all.
+Keywords KeywordsOf(const ConnInfo& info) {
+  static const std::vector<std::string> known = KnownKeywords();
+  Keywords keywords;
+  for (const auto& [name, value] : info.pairs()) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) continue;
+    keywords.names.push_back(name.c_str());
+    keywords.values.push_back(value.c_str());
+  }
+  keywords.names.push_back(nullptr);
+  keywords.values.push_back(nullptr);
+  return keywords;
+}
+
+bool IsUnixSocket(int fd) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof(address);
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return false;
+  return address.ss_family == AF_UNIX;
+}
+
+// PGHOSTADDR in our own environment beats a socket folder given as host: a lane would quietly
+// become the server that variable names.
+base::Status CheckNotLedElsewhere(const ConnInfo& info) {
+  const char* address = std::getenv("PGHOSTADDR");
+  if (address == nullptr || *address == '\0' || info.Has("hostaddr")) return {};
+  if (!info.Get("host").starts_with("/")) return {};
+  return base::Fail(
+      fmt::format("connect to {}: the variable PGHOSTADDR would lead to another server; unset it",
+                  info.Display()));
+}
+
+base::Result<IoCount> AfterSocketCall(ssize_t moved, const char* what, bool zero_is_end) {
+  if (moved > 0) return IoCount{IoState::kDone, static_cast<size_t>(moved)};
+  if (moved == 0) return IoCount{zero_is_end ? IoState::kClosed : IoState::kWouldBlock, 0};
+  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
+    return IoCount{IoState::kWouldBlock, 0};
+  return base::FailErrno(what);
+}
+
+// "FATAL:  role \"x\" does not exist" on one line; libpq puts the address in front.
+std::string ServerMessage(const char* raw) { return base::OneLine(raw == nullptr ? "" : raw); }
+
+}  // namespace
+
+struct Connection::Impl {
+  Impl(PGconn* opened, ConnInfo connected_to) : conn(opened), info(std::move(connected_to)) {}
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl() { PQfinish(conn); }
+
+  PGconn* conn;
+  ConnInfo info;
+  bool raw = false;
+};
+
+Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Connection::Connection(Connection&& other) noexcept = default;
+Connection& Connection::operator=(Connection&& other) noexcept = default;
+Connection::~Connection() = default;
+
+base::Error Connection::Refused() const {
+  base::Error error = base::Fail(fmt::format("connect to {}: {}", impl_->info.Display(),
+                                             ServerMessage(PQerrorMessage(impl_->conn))));
+  return error;
+}
+
+base::Result<Connection> Connection::StartConnect(const ConnInfo& info) {
+  SCRY_TRY(CheckNotLedElsewhere(info));
+  const Keywords keywords = KeywordsOf(info);
+  PGconn* conn = PQconnectStartParams(keywords.names.data(), keywords.values.data(), 0);
+  if (conn == nullptr) return base::Fail("connect to " + info.Display() + ": out of memory");
+  Connection connection(std::make_unique<Impl>(conn, info));
+  if (PQstatus(conn) == CONNECTION_BAD) return connection.Refused();
+  PQsetNoticeReceiver(conn, DropNotice, nullptr);
+  return connection;
+}
+
+base::Result<ConnectState> Connection::Poll() {
+  switch (PQconnectPoll(impl_->conn)) {
+    case PGRES_POLLING_READING:
+      return ConnectState::kReading;
+    case PGRES_POLLING_WRITING:
+    case PGRES_POLLING_ACTIVE:
+      return ConnectState::kWriting;
+    case PGRES_POLLING_OK:
+      break;
+    case PGRES_POLLING_FAILED:
+      return Refused();
+  }
+  if (impl_->info.Get("host").starts_with("/") && !IsUnixSocket(PQsocket(impl_->conn))) {
+    return base::Fail("connect to " + impl_->info.Display() +
+                      ": libpq went elsewhere; unset PG* variables");
+  }
+  return ConnectState::kReady;
+}
+
+base::Result<Connection> Connection::Connect(const ConnInfo& info, base::Micros timeout_us) {
+  const base::Clock& clock = base::SystemClock();
+  const base::Micros until = clock.MonotonicUs() + timeout_us;
+  SCRY_TRY_ASSIGN(Connection connection, StartConnect(info));
+  ConnectState state = ConnectState::kWriting;
+  for (;;) {
+    const base::Micros left = until - clock.MonotonicUs();
+    if (left <= 0) {
+      return base::Fail(base::ErrorCode::kTimeout,
+                        fmt::format("connect to {}: no answer within {}", info.Display(),
+                                    base::FormatDuration(timeout_us)));
+    }
+    pollfd fd{connection.socket(),
+              static_cast<short>(state == ConnectState::kReading ? POLLIN : POLLOUT), 0};
+    const int ready =
+        poll(&fd, 1, static_cast<int>(std::min<base::Micros>(left / 1000 + 1, 60000)));
+    if (ready <= 0) continue;
+    SCRY_TRY_ASSIGN(state, connection.Poll());
+    if (state == ConnectState::kReady) return connection;
+  }
+}
+
+int Connection::socket() const { return PQsocket(impl_->conn); }
+bool Connection::ssl_in_use() const { return PQsslInUse(impl_->conn) != 0; }
+uint32_t Connection::backend_pid() const {
+  return static_cast<uint32_t>(PQbackendPID(impl_->conn));
+}
+int Connection::server_version() const { return PQserverVersion(impl_->conn); }
+
+std::string Connection::ParameterStatus(const std::string& name) const {
+  const char* value = PQparameterStatus(impl_->conn, name.c_str());
+  return value == nullptr ? "" : value;
+}
+
+base::Status Connection::BeginRaw() {
+  if (ssl_in_use() || PQgssEncInUse(impl_->conn) != 0) {
+    return base::Fail(
+        base::ErrorCode::kUnsupported,
+        fmt::format("{}: raw frames over an encrypted connection are not supported; add "
+                    "sslmode=disable gssencmode=disable",
+                    impl_->info.Display()));
+  }
+  // Startup ends at ReadyForQuery, and a server says nothing more on its own but asynchronous
+  // messages (a notice, a changed setting), which this lets libpq consume should one have come in
+  // the same read.
+  if (PQisBusy(impl_->conn) != 0) {
+    return base::Fail(impl_->info.Display() + ": the connection is not idle");
+  }
+  impl_->raw = true;
+  return {};
+}
+
+base::Result<IoCount> Connection::ReadSome(std::span<uint8_t> buffer) {
+  if (!impl_->raw) return base::Fail("read frames: the connection is still libpq's");
+  return AfterSocketCall(recv(socket(), buffer.data(), buffer.size(), MSG_DONTWAIT),
+                         "read from the server", !buffer.empty());
+}
+
+base::Result<IoCount> Connection::WriteSome(std::span<const uint8_t> bytes) {
+  if (!impl_->raw) return base::Fail("write frames: the connection is still libpq's");
+  return AfterSocketCall(send(socket(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL),
+                         "write to the server", false);
+}
+
+base::Status Connection::Cancel() const {
+  const std::unique_ptr<PGcancel, FreeCancel> cancel(PQgetCancel(impl_->conn));
+  std::array<char, 256> message{};
+  if (cancel && PQcancel(cancel.get(), message.data(), static_cast<int>(message.size())) != 0)
+    return {};
+  return base::Fail(
+      fmt::format("cancel on {}: {}", impl_->info.Display(), ServerMessage(message.data())));
+}
+
+namespace {
+
+// Takes the result.
+base::Result<std::optional<std::string>> FirstValue(PGconn* conn, PGresult* taken) {
+  const std::unique_ptr<PGresult, FreeResult> result(taken);
+  const ExecStatusType status = PQresultStatus(result.get());
+  if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY) {
+    base::Error error = base::Fail(ServerMessage(PQerrorMessage(conn)));
+    const char* sqlstate = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
+    if (sqlstate != nullptr) error.sqlstate = sqlstate;
+    return error;
+  }
+  if (PQntuples(result.get()) == 0 || PQgetisnull(result.get(), 0, 0) != 0) {
+    return std::optional<std::string>();
+  }
+  return std::optional<std::string>(PQgetvalue(result.get(), 0, 0));
+}
+
+}  // namespace
+
+base::Result<std::optional<std::string>> Connection::QueryValue(const std::string& sql) {
+  if (impl_->raw) return base::Fail("query: the connection is no longer libpq's");
+  return FirstValue(impl_->conn, PQexec(impl_->conn, sql.c_str()));
+}
+
+base::Result<std::optional<std::string>> Connection::QueryBound(
+    const std::string& sql, const std::vector<BoundValue>& values) {
+  if (impl_->raw) return base::Fail("query: the connection is no longer libpq's");
+  std::vector<Oid> types;
+  std::vector<const char*> texts;
+  std::vector<int> lengths;
+  std::vector<int> formats;
+  for (const BoundValue& value : values) {
+    types.push_back(value.type_oid);
+    texts.push_back(value.value ? value.value->c_str() : nullptr);
+    lengths.push_back(value.value ? static_cast<int>(value.value->size()) : 0);
+    formats.push_back(value.format);
+  }
+  return FirstValue(impl_->conn,
+                    PQexecParams(impl_->conn, sql.c_str(), static_cast<int>(values.size()),
+                                 types.data(), texts.data(), lengths.data(), formats.data(), 0));
+}
+
+base::Status Connection::Prepare(const std::string& name, const std::string& sql) {
+  if (impl_->raw) return base::Fail("prepare: the connection is no longer libpq's");
+  const auto done = FirstValue(
+      impl_->conn, PQprepare(impl_->conn, name.c_str(), sql.c_str(), /*nParams=*/0, nullptr));
+  if (!done.ok()) return done.error();
+  return {};
+}
+
+base::Result<std::optional<std::string>> Connection::QueryPrepared(
+    const std::string& name, const std::vector<std::string>& values) {
+  if (impl_->raw) return base::Fail("query: the connection is no longer libpq's");
+  std::vector<const char*> texts;
+  for (const std::string& value : values) texts.push_back(value.c_str());
+  return FirstValue(impl_->conn,
+                    PQexecPrepared(impl_->conn, name.c_str(), static_cast<int>(texts.size()),
+                                   texts.data(), nullptr, nullptr, 0));
+}
+
+PingState Ping(const ConnInfo& info) {
+  const Keywords keywords = KeywordsOf(info);
+  switch (PQpingParams(keywords.names.data(), keywords.values.data(), 0)) {
+    case PQPING_OK:
+      return PingState::kAccepting;
+    case PQPING_REJECT:
+      return PingState::kRejecting;
+    case PQPING_NO_RESPONSE:
+    case PQPING_NO_ATTEMPT:
+      break;
+  }
+  return PingState::kNoResponse;
+}
+
+}  // namespace scry::pg

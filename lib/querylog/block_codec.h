@@ -1,0 +1,143 @@
+// Events to the raw bytes of one block and back. Used by segment_writer and segment_reader.
+// Pure: no IO, no compression. Not thread-safe. Format: FORMAT.md, section "Inside a block:
+// columns".
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "event/event.h"
+
+namespace scry::querylog {
+
+inline constexpr size_t kStreamCount = 40;
+
+// What kEventBytesMax limits.
+uint64_t EventBytes(const event::Event& event);
+
+// First and last moment an event touches: both ends of a Gap, else event::TimeOf.
+std::pair<base::Micros, base::Micros> MomentsOf(const event::Event& event);
+
+// What a block header and the index say about a block.
+struct BlockSummary {
+  uint64_t events = 0;
+  base::Micros first_us = 0;
+  base::Micros last_us = 0;
+  std::vector<std::pair<uint64_t, uint64_t>> sessions;  // Id and number of events, ascending by id.
+};
+
+class BlockEncoder {
+ public:
+  BlockEncoder() { Clear(); }
+
+  // REQUIRES: EventBytes(event) <= kEventBytesMax.
+  void Add(const event::Event& event);
+  bool empty() const { return summary_.events == 0; }
+  // An upper bound of what Finish() would return.
+  size_t raw_bytes() const { return raw_bytes_; }
+  uint64_t events() const { return summary_.events; }
+  BlockSummary Summary() const;
+  // The raw block. The encoder is empty after it.
+  std::string Finish();
+
+ private:
+  struct Session {
+    uint64_t number = 0;
+    uint64_t next_index = 0;
+    uint64_t events = 0;
+  };
+  struct TextHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  struct PairHash {
+    size_t operator()(const std::pair<uint64_t, uint64_t>& pair) const {
+      return static_cast<size_t>(pair.first ^ (pair.second * 0x9e3779b97f4a7c15ULL));
+    }
+  };
+
+  void Clear();
+  void AddBody(const event::SessionStart& start);
+  void AddBody(const event::Exchange& exchange);
+  void AddBody(const event::SessionEnd& end);
+  void AddBody(const event::Gap& gap);
+  void AddBody(const event::Cancel& cancel);
+  void AddMessage(const event::FrontendMessage& message);
+  void AddValues(const event::FrontendMessage& message);
+  void AddStatements(const event::Exchange& exchange);
+  void AddOutcome(const event::Outcome& outcome);
+  Session& AddSession(event::SessionId id);
+  uint64_t TextReference(std::string_view text, size_t bytes_stream);
+
+  std::array<base::ByteWriter, kStreamCount> streams_;
+  size_t raw_bytes_ = 0;
+  BlockSummary summary_;  // Without `sessions`.
+  std::unordered_map<uint64_t, Session> sessions_;
+  std::unordered_map<std::string, uint64_t, TextHash, std::equal_to<>> texts_;
+  std::unordered_map<std::pair<uint64_t, uint64_t>, uint64_t, PairHash> digests_;
+  uint64_t last_new_session_ = 0;
+  uint64_t last_time_ = 0;
+  uint64_t last_commits_done_ = 0;
+};
+
+// Decodes one event at a time, so that memory is that of the raw block and one event.
+class BlockDecoder {
+ public:
+  // Fails with kCorrupt if the streams do not fill `raw`.
+  static base::Result<std::unique_ptr<BlockDecoder>> Open(std::string raw, uint64_t events);
+  BlockDecoder(const BlockDecoder&) = delete;
+  BlockDecoder& operator=(const BlockDecoder&) = delete;
+
+  // nullopt after the last event. Fails with kCorrupt; nothing can be read after that.
+  base::Result<std::optional<event::Event>> Next();
+
+ private:
+  struct Session {
+    uint64_t id = 0;
+    uint64_t next_index = 0;
+  };
+
+  BlockDecoder(std::string raw, uint64_t events);
+  bool SplitStreams();
+  event::Event Decode();
+  event::SessionStart DecodeStart();
+  event::Exchange DecodeExchange();
+  event::SessionEnd DecodeEnd();
+  event::Gap DecodeGap();
+  event::FrontendMessage DecodeMessage();
+  std::string DecodeValues(uint64_t form);
+  void DecodeStatements(event::Exchange& exchange);
+  event::Outcome DecodeOutcome();
+  event::Settings DecodeSettings(uint64_t count);
+  std::string_view DecodeText(uint64_t reference, size_t bytes_stream);
+  std::string DecodeOther(size_t stream);
+  // Takes from what one event may use.
+  bool Charge(uint64_t bytes);
+  bool StreamsOk() const;
+  bool StreamsUsedUp() const;
+
+  const std::string raw_;
+  std::vector<base::ByteReader> streams_;  // Into raw_.
+  uint64_t events_left_;
+  bool ok_ = true;
+  uint64_t budget_ = 0;
+  std::vector<Session> sessions_;
+  size_t session_ = 0;  // In sessions_, of the event being read.
+  std::vector<std::string_view> texts_;
+  std::vector<std::pair<uint64_t, uint64_t>> digests_;
+  uint64_t last_new_session_ = 0;
+  uint64_t last_time_ = 0;
+  uint64_t last_commits_done_ = 0;
+};
+
+}  // namespace scry::querylog

@@ -1,0 +1,43 @@
+// The constants of FORMAT.md, and nothing else. Used inside querylog only.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace scry::querylog {
+
+inline constexpr uint32_t kFormatVersion = 1;
+
+// "Directory".
+inline constexpr std::string_view kManifestName = "manifest.json";
+inline constexpr std::string_view kSegmentSuffix = ".scryseg";
+inline constexpr std::string_view kOpenSuffix = ".open";
+
+// "Segment".
+inline constexpr std::string_view kSegmentMagic = "SCRYSEG\n";
+inline constexpr size_t kSegmentHeaderBytes = 40;
+inline constexpr size_t kCaptureIdBytes = 16;
+using CaptureId = std::array<uint8_t, kCaptureIdBytes>;
+
+// "Blocks".
+inline constexpr std::string_view kBlockMagic = "SBLK";
+inline constexpr size_t kBlockHeaderBytes = 56;
+inline constexpr size_t kRawBytesMax = size_t{64} << 20;
+// zstd grows what it cannot shrink by less than 1/256 + 64 bytes; 320 KiB at 64 MiB.
+inline constexpr size_t kStoredBytesMax = kRawBytesMax + (size_t{512} << 10);
+
+// "Inside a block".
+inline constexpr size_t kEventBytesMax = size_t{63} << 20;
+inline constexpr size_t kMessageWeight = 144;
+inline constexpr size_t kStatementWeight = 336;
+inline constexpr size_t kSettingWeight = 64;
+
+// "Index and footer".
+inline constexpr std::string_view kIndexMagic = "SIDX";
+inline constexpr size_t kIndexHeaderBytes = 40;
+inline constexpr std::string_view kFooterMagic = "SCRYEND\n";
+inline constexpr size_t kFooterBytes = 32;
+
+}  // namespace scry::querylog

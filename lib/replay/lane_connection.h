@@ -1,0 +1,98 @@
+// One captured session's connection to one lane: opened by libpq as the captured role with the
+// captured startup parameters, then driven with raw frames. Runs on the replayer's loop; never
+// blocks.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "event/event.h"
+#include "event/lane_pair.h"
+#include "exchange/answer_reader.h"
+#include "os/poller.h"
+#include "pg/connection.h"
+#include "wire/frame.h"
+
+namespace scry::replay {
+
+class LaneConnection {
+ public:
+  enum class State : uint8_t { kConnecting, kIdle, kRunning, kDead };
+
+  // `poller` outlives the connection and gives `token` back.
+  LaneConnection(os::Poller& poller, uint64_t token, size_t cells_max);
+  LaneConnection(const LaneConnection&) = delete;
+  LaneConnection& operator=(const LaneConnection&) = delete;
+  ~LaneConnection();
+
+  base::Status Start(const pg::ConnInfo& info);
+  // Goes on after readiness, connecting or running. An Error only while connecting.
+  base::Status OnReady(bool readable, bool writable, base::Micros now_us);
+
+  // Of kDead, the exchange is lost at once. The messages stay valid until it is over.
+  // REQUIRES: kIdle or kDead.
+  void Run(const event::Exchange& exchange, base::Micros now_us);
+  // What the last exchange did, statement by statement. Once.
+  exchange::Answers TakeAnswers() { return std::move(taken_); }
+
+  State state() const { return state_; }
+  base::Micros started_us() const { return started_us_; }
+  uint8_t transaction_status() const { return state_ == State::kDead ? 0 : status_; }
+  uint32_t backend_pid() const { return connection_ ? connection_->backend_pid() : 0; }
+  // Of a kDead connection: why, if what the server sent made no sense.
+  const std::string& reason() const { return answers_.reason(); }
+  // Asks the server to cancel what runs.
+  void Cancel();
+  // Ends the connection; what runs is lost.
+  void Abort(base::Micros now_us) { Die(now_us); }
+  void Close();
+
+ private:
+  class Frames;
+  base::Status Connect();
+  void QueueRest();
+  void Write(base::Micros now_us);
+  void Read(base::Micros now_us);
+  void ReadFrames(base::Micros now_us);
+  void Feed(base::Micros now_us);
+  void FeedCopy(base::Micros now_us);
+  void EndSkipping(base::Micros now_us);
+  void Add(uint8_t type, const std::string& payload, base::Micros now_us);
+  void Finish(exchange::Answers answers);
+  void BlameFailedParse(exchange::Answers& answers);
+  bool Watch(bool read, bool write);
+  void Die(base::Micros now_us);
+
+  os::Poller& poller_;
+  const uint64_t token_;
+  State state_ = State::kConnecting;
+  std::optional<pg::Connection> connection_;
+  int watched_fd_ = -1;
+  bool watch_read_ = false;
+  bool watch_write_ = false;
+  wire::FrameScanner scanner_;
+  exchange::AnswerReader answers_;
+  exchange::Answers taken_;
+  // Prepared statements that this lane refused, by name: what it said.
+  struct Refusal {
+    std::string sqlstate;
+    std::string message;
+  };
+  std::unordered_map<std::string, Refusal> refused_statements_;
+  uint8_t status_ = 'I';
+  const event::Exchange* exchange_ = nullptr;
+  size_t queued_ = 0;        // Messages of the exchange put into out_.
+  size_t copies_begun_ = 0;  // CopyInResponses.
+  size_t copies_ended_ = 0;  // CopyDone and CopyFail put into out_.
+  bool sync_added_ = false;  // One of ours is behind the captured messages.
+  std::string out_;          // May outlive the exchange: copy data behind an early error.
+  size_t out_at_ = 0;
+  base::Micros started_us_ = 0;
+};
+
+}  // namespace scry::replay

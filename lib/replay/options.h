@@ -1,0 +1,47 @@
+// How a replay runs, and what it says of itself afterwards. Plain values.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "base/clock.h"
+
+namespace scry::replay {
+
+using base::Micros;
+
+struct ReplayOptions {
+  double speed = 0;  // 1: as captured, 2: twice as fast; 0: as fast as order allows.
+  // A lane that has not answered for so long no longer holds up the next lane, nor (a reader)
+  // commits.
+  Micros hold_up_us = 50 * 1000;
+  // Without any progress for so long, lock waits between lanes' sessions are looked for and broken.
+  Micros stall_us = 300 * 1000;
+  // Without any progress for so long, what still runs is cancelled and counted.
+  Micros stuck_us = 60 * 1000 * 1000;
+  size_t window_bytes = 64 * 1024 * 1024;  // Exchanges read ahead.
+  size_t cells_max = 32 * 1024;            // Values hashed one by one per statement and lane.
+  uint64_t warm_up_calls = 1;              // First runs of a pattern that do not count for latency.
+};
+
+struct ReplayStats {
+  uint64_t sessions = 0;
+  uint64_t sessions_excluded = 0;
+  std::map<std::string, uint64_t> exclusion_reasons;  // Why, and how many sessions.
+  uint64_t exchanges = 0;
+  uint64_t exchanges_excluded = 0;  // Of excluded sessions, or after a connection was lost.
+  uint64_t statements = 0;          // Run on every lane.
+  uint64_t held_up = 0;             // Exchanges in which lanes ran at the same time.
+  uint64_t stalls_broken = 0;       // Order edges released.
+  uint64_t cancelled = 0;           // Exchanges that had to be cancelled.
+  uint64_t gaps = 0;                // Gap events in the capture.
+  uint64_t gap_exchanges = 0;
+  Micros duration_us = 0;
+
+  // Of replays one after the other.
+  void Add(const ReplayStats& other);
+};
+
+}  // namespace scry::replay

@@ -1,0 +1,488 @@
+#include "replay/replayer.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <unordered_map>
+#include <utility>
+
+#include "os/poller.h"
+#include "pg/connection.h"
+#include "replay/agenda.h"
+#include "replay/commit_order.h"
+#include "replay/exchange_class.h"
+#include "replay/hidden_writes.h"
+#include "replay/reading_order.h"
+#include "replay/session_player.h"
+#include "replay/stall.h"
+
+namespace scry::replay {
+namespace {
+
+using event::SessionId;
+using State = SessionPlayer::State;
+
+constexpr base::Micros kTickUs = 100 * 1000;
+constexpr base::Micros kPollUs = 5 * 1000;
+constexpr base::Micros kHoldUpCheckUs = 10 * 1000;
+// Asking whether a server still accepts connections costs it a process.
+constexpr base::Micros kPingUs = 200 * 1000;
+// The first look for lock waits comes early, further ones at longer and longer intervals: a stall
+// that the order itself made should cost little, a slow statement should not be disturbed.
+constexpr base::Micros kFirstStallUs = 5 * 1000;
+constexpr uint64_t kTokensPerSession = 8;  // At most so many lanes.
+// Events read before answers are looked at again: while an answer waits to be read its time runs
+// on.
+constexpr int kReadAtOnce = 64;
+// Sessions that connect at the same time: servers refuse what their queue of connections cannot
+// hold.
+constexpr size_t kConnectingMax = 16;
+constexpr size_t kFilesReserved = 64;
+// Fingerprints whose calls are counted; past it, counting starts anew.
+constexpr size_t kPatternsMax = 200 * 1000;
+// Exchanges read ahead. More gain nothing, and whoever judges the pairs would have to parse
+// statements again that the classifier knew: the cache of facts holds some thousand texts.
+constexpr size_t kWorksMax = 2048;
+// Of small exchanges, so many more for each further window.
+constexpr size_t kExtraWorks = 100 * 1000;
+// To find out who lets go of a lock, so many windows are read at most.
+constexpr size_t kExtraWindows = 3;
+
+// What a replay runs on, made before it begins.
+struct Ground {
+  os::Poller poller;
+  StallProbe probe;
+  HiddenWrites hidden;
+  size_t sessions_max = 0;  // Open at the same time.
+};
+
+class Run {
+ public:
+  Run(const std::vector<LaneTarget>& lanes, event::EventSource& source, event::PairSink& sink,
+      event::FactsCache& facts, const ReplayOptions& options, const base::Clock& clock,
+      const ReplayTick& tick, Ground ground)
+      : lanes_(lanes),
+        infos_(Infos(lanes)),
+        source_(source),
+        options_(options),
+        tick_(tick),
+        poller_(std::move(ground.poller)),
+        classifier_(facts, std::move(ground.hidden)),
+        probe_(std::move(ground.probe)),
+        sessions_max_(ground.sessions_max),
+        reading_(options.window_bytes / 2),
+        agenda_(order_),
+        suspects_(lanes.size(), false),
+        shared_{options,   poller_, order_,
+                sink,      stats_,  census_,
+                suspects_, clock,   clock.MonotonicUs()} {}
+
+  base::Result<ReplayStats> Go();
+
+  static std::vector<pg::ConnInfo> Infos(const std::vector<LaneTarget>& lanes) {
+    std::vector<pg::ConnInfo> infos;
+    for (const LaneTarget& lane : lanes) infos.push_back(lane.info);
+    return infos;
+  }
+
+ private:
+  using Sessions = std::unordered_map<uint64_t, std::unique_ptr<SessionPlayer>>;
+
+  base::Micros Now() const { return shared_.Now(); }
+  uint64_t Progress() const { return stats_.exchanges + stats_.exchanges_excluded; }
+  bool MayRead() const {
+    return !source_ended_ && census_.works < kWorksMax + extra_works_ &&
+           census_.window + reading_.weight() < options_.window_bytes + extra_window_;
+  }
+
+  base::Status Fill();
+  void Read(event::Event event);
+  void Admit(ReadEvent read);
+  void Open(event::SessionStart start);
+  void AddWork(SessionId session, Work work, OrderClass order_class);
+  void EndAll();
+  void ConnectSome();
+  void Enlist(uint64_t id, SessionPlayer& player);
+  base::Micros DueUs(const SessionPlayer& player) const;
+  void StartWhatMay();
+  void Start(uint64_t id, SessionPlayer& player, bool forced);
+  base::Status Wait();
+  base::Status Tick();
+  base::Status CheckServers(bool at_end);
+  void CheckHoldUps();
+  base::Status CheckStall();
+  bool BreakLockWaits(const std::vector<LockWait>& waits);
+  void FreeBlocker(uint64_t id);
+  void MakeRoom();
+
+  const std::vector<LaneTarget>& lanes_;
+  const std::vector<pg::ConnInfo> infos_;
+  event::EventSource& source_;
+  const ReplayOptions& options_;
+  const ReplayTick& tick_;
+  os::Poller poller_;
+  ExchangeClassifier classifier_;
+  StallProbe probe_;
+  const size_t sessions_max_;
+
+  // Reading.
+  ReadingOrder reading_;
+  std::unordered_map<uint64_t, TransactionTrail> trails_;  // As read, by session number.
+  bool source_ended_ = false;
+  // Read past the window, to get out of a stall.
+  size_t extra_window_ = 0;
+  size_t extra_works_ = 0;
+
+  // Playing.
+  CommitOrder order_;
+  Agenda agenda_;
+  ReplayStats stats_;
+  SessionPlayer::Census census_;
+  std::vector<bool> suspects_;  // Lanes whose server may be gone.
+  SessionPlayer::Shared shared_;
+  Sessions sessions_;                             // By session number.
+  std::deque<uint64_t> to_connect_;               // In the order of their starts.
+  std::unordered_map<uint64_t, uint64_t> calls_;  // By fingerprint: rotation and warm-up.
+
+  // Watching.
+  base::Micros ticked_us_ = 0;
+  base::Micros pinged_us_ = -kPingUs;
+  base::Micros hold_up_checked_us_ = 0;
+  base::Micros progressed_us_ = 0;
+  base::Micros stall_checked_us_ = 0;
+  base::Micros stall_wait_us_ = kFirstStallUs;
+  uint64_t progress_seen_ = 0;
+};
+
+base::Result<ReplayStats> Run::Go() {
+  for (;;) {
+    SCRY_TRY(Fill());
+    ConnectSome();
+    StartWhatMay();
+    if (source_ended_ && sessions_.empty()) break;
+    SCRY_TRY(Wait());
+    SCRY_TRY(Tick());
+    SCRY_TRY(CheckServers(false));
+    CheckHoldUps();
+    SCRY_TRY(CheckStall());
+  }
+  SCRY_TRY(CheckServers(true));
+  stats_.duration_us = Now();
+  (void)tick_(stats_);
+  return stats_;
+}
+
+base::Status Run::Fill() {
+  for (int i = 0; MayRead() && (i < kReadAtOnce || census_.running == 0); ++i) {
+    auto next = source_.Next();
+    if (!next.ok()) return next.error();
+    if (next->has_value()) {
+      Read(std::move(**next));
+    } else {
+      source_ended_ = true;
+      reading_.End();
+    }
+    while (std::optional<ReadEvent> read = reading_.Next()) Admit(std::move(*read));
+    if (source_ended_) EndAll();
+  }
+  return {};
+}
+
+void Run::Read(event::Event event) {
+  ReadEvent read;
+  bool from_start = false;
+  if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
+    const ExchangeClass found =
+        classifier_.Classify(*exchange, trails_[static_cast<uint64_t>(exchange->session)]);
+    read.order_class = found.order_class;
+    read.fingerprint = found.fingerprint;
+    from_start = found.only_ends && found.order_class == OrderClass::kCommit;
+  } else if (const auto* end = std::get_if<event::SessionEnd>(&event)) {
+    const auto trail = trails_.find(static_cast<uint64_t>(end->session));
+    if (trail != trails_.end()) {
+      read.order_class = ExchangeClassifier::ClassifyEnd(trail->second);
+      trails_.erase(trail);
+    }
+  }
+  read.weight = event::WeightBytes(event);
+  read.event = std::move(event);
+  reading_.Add(std::move(read), from_start);
+}
+
+void Run::Admit(ReadEvent read) {
+  if (auto* exchange = std::get_if<event::Exchange>(&read.event)) {
+    const SessionId session = exchange->session;
+    Work work;
+    work.weight = read.weight;
+    work.fingerprint = read.fingerprint;
+    work.exchange = std::move(*exchange);
+    AddWork(session, std::move(work), read.order_class);
+  } else if (auto* start = std::get_if<event::SessionStart>(&read.event)) {
+    Open(std::move(*start));
+  } else if (const auto* end = std::get_if<event::SessionEnd>(&read.event)) {
+    AddWork(end->session, Work(), read.order_class);
+  } else if (const auto* gap = std::get_if<event::Gap>(&read.event)) {
+    ++stats_.gaps;
+    stats_.gap_exchanges += gap->exchanges;
+  }
+}
+
+void Run::Open(event::SessionStart start) {
+  const auto id = static_cast<uint64_t>(start.session);
+  if (sessions_.contains(id)) {  // Its work may not be dropped: others wait for it.
+    ++stats_.sessions_excluded;
+    ++stats_.exclusion_reasons["the capture starts a session twice"];
+    return;
+  }
+  sessions_.emplace(
+      id, std::make_unique<SessionPlayer>(shared_, std::move(start), id * kTokensPerSession));
+  to_connect_.push_back(id);
+}
+
+void Run::AddWork(SessionId session, Work work, OrderClass order_class) {
+  const auto found = sessions_.find(static_cast<uint64_t>(session));
+  if (found == sessions_.end()) {  // Its start is not in this capture, or its end came before.
+    if (work.exchange) ++stats_.exchanges_excluded;
+    return;
+  }
+  work.ticket = order_.Admit(order_class);
+  found->second->Add(std::move(work));
+  Enlist(found->first, *found->second);
+}
+
+// The capture is over; sessions it saw no end of end here, in a fixed order.
+void Run::EndAll() {
+  std::vector<uint64_t> ids;
+  for (const auto& [id, player] : sessions_) ids.push_back(id);
+  std::sort(ids.begin(), ids.end());
+  for (const uint64_t id : ids) {
+    AddWork(SessionId{id}, Work(), ExchangeClassifier::ClassifyEnd(trails_[id]));
+  }
+}
+
+// Sessions connect in the order of the capture, as long as there is room. Those that end make room
+// for the next: a capture of many short sessions never had them open all at once.
+void Run::ConnectSome() {
+  while (!to_connect_.empty() && census_.open < sessions_max_ &&
+         census_.connecting < kConnectingMax) {
+    const auto found = sessions_.find(to_connect_.front());
+    to_connect_.pop_front();
+    if (found == sessions_.end() || found->second->state() != State::kNew) continue;
+    found->second->Connect(infos_, Now());
+    Enlist(found->first, *found->second);
+  }
+}
+
+base::Micros Run::DueUs(const SessionPlayer& player) const {
+  if (options_.speed <= 0 || player.state() == State::kEnded) return 0;
+  return static_cast<base::Micros>(static_cast<double>(player.due_us()) / options_.speed);
+}
+
+// To be called after whatever may have made a session ready for its next work.
+void Run::Enlist(uint64_t id, SessionPlayer& player) {
+  const bool ready = player.state() == State::kWaiting || player.state() == State::kEnded;
+  if (player.queued || !ready || !player.has_work()) return;
+  player.queued = true;
+  agenda_.Put(id, player.next_work().ticket, DueUs(player));
+}
+
+void Run::StartWhatMay() {
+  while (const std::optional<uint64_t> id = agenda_.Take(Now())) {
+    const auto found = sessions_.find(*id);
+    Start(found->first, *found->second, false);
+    if (found->second->over()) sessions_.erase(found);
+  }
+}
+
+// REQUIRES: it is not in the agenda.
+void Run::Start(uint64_t id, SessionPlayer& player, bool forced) {
+  player.queued = false;
+  uint64_t calls = 0;
+  if (player.next_work().exchange) {
+    if (calls_.size() > kPatternsMax) calls_.clear();
+    calls = calls_[player.next_work().fingerprint]++;
+  }
+  player.StartNext(calls % (2 * lanes_.size()), calls < options_.warm_up_calls, forced, Now());
+  Enlist(id, player);
+}
+
+base::Status Run::Wait() {
+  base::Micros timeout_us = kPollUs;
+  if (MayRead()) timeout_us = 0;
+  if (const auto due_us = agenda_.next_due_us()) {
+    timeout_us = std::clamp<base::Micros>(*due_us - Now(), 0, timeout_us);
+  }
+  SCRY_TRY_ASSIGN(const std::vector<os::Readiness>* ready, poller_.Wait(timeout_us));
+  // One time for all: what the others of the batch cost is no part of an answer's latency.
+  const base::Micros now = Now();
+  for (const os::Readiness& one : *ready) {
+    const auto found = sessions_.find(one.token / kTokensPerSession);
+    if (found == sessions_.end()) continue;
+    found->second->OnReady(one.token % kTokensPerSession, one.readable, one.writable, now);
+    Enlist(found->first, *found->second);
+  }
+  return {};
+}
+
+base::Status Run::Tick() {
+  const base::Micros now = Now();
+  if (Progress() != progress_seen_) {
+    progress_seen_ = Progress();
+    progressed_us_ = now;
+    stall_checked_us_ = now;
+    stall_wait_us_ = kFirstStallUs;
+    extra_window_ = extra_works_ = 0;
+  }
+  if (now - ticked_us_ < kTickUs) return {};
+  ticked_us_ = now;
+  stats_.duration_us = now;
+  if (!tick_(stats_)) return base::Fail(base::ErrorCode::kInterrupted, "replay was interrupted");
+  return {};
+}
+
+// A connection that ends is either the capture's own doing (a backend terminated itself) or the end
+// of a server, which nothing may be concluded from.
+base::Status Run::CheckServers(bool at_end) {
+  if (std::none_of(suspects_.begin(), suspects_.end(), [](bool suspect) { return suspect; })) {
+    return {};
+  }
+  if (!at_end && Now() - pinged_us_ < kPingUs) return {};
+  pinged_us_ = Now();
+  for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+    if (!suspects_[lane]) continue;
+    suspects_[lane] = false;
+    if (pg::Ping(lanes_[lane].info) != pg::PingState::kAccepting) {
+      return base::Fail(fmt::format("the {} server ended during the replay; its log tells why",
+                                    lanes_[lane].name));
+    }
+  }
+  return {};
+}
+
+void Run::CheckHoldUps() {
+  const base::Micros now = Now();
+  if (census_.running == 0 || now - hold_up_checked_us_ < kHoldUpCheckUs) return;
+  hold_up_checked_us_ = now;
+  for (const auto& [id, player] : sessions_) {
+    if (player->state() != State::kRunning) continue;
+    player->CheckHoldUp(now);
+    Enlist(id, *player);
+  }
+}
+
+base::Status Run::CheckStall() {
+  const base::Micros now = Now();
+  if (now - stall_checked_us_ < stall_wait_us_) return {};
+  stall_checked_us_ = now;
+  stall_wait_us_ = std::min(stall_wait_us_ * 2, options_.stall_us);
+  if (census_.running == 0 && census_.connecting == 0) {
+    // Pacing: nothing is due. Otherwise nothing will ever happen again.
+    const bool over = !agenda_.next_due_us() && !MayRead();
+    if (over || now - progressed_us_ >= options_.stall_us) MakeRoom();
+    return {};
+  }
+  const auto waits = probe_.LockWaits();
+  if (!waits.ok()) {  // Most likely for the reason that everything stands still.
+    suspects_.assign(lanes_.size(), true);
+    SCRY_TRY(CheckServers(true));
+    return waits.error();
+  }
+  if (BreakLockWaits(*waits) || now - progressed_us_ < options_.stuck_us) return {};
+  for (const auto& [id, player] : sessions_) {
+    player->CancelStuck(now);
+    Enlist(id, *player);
+  }
+  return {};
+}
+
+// A backend waits for a lock of a session whose next exchange is held back by the order alone: that
+// edge is the weakest, since it only repeats what the capture happened to do.
+bool Run::BreakLockWaits(const std::vector<LockWait>& waits) {
+  bool broken = false;
+  std::optional<uint64_t> idle;  // A session that holds a lock and has nothing to do.
+  for (const LockWait& wait : waits) {
+    for (const auto& [id, player] : sessions_) {
+      if (player->state() != State::kWaiting ||
+          player->backend_pid(wait.lane) != wait.blocker_pid) {
+        continue;
+      }
+      if (!player->has_work()) {
+        idle = std::min(id, idle.value_or(id));
+        continue;
+      }
+      ++stats_.stalls_broken;
+      agenda_.Remove(id, player->next_work().ticket, DueUs(*player));
+      Start(id, *player, true);
+      broken = true;
+    }
+  }
+  std::erase_if(sessions_, [](const auto& session) { return session.second->over(); });
+  if (!broken && idle) FreeBlocker(*idle);
+  return broken;
+}
+
+// What lets the lock go has not been read yet, or is missing from the capture.
+void Run::FreeBlocker(uint64_t id) {
+  if (MayRead() || source_ended_) return;
+  if (extra_window_ < kExtraWindows * options_.window_bytes) {
+    extra_window_ += options_.window_bytes;
+    extra_works_ += kExtraWorks;
+    return;
+  }
+  ++stats_.stalls_broken;
+  sessions_[id]->Exclude("others waited for its locks, and its next exchange is too far away");
+}
+
+// Nothing runs and nothing comes: sessions that wait for room hold up those that have it. A capture
+// from a server that took more connections than the lanes do.
+void Run::MakeRoom() {
+  if (census_.open < sessions_max_) return;
+  Sessions::iterator oldest = sessions_.end();  // Of the work that has no connection.
+  const auto place = [](const Sessions::iterator& session) {
+    const CommitOrder::Ticket& ticket = session->second->next_work().ticket;
+    return std::pair(ticket.epoch, ticket.writer);
+  };
+  for (const uint64_t id : to_connect_) {
+    const auto found = sessions_.find(id);
+    if (found == sessions_.end() || found->second->state() != State::kNew) continue;
+    if (!found->second->has_work() || DueUs(*found->second) > Now()) continue;
+    if (oldest == sessions_.end() || place(found) < place(oldest)) oldest = found;
+  }
+  if (oldest == sessions_.end()) return;
+  oldest->second->Exclude("more sessions at once than the lanes take connections");
+  Enlist(oldest->first, *oldest->second);
+}
+
+base::Result<Ground> MakeGround(const std::vector<pg::ConnInfo>& lanes) {
+  SCRY_TRY_ASSIGN(os::Poller poller, os::Poller::Open());
+  SCRY_TRY_ASSIGN(StallProbe probe, StallProbe::Open(lanes));
+  SCRY_TRY_ASSIGN(HiddenWrites hidden, FindHiddenWrites(probe.baseline()));
+  SCRY_TRY_ASSIGN(const size_t room, probe.RoomForSessions());
+  const long files = sysconf(_SC_OPEN_MAX);
+  size_t sessions_max = room;
+  if (files > 0) {
+    const auto usable = std::max(static_cast<size_t>(files), kFilesReserved) - kFilesReserved;
+    sessions_max = std::min(sessions_max, usable / lanes.size());
+  }
+  return Ground{std::move(poller), std::move(probe), std::move(hidden),
+                std::max<size_t>(sessions_max, 1)};
+}
+
+}  // namespace
+
+base::Result<ReplayStats> Replay(const std::vector<LaneTarget>& lanes, event::EventSource& source,
+                                 event::PairSink& sink, event::FactsCache& facts,
+                                 const ReplayOptions& options, const base::Clock& clock,
+                                 const ReplayTick& tick) {
+  if (lanes.empty() || lanes.size() > kTokensPerSession) {
+    return base::Fail(base::ErrorCode::kUsage, "a replay takes one to eight lanes");
+  }
+  SCRY_TRY_ASSIGN(Ground ground, MakeGround(Run::Infos(lanes)));
+  Run run(lanes, source, sink, facts, options, clock, tick, std::move(ground));
+  return run.Go();
+}
+
+}  // namespace scry::replay

@@ -1,0 +1,327 @@
+#include "replay/session_player.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include "base/check.h"
+#include "pg/startup.h"
+#include "wire/frontend.h"
+
+namespace scry::replay {
+
+using event::OutcomeStatus;
+
+namespace {
+
+namespace frontend = wire::frontend;
+
+// A captured duration may be longer than the patience for the stuck, within reason.
+constexpr base::Micros kCapturedFactor = 3;
+constexpr base::Micros kCapturedLimitUs = 3600LL * 1000 * 1000;
+
+// Will a server answer these messages with ReadyForQuery? A damaged capture may hold others, and
+// nothing would ever end them.
+bool Answerable(const event::Exchange& exchange) {
+  if (exchange.status == 0 || exchange.messages.empty()) return false;
+  if (exchange.messages.back().type == frontend::kSync) return true;
+  return std::any_of(exchange.messages.begin(), exchange.messages.end(), [](const auto& message) {
+    return message.type == frontend::kQuery || message.type == frontend::kFunctionCall;
+  });
+}
+
+}  // namespace
+
+SessionPlayer::SessionPlayer(Shared& shared, event::SessionStart start, uint64_t first_token)
+    : shared_(shared),
+      start_(std::move(start)),
+      first_token_(first_token),
+      weight_(sizeof(SessionPlayer) + event::WeightBytes(start_)) {
+  shared_.census.window += weight_;
+}
+
+SessionPlayer::~SessionPlayer() {
+  Become(State::kEnded);
+  for (const Work& work : work_) shared_.census.window -= work.weight;
+  shared_.census.works -= work_.size();
+  shared_.census.window -= weight_;
+}
+
+// The one place where the state changes, so that the census is right.
+void SessionPlayer::Become(State next) {
+  Census& census = shared_.census;
+  const auto open = [](State state) { return state != State::kNew && state != State::kEnded; };
+  census.connecting -= static_cast<size_t>(state_ == State::kConnecting);
+  census.running -= static_cast<size_t>(state_ == State::kRunning);
+  census.open -= static_cast<size_t>(open(state_));
+  state_ = next;
+  census.connecting += static_cast<size_t>(state_ == State::kConnecting);
+  census.running += static_cast<size_t>(state_ == State::kRunning);
+  census.open += static_cast<size_t>(open(state_));
+}
+
+void SessionPlayer::Connect(const std::vector<pg::ConnInfo>& lanes, base::Micros now_us) {
+  SCRY_CHECK(state_ == State::kNew);
+  Become(State::kConnecting);
+  since_us_ = now_us;
+  for (size_t lane = 0; lane < lanes.size(); ++lane) {
+    lanes_.push_back(std::make_unique<LaneConnection>(shared_.poller, first_token_ + lane,
+                                                      shared_.options.cells_max));
+    const pg::StartupPlan plan = pg::PlanStartup(lanes[lane], start_.parameters);
+    const base::Status status = lanes_[lane]->Start(plan.info);
+    if (!status.ok()) {
+      shared_.suspects[lane] = true;
+      Exclude(status.error().message);
+      return;
+    }
+  }
+  OnReady(lanes_.size(), false, false, now_us);
+}
+
+void SessionPlayer::Add(Work work) {
+  shared_.census.window += work.weight;
+  ++shared_.census.works;
+  work_.push_back(std::move(work));
+}
+
+bool SessionPlayer::AllLanes(LaneConnection::State state) const {
+  return std::all_of(lanes_.begin(), lanes_.end(),
+                     [&](const auto& lane) { return lane->state() == state; });
+}
+
+base::Micros SessionPlayer::due_us() const {
+  if (work_.empty() || !work_.front().exchange) return 0;
+  return work_.front().exchange->forwarded_us;
+}
+
+void SessionPlayer::StartNext(size_t rotation, bool warm_up, bool forced, base::Micros now_us) {
+  SCRY_CHECK(!work_.empty() && (state_ == State::kWaiting || state_ == State::kEnded));
+  if (!work_.front().exchange) {  // The end: open transactions are rolled back by the servers.
+    for (const auto& lane : lanes_) lane->Close();
+    Become(State::kEnded);
+    end_seen_ = true;
+    EndWork();
+    return;
+  }
+  if (state_ == State::kEnded || !Answerable(*work_.front().exchange)) {
+    if (state_ == State::kEnded) CountExcluded(ended_why_);
+    ++shared_.stats.exchanges_excluded;
+    EndWork();
+    return;
+  }
+  lane_order_.clear();
+  for (size_t i = 0; i < lanes_.size(); ++i) lane_order_.push_back((rotation + i) % lanes_.size());
+  // Every second round backwards: rotation alone would let one lane of three follow another twice
+  // as often as it goes ahead of it.
+  if (rotation / lanes_.size() % 2 == 1) std::reverse(lane_order_.begin(), lane_order_.end());
+  lanes_started_ = 0;
+  held_up_ = false;
+  cancelled_ = false;
+  warm_up_ = warm_up;
+  order_broken_ |= forced;
+  since_us_ = now_us;
+  Become(State::kRunning);
+  StartLane(lane_order_[lanes_started_++], now_us);
+  FinishIfDone();
+}
+
+void SessionPlayer::StartLane(size_t lane, base::Micros now_us) {
+  last_started_us_ = now_us;
+  lanes_[lane]->Run(*work_.front().exchange, now_us);
+}
+
+void SessionPlayer::OnReady(size_t lane, bool readable, bool writable, base::Micros now_us) {
+  if (state_ == State::kEnded) return;
+  if (lane < lanes_.size()) {
+    const bool alive = lanes_[lane]->state() != LaneConnection::State::kDead;
+    const base::Status status =
+        lanes_[lane]->OnReady(readable, writable, std::max(now_us, lanes_[lane]->started_us()));
+    const bool dead = lanes_[lane]->state() == LaneConnection::State::kDead;
+    if (alive && dead) shared_.suspects[lane] = true;
+    if (!status.ok()) {
+      Exclude(status.error().message);
+      return;
+    }
+    if (dead && state_ != State::kRunning) {
+      Exclude("the connection to a lane ended between exchanges");
+      return;
+    }
+  }
+  if (state_ == State::kConnecting && AllLanes(LaneConnection::State::kIdle)) {
+    Become(State::kWaiting);
+    ++shared_.stats.sessions;
+  }
+  if (state_ == State::kRunning) FinishIfDone();
+}
+
+void SessionPlayer::FinishIfDone() {
+  for (;;) {
+    for (size_t i = 0; i < lanes_started_; ++i) {
+      if (lanes_[lane_order_[i]]->state() == LaneConnection::State::kRunning) return;
+    }
+    if (lanes_started_ == lanes_.size()) break;
+    StartLane(lane_order_[lanes_started_++], shared_.Now());
+  }
+  Yield();
+}
+
+void SessionPlayer::CheckHoldUp(base::Micros now_us) {
+  if (state_ != State::kRunning) return;
+  if (now_us - last_started_us_ < shared_.options.hold_up_us) return;
+  if (lanes_started_ < lanes_.size()) {
+    if (!held_up_) ++shared_.stats.held_up;
+    held_up_ = true;
+    StartLane(lane_order_[lanes_started_++], now_us);
+    FinishIfDone();
+    return;
+  }
+  // It runs on every lane, so its snapshots are taken: commits may go on.
+  CommitOrder::Ticket& ticket = work_.front().ticket;
+  if (ticket.order_class == OrderClass::kReader) shared_.order.Done(ticket);
+}
+
+// What took long in the capture may take long here.
+base::Micros SessionPlayer::StuckLimit() const {
+  if (state_ != State::kRunning) return shared_.options.stuck_us;
+  const event::Exchange& exchange = *work_.front().exchange;
+  const base::Micros from = std::clamp<base::Micros>(exchange.forwarded_us, 0, INT64_MAX / 2);
+  const base::Micros to = std::clamp<base::Micros>(exchange.completed_us, from, INT64_MAX / 2);
+  const base::Micros captured = std::min((to - from), kCapturedLimitUs / kCapturedFactor);
+  return std::max(shared_.options.stuck_us, captured * kCapturedFactor);
+}
+
+void SessionPlayer::CancelStuck(base::Micros now_us) {
+  if (state_ != State::kRunning && state_ != State::kConnecting) return;
+  // A cancelled one had its time.
+  const base::Micros limit = cancelled_ ? shared_.options.stuck_us : StuckLimit();
+  if (now_us - since_us_ < limit) return;
+  if (state_ == State::kConnecting) {
+    Exclude("a lane took no connection in time");
+    return;
+  }
+  since_us_ = now_us;
+  if (!cancelled_) ++shared_.stats.cancelled;
+  for (const auto& lane : lanes_) {
+    if (lane->state() != LaneConnection::State::kRunning) continue;
+    if (cancelled_) {
+      lane->Abort(now_us);
+    } else {
+      lane->Cancel();
+    }
+  }
+  cancelled_ = true;
+  order_broken_ = true;
+  FinishIfDone();
+}
+
+bool SessionPlayer::FailedOnCandidate(const std::vector<exchange::Answers>& answers,
+                                      size_t statement) {
+  constexpr auto kCandidate = static_cast<size_t>(event::LaneRole::kCandidate);
+  if (answers.size() <= kCandidate) return false;
+  const auto& statements = answers[kCandidate].statements;
+  return statement < statements.size() &&
+         statements[statement].outcome.status == OutcomeStatus::kError;
+}
+
+// All lanes have answered: their outcomes become pairs.
+void SessionPlayer::Yield() {
+  const event::Exchange& exchange = *work_.front().exchange;
+  std::vector<exchange::Answers> answers;
+  size_t statements = exchange.statements.size();
+  for (const auto& lane : lanes_) {
+    answers.push_back(lane->TakeAnswers());
+    statements = std::max(statements, answers.back().statements.size());
+  }
+  for (size_t i = 0; i < statements; ++i) {
+    // A Parse that only a lane without the change refused is told by the statement's executions.
+    const bool captured = i < exchange.statements.size();
+    if (captured || FailedOnCandidate(answers, i)) PutPair(i, answers);
+  }
+  ++shared_.stats.exchanges;
+  shared_.stats.statements += statements;
+  MarkDivergence();
+  const bool dead = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
+    return lane->state() == LaneConnection::State::kDead;
+  });
+  std::string reason = "the connection to a lane ended";
+  for (size_t lane = 0; dead && lane < lanes_.size(); ++lane) {
+    if (lanes_[lane]->state() != LaneConnection::State::kDead) continue;
+    shared_.suspects[lane] = true;
+    if (!lanes_[lane]->reason().empty()) reason += ": " + lanes_[lane]->reason();
+  }
+  Become(State::kWaiting);
+  EndWork();
+  if (dead) Exclude(reason);
+}
+
+void SessionPlayer::PutPair(size_t statement, std::vector<exchange::Answers>& answers) {
+  const event::Exchange& exchange = *work_.front().exchange;
+  event::StatementPair pair;
+  pair.session = exchange.session;
+  pair.exchange = exchange.index;
+  pair.captured.status = OutcomeStatus::kSkipped;
+  if (statement < exchange.statements.size()) {
+    pair.text = exchange.statements[statement].text;
+    pair.ordinal = exchange.statements[statement].ordinal;
+    pair.captured = exchange.statements[statement].outcome;
+  }
+  for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+    event::LaneOutcome& outcome = pair.lanes.emplace_back();
+    outcome.outcome.status = OutcomeStatus::kSkipped;
+    if (statement < answers[lane].statements.size()) {
+      event::Statement& answer = answers[lane].statements[statement];
+      if (pair.text.empty()) {
+        pair.text = answer.text;
+        pair.ordinal = answer.ordinal;
+      }
+      outcome = std::move(answers[lane].lanes[statement]);
+      outcome.outcome = std::move(answer.outcome);
+    }
+    outcome.transaction_status = lanes_[lane]->transaction_status();
+  }
+  pair.held_up = held_up_;
+  pair.order_broken = order_broken_;
+  pair.counterfactual = diverged_;
+  pair.warm_up = warm_up_;
+  shared_.sink.Put(pair);
+}
+
+// From here to the end of the transaction a client of the lane that went another way would not have
+// sent what was captured.
+void SessionPlayer::MarkDivergence() {
+  const uint8_t first = lanes_[0]->transaction_status();
+  bool idle = first == 'I';
+  for (const auto& lane : lanes_) {
+    if (lane->transaction_status() != first) diverged_ = true;
+    idle &= lane->transaction_status() == 'I';
+  }
+  if (idle) {
+    diverged_ = false;
+    order_broken_ = false;
+  }
+}
+
+void SessionPlayer::EndWork() {
+  shared_.order.Done(work_.front().ticket);
+  shared_.census.window -= work_.front().weight;
+  --shared_.census.works;
+  work_.pop_front();
+}
+
+void SessionPlayer::CountExcluded(const std::string& reason) {
+  if (std::exchange(excluded_, true)) return;
+  ++shared_.stats.sessions_excluded;
+  ++shared_.stats.exclusion_reasons[reason.empty() ? "it goes on after its end" : reason];
+}
+
+void SessionPlayer::Exclude(const std::string& reason) {
+  if (state_ == State::kEnded) return;
+  // A session that ended its connection with the last it did was replayed whole: one that was open
+  // is counted when the first exchange of the rest is dropped.
+  if (state_ == State::kNew || state_ == State::kConnecting) CountExcluded(reason);
+  ended_why_ = reason;
+  for (const auto& lane : lanes_) lane->Close();
+  Become(State::kEnded);
+}
+
+}  // namespace scry::replay

@@ -1,0 +1,133 @@
+// Plays one captured session on all lanes: the same exchange on each, one lane after the other in
+// rotating order, then the next exchange. Owned by the Replayer, runs on its loop.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "event/event.h"
+#include "event/lane_pair.h"
+#include "os/poller.h"
+#include "pg/conninfo.h"
+#include "replay/commit_order.h"
+#include "replay/lane_connection.h"
+#include "replay/options.h"
+
+namespace scry::replay {
+
+// One thing to do, in the order of the session.
+struct Work {
+  std::optional<event::Exchange> exchange;  // Empty: the session ends.
+  CommitOrder::Ticket ticket;
+  size_t weight = 0;
+  uint64_t fingerprint = 0;  // Of its first statement.
+};
+
+class SessionPlayer {
+ public:
+  enum class State : uint8_t { kNew, kConnecting, kWaiting, kRunning, kEnded };
+
+  // How many sessions are where; kept by the players.
+  struct Census {
+    size_t connecting = 0;
+    size_t open = 0;  // With connections: connecting, waiting or running.
+    size_t running = 0;
+    size_t window = 0;  // Weight of the work that waits or runs.
+    size_t works = 0;   // Its number.
+  };
+  // What every session of a run shares.
+  struct Shared {
+    const ReplayOptions& options;
+    os::Poller& poller;
+    CommitOrder& order;
+    event::PairSink& sink;
+    ReplayStats& stats;
+    Census& census;
+    std::vector<bool>& suspects;  // By lane: a connection ended or failed; its server may be gone.
+    const base::Clock& clock;
+    base::Micros epoch_us;  // When the replay began.
+    base::Micros Now() const { return clock.MonotonicUs() - epoch_us; }
+  };
+
+  // Poller tokens: `first_token` + lane. `shared` outlives the player.
+  SessionPlayer(Shared& shared, event::SessionStart start, uint64_t first_token);
+  ~SessionPlayer();
+  SessionPlayer(const SessionPlayer&) = delete;
+  SessionPlayer& operator=(const SessionPlayer&) = delete;
+
+  // REQUIRES: kNew.
+  void Connect(const std::vector<pg::ConnInfo>& lanes, base::Micros now_us);
+  void Add(Work work);
+
+  // REQUIRES: kWaiting or kEnded, and work. `rotation`: the lane that goes first. `forced`: out of
+  // order. What cannot be run any more is counted and dropped at once.
+  void StartNext(size_t rotation, bool warm_up, bool forced, base::Micros now_us);
+  // `now_us`: when the readiness was seen.
+  void OnReady(size_t lane, bool readable, bool writable, base::Micros now_us);
+  // Lanes that do not answer no longer hold up the others.
+  void CheckHoldUp(base::Micros now_us);
+  // Nothing has gone on for long: what has run for too long is cancelled; after as long again, its
+  // connections are closed. One that still connects is excluded.
+  void CancelStuck(base::Micros now_us);
+  // The rest of the session is not replayed. Not while it runs.
+  void Exclude(const std::string& reason);
+
+  State state() const { return state_; }
+  bool has_work() const { return !work_.empty(); }
+  const Work& next_work() const { return work_.front(); }
+  // Nothing is left to do, and nothing more will come.
+  bool over() const { return state_ == State::kEnded && end_seen_ && work_.empty(); }
+  uint32_t backend_pid(size_t lane) const {
+    return lane < lanes_.size() ? lanes_[lane]->backend_pid() : 0;
+  }
+  // When the next exchange was forwarded in the capture, since its start. 0: no matter.
+  base::Micros due_us() const;
+
+  // The replayer's mark: it waits for its turn.
+  bool queued = false;
+
+ private:
+  void StartLane(size_t lane, base::Micros now_us);
+  void FinishIfDone();
+  void Yield();
+  static bool FailedOnCandidate(const std::vector<exchange::Answers>& answers, size_t statement);
+  void MarkDivergence();
+  void PutPair(size_t statement, std::vector<exchange::Answers>& answers);
+  bool AllLanes(LaneConnection::State state) const;
+  void EndWork();
+  void Become(State next);
+  void CountExcluded(const std::string& reason);
+  base::Micros StuckLimit() const;
+
+  Shared& shared_;
+  const event::SessionStart start_;
+  const uint64_t first_token_;
+  const size_t weight_;  // Of itself, in the window.
+  State state_ = State::kNew;
+  std::vector<std::unique_ptr<LaneConnection>> lanes_;  // From Connect on.
+  std::deque<Work> work_;
+  base::Micros since_us_ = 0;  // Of connecting, of the exchange, or of its cancellation.
+
+  // Of the exchange that runs.
+  std::vector<size_t> lane_order_;
+  size_t lanes_started_ = 0;
+  base::Micros last_started_us_ = 0;
+  bool held_up_ = false;
+  bool warm_up_ = false;
+  bool order_broken_ = false;  // Also of the rest of its transaction.
+  bool diverged_ = false;      // Lanes went apart in the open transaction.
+  bool cancelled_ = false;
+
+  bool end_seen_ = false;
+  std::string ended_why_;  // Why it ended before its work did.
+  bool excluded_ = false;  // And that it is counted.
+};
+
+}  // namespace scry::replay

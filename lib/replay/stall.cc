@@ -1,0 +1,76 @@
+#include "replay/stall.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace scry::replay {
+namespace {
+
+template <typename T>
+T Number(const std::optional<std::string>& text) {
+  T number = 0;
+  if (text) std::from_chars(text->data(), text->data() + text->size(), number);
+  return number;
+}
+
+}  // namespace
+
+base::Result<StallProbe> StallProbe::Open(const std::vector<pg::ConnInfo>& lanes) {
+  std::vector<Probe> probes;
+  for (const pg::ConnInfo& lane : lanes) {
+    SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(lane));
+    const auto sharing = std::count_if(lanes.begin(), lanes.end(), [&](const pg::ConnInfo& other) {
+      return other.Get("host") == lane.Get("host") && other.Get("port") == lane.Get("port");
+    });
+    probes.push_back(Probe{std::move(session), static_cast<size_t>(sharing)});
+  }
+  return StallProbe(std::move(probes));
+}
+
+base::Result<std::vector<LockWait>> StallProbe::LockWaits() {
+  std::vector<LockWait> waits;
+  if (!std::exchange(limited_, true)) {
+    // What is replayed may hold any lock, also on what a probe reads.
+    for (Probe& probe : probes_) {
+      SCRY_TRY(probe.session.Exec("SET statement_timeout = '5s'"));
+    }
+  }
+  for (size_t lane = 0; lane < probes_.size(); ++lane) {
+    // The function, not the view over it, which also reads tables that can be locked.
+    auto rows = probes_[lane].session.Exec(
+        "SELECT pid, unnest(pg_catalog.pg_blocking_pids(pid)) "
+        "FROM pg_catalog.pg_stat_get_activity(NULL) WHERE wait_event_type = 'Lock'");
+    if (!rows.ok()) {
+      if (rows.error().sqlstate == "57014") continue;  // Timed out: nothing is known.
+      return rows.error();
+    }
+    for (const auto& row : rows->rows) {
+      if (row.size() != 2) continue;
+      waits.push_back(LockWait{lane, Number<uint32_t>(row[0]), Number<uint32_t>(row[1])});
+    }
+  }
+  return waits;
+}
+
+base::Result<size_t> StallProbe::RoomForSessions() {
+  size_t room = SIZE_MAX;
+  for (Probe& probe : probes_) {
+    // Reserved ones stay free for whoever looks into a stuck server; a few are in use by ourselves.
+    SCRY_TRY_ASSIGN(
+        const pg::Rows rows,
+        probe.session.Exec("SELECT sum(setting::int * CASE name WHEN 'max_connections' THEN 1 "
+                           "ELSE -1 END) - (SELECT count(*) FROM pg_catalog.pg_stat_activity "
+                           "WHERE backend_type = 'client backend') "
+                           "FROM pg_catalog.pg_settings WHERE name IN ('max_connections', "
+                           "'superuser_reserved_connections', 'reserved_connections')"));
+    const auto free = static_cast<size_t>(std::max(1, Number<int>(rows.Single())));
+    room = std::min(room, std::max<size_t>(1, free / probe.lanes_on_server));
+  }
+  return room;
+}
+
+}  // namespace scry::replay

@@ -1,0 +1,43 @@
+// Finds out, lane by lane, which backends wait for locks of which others. Asked only when a replay
+// makes no progress. Blocks shortly.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "pg/admin.h"
+#include "pg/conninfo.h"
+
+namespace scry::replay {
+
+struct LockWait {
+  size_t lane = 0;
+  uint32_t waiter_pid = 0;
+  uint32_t blocker_pid = 0;
+};
+
+class StallProbe {
+ public:
+  // Connects at once: when it is needed, sessions may have taken every connection there is.
+  static base::Result<StallProbe> Open(const std::vector<pg::ConnInfo>& lanes);
+
+  base::Result<std::vector<LockWait>> LockWaits();
+  // How many sessions of clients every lane has room for.
+  base::Result<size_t> RoomForSessions();
+  // For questions before the first LockWaits, which limits how long an answer may take.
+  pg::AdminSession& baseline() { return probes_.front().session; }
+
+ private:
+  struct Probe {
+    pg::AdminSession session;
+    size_t lanes_on_server = 1;  // Two databases of one server share its room.
+  };
+  explicit StallProbe(std::vector<Probe> probes) : probes_(std::move(probes)) {}
+
+  std::vector<Probe> probes_;
+  bool limited_ = false;
+};
+
+}  // namespace scry::replay

@@ -1,0 +1,230 @@
+#include "report/json_reader.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "base/units.h"
+#include "report/json_writer.h"
+
+namespace scry::report {
+namespace {
+
+using nlohmann::json;
+
+// Reads members of objects; the first one of a wrong type is remembered, and all later reads do
+// nothing.
+class Reader {
+ public:
+  const std::string& problem() const { return problem_; }
+
+  void Read(const json& from, const char* key, std::string& to) {
+    if (const json* value = Member(from, key, &json::is_string)) to = value->get<std::string>();
+  }
+  void Read(const json& from, const char* key, bool& to) {
+    if (const json* value = Member(from, key, &json::is_boolean)) to = value->get<bool>();
+  }
+  void Read(const json& from, const char* key, double& to) {
+    if (const json* value = Member(from, key, &json::is_number)) to = value->get<double>();
+  }
+  void Read(const json& from, const char* key, uint64_t& to) {
+    if (const json* value = Member(from, key, &json::is_number_unsigned)) {
+      to = value->get<uint64_t>();
+    }
+  }
+  void Read(const json& from, const char* key, Micros& to) {
+    const json* value = Member(from, key, &json::is_number_integer);
+    if (value == nullptr) return;
+    if (value->is_number_unsigned() &&
+        value->get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<Micros>::max())) {
+      Complain(key);
+      return;
+    }
+    to = value->get<Micros>();
+  }
+  void Read(const json& from, const char* key, int& to) {
+    Micros wide = to;
+    Read(from, key, wide);
+    if (wide < std::numeric_limits<int>::min() || wide > std::numeric_limits<int>::max()) {
+      Complain(key);
+      return;
+    }
+    to = static_cast<int>(wide);
+  }
+  void Read(const json& from, const char* key, std::vector<std::string>& to) {
+    Each(from, key, [&](const json& item) {
+      if (item.is_string()) {
+        to.push_back(item.get<std::string>());
+      } else {
+        Complain(key);
+      }
+    });
+  }
+  template <typename Take>
+  void Each(const json& from, const char* key, Take take) {
+    const json* list = Member(from, key, &json::is_array);
+    if (list == nullptr) return;
+    for (const json& item : *list) take(item);
+  }
+  template <typename T>
+  void ReadList(const json& from, const char* key, std::vector<T>& to) {
+    Each(from, key, [&](const json& item) {
+      if (item.is_object()) {
+        Fill(item, to.emplace_back());
+      } else {
+        Complain(key);
+      }
+    });
+  }
+  const json* Object(const json& from, const char* key) {
+    return Member(from, key, &json::is_object);
+  }
+
+  void Fill(const json& from, Latency& to) {
+    Read(from, "p50_us", to.p50_us);
+    Read(from, "p95_us", to.p95_us);
+    Read(from, "p99_us", to.p99_us);
+  }
+  void Fill(const json& from, Finding& to) {
+    Read(from, "id", to.id);
+    Read(from, "type", to.type);
+    Read(from, "gates", to.gates);
+    Read(from, "fingerprint", to.fingerprint);
+    Read(from, "pattern", to.pattern);
+    Read(from, "reasons", to.reasons);
+    Read(from, "calls", to.calls);
+    Read(from, "affected", to.affected);
+    Read(from, "share", to.share);
+    Read(from, "difference", to.difference);
+    Read(from, "sqlstate", to.sqlstate);
+    Read(from, "message", to.message);
+    Read(from, "rows_before", to.rows_before);
+    Read(from, "rows_after", to.rows_after);
+    Read(from, "example", to.example);
+    if (const json* latency = Object(from, "latency")) {
+      to.has_latency = true;
+      if (const json* before = Object(*latency, "before")) Fill(*before, to.before);
+      if (const json* after = Object(*latency, "after")) Fill(*after, to.after);
+      Read(*latency, "factor", to.factor);
+      Read(*latency, "factor_low", to.factor_low);
+      Read(*latency, "factor_high", to.factor_high);
+      Read(*latency, "p", to.p);
+      Read(*latency, "confirmed", to.confirmed);
+    }
+    if (const json* plan = Object(from, "plan")) {
+      Read(*plan, "sentence", to.plan.sentence);
+      Read(*plan, "baseline", to.plan.baseline);
+      Read(*plan, "candidate", to.plan.candidate);
+    }
+  }
+  void Fill(const json& from, NotJudged& to) {
+    Read(from, "fingerprint", to.fingerprint);
+    Read(from, "pattern", to.pattern);
+    Read(from, "why", to.why);
+    Read(from, "calls", to.calls);
+    Read(from, "pairs", to.pairs);
+    Read(from, "share", to.share);
+  }
+  void Fill(const json& from, NextStep& to) {
+    Read(from, "why", to.why);
+    Read(from, "command", to.command);
+  }
+  void Fill(const json& from, CaptureFacts& to) {
+    Read(from, "name", to.name);
+    Read(from, "sessions", to.sessions);
+    Read(from, "statements", to.statements);
+    Read(from, "started_us", to.started_us);
+    Read(from, "duration_us", to.duration_us);
+    Read(from, "gaps", to.gaps);
+    Read(from, "gap_exchanges", to.gap_exchanges);
+  }
+  void Fill(const json& from, LaneFacts& to) {
+    Read(from, "name", to.name);
+    Read(from, "made", to.made);
+    Read(from, "server_version", to.server_version);
+    Read(from, "ready_us", to.ready_us);
+    Read(from, "busy_us", to.busy_us);
+  }
+  void Fill(const json& from, MigrationFacts& to) {
+    to.ran = true;
+    Read(from, "command", to.command);
+    Read(from, "exit_status", to.exit_status);
+    Read(from, "duration_us", to.duration_us);
+    Read(from, "output", to.output);
+  }
+  void Fill(const json& from, TestedFacts& to) {
+    Read(from, "sessions", to.sessions);
+    Read(from, "sessions_excluded", to.sessions_excluded);
+    Read(from, "statements", to.statements);
+    Read(from, "compared", to.compared);
+    Read(from, "patterns", to.patterns);
+    Read(from, "unchanged", to.unchanged);
+    Read(from, "fidelity", to.fidelity);
+    Read(from, "order_broken", to.order_broken);
+    Read(from, "held_up", to.held_up);
+    Read(from, "stalls_released", to.stalls_released);
+    Read(from, "duration_us", to.duration_us);
+  }
+  void Fill(const json& from, Report& to) {
+    Read(from, "tool_version", to.tool_version);
+    Read(from, "created_us", to.created_us);
+    Read(from, "shadow", to.shadow);
+    Read(from, "verdict", to.verdict);
+    Read(from, "sentence", to.sentence);
+    Read(from, "exit_status", to.exit_status);
+    Read(from, "notes", to.notes);
+    ReadList(from, "findings", to.findings);
+    ReadList(from, "not_judged", to.not_judged);
+    ReadList(from, "captures", to.captures);
+    ReadList(from, "lanes", to.lanes);
+    ReadList(from, "next_steps", to.next_steps);
+    if (const json* tested = Object(from, "tested")) Fill(*tested, to.tested);
+    if (const json* migration = Object(from, "migration")) Fill(*migration, to.migration);
+  }
+
+ private:
+  const json* Member(const json& from, const char* key, bool (json::*is)() const noexcept) {
+    if (!problem_.empty()) return nullptr;
+    const auto found = from.find(key);
+    if (found == from.end() || found->is_null()) return nullptr;
+    if (((*found).*is)()) return &*found;
+    Complain(key);
+    return nullptr;
+  }
+  void Complain(const char* key) {
+    if (problem_.empty()) problem_ = fmt::format("\"{}\" is of the wrong type", key);
+  }
+
+  std::string problem_;
+};
+
+base::Error NoReport(std::string_view what) {
+  return base::Fail(base::ErrorCode::kCorrupt, fmt::format("this is no scry report: {}", what));
+}
+
+}  // namespace
+
+base::Result<Report> ReadJson(std::string_view text) {
+  const json parsed = json::parse(text, nullptr, false);
+  if (parsed.is_discarded()) return NoReport("it is not JSON, or was cut off");
+  if (!parsed.is_object()) return NoReport("it is no object");
+  const auto schema = parsed.find("schema");
+  if (schema == parsed.end() || !schema->is_string()) return NoReport("it has no \"schema\"");
+  const auto name = schema->get<std::string>();
+  if (!name.starts_with("scry.report/")) return NoReport("its \"schema\" is another one");
+  if (name != kSchema) {
+    return base::Fail(base::ErrorCode::kUnsupported,
+                      fmt::format("the report is of version {}; this scry reads {}; use the scry "
+                                  "that wrote it",
+                                  base::Printable(name, 40), kSchema));
+  }
+  Report report;
+  Reader reader;
+  reader.Fill(parsed, report);
+  if (!reader.problem().empty()) return NoReport(reader.problem());
+  if (report.verdict.empty()) return NoReport("it has no \"verdict\"");
+  return report;
+}
+
+}  // namespace scry::report

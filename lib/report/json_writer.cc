@@ -1,0 +1,130 @@
+#include "report/json_writer.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace scry::report {
+namespace {
+
+using nlohmann::ordered_json;
+
+// JSON has no infinity.
+double Finite(double value) { return std::isfinite(value) ? value : 0; }
+
+ordered_json Of(const Latency& latency) {
+  return {{"p50_us", Finite(latency.p50_us)},
+          {"p95_us", Finite(latency.p95_us)},
+          {"p99_us", Finite(latency.p99_us)}};
+}
+
+ordered_json Of(const Finding& finding) {
+  ordered_json json = {{"id", finding.id},
+                       {"type", finding.type},
+                       {"gates", finding.gates},
+                       {"fingerprint", finding.fingerprint},
+                       {"pattern", finding.pattern},
+                       {"reasons", finding.reasons},
+                       {"calls", finding.calls},
+                       {"affected", finding.affected},
+                       {"share", Finite(finding.share)}};
+  if (!finding.difference.empty()) {
+    json["difference"] = finding.difference;
+    json["sqlstate"] = finding.sqlstate;
+    json["message"] = finding.message;
+    json["rows_before"] = finding.rows_before;
+    json["rows_after"] = finding.rows_after;
+  }
+  if (finding.has_latency) {
+    json["latency"] = {{"before", Of(finding.before)},
+                       {"after", Of(finding.after)},
+                       {"factor", Finite(finding.factor)},
+                       {"factor_low", Finite(finding.factor_low)},
+                       {"factor_high", Finite(finding.factor_high)},
+                       {"p", Finite(finding.p)},
+                       {"confirmed", finding.confirmed}};
+  }
+  if (finding.plan != PlanText{}) {
+    json["plan"] = {{"sentence", finding.plan.sentence},
+                    {"baseline", finding.plan.baseline},
+                    {"candidate", finding.plan.candidate}};
+  }
+  if (!finding.example.empty()) json["example"] = finding.example;
+  return json;
+}
+
+ordered_json Of(const NotJudged& item) {
+  return {{"fingerprint", item.fingerprint},
+          {"pattern", item.pattern},
+          {"why", item.why},
+          {"calls", item.calls},
+          {"pairs", item.pairs},
+          {"share", Finite(item.share)}};
+}
+
+ordered_json Of(const NextStep& step) { return {{"why", step.why}, {"command", step.command}}; }
+
+ordered_json Of(const CaptureFacts& capture) {
+  return {{"name", capture.name},
+          {"sessions", capture.sessions},
+          {"statements", capture.statements},
+          {"started_us", capture.started_us},
+          {"duration_us", capture.duration_us},
+          {"gaps", capture.gaps},
+          {"gap_exchanges", capture.gap_exchanges}};
+}
+
+ordered_json Of(const LaneFacts& lane) {
+  return {{"name", lane.name},
+          {"made", lane.made},
+          {"server_version", lane.server_version},
+          {"ready_us", lane.ready_us},
+          {"busy_us", lane.busy_us}};
+}
+
+ordered_json Of(const MigrationFacts& migration) {
+  return {{"command", migration.command},
+          {"exit_status", migration.exit_status},
+          {"duration_us", migration.duration_us},
+          {"output", migration.output}};
+}
+
+ordered_json Of(const TestedFacts& tested) {
+  return {{"sessions", tested.sessions},         {"sessions_excluded", tested.sessions_excluded},
+          {"statements", tested.statements},     {"compared", tested.compared},
+          {"patterns", tested.patterns},         {"unchanged", tested.unchanged},
+          {"fidelity", Finite(tested.fidelity)}, {"order_broken", tested.order_broken},
+          {"held_up", tested.held_up},           {"stalls_released", tested.stalls_released},
+          {"duration_us", tested.duration_us}};
+}
+
+template <typename T>
+ordered_json ListOf(const std::vector<T>& items) {
+  ordered_json list = ordered_json::array();
+  for (const T& item : items) list.push_back(Of(item));
+  return list;
+}
+
+}  // namespace
+
+std::string WriteJson(const Report& report) {
+  ordered_json json;
+  json["schema"] = kSchema;
+  json["tool_version"] = report.tool_version;
+  json["created"] = base::FormatWall(report.created_us);
+  json["created_us"] = report.created_us;
+  json["shadow"] = report.shadow;
+  json["verdict"] = report.verdict;
+  json["sentence"] = report.sentence;
+  json["exit_status"] = report.exit_status;
+  json["findings"] = ListOf(report.findings);
+  json["not_judged"] = ListOf(report.not_judged);
+  json["notes"] = report.notes;
+  json["tested"] = Of(report.tested);
+  json["captures"] = ListOf(report.captures);
+  if (report.migration.ran) json["migration"] = Of(report.migration);
+  json["lanes"] = ListOf(report.lanes);
+  json["next_steps"] = ListOf(report.next_steps);
+  return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace scry::report

@@ -1,0 +1,76 @@
+#include "report/report.h"
+
+#include <fmt/format.h>
+
+#include "event/statement_facts.h"
+
+namespace scry::report {
+namespace {
+
+Latency LatencyOf(const compare::LatencyNumbers& numbers) {
+  return {numbers.p50_us, numbers.p95_us, numbers.p99_us};
+}
+
+Finding FindingOf(const compare::Finding& from, bool show_values) {
+  Finding finding;
+  finding.id = from.id;
+  finding.type = compare::Name(from.type);
+  finding.gates = from.gates;
+  finding.fingerprint = event::FingerprintText(from.fingerprint);
+  finding.pattern = from.pattern;
+  finding.reasons = from.reasons;
+  finding.calls = from.calls;
+  finding.affected = from.affected;
+  finding.share = from.share;
+  if (from.difference != compare::DifferenceKind::kNone) {
+    finding.difference = compare::Name(from.difference);
+  }
+  finding.sqlstate = from.sqlstate;
+  finding.message = from.message;
+  if (from.difference == compare::DifferenceKind::kRows) {
+    finding.rows_before = from.example.baseline_rows;
+    finding.rows_after = from.example.candidate_rows;
+  }
+  finding.has_latency = from.has_latency;
+  finding.before = LatencyOf(from.before);
+  finding.after = LatencyOf(from.after);
+  finding.factor = from.factor;
+  finding.factor_low = from.factor_interval.low;
+  finding.factor_high = from.factor_interval.high;
+  finding.p = from.p;
+  finding.confirmed = from.confirmed;
+  if (show_values) finding.example = from.example.text;
+  return finding;
+}
+
+}  // namespace
+
+void FillVerdict(const compare::Verdict& verdict, bool show_values, Report& report) {
+  report.verdict = compare::Name(verdict.result);
+  report.sentence = verdict.sentence;
+  for (const compare::Finding& finding : verdict.findings) {
+    report.findings.push_back(FindingOf(finding, show_values));
+  }
+  for (const compare::Unjudged& unjudged : verdict.unjudged) {
+    report.not_judged.push_back({event::FingerprintText(unjudged.fingerprint), unjudged.pattern,
+                                 unjudged.why, unjudged.calls, unjudged.pairs, unjudged.share});
+  }
+  report.notes.insert(report.notes.end(), verdict.notes.begin(), verdict.notes.end());
+  report.tested.statements = verdict.statements;
+  report.tested.compared = verdict.compared;
+  report.tested.patterns = verdict.patterns;
+  report.tested.unchanged = verdict.unchanged;
+  report.tested.fidelity = verdict.fidelity;
+}
+
+void FillTotals(const compare::TableTotals& totals, Report& report) {
+  report.tested.order_broken = totals.order_broken;
+  report.tested.held_up = totals.held_up;
+}
+
+void FillMigrationFailed(Report& report) {
+  report.verdict = "migration failed";
+  report.sentence = fmt::format("the command exited with {}", report.migration.exit_status);
+}
+
+}  // namespace scry::report

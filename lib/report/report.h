@@ -1,0 +1,145 @@
+// The report: everything a run of `scry ci test-migration` or `scry replay` has to say, as plain
+// values. Filled by the jobs; rendered by one writer per format; SCHEMA.md is its JSON form.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "compare/verdict.h"
+
+namespace scry::report {
+
+using base::Micros;
+
+struct CaptureFacts {
+  std::string name;  // The directory, as the user wrote it.
+  uint64_t sessions = 0;
+  uint64_t statements = 0;
+  Micros started_us = 0;  // Wall time. 0: unknown.
+  Micros duration_us = 0;
+  uint64_t gaps = 0;
+  uint64_t gap_exchanges = 0;  // Traffic known to be missing.
+  friend bool operator==(const CaptureFacts&, const CaptureFacts&) = default;
+};
+
+struct MigrationFacts {
+  bool ran = false;  // False: a replay of two databases, without a migration.
+  std::string command;
+  int exit_status = 0;
+  Micros duration_us = 0;
+  std::vector<std::string> output;  // Its last lines; for a migration that failed.
+  friend bool operator==(const MigrationFacts&, const MigrationFacts&) = default;
+};
+
+struct LaneFacts {
+  std::string name;            // "baseline", "candidate", "control".
+  std::string made;            // "fork of prod-db/ci-main".
+  std::string server_version;  // "15.7".
+  Micros ready_us = 0;         // To make it.
+  Micros busy_us = 0;          // Its statements, added up.
+  friend bool operator==(const LaneFacts&, const LaneFacts&) = default;
+};
+
+struct TestedFacts {
+  uint64_t sessions = 0;
+  uint64_t sessions_excluded = 0;
+  uint64_t statements = 0;
+  uint64_t compared = 0;
+  uint64_t patterns = 0;
+  uint64_t unchanged = 0;  // Patterns without a finding.
+  double fidelity = 1;     // Statements whose baseline did what production did.
+  uint64_t order_broken = 0;
+  uint64_t held_up = 0;
+  uint64_t stalls_released = 0;
+  Micros duration_us = 0;  // Of the replay.
+  friend bool operator==(const TestedFacts&, const TestedFacts&) = default;
+};
+
+struct Latency {
+  double p50_us = 0;
+  double p95_us = 0;
+  double p99_us = 0;
+  friend bool operator==(const Latency&, const Latency&) = default;
+};
+
+struct PlanText {
+  std::string sentence;               // "Seq Scan on orders reads 25,000 rows to keep 12".
+  std::vector<std::string> baseline;  // Lines of the plan; empty: none.
+  std::vector<std::string> candidate;
+  friend bool operator==(const PlanText&, const PlanText&) = default;
+};
+
+struct Finding {
+  std::string id;
+  std::string type;  // compare::Name(FindingClass): "broken" ...
+  bool gates = false;
+  std::string fingerprint;  // 16 hex digits.
+  std::string pattern;
+  std::vector<std::string> reasons;
+  uint64_t calls = 0;
+  uint64_t affected = 0;
+  double share = 0;
+  std::string difference;  // compare::Name(DifferenceKind); empty for latency.
+  std::string sqlstate;
+  std::string message;
+  uint64_t rows_before = 0;  // Of the example; 0 and 0: not about rows.
+  uint64_t rows_after = 0;
+  bool has_latency = false;
+  Latency before;
+  Latency after;
+  double factor = 0;
+  double factor_low = 0;  // 99 % interval; 0 and 0: not computed.
+  double factor_high = 0;
+  double p = 1;
+  bool confirmed = false;
+  PlanText plan;
+  std::string example;  // With values: only where the user asked for them.
+  friend bool operator==(const Finding&, const Finding&) = default;
+};
+
+struct NotJudged {
+  std::string fingerprint;
+  std::string pattern;
+  std::string why;
+  uint64_t calls = 0;
+  uint64_t pairs = 0;
+  double share = 0;
+  friend bool operator==(const NotJudged&, const NotJudged&) = default;
+};
+
+struct NextStep {
+  std::string why;      // "see both plans of the worst query".
+  std::string command;  // "scry report show report.json --plans".
+  friend bool operator==(const NextStep&, const NextStep&) = default;
+};
+
+struct Report {
+  std::string tool_version;
+  Micros created_us = 0;  // Wall time.
+  std::string shadow;     // "prod-db/ci-main"; empty: none.
+  std::vector<CaptureFacts> captures;
+  MigrationFacts migration;
+  std::vector<LaneFacts> lanes;
+  TestedFacts tested;
+  std::string verdict;  // "safe", "regressions", "inconclusive", "migration failed".
+  std::string sentence;
+  std::vector<Finding> findings;  // By harm.
+  std::vector<NotJudged> not_judged;
+  std::vector<std::string> notes;
+  std::vector<NextStep> next_steps;
+  int exit_status = 0;
+  friend bool operator==(const Report&, const Report&) = default;
+};
+
+// What compare found: verdict, findings, not judged, notes and the numbers in `tested` that compare
+// knows. Example texts, which hold values, only with `show_values`.
+void FillVerdict(const compare::Verdict& verdict, bool show_values, Report& report);
+// The counts of broken order and of held up statements.
+void FillTotals(const compare::TableTotals& totals, Report& report);
+
+// "migration failed" with its sentence, where the command did not exit with 0.
+void FillMigrationFailed(Report& report);
+
+}  // namespace scry::report

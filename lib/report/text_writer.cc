@@ -1,0 +1,399 @@
+#include "report/text_writer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/units.h"
+#include "report/table.h"
+
+namespace scry::report {
+namespace {
+
+using base::FormatCount;
+using base::FormatDuration;
+using base::OneLine;
+using base::Printable;
+
+constexpr size_t kColumnsMin = 40;
+constexpr size_t kIndent = 2;
+constexpr size_t kDetailIndent = 6;
+constexpr size_t kNotJudgedMax = 5;
+constexpr size_t kFasterMax = 5;
+constexpr size_t kOutputLinesMax = 20;
+
+enum class Ink { kPlain, kBold, kDim, kRed, kGreen, kYellow };
+
+std::string Clean(std::string_view text) { return Printable(OneLine(text)); }
+
+std::string Count(uint64_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", FormatCount(count), count == 1 ? one : many);
+}
+
+std::string Percent(double share) {
+  if (!std::isfinite(share) || share <= 0) return "0 %";
+  const double percent = share * 100;
+  if (percent < 0.1) return "<0.1 %";
+  return percent < 10 ? fmt::format("{:.1f} %", percent) : fmt::format("{:.0f} %", percent);
+}
+
+std::string Factor(double factor) {
+  if (!std::isfinite(factor) || factor <= 0) return "-";
+  if (factor >= 100) return fmt::format("{:.0f}x", factor);
+  return factor >= 10 ? fmt::format("{:.1f}x", factor) : fmt::format("{:.2f}x", factor);
+}
+
+std::string WallSeconds(Micros wall_us) {
+  std::string text = base::FormatWall(wall_us);
+  const size_t point = text.find('.');
+  if (point != std::string::npos) text = text.substr(0, point) + "Z";
+  return text;
+}
+
+class Writer {
+ public:
+  Writer(const Report& report, const TextOptions& options)
+      : report_(report), options_(options), columns_(std::max(options.columns, kColumnsMin)) {}
+
+  std::string Run() {
+    WriteVerdict();
+    WriteMigrationOutput();
+    WriteSentences("broken", "BROKEN", "ran before the change, fail after it");
+    WriteSentences("different", "DIFFERENT", "other results than before the change");
+    WriteSpeeds("slower", "SLOWER", "before", options_.findings_per_section_max);
+    WriteSpeeds("new-slow", "NEW AND SLOW", "captured", options_.findings_per_section_max);
+    WriteSentences("warning", "WARNINGS", "told, not gating");
+    WriteSpeeds("new", "NEW", "captured", options_.findings_per_section_max);
+    WriteSpeeds("faster", "FASTER", "before", kFasterMax);
+    WriteNotJudged();
+    WriteNotes();
+    WriteTested();
+    WriteNextSteps();
+    return std::move(out_);
+  }
+
+ private:
+  std::string Paint(std::string_view text, Ink ink) const {
+    if (!options_.color || ink == Ink::kPlain) return std::string(text);
+    static constexpr const char* kCodes[] = {"0", "1", "2", "1;31", "1;32", "1;33"};
+    return fmt::format("\x1b[{}m{}\x1b[0m", kCodes[static_cast<size_t>(ink)], text);
+  }
+
+  void Line(std::string_view text) {
+    out_ += text;
+    out_ += '\n';
+  }
+
+  // Indented, broken at blanks.
+  void Wrapped(std::string_view text, size_t indent, Ink ink, std::string_view bullet = {}) {
+    const size_t hang = indent + bullet.size();
+    bool first = true;
+    for (const std::string& line : Wrap(Clean(text), columns_ - hang)) {
+      const std::string lead =
+          first ? std::string(indent, ' ') + std::string(bullet) : std::string(hang, ' ');
+      Line(lead + Paint(line, ink));
+      first = false;
+    }
+  }
+  void Detail(std::string_view text, Ink ink = Ink::kPlain) { Wrapped(text, kDetailIndent, ink); }
+
+  void Heading(std::string_view title, std::string_view explanation = {}) {
+    Line("");
+    std::string line = Paint(title, Ink::kBold);
+    if (!explanation.empty()) line += "  " + Paint(explanation, Ink::kDim);
+    Line(line);
+  }
+
+  // The first `title.size()` bytes of a table's title line are its section's heading.
+  void TableHeading(const std::string& line, std::string_view title) {
+    Line("");
+    Line(Paint(title, Ink::kBold) + Paint(std::string_view(line).substr(title.size()), Ink::kDim));
+  }
+
+  void WriteVerdict() {
+    std::string word = report_.verdict;
+    std::transform(word.begin(), word.end(), word.begin(),
+                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+    word = Clean(word);
+    Ink ink = Ink::kRed;
+    if (report_.verdict == "safe") ink = Ink::kGreen;
+    if (report_.verdict == "inconclusive") ink = Ink::kYellow;
+    const size_t hang = DisplayWidth(word) + 2;
+    const size_t room = columns_ > hang + kColumnsMin / 2 ? columns_ - hang : kColumnsMin / 2;
+    const auto lines = Wrap(Clean(report_.sentence), room);
+    Line(Paint(word, ink) + (lines.empty() ? "" : "  " + lines.front()));
+    for (size_t i = 1; i < lines.size(); ++i) Line(std::string(hang, ' ') + lines[i]);
+  }
+
+  void WriteMigrationOutput() {
+    const MigrationFacts& migration = report_.migration;
+    if (!migration.ran || migration.exit_status == 0) return;
+    Heading("MIGRATION", "what the command printed last");
+    Line("  " + Shorten("$ " + Clean(migration.command), columns_ - kIndent));
+    const size_t count = migration.output.size();
+    const size_t from = count > kOutputLinesMax ? count - kOutputLinesMax : 0;
+    for (size_t i = from; i < count; ++i) {
+      Line(Paint("  | ", Ink::kDim) + Shorten(Printable(migration.output[i]), columns_ - 4));
+    }
+  }
+
+  std::vector<const Finding*> OfType(std::string_view type) const {
+    std::vector<const Finding*> found;
+    for (const Finding& finding : report_.findings) {
+      if (finding.type == type) found.push_back(&finding);
+    }
+    return found;
+  }
+
+  void TellRest(size_t count, size_t shown) {
+    if (count > shown) {
+      Line("  " + Paint(fmt::format("and {} more", FormatCount(count - shown)), Ink::kDim));
+    }
+  }
+
+  // Why a finding is told and does not gate, where its reasons do not say so.
+  void TellGate(const Finding& finding) {
+    if (finding.gates) return;
+    const bool told =
+        std::any_of(finding.reasons.begin(), finding.reasons.end(),
+                    [](const std::string& why) { return why.starts_with("does not gate"); });
+    if (!told) Detail("does not gate: the policy says so", Ink::kDim);
+  }
+
+  void WriteExample(const Finding& finding) {
+    if (!finding.example.empty()) Detail("example: " + finding.example, Ink::kDim);
+  }
+
+  void WritePlan(const Finding& finding) {
+    if (!finding.plan.sentence.empty()) Detail(finding.plan.sentence);
+    if (!options_.plans) return;
+    const std::pair<const char*, const std::vector<std::string>*> sides[] = {
+        {"plan before", &finding.plan.baseline}, {"plan after", &finding.plan.candidate}};
+    for (const auto& [title, lines] : sides) {
+      if (lines->empty()) continue;
+      Detail(title, Ink::kDim);
+      for (const std::string& line : *lines) {
+        Line(std::string(kDetailIndent + 2, ' ') +
+             Shorten(Printable(line), columns_ - kDetailIndent - 2));
+      }
+    }
+  }
+
+  // Findings that are told in words.
+  void WriteSentences(std::string_view type, std::string_view title, std::string_view explanation) {
+    const auto findings = OfType(type);
+    if (findings.empty()) return;
+    Heading(title, explanation);
+    const size_t shown = std::min(findings.size(), options_.findings_per_section_max);
+    for (size_t i = 0; i < shown; ++i) {
+      const Finding& finding = *findings[i];
+      Line("  " + Shorten(Clean(finding.pattern), columns_ - kIndent));
+      for (const std::string& reason : finding.reasons) Detail(reason);
+      if (finding.has_latency) {
+        Detail(fmt::format("p95 {} before, {} after", FormatDuration(finding.before.p95_us),
+                           FormatDuration(finding.after.p95_us)));
+      }
+      if (type != "warning") TellGate(finding);
+      WritePlan(finding);
+      WriteExample(finding);
+    }
+    TellRest(findings.size(), shown);
+  }
+
+  static std::string SpreadSentence(const Finding& finding) {
+    std::string text = fmt::format("p95 {} to {}", FormatDuration(finding.before.p95_us),
+                                   FormatDuration(finding.after.p95_us));
+    if (finding.factor_high > 0) {
+      text += fmt::format("; with 99 % confidence {} to {}", Factor(finding.factor_low),
+                          Factor(finding.factor_high));
+    }
+    if (finding.confirmed) text += "; seen again in a second run";
+    return text;
+  }
+
+  // Findings that are told in numbers: a table, with details under each row.
+  void WriteSpeeds(std::string_view type, std::string_view title, std::string_view before,
+                   size_t shown_max) {
+    const auto findings = OfType(type);
+    if (findings.empty()) return;
+    const size_t shown = std::min(findings.size(), shown_max);
+    Table table({{std::string(title), Align::kLeft, true},
+                 {std::string(before), Align::kRight, false},
+                 {"after", Align::kRight, false},
+                 {"factor", Align::kRight, false},
+                 {"calls", Align::kRight, false},
+                 {"time", Align::kRight, false}});
+    for (size_t i = 0; i < shown; ++i) {
+      const Finding& finding = *findings[i];
+      const auto number = [&](std::string text) {
+        return finding.has_latency ? std::move(text) : std::string("-");
+      };
+      table.AddRow({"  " + OneLine(finding.pattern), number(FormatDuration(finding.before.p50_us)),
+                    number(FormatDuration(finding.after.p50_us)), number(Factor(finding.factor)),
+                    FormatCount(finding.calls), Percent(finding.share)});
+    }
+    const auto lines = table.Lines(columns_);
+    TableHeading(lines.front(), title);
+    for (size_t i = 0; i < shown; ++i) {
+      const Finding& finding = *findings[i];
+      Line(lines[i + 1]);
+      for (const std::string& reason : finding.reasons) Detail(reason);
+      const bool spread = type == "slower" || type == "new-slow";
+      if (spread && finding.has_latency) Detail(SpreadSentence(finding), Ink::kDim);
+      if (spread) TellGate(finding);
+      WritePlan(finding);
+      WriteExample(finding);
+    }
+    TellRest(findings.size(), shown);
+  }
+
+  void WriteNotJudged() {
+    if (report_.not_judged.empty()) return;
+    constexpr std::string_view kTitle = "NOT JUDGED";
+    const size_t count = report_.not_judged.size();
+    const size_t shown = std::min(count, kNotJudgedMax);
+    Table table({{std::string(kTitle), Align::kLeft, true},
+                 {"calls", Align::kRight, false},
+                 {"time", Align::kRight, false}});
+    double rest = 0;
+    for (size_t i = 0; i < count; ++i) {
+      const NotJudged& item = report_.not_judged[i];
+      if (i < shown) {
+        table.AddRow({"  " + OneLine(item.pattern), FormatCount(item.calls), Percent(item.share)});
+      } else {
+        rest += item.share;
+      }
+    }
+    const auto lines = table.Lines(columns_);
+    TableHeading(lines.front(), kTitle);
+    for (size_t i = 0; i < shown; ++i) {
+      Line(lines[i + 1]);
+      Detail(report_.not_judged[i].why, Ink::kDim);
+    }
+    if (count > shown) {
+      Line("  " + Paint(fmt::format("and {} more with {} of the time", FormatCount(count - shown),
+                                    Percent(rest)),
+                        Ink::kDim));
+    }
+  }
+
+  void WriteNotes() {
+    if (report_.notes.empty()) return;
+    Heading("NOTES");
+    for (const std::string& note : report_.notes) Wrapped(note, kIndent, Ink::kPlain, "- ");
+  }
+
+  void Fact(std::string_view name, std::string_view text) {
+    constexpr size_t kNameWidth = 11;
+    if (text.empty()) return;
+    std::string lead = Shorten(name, kNameWidth - 1);
+    lead.append(kNameWidth - DisplayWidth(lead), ' ');
+    for (const std::string& line : Wrap(Clean(text), columns_ - kIndent - kNameWidth)) {
+      Line("  " + Paint(lead, Ink::kDim) + line);
+      lead.assign(kNameWidth, ' ');
+    }
+  }
+
+  void WriteTested() {
+    Heading("TESTED");
+    const MigrationFacts& migration = report_.migration;
+    if (migration.ran) {
+      Fact("change", fmt::format("{} (exit {}, {})", migration.command, migration.exit_status,
+                                 FormatDuration(migration.duration_us)));
+    }
+    Fact("shadow", report_.shadow);
+    for (const CaptureFacts& capture : report_.captures) Fact("traffic", CaptureText(capture));
+    for (const LaneFacts& lane : report_.lanes) Fact(LaneName(lane), LaneText(lane));
+    const TestedFacts& tested = report_.tested;
+    if (tested.statements == 0 && tested.sessions == 0) {
+      Fact("replayed", "nothing");
+    } else {
+      Fact("replayed", ReplayedText(tested));
+      Fact("compared",
+           fmt::format("{} of {}; {} unchanged", Count(tested.compared, "statement", "statements"),
+                       Count(tested.patterns, "pattern", "patterns"),
+                       FormatCount(tested.unchanged)));
+      Fact("fidelity", fmt::format("{} of the statements did on the baseline what they did when "
+                                   "captured",
+                                   FidelityText(tested.fidelity)));
+    }
+    Fact("by", fmt::format("scry {}, {}", report_.tool_version, WallSeconds(report_.created_us)));
+  }
+
+  // 99.96 % is not 100 %.
+  static std::string FidelityText(double fidelity) {
+    if (!std::isfinite(fidelity)) return "-";
+    return fmt::format("{:.4g} %", std::floor(fidelity * 1000) / 10);
+  }
+
+  static std::string LaneName(const LaneFacts& lane) { return Printable(lane.name); }
+
+  static std::string CaptureText(const CaptureFacts& capture) {
+    std::string text =
+        fmt::format("{}: {}, {}", capture.name, Count(capture.sessions, "session", "sessions"),
+                    Count(capture.statements, "statement", "statements"));
+    if (capture.duration_us > 0) text += " in " + FormatDuration(capture.duration_us);
+    if (capture.started_us > 0) text += ", from " + WallSeconds(capture.started_us);
+    if (capture.gaps > 0) {
+      text += fmt::format("; {} with {} missing", Count(capture.gaps, "gap", "gaps"),
+                          Count(capture.gap_exchanges, "exchange", "exchanges"));
+    }
+    return text;
+  }
+
+  static std::string LaneText(const LaneFacts& lane) {
+    std::string text = lane.made;
+    const auto append = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+    if (!lane.server_version.empty()) append("PostgreSQL " + lane.server_version);
+    if (lane.ready_us > 0) append("ready in " + FormatDuration(lane.ready_us));
+    if (lane.busy_us > 0) append("busy for " + FormatDuration(lane.busy_us));
+    return text;
+  }
+
+  static std::string ReplayedText(const TestedFacts& tested) {
+    std::string text = fmt::format("{}, {}", Count(tested.sessions, "session", "sessions"),
+                                   Count(tested.statements, "statement", "statements"));
+    if (tested.duration_us > 0) text += " in " + FormatDuration(tested.duration_us);
+    if (tested.sessions_excluded > 0) {
+      text += fmt::format("; {} left out", Count(tested.sessions_excluded, "session", "sessions"));
+    }
+    if (tested.order_broken > 0) {
+      text += fmt::format("; {} out of the order of the capture",
+                          Count(tested.order_broken, "statement", "statements"));
+    }
+    if (tested.held_up > 0) {
+      text += fmt::format("; {} held up", Count(tested.held_up, "statement", "statements"));
+    }
+    if (tested.stalls_released > 0) {
+      text += fmt::format("; {} released", Count(tested.stalls_released, "stall", "stalls"));
+    }
+    return text;
+  }
+
+  void WriteNextSteps() {
+    if (report_.next_steps.empty()) return;
+    Heading("NEXT");
+    for (const NextStep& step : report_.next_steps) {
+      Wrapped(step.why, kIndent, Ink::kDim);
+      // A command is for copying: it is never broken or cut.
+      Line(std::string(kDetailIndent, ' ') + Clean(step.command));
+    }
+  }
+
+  const Report& report_;
+  const TextOptions& options_;
+  const size_t columns_;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string WriteText(const Report& report, const TextOptions& options) {
+  return Writer(report, options).Run();
+}
+
+}  // namespace scry::report

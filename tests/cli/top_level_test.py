@@ -1,0 +1,109 @@
+"""What the command line promises before any server is asked: texts, streams, exit statuses."""
+
+import os
+import pty
+import subprocess
+
+import scry_e2e
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+# One line on stderr, which says how to go on, and nothing on stdout.
+ONE_LINE = r"\Ascry: [^\n]+\n\Z"
+USAGE_LINE = r"\Ascry: [^\n]+ \(try 'scry --help'\)\n\Z"
+
+
+class TopLevelTest(scry_e2e.TestCase):
+    def test_help_is_this_text_and_fits_a_screen(self):
+        # After a wanted change: scry --help >tests/cli/help.txt
+        with open(os.path.join(HERE, "help.txt"), encoding="utf-8") as file:
+            expected = file.read()
+        for flag in ("--help", "-h"):
+            self.assertEqual(self.run_scry(flag), (0, expected, ""))
+        lines = expected.splitlines()
+        self.assertLessEqual(len(lines), 55)
+        self.assertLessEqual(max(map(len, lines)), 100)
+
+    def test_help_names_every_exit_status(self):
+        told = self.run_scry("--help").out
+        statuses = told[told.index("EXIT STATUS"):told.index("EXAMPLE")].split()
+        for status in ("0", "1", "2", "3", "4", "5", "6", "7", "64", "130"):
+            self.assertIn(status, statuses)
+
+    def test_help_is_the_same_text_on_a_terminal(self):
+        main, terminal = pty.openpty()
+        process = subprocess.Popen([self.binary, "--help"], stdin=terminal, stdout=terminal,
+                                   stderr=terminal, env=scry_e2e.clean_environment())
+        os.close(terminal)
+        shown = b""
+        try:
+            while chunk := os.read(main, 4096):
+                shown += chunk
+        except OSError:  # Linux says EIO at the end of a pty.
+            pass
+        os.close(main)
+        self.assertEqual(process.wait(), 0)
+        self.assertEqual(shown.decode().replace("\r\n", "\n"), self.run_scry("--help").out)
+
+    def test_version_is_one_line_by_flag_and_by_command(self):
+        expected = f"scry {os.environ.get('SCRY_VERSION', '0.1.0')}\n"
+        self.assertEqual(self.run_scry("--version"), (0, expected, ""))
+        self.assertEqual(self.run_scry("version"), (0, expected, ""))
+
+    def test_every_command_has_help_with_exit_status_and_an_example(self):
+        for command in (("capture",), ("log",)):
+            with self.subTest(command=command):
+                done = self.run_scry(*command, "--help")
+                self.assertEqual((done.code, done.err), (0, ""))
+                self.assertIn("\nEXIT STATUS\n", done.out)
+                self.assertIn("\nEXAMPLE\n", done.out)
+                self.assertLess(done.out.index("EXIT STATUS"), done.out.index("EXAMPLE"))
+        for verb in ("info", "top", "cat", "verify"):
+            with self.subTest(verb=verb):
+                done = self.run_scry("log", verb, "--help")
+                self.assertEqual((done.code, done.err), (0, ""))
+                self.assertIn(f"scry log {verb}", done.out)
+
+    def test_wrong_usage_is_64_and_one_line(self):
+        for args in ((), ("nonsense",), ("--nonsense",), ("log",), ("log", "nonsense"),
+                     ("log", "top"), ("log", "top", "--limit", "many", "cap"),
+                     ("log", "top", "--session", "-1", "cap"),
+                     ("log", "top", "--session", "0", "cap"), ("log", "top", "--limit", "-1", "cap"),
+                     ("--color", "sometimes", "version"), ("capture",),
+                     ("capture", "--upstream", "x"), ("capture", "-o", "x"), ("version", "extra")):
+            with self.subTest(args=args):
+                done = self.run_scry(*args)
+                self.assertEqual((done.code, done.out), (64, ""), done)
+                self.assertRegex(done.err, USAGE_LINE)
+
+    def test_wrong_values_are_64_and_the_line_names_them(self):
+        for args in (("--from", "soon"), ("--to", "-3s"), ("--from", "5parsecs")):
+            with self.subTest(args=args):
+                done = self.run_scry("log", "top", *args, "cap")
+                self.assertEqual((done.code, done.out), (64, ""), done)
+                self.assertRegex(done.err, ONE_LINE)
+                self.assertIn(args[1], done.err)
+
+    def test_a_capture_that_is_not_there_is_3_in_exactly_these_words(self):
+        expected = ("scry: no capture in nowhere: it has no manifest.json; name the directory given "
+                    "to scry capture -o\n")
+        for verb in ("info", "top", "cat", "verify"):
+            for flags in ((), ("--json",), ("-q",), ("-v",)):
+                with self.subTest(verb=verb, flags=flags):
+                    self.assertEqual(self.run_scry("log", verb, *flags, "nowhere"),
+                                     (3, "", expected))
+
+    def test_a_manifest_that_is_none_is_1(self):
+        for content in ("", "{", "[]", "{}", '{"format_version": 999}', "\0\xff"):
+            with self.subTest(content=content):
+                directory = self.path("cap")
+                os.makedirs(directory, exist_ok=True)
+                with open(os.path.join(directory, "manifest.json"), "wb") as file:
+                    file.write(content.encode("latin-1"))
+                done = self.run_scry("log", "info", directory)
+                self.assertEqual((done.code, done.out), (1, ""), done)
+                self.assertRegex(done.err, ONE_LINE)
+                self.assertIn(directory, done.err)
+
+
+if __name__ == "__main__":
+    scry_e2e.main()

@@ -1,0 +1,145 @@
+"""What scripts rely on: the migration's environment, JSON on stdout, two runs at the same time."""
+
+import json
+import os
+import subprocess
+
+import gate_support
+import scry_e2e
+
+
+class InterfaceTest(gate_support.GateTest):
+    def prepare(self):
+        self.server.sql("create table t (id int primary key, v text); create role owner login;"
+                        "insert into t select i, 'v' || i from generate_series(1, 300) i;"
+                        "grant create on schema public to owner; alter table t owner to owner")
+        self.config(
+            "version: 1\ndatabases:\n  db:\n    source: ${PROD_DATABASE_URL}\n"
+            "    captures: [listed]\n    shadows:\n      main: { provider: physical }\n")
+        type(self).secret = self.server.url(user="owner", password="opensesame")
+        self.must(self.scry("shadow", "create", "db/main",
+                            env={"PROD_DATABASE_URL": self.server.url()}))
+        reads = "".join(f"select v from t where id = {i};\n" for i in range(1, 200))
+        type(self).traffic = self.capture(
+            os.path.join(self.workspace, "listed"), scry_e2e.program("psql"), "-Xq", "-o",
+            "/dev/null", "-f", self.sql_file("reads.sql", reads))
+
+    def scry(self, *args, env=None, **options):
+        return super().scry(*args, env={"PROD_DATABASE_URL": self.secret, **(env or {})}, **options)
+
+    def test_the_migration_sees_the_candidate_and_no_trace_of_the_source(self):
+        path = self.path("environment")
+        hidden = {"PGPASSWORD": "opensesame", "PGSERVICE": "prod", "PGHOST": "prod.example.com",
+                  "PGPASSFILE": "/root/.pgpass", "DATABASE_URL": self.secret, "OTHER": self.secret,
+                  "SECRET_KEY": "opensesame", "APP_MODE": "kept"}
+        self.migrate("sh", "-c", f"env > {path}; psql -XAtc 'show scry.shadow' > {path}.marker; "
+                     f"psql -XAt \"$DATABASE_URL\" -c 'show scry.shadow' >> {path}.marker", env=hidden,
+                     code=0)
+        with open(path, encoding="utf-8") as file:
+            seen = dict(line.rstrip("\n").split("=", 1) for line in file if "=" in line)
+        self.assertNotIn("opensesame", " ".join(seen.values()))
+        self.assertNotIn("prod.example.com", " ".join(seen.values()))
+        for name in ("PGSERVICE", "PGPASSFILE", "PROD_DATABASE_URL", "OTHER", "SECRET_KEY"):
+            self.assertNotIn(name, seen)
+        self.assertEqual(seen["APP_MODE"], "kept")
+        self.assertEqual((seen["PGUSER"], seen["PGDATABASE"]), ("owner", "postgres"))
+        self.assertTrue(seen["DATABASE_URL"].startswith("postgres"))
+        with open(path + ".marker", encoding="utf-8") as file:
+            first, second = file.read().splitlines()
+        self.assertRegex(first, "^[0-9a-f]{32}$")
+        self.assertEqual(first, second)
+
+    def test_what_the_migration_makes_belongs_to_the_role_of_the_source(self):
+        path = self.path("owner")
+        self.migrate("sh", "-c", "psql -Xqc 'create table made (i int)'; psql -XAtc \"select "
+                     f"tableowner from pg_tables where tablename = 'made'\" > {path}", code=0)
+        with open(path, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "owner\n")
+
+    def test_the_password_of_the_source_is_never_shown(self):
+        texts = []
+        for arguments in (("shadow", "show", "db/main"), ("shadow", "list"), ("-v", "shadow", "list"),
+                          ("ci", "test-migration", "db/main", "-v", "--", "false"),
+                          ("ci", "test-migration", "db/main", "--json")):
+            done = self.scry(*arguments)
+            texts += [done.out, done.err]
+        self.assertNotIn("opensesame", "".join(texts))
+
+    def test_json_is_one_document_and_nothing_else(self):
+        noisy = ("sh", "-c", "echo on stdout; echo on stderr >&2")
+        for command, code in (((), 0), (noisy, 0), (("sh", "-c", "echo on stdout; exit 9"), 7),
+                              (("psql", "-Xqc", "alter table t rename to gone"), 5)):
+            with self.subTest(command=command):
+                done, report = self.migrate(*command, code=code, flags=("--json",))
+                self.assertEqual(json.loads(done.out), report)
+        for arguments in (("shadow", "list"), ("shadow", "show", "db/main"), ("shadow", "gc"),
+                          ("shadow", "url", "db/main"), ("log", "info", self.traffic),
+                          ("log", "top", self.traffic)):
+            with self.subTest(arguments=arguments):
+                done = self.must(self.scry(*arguments, "--json"))
+                json.loads(done.out)
+                self.assertEqual(done.err, "")
+
+    def test_stdout_holds_the_report_and_stderr_the_progress(self):
+        done, _ = self.migrate("sh", "-c", "echo of the migration", code=0)
+        self.assertTrue(done.out.startswith("SAFE"))
+        self.assertNotIn("of the migration\n", done.out)
+        self.assertIn("of the migration\n", done.err)
+        quiet, _ = self.migrate("sh", "-c", "echo of the migration", code=0, flags=("-q",))
+        self.assertEqual(quiet.err, "")
+
+    def test_two_runs_on_one_shadow_at_the_same_time_both_work(self):
+        def start(number):
+            return self.start_scry(
+                "ci", "test-migration", "db/main", "--report", self.path(f"report{number}"), "--",
+                "sh", "-c", f"psql -Xqc 'create table of_{number} (i int)'; sleep 1",
+                env={"PROD_DATABASE_URL": self.secret})
+        running = [start(1), start(2)]
+        for number, process in enumerate(running, 1):
+            done = self.must(self.finish(process))
+            self.check_report(self.path(f"report{number}"), done)
+        self.assert_no_runs()
+
+    def test_a_run_while_somebody_looks_into_the_shadow_says_who_has_to_leave(self):
+        url = self.must(self.scry("shadow", "url", "db/main")).out.strip()
+        client = subprocess.Popen(
+            [scry_e2e.program("psql"), "-XAt", "-d", url], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, env=scry_e2e.clean_environment())
+        try:
+            client.stdin.write(b"select 'here';\n")
+            client.stdin.flush()
+            self.assertEqual(client.stdout.readline(), b"here\n")
+            done = self.must(self.scry("ci", "test-migration", "db/main"), 1)
+            self.assertIn("disconnect them first", self.assert_one_line(done))
+            self.assert_one_line(self.must(self.scry("shadow", "destroy", "db/main"), 1))
+        finally:
+            client.communicate()
+        self.migrate(code=0)
+
+    def test_alembic_upgrades_the_candidate(self):
+        python = "/usr/bin/python3"
+        probe = subprocess.run([python, "-c", "import alembic, sqlalchemy, psycopg2"],
+                               capture_output=True, check=False)
+        if probe.returncode != 0:
+            self.skipTest("alembic with psycopg2 is not installed")
+        folder = self.path("alembic")
+        os.makedirs(os.path.join(folder, "versions"))
+        with open(os.path.join(folder, "alembic.ini"), "w", encoding="utf-8") as file:
+            file.write(f"[alembic]\nscript_location = {folder}\n")
+        with open(os.path.join(folder, "env.py"), "w", encoding="utf-8") as file:
+            file.write("import os\nfrom alembic import context\nfrom sqlalchemy import create_engine\n"
+                       "engine = create_engine(os.environ['DATABASE_URL'])\n"
+                       "with engine.connect() as connection:\n"
+                       "    context.configure(connection=connection)\n"
+                       "    with context.begin_transaction():\n"
+                       "        context.run_migrations()\n")
+        with open(os.path.join(folder, "versions", "one.py"), "w", encoding="utf-8") as file:
+            file.write("from alembic import op\nrevision = 'one'\ndown_revision = None\n"
+                       "def upgrade():\n    op.execute('create table by_alembic (id int)')\n")
+        _, report = self.migrate(python, "-m", "alembic", "-c", os.path.join(folder, "alembic.ini"),
+                                 "upgrade", "head", code=0)
+        self.assertEqual(report["migration"]["exit_status"], 0)
+
+
+if __name__ == "__main__":
+    scry_e2e.main()

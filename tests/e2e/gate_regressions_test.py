@@ -1,0 +1,116 @@
+"""A migration that breaks, changes or slows what the application does: exit status 5, by name."""
+
+import subprocess
+
+import gate_support
+import scry_e2e
+
+PEOPLE = """
+create table people (id int primary key, email text not null, city text not null, score int not null);
+insert into people select i, 'p' || i || '@example.com', 'city ' || i % 1000, i % 97
+  from generate_series(1, 200000) i;
+create index people_email on people (email);
+vacuum analyze people;
+grant select on people to app;
+"""
+LOOKUP = """
+\\set id random(1, 200000)
+select id, city from people where email = 'p' || :id || '@example.com';
+"""
+
+
+class RegressionTest(gate_support.GateTest):
+    def prepare(self):
+        self.server.sql(gate_support.SHOP + PEOPLE)
+        self.config_of()
+        self.create_shadow()
+        lookup = self.sql_file("lookup.sql", LOOKUP)
+
+        def traffic(url):
+            gate_support.shop_traffic(self, url, sessions=2, rounds=8)
+            subprocess.run([scry_e2e.program("pgbench"), "-n", "-c", "2", "-t", "40", "-M",
+                            "extended", "-f", lookup, url], check=True, capture_output=True,
+                           env=scry_e2e.clean_environment())
+        type(self).traffic = self.capture(self.path("traffic"), traffic, user="app")
+
+    def broken(self, sql, sqlstate, *words):
+        """The migration breaks statements with this SQLSTATE; their patterns hold the words."""
+        done, report = self.migrate_sql(sql, code=5)
+        found = self.findings(report, "broken")
+        states = {one["sqlstate"] for one in found}
+        self.assertIn(sqlstate, states, report["findings"])
+        patterns = [one["pattern"] for one in found if one["sqlstate"] == sqlstate]
+        for word in words:
+            self.assertTrue(any(word in pattern for pattern in patterns), patterns)
+        self.assertIn("BROKEN", done.out)
+        self.assertIn(sqlstate, done.out)
+        return report
+
+    def test_a_dropped_index_names_the_query_that_gets_slower(self):
+        done, report = self.migrate_sql("drop index people_email", code=5)
+        [slower] = self.findings(report)
+        self.assertEqual(slower["type"], "slower")
+        self.assertIn("people", slower["pattern"])
+        self.assertIn("email", slower["pattern"])
+        self.assertGreaterEqual(slower["latency"]["factor"], 5)
+        self.assertTrue(slower["latency"]["confirmed"])
+        self.assertIn("Seq Scan", slower["plan"]["sentence"] + " ".join(slower["plan"]["candidate"]))
+        self.assertIn("SLOWER", done.out)
+
+    def test_a_renamed_column_breaks_the_queries_that_name_it(self):
+        self.broken("alter table people rename column city to town", "42703", "people")
+
+    def test_a_dropped_table_breaks_the_queries_that_read_it(self):
+        self.broken("drop table events", "42P01", "events")
+
+    def test_a_new_column_without_default_breaks_inserts(self):
+        self.broken("alter table orders add column region text; update orders set region = 'eu'; "
+                    "alter table orders alter column region set not null", "23502", "insert into orders")
+
+    def test_a_revoked_right_breaks_the_role_that_needs_it(self):
+        self.broken("revoke update on orders from app", "42501", "update orders")
+
+    def test_changed_data_is_a_different_result(self):
+        done, report = self.migrate_sql("update people set city = upper(city)", code=5)
+        [different] = self.findings(report)
+        self.assertEqual((different["type"], different["difference"]), ("different", "values"))
+        self.assertIn("people", different["pattern"])
+        self.assertIn("DIFFERENT", done.out)
+
+    def test_a_view_with_another_meaning_is_a_different_result(self):
+        _, report = self.migrate_sql(
+            "create or replace view open_orders as select id, customer_id, total from orders "
+            "where status = 'lost'", code=5)
+        [different] = self.findings(report)
+        self.assertEqual((different["type"], different["difference"]), ("different", "rows"))
+        self.assertIn("open_orders", different["pattern"])
+
+    def test_a_function_with_another_body_is_a_different_result(self):
+        _, report = self.migrate_sql(
+            "create or replace function order_total(bigint) returns numeric language sql stable as "
+            "'select coalesce(sum(quantity * 2.6), 0) from order_items where order_id = $1'", code=5)
+        [different] = self.findings(report)
+        self.assertEqual((different["type"], different["difference"]), ("different", "values"))
+        self.assertIn("order_total", different["pattern"])
+
+    def test_a_report_shows_no_values_unless_asked(self):
+        script = self.sql_file("sorrow.sql", "update people set city = 'sorrow' || city")
+        done, report = self.migrate("psql", "-Xq", "-f", script, code=5)
+        [different] = self.findings(report)
+        for secret in ("sorrow ", "sorrowcity", "city 1", "@example"):
+            self.assertNotIn(secret, str(different) + done.out.split("NOT JUDGED")[0])
+        _, report = self.migrate("psql", "-Xq", "-f", script, code=5, flags=("--show-values",))
+        [different] = self.findings(report)
+        self.assertIn("@example.com", different["example"])
+
+    def test_what_the_policy_does_not_gate_is_told_and_passes(self):
+        with open(self.workspace + "/scry.yaml", encoding="utf-8") as file:
+            path = self.config(file.read() + "policy:\n  gate: [error]\n", "lenient.yaml")
+        _, report = self.migrate_sql("update people set city = upper(city)", code=0,
+                                     flags=("--config", path))
+        [different] = self.findings(report, gates=False)
+        self.assertEqual(different["type"], "different")
+
+
+if __name__ == "__main__":
+    scry_e2e.main()

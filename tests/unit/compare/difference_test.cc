@@ -1,0 +1,310 @@
+#include "compare/difference.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/random.h"
+#include "support/catch.h"
+#include "unit/compare/pairs.h"
+
+namespace scry::compare {
+namespace {
+
+using event::LaneOutcome;
+using event::OutcomeStatus;
+
+Difference Of(LaneOutcome baseline, LaneOutcome candidate,
+              const event::StatementFacts& facts = Facts()) {
+  return JudgePair(PairOf(std::move(baseline), std::move(candidate)), facts);
+}
+
+const std::vector<event::Column> kIdName = {Col("id", 23, 1), Col("name", 25, 2)};
+
+TEST_CASE("equal outcomes are no difference, whatever they are", "[compare]") {
+  CHECK(Of(Answer(kIdName, {{"1", "a"}}), Answer(kIdName, {{"1", "a"}})).kind ==
+        DifferenceKind::kNone);
+  CHECK(Of(Answer(kIdName, {}), Answer(kIdName, {})).kind == DifferenceKind::kNone);
+  CHECK(Of(Command("UPDATE 3"), Command("UPDATE 3")).kind == DifferenceKind::kNone);
+  for (const char* state : {"42703", "23505", "40001", "25P02", "53300"}) {
+    CHECK(Of(Failure(state), Failure(state)).kind == DifferenceKind::kNone);
+  }
+}
+
+TEST_CASE("an error on the candidate alone gates", "[compare]") {
+  const Difference broken =
+      Of(Answer(kIdName, {{"1", "a"}}), Failure("42703", "column \"name\" does not exist"));
+  CHECK(broken.kind == DifferenceKind::kError);
+  CHECK(broken.weight == Weight::kGate);
+  CHECK(broken.detail == "42703 column \"name\" does not exist");
+}
+
+TEST_CASE("races, lost connections and cascades never gate, on any lane", "[compare]") {
+  for (const char* state :
+       {"40001", "40P01", "55P03", "57014", "08006", "53300", "57P01", "25P02"}) {
+    CAPTURE(state);
+    for (const Difference& difference :
+         {Of(Command("UPDATE 1"), Failure(state)), Of(Failure(state), Command("UPDATE 1")),
+          Of(Failure("23505"), Failure(state)), Of(Failure(state), Failure("23505"))}) {
+      CHECK(difference.kind == DifferenceKind::kNotComparable);
+      CHECK(difference.weight == Weight::kNone);
+      CHECK(difference.excuse != Excuse::kNone);
+    }
+  }
+  LaneOutcome lost = Command("");
+  lost.outcome.status = OutcomeStatus::kLost;
+  CHECK(Of(Command("UPDATE 1"), lost).excuse == Excuse::kInfrastructure);
+  LaneOutcome skipped = Command("");
+  skipped.outcome.status = OutcomeStatus::kSkipped;
+  CHECK(Of(Command("UPDATE 1"), skipped).excuse == Excuse::kCascade);
+  CHECK(Of(Command("COMMIT"), Command("ROLLBACK")).excuse == Excuse::kCascade);
+}
+
+TEST_CASE("another error than before is a warning", "[compare]") {
+  const Difference changed = Of(Failure("23505"), Failure("23503"));
+  CHECK(changed.kind == DifferenceKind::kErrorChanged);
+  CHECK(changed.weight == Weight::kWarning);
+}
+
+TEST_CASE("a statement that needs the change is introduced by it", "[compare]") {
+  for (const char* state : {"42703", "42P01", "42883", "42P10"}) {
+    const Difference fixed = Of(Failure(state), Answer(kIdName, {{"1", "a"}}));
+    CHECK(fixed.kind == DifferenceKind::kFixed);
+    CHECK(fixed.introduced);
+    CHECK(fixed.weight == Weight::kNote);
+  }
+  CHECK_FALSE(Of(Failure("23505"), Command("INSERT 0 1")).introduced);
+
+  event::StatementPair longer = PairOf(Failure("22001"), Command("INSERT 0 1"));
+  CHECK_FALSE(JudgePair(longer, Facts()).introduced);
+  longer.captured = Command("INSERT 0 1").outcome;
+  CHECK(JudgePair(longer, Facts()).introduced);
+}
+
+TEST_CASE("row counts differ whether returned or affected", "[compare]") {
+  const Difference returned =
+      Of(Answer(kIdName, {{"1", "a"}, {"2", "b"}}), Answer(kIdName, {{"1", "a"}}));
+  CHECK(returned.kind == DifferenceKind::kRows);
+  CHECK(returned.weight == Weight::kGate);
+  CHECK(returned.detail == "1 rows returned instead of 2");
+  CHECK(Of(Command("UPDATE 3"), Command("UPDATE 4")).kind == DifferenceKind::kRows);
+  CHECK(Of(Command("INSERT 0 1"), Command("UPDATE 1")).kind == DifferenceKind::kTag);
+}
+
+TEST_CASE("without ORDER BY the order of rows says nothing", "[compare]") {
+  base::Random random(7);
+  for (int round = 0; round < 200; ++round) {
+    Rows rows;
+    for (uint64_t i = 0; i < 1 + random.Below(12); ++i) {
+      rows.push_back({std::to_string(random.Below(5)), std::to_string(random.Below(3))});
+    }
+    Rows shuffled = rows;
+    for (size_t i = shuffled.size(); i > 1; --i)
+      std::swap(shuffled[i - 1], shuffled[random.Below(i)]);
+    CHECK(Of(Answer(kIdName, rows), Answer(kIdName, shuffled)).kind == DifferenceKind::kNone);
+    // The same with a column more on the candidate, where digests cannot tell.
+    std::vector<event::Column> wide = {Col("extra"), kIdName[0], kIdName[1]};
+    Rows widened;
+    for (const Row& row : shuffled) widened.push_back({"x", row[0], row[1]});
+    CHECK(Of(Answer(kIdName, rows), Answer(wide, widened)).kind == DifferenceKind::kColumnsAdded);
+
+    shuffled[random.Below(shuffled.size())][1] = "other";
+    CHECK(Of(Answer(kIdName, rows), Answer(kIdName, shuffled)).kind == DifferenceKind::kValues);
+    widened[random.Below(widened.size())][2] = "other";
+    CHECK(Of(Answer(kIdName, rows), Answer(wide, widened)).kind == DifferenceKind::kValues);
+  }
+}
+
+TEST_CASE("duplicates count: a multiset is no set", "[compare]") {
+  CHECK(Of(Answer(kIdName, {{"1", "a"}, {"1", "a"}, {"2", "b"}}),
+           Answer(kIdName, {{"1", "a"}, {"2", "b"}, {"2", "b"}}))
+            .kind == DifferenceKind::kValues);
+}
+
+TEST_CASE("ORDER BY binds the order of sort keys and nothing else", "[compare]") {
+  const auto facts = Ordered({"name"});
+  const Rows rows = {{"1", "a"}, {"2", "b"}, {"3", "b"}, {"4", "c"}};
+  CHECK(Of(Answer(kIdName, rows), Answer(kIdName, {{"1", "a"}, {"3", "b"}, {"2", "b"}, {"4", "c"}}),
+           facts)
+            .kind == DifferenceKind::kNone);
+  const Difference swapped =
+      Of(Answer(kIdName, rows), Answer(kIdName, {{"2", "b"}, {"1", "a"}, {"3", "b"}, {"4", "c"}}),
+         facts);
+  CHECK(swapped.kind == DifferenceKind::kOrder);
+  CHECK(swapped.weight == Weight::kGate);
+  CHECK(Of(Answer(kIdName, rows), Answer(kIdName, {{"1", "a"}, {"2", "b"}, {"9", "b"}, {"4", "c"}}),
+           facts)
+            .weight == Weight::kGate);
+  CHECK(Of(Answer(kIdName, rows), Answer(kIdName, {{"1", "a"}, {"3", "b"}, {"2", "b"}, {"4", "c"}}),
+           Ordered({"#2"}))
+            .kind == DifferenceKind::kNone);
+}
+
+TEST_CASE("rows tied at the limit may differ, rows before it may not", "[compare]") {
+  const auto facts = Ordered({"name"}, true);
+  const Rows rows = {{"1", "a"}, {"2", "b"}, {"3", "b"}};
+  const Difference tied =
+      Of(Answer(kIdName, rows), Answer(kIdName, {{"1", "a"}, {"2", "b"}, {"7", "b"}}), facts);
+  CHECK(tied.excuse == Excuse::kTiesAtLimit);
+  CHECK(tied.weight == Weight::kNote);
+  CHECK(Of(Answer(kIdName, rows), Answer(kIdName, {{"8", "a"}, {"2", "b"}, {"3", "b"}}), facts)
+            .weight == Weight::kGate);
+  // Behind an OFFSET the first group is cut as well.
+  auto offset = facts;
+  offset.pattern = "SELECT id, name FROM t ORDER BY name LIMIT $1 OFFSET $2";
+  CHECK(Of(Answer(kIdName, rows), Answer(kIdName, {{"8", "a"}, {"2", "b"}, {"3", "b"}}), offset)
+            .excuse == Excuse::kTiesAtLimit);
+}
+
+TEST_CASE("a wrong value under ORDER BY id LIMIT 1 is no tie", "[compare]") {
+  const Difference wrong =
+      Of(Answer(kIdName, {{"1", "a"}}), Answer(kIdName, {{"1", "z"}}), Ordered({"id"}, true));
+  CHECK(wrong.kind == DifferenceKind::kValues);
+  CHECK(wrong.weight == Weight::kGate);
+}
+
+TEST_CASE("a sort key outside the output turns order into a note", "[compare]") {
+  const Rows rows = {{"1", "a"}, {"2", "b"}};
+  const Difference order =
+      Of(Answer(kIdName, rows), Answer(kIdName, {{"2", "b"}, {"1", "a"}}), Ordered({""}));
+  CHECK(order.excuse == Excuse::kHiddenSortKey);
+  CHECK(order.weight == Weight::kNote);
+  const Rows other = {{"2", "b"}, {"3", "c"}};
+  CHECK(Of(Answer(kIdName, rows), Answer(kIdName, other), Ordered({""})).weight == Weight::kGate);
+  CHECK(Of(Answer(kIdName, rows), Answer(kIdName, other), Ordered({""}, true)).weight ==
+        Weight::kGateIfMost);
+}
+
+TEST_CASE("LIMIT without ORDER BY compares row counts only", "[compare]") {
+  auto facts = Facts();
+  facts.limited = true;
+  CHECK(Of(Answer(kIdName, {{"1", "a"}}), Answer(kIdName, {{"2", "b"}}), facts).weight ==
+        Weight::kNote);
+  CHECK(Of(Answer(kIdName, {{"1", "a"}}), Answer(kIdName, {}), facts).weight == Weight::kGate);
+}
+
+TEST_CASE("columns are matched by name", "[compare]") {
+  const Rows rows = {{"1", "a"}};
+  const Difference renamed =
+      Of(Answer(kIdName, rows), Answer({Col("id", 23, 1), Col("title", 25)}, rows));
+  CHECK(renamed.kind == DifferenceKind::kColumnsChanged);
+  CHECK(renamed.weight == Weight::kGate);
+  CHECK(renamed.detail == "column name is gone; new: title");
+  const Difference retyped =
+      Of(Answer(kIdName, rows), Answer({Col("id", 20, 1), Col("name", 25)}, rows));
+  CHECK(retyped.kind == DifferenceKind::kColumnsChanged);
+  CHECK(retyped.weight == Weight::kWarning);
+  const Difference moved =
+      Of(Answer(kIdName, rows), Answer({Col("name", 25), Col("id", 23, 1)}, {{"a", "1"}}));
+  CHECK(moved.kind == DifferenceKind::kColumnsChanged);
+  CHECK(moved.weight == Weight::kWarning);
+  // Two columns of one name are told apart by their order.
+  const std::vector<event::Column> twice = {Col("id"), Col("id")};
+  CHECK(Of(Answer(twice, {{"1", "2"}}), Answer(twice, {{"1", "2"}})).kind == DifferenceKind::kNone);
+  CHECK(Of(Answer(twice, {{"1", "2"}}), Answer(twice, {{"2", "1"}})).kind ==
+        DifferenceKind::kValues);
+}
+
+TEST_CASE("more values than the limit are not compared column by column", "[compare]") {
+  LaneOutcome wide = Answer({kIdName[0], kIdName[1], Col("extra")}, {{"1", "a", "x"}});
+  wide.cells.clear();
+  wide.cells_complete = false;
+  const Difference unknown = Of(Answer(kIdName, {{"1", "a"}}), wide);
+  CHECK(unknown.kind == DifferenceKind::kNotComparable);
+  CHECK(unknown.excuse == Excuse::kTooLarge);
+}
+
+TEST_CASE("clocks and random numbers excuse values, not errors and counts", "[compare]") {
+  auto facts = Facts();
+  facts.functions = {"now"};
+  const Rows one = {{"1", "a"}};
+  CHECK(Of(Answer(kIdName, one), Answer(kIdName, {{"1", "z"}}), facts).excuse == Excuse::kVolatile);
+  CHECK(Of(Answer(kIdName, one), Failure("42703"), facts).weight == Weight::kGate);
+  CHECK(Of(Answer(kIdName, one), Answer(kIdName, {}), facts).weight == Weight::kGateIfMost);
+  facts.functions = {"random"};
+  CHECK(Of(Answer(kIdName, one), Answer(kIdName, {}), facts).weight == Weight::kNote);
+}
+
+TEST_CASE("float sums depend on the order rows are read in", "[compare]") {
+  auto facts = Facts();
+  facts.functions = {"sum"};
+  const std::vector<event::Column> columns = {Col("id"), Col("sum", 701)};
+  CHECK(Of(Answer(columns, {{"1", "0.3"}}), Answer(columns, {{"1", "0.30000000000000004"}}), facts)
+            .excuse == Excuse::kRowOrderSums);
+  CHECK(Of(Answer(columns, {{"1", "0.3"}}), Answer(columns, {{"2", "0.3"}}), facts).weight ==
+        Weight::kGate);
+}
+
+TEST_CASE("reading the catalogs shows the migration itself", "[compare]") {
+  auto facts = Facts();
+  facts.relations = {"information_schema.columns"};
+  CHECK(Of(Answer(kIdName, {{"1", "a"}}), Answer(kIdName, {}), facts).excuse == Excuse::kCatalog);
+}
+
+TEST_CASE("what the control lane does as well is noise", "[compare]") {
+  event::StatementPair pair = PairOf(Answer(kIdName, {{"1", "a"}}), Answer(kIdName, {{"1", "b"}}));
+  pair.lanes.push_back(Answer(kIdName, {{"1", "c"}}));
+  const Difference noise = JudgePair(pair, Facts());
+  CHECK(noise.control_differs);
+  CHECK(noise.excuse == Excuse::kNoise);
+  CHECK(noise.weight == Weight::kNote);
+  pair.lanes[2] = pair.lanes[0];
+  CHECK(JudgePair(pair, Facts()).weight == Weight::kGate);
+  // A column that was added is told, whatever varies beside it.
+  event::StatementPair grown =
+      PairOf(Answer(kIdName, {{"1", "a"}}),
+             Answer({kIdName[0], kIdName[1], Col("extra", 25, 3)}, {{"1", "b", "x"}}));
+  grown.lanes.push_back(Answer(kIdName, {{"1", "c"}}));
+  const Difference added = JudgePair(grown, Facts());
+  CHECK(added.kind == DifferenceKind::kColumnsAdded);
+  CHECK(added.weight == Weight::kNote);
+  CHECK(added.detail == "also returns column extra");
+  // Rows that vary do not excuse an error.
+  pair.lanes[1] = Failure("42703");
+  pair.lanes[2] = Answer(kIdName, {{"1", "c"}});
+  CHECK(JudgePair(pair, Facts()).weight == Weight::kGate);
+}
+
+TEST_CASE("replayed out of order or against the client's will, results do not gate", "[compare]") {
+  event::StatementPair pair = PairOf(Answer(kIdName, {{"1", "a"}}), Answer(kIdName, {}));
+  pair.order_broken = true;
+  CHECK(JudgePair(pair, Facts()).excuse == Excuse::kOrderBroken);
+  pair.counterfactual = true;
+  CHECK(JudgePair(pair, Facts()).excuse == Excuse::kCounterfactual);
+  CHECK(JudgePair(pair, Facts()).weight == Weight::kNote);
+  pair.lanes[1] = Failure("42P01");
+  CHECK(JudgePair(pair, Facts()).weight == Weight::kNote);
+  SECTION("but no order of statements takes a column away") {
+    pair.lanes[1] = Failure("42703");
+    CHECK(JudgePair(pair, Facts()).weight == Weight::kGate);
+  }
+}
+
+TEST_CASE("a pair with fewer than two lanes is not comparable", "[compare]") {
+  event::StatementPair pair;
+  CHECK(JudgePair(pair, Facts()).excuse == Excuse::kNoLanes);
+}
+
+TEST_CASE("messages keep names and lose values", "[compare]") {
+  CHECK(MessageWithoutValues("42703", "column \"legacy_2\" does not exist") ==
+        "column \"legacy_2\" does not exist");
+  CHECK(MessageWithoutValues("22P02", "invalid input syntax for type integer: \"secret 12\"") ==
+        "invalid input syntax for type integer: \"…\"");
+  CHECK(MessageWithoutValues("P0001", "customer 4711 is blocked") == "customer ? is blocked");
+  CHECK(MessageWithoutValues("22P02", "open \"quote") == "open \"…");
+  CHECK(MessageWithoutValues("", "x 1") == "x ?");
+}
+
+TEST_CASE("fidelity asks whether the baseline did what production did", "[compare]") {
+  const auto production = Answer(kIdName, {{"1", "a"}, {"2", "b"}}).outcome;
+  CHECK(MatchesCapture(production, Answer(kIdName, {{"2", "b"}, {"1", "a"}}).outcome, Facts()));
+  CHECK_FALSE(MatchesCapture(production, Answer(kIdName, {{"1", "a"}}).outcome, Facts()));
+  CHECK_FALSE(MatchesCapture(production, Failure("42P01").outcome, Facts()));
+  CHECK_FALSE(
+      MatchesCapture(production, Answer(kIdName, {{"1", "a"}, {"2", "c"}}).outcome, Facts()));
+  auto clock = Facts();
+  clock.functions = {"now"};
+  CHECK(MatchesCapture(production, Answer(kIdName, {{"1", "a"}, {"2", "c"}}).outcome, clock));
+}
+
+}  // namespace
+}  // namespace scry::compare

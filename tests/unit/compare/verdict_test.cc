@@ -1,0 +1,400 @@
+#include "compare/verdict.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/random.h"
+#include "support/catch.h"
+#include "unit/compare/pairs.h"
+
+namespace scry::compare {
+namespace {
+
+const std::vector<event::Column> kId = {Col("id", 23, 1)};
+
+// Puts pairs whose speed wanders: the lanes share what the machine does, and each adds its own
+// noise.
+class Traffic {
+ public:
+  explicit Traffic(uint64_t seed) : random_(seed) {}
+
+  void Run(PatternTable& table, uint64_t fingerprint, int pairs, double base_us, double factor,
+           double control_factor = 0) {
+    for (int i = 0; i < pairs; ++i) {
+      const double machine = base_us * (1 + 0.3 * random_.Unit());
+      event::StatementPair pair = PairOf(Answer(kId, {{"1"}}), Answer(kId, {{"1"}}));
+      if (control_factor > 0) pair.lanes.push_back(pair.lanes[0]);
+      pair.lanes[0].outcome.elapsed_us = Noise(machine);
+      pair.lanes[1].outcome.elapsed_us = Noise(machine * factor);
+      if (control_factor > 0) pair.lanes[2].outcome.elapsed_us = Noise(machine * control_factor);
+      table.Put(pair, Facts(fingerprint, "select " + std::to_string(fingerprint)));
+    }
+  }
+
+ private:
+  base::Micros Noise(double us) {
+    return static_cast<base::Micros>(us * (1 + 0.2 * random_.Unit()));
+  }
+  base::Random random_;
+};
+
+Verdict JudgeOf(const PatternTable& table, const Policy& policy = {},
+                const PatternTable* confirmation = nullptr) {
+  return Judge(table, policy, RunFacts{}, confirmation);
+}
+
+void PutMany(PatternTable& table, const event::StatementPair& pair, int count,
+             const event::StatementFacts& facts = Facts()) {
+  for (int i = 0; i < count; ++i) table.Put(pair, facts);
+}
+
+const Finding* FindType(const Verdict& verdict, FindingClass type) {
+  const auto found = std::find_if(verdict.findings.begin(), verdict.findings.end(),
+                                  [&](const Finding& finding) { return finding.type == type; });
+  return found == verdict.findings.end() ? nullptr : &*found;
+}
+
+TEST_CASE("two equal lanes are safe, over many runs", "[compare]") {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    PatternTable table;
+    Traffic traffic(seed);
+    for (uint64_t pattern = 1; pattern <= 12; ++pattern) {
+      traffic.Run(table, pattern, 15 + static_cast<int>(pattern) * 10, 1000.0 * double(pattern), 1);
+    }
+    const Verdict verdict = JudgeOf(table);
+    CAPTURE(seed);
+    CHECK(verdict.result == VerdictResult::kSafe);
+    CHECK(verdict.findings.empty());
+    CHECK(verdict.unchanged == 12);
+  }
+}
+
+TEST_CASE("a query half as slow again is found among equal ones, over many runs", "[compare]") {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    PatternTable table;
+    Traffic traffic(seed);
+    for (uint64_t pattern = 1; pattern <= 8; ++pattern) {
+      traffic.Run(table, pattern, 60, 2000, pattern == 3 ? 1.5 : 1);
+    }
+    const Verdict verdict = JudgeOf(table);
+    CAPTURE(seed);
+    CHECK(verdict.result == VerdictResult::kRegressions);
+    REQUIRE(verdict.findings.size() == 1);
+    const Finding& finding = verdict.findings[0];
+    CHECK(finding.id == "slower-0000000000000003");
+    CHECK(finding.factor > 1.35);
+    CHECK(finding.factor < 1.65);
+    CHECK(finding.factor_interval.low <= finding.factor);
+    CHECK(finding.factor_interval.high >= finding.factor);
+    CHECK(verdict.NeedsConfirmation() == std::vector<uint64_t>{3});
+  }
+}
+
+TEST_CASE("every floor of the latency policy holds by itself", "[compare]") {
+  Policy policy;
+  PatternTable table;
+  Traffic traffic(1);
+  SECTION("too small a ratio") {
+    traffic.Run(table, 1, 400, 20000, 1.06);
+    CHECK(JudgeOf(table).findings.empty());
+  }
+  SECTION("too small a gap") {
+    traffic.Run(table, 1, 400, 100, 1.8);
+    CHECK(JudgeOf(table).findings.empty());
+  }
+  SECTION("too few pairs are told as such") {
+    traffic.Run(table, 1, 14, 20000, 3);
+    const Verdict verdict = JudgeOf(table);
+    CHECK(verdict.findings.empty());
+    CHECK(verdict.result == VerdictResult::kSafe);
+    REQUIRE(verdict.unjudged.size() == 1);
+    CHECK(verdict.unjudged[0].pairs == 14);
+    CHECK(verdict.unjudged[0].why.starts_with("too few calls to judge speed: 14 of 15"));
+  }
+  SECTION("too small a share is told and does not gate") {
+    traffic.Run(table, 1, 50, 1000, 3);
+    traffic.Run(table, 2, 500, 100000, 1);
+    const Verdict verdict = JudgeOf(table);
+    REQUIRE(verdict.findings.size() == 1);
+    CHECK_FALSE(verdict.findings[0].gates);
+    CHECK(verdict.result == VerdictResult::kSafe);
+    CHECK(verdict.NeedsConfirmation().empty());
+  }
+  SECTION("the policy may not gate latency at all") {
+    policy.gate.latency = false;
+    traffic.Run(table, 1, 60, 20000, 3);
+    CHECK(JudgeOf(table, policy).result == VerdictResult::kSafe);
+    CHECK(JudgeOf(table, policy).findings.size() == 1);
+  }
+}
+
+TEST_CASE("a latency finding gates only if a second run shows it again", "[compare]") {
+  PatternTable table;
+  Traffic traffic(1);
+  traffic.Run(table, 1, 60, 20000, 2);
+  traffic.Run(table, 2, 60, 20000, 2);
+  PatternTable again;
+  traffic.Run(again, 1, 60, 20000, 2);
+  traffic.Run(again, 2, 60, 20000, 1);
+  const Verdict verdict = JudgeOf(table, {}, &again);
+  CHECK(verdict.result == VerdictResult::kRegressions);
+  REQUIRE(verdict.findings.size() == 1);
+  CHECK(verdict.findings[0].fingerprint == 1);
+  CHECK(verdict.findings[0].confirmed);
+  const auto refuted = [](const std::string& note) {
+    return note.find("1 pattern looked slower") != std::string::npos;
+  };
+  CHECK(std::count_if(verdict.notes.begin(), verdict.notes.end(), refuted) == 1);
+  CHECK(verdict.NeedsConfirmation().empty());
+  // Nothing could be run again: what is not slower by far does not gate.
+  const PatternTable nothing;
+  CHECK(JudgeOf(table, {}, &nothing).result == VerdictResult::kSafe);
+  traffic.Run(table, 3, 60, 20000, 10);
+  const Verdict far = JudgeOf(table, {}, &nothing);
+  CHECK(far.result == VerdictResult::kRegressions);
+  CHECK(far.findings[0].fingerprint == 3);
+  CHECK_FALSE(far.findings[0].confirmed);
+  CHECK_FALSE(far.findings[1].gates);
+}
+
+TEST_CASE("a faster query is told", "[compare]") {
+  PatternTable table;
+  Traffic(1).Run(table, 1, 60, 20000, 0.3);
+  const Verdict verdict = JudgeOf(table);
+  CHECK(verdict.result == VerdictResult::kSafe);
+  REQUIRE(FindType(verdict, FindingClass::kFaster) != nullptr);
+}
+
+TEST_CASE("a slowdown of some parameters only is a warning", "[compare]") {
+  PatternTable table;
+  Traffic traffic(1);
+  for (int i = 0; i < 40; ++i) {
+    traffic.Run(table, 1, 9, 2000, 1);
+    traffic.Run(table, 1, 1, 2000, 20);
+  }
+  const Verdict verdict = JudgeOf(table);
+  REQUIRE(FindType(verdict, FindingClass::kWarning) != nullptr);
+  CHECK(FindType(verdict, FindingClass::kWarning)->affected == 40);
+  CHECK(verdict.result == VerdictResult::kSafe);
+}
+
+TEST_CASE("a noisy control lane makes latency inconclusive and leaves breaks alone", "[compare]") {
+  PatternTable table;
+  Traffic traffic(1);
+  traffic.Run(table, 1, 60, 20000, 2, 2);
+  const Verdict verdict = JudgeOf(table);
+  CHECK(verdict.too_noisy);
+  CHECK(verdict.result == VerdictResult::kInconclusive);
+  PutMany(table, PairOf(Answer(kId, {{"1"}}), Failure("42703")), 3, Facts(9));
+  CHECK(JudgeOf(table).result == VerdictResult::kRegressions);
+
+  PatternTable quiet;
+  traffic.Run(quiet, 1, 60, 20000, 2, 1);
+  CHECK(JudgeOf(quiet).result == VerdictResult::kRegressions);
+}
+
+TEST_CASE("noise matters only where a finding hangs on it, and a second run decides", "[compare]") {
+  Traffic traffic(1);
+  PatternTable elsewhere;
+  traffic.Run(elsewhere, 1, 60, 20000, 1, 1);
+  traffic.Run(elsewhere, 2, 60, 20000, 1, 3);
+  CHECK(JudgeOf(elsewhere).result == VerdictResult::kSafe);
+  CHECK_FALSE(JudgeOf(elsewhere).too_noisy);
+
+  PatternTable first;
+  traffic.Run(first, 1, 60, 20000, 2, 2);
+  CHECK(JudgeOf(first).NeedsConfirmation() == std::vector<uint64_t>{1});
+  PatternTable still_noisy;
+  traffic.Run(still_noisy, 1, 60, 20000, 2, 2);
+  CHECK(JudgeOf(first, {}, &still_noisy).result == VerdictResult::kInconclusive);
+  PatternTable calm;
+  traffic.Run(calm, 1, 60, 20000, 2, 1);
+  CHECK(JudgeOf(first, {}, &calm).result == VerdictResult::kRegressions);
+  PatternTable gone;
+  traffic.Run(gone, 1, 60, 20000, 1, 1);
+  CHECK(JudgeOf(first, {}, &gone).result == VerdictResult::kSafe);
+}
+
+TEST_CASE("one broken query among thousands of good statements gates", "[compare]") {
+  PatternTable table;
+  Traffic(1).Run(table, 1, 3000, 1000, 1);
+  PutMany(table, PairOf(Answer(kId, {{"1"}}), Failure("42703", "column \"a\" does not exist")), 1,
+          Facts(2));
+  const Verdict verdict = JudgeOf(table);
+  CHECK(verdict.result == VerdictResult::kRegressions);
+  CHECK(verdict.sentence == "1 query breaks");
+  CHECK(verdict.findings[0].reasons[0] ==
+        "fails in 1 of 1 call: 42703 column \"a\" does not exist");
+}
+
+TEST_CASE("findings stand in the order of harm", "[compare]") {
+  PatternTable table;
+  Traffic(1).Run(table, 1, 60, 20000, 2);
+  PutMany(table, PairOf(Answer(kId, {{"1"}}), Answer(kId, {{"2"}})), 5, Facts(2));
+  PutMany(table, PairOf(Answer(kId, {{"1"}}), Failure("42703")), 2, Facts(3));
+  PutMany(table, PairOf(Failure("23505"), Failure("23503")), 2, Facts(4));
+  const Verdict verdict = JudgeOf(table);
+  REQUIRE(verdict.findings.size() == 4);
+  CHECK(verdict.findings[0].type == FindingClass::kBroken);
+  CHECK(verdict.findings[1].type == FindingClass::kDifferent);
+  CHECK(verdict.findings[2].type == FindingClass::kSlower);
+  CHECK(verdict.findings[3].type == FindingClass::kWarning);
+  CHECK(verdict.sentence == "1 query breaks, 1 returns something else, 1 is slower");
+  CHECK(verdict.unchanged == 0);
+}
+
+TEST_CASE("the policy decides which evidence gates", "[compare]") {
+  PatternTable table;
+  PutMany(table, PairOf(Answer(kId, {{"1"}}), Answer(kId, {{"2"}})), 5, Facts(2));
+  PutMany(table, PairOf(Answer(kId, {{"1"}}), Failure("42703")), 2, Facts(3));
+  Policy policy;
+  policy.gate.error = false;
+  CHECK(JudgeOf(table, policy).sentence == "1 query returns something else");
+  policy.gate.result = false;
+  CHECK(JudgeOf(table, policy).result == VerdictResult::kSafe);
+  CHECK(JudgeOf(table, policy).findings.size() == 2);
+}
+
+TEST_CASE("doubtful differences gate only when most pairs differ", "[compare]") {
+  auto clock = Facts();
+  clock.functions = {"now"};
+  PatternTable table;
+  PutMany(table, PairOf(Answer(kId, {{"1"}}), Answer(kId, {})), 4, clock);
+  PutMany(table, PairOf(Answer(kId, {{"1"}}), Answer(kId, {{"1"}})), 4, clock);
+  CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+  CHECK(FindType(JudgeOf(table), FindingClass::kWarning) != nullptr);
+  PutMany(table, PairOf(Answer(kId, {{"1"}}), Answer(kId, {})), 1, clock);
+  CHECK(JudgeOf(table).result == VerdictResult::kRegressions);
+}
+
+TEST_CASE("differences gate only beyond what the control lane shows", "[compare]") {
+  const auto put = [](PatternTable& table, int count, const char* candidate, const char* control) {
+    event::StatementPair pair = PairOf(Answer(kId, {{"1"}}), Answer(kId, {{candidate}}));
+    pair.lanes.push_back(Answer(kId, {{control}}));
+    PutMany(table, pair, count);
+  };
+  PatternTable table;
+  put(table, 90, "1", "1");
+  put(table, 5, "2", "1");
+  put(table, 5, "1", "2");
+  CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+  put(table, 60, "2", "1");
+  CHECK(JudgeOf(table).result == VerdictResult::kRegressions);
+}
+
+TEST_CASE("new queries are judged against their captured latency", "[compare]") {
+  const auto introduced = [](base::Micros captured, base::Micros candidate) {
+    event::StatementPair pair =
+        PairOf(Failure("42703", "column \"b\" does not exist"), Answer(kId, {{"1"}}));
+    pair.captured = Answer(kId, {{"1"}}).outcome;
+    pair.captured.elapsed_us = captured;
+    pair.lanes[1].outcome.elapsed_us = candidate;
+    return pair;
+  };
+  PatternTable table;
+  SECTION("fine") {
+    PutMany(table, introduced(1000, 1100), 20);
+    const Verdict verdict = JudgeOf(table);
+    CHECK(verdict.result == VerdictResult::kSafe);
+    REQUIRE(FindType(verdict, FindingClass::kNew) != nullptr);
+    CHECK(FindType(verdict, FindingClass::kNew)->has_latency);
+  }
+  SECTION("much slower") {
+    PutMany(table, introduced(1000, 50000), 20);
+    const Verdict verdict = JudgeOf(table);
+    CHECK(verdict.result == VerdictResult::kRegressions);
+    CHECK(verdict.sentence == "1 query is new and slow");
+    REQUIRE(FindType(verdict, FindingClass::kNewSlow) != nullptr);
+    CHECK(FindType(verdict, FindingClass::kNewSlow)->factor == Approx(50));
+  }
+  SECTION("too few to judge") {
+    PutMany(table, introduced(1000, 50000), 4);
+    const Verdict verdict = JudgeOf(table);
+    CHECK(verdict.result == VerdictResult::kSafe);
+    CHECK(verdict.unjudged.size() == 1);
+    CHECK(FindType(verdict, FindingClass::kNew) != nullptr);
+  }
+}
+
+TEST_CASE("nothing comparable is inconclusive, never safe", "[compare]") {
+  PatternTable table;
+  CHECK(JudgeOf(table).result == VerdictResult::kInconclusive);
+  PutMany(table, PairOf(Command("UPDATE 1"), Failure("53300")), 10);
+  CHECK(JudgeOf(table).result == VerdictResult::kInconclusive);
+  event::StatementPair denied = PairOf(Failure("42501"), Failure("42501"));
+  denied.captured = Answer(kId, {{"1"}}).outcome;
+  PutMany(table, denied, 10, Facts(2));
+  const Verdict verdict = JudgeOf(table);
+  CHECK(verdict.result == VerdictResult::kInconclusive);
+  REQUIRE(verdict.unjudged.size() == 1);
+  CHECK(verdict.unjudged[0].why == "fails with 42501 on both lanes, though it ran when captured");
+}
+
+TEST_CASE("a query that always times out on the candidate breaks, one that once does, does not",
+          "[compare]") {
+  PatternTable table;
+  PutMany(table, PairOf(Answer(kId, {{"1"}}), Answer(kId, {{"1"}})), 20);
+  PutMany(table, PairOf(Answer(kId, {{"1"}}), Failure("57014")), 1);
+  CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+  PutMany(table, PairOf(Answer(kId, {{"1"}}), Failure("57014")), 19);
+  const Verdict verdict = JudgeOf(table);
+  CHECK(verdict.result == VerdictResult::kRegressions);
+  REQUIRE(verdict.findings.size() == 1);
+  CHECK(verdict.findings[0].reasons[0] ==
+        "is cancelled in 20 of 40 calls: 57014, 0 on the baseline");
+
+  PatternTable deadlocks;
+  PutMany(deadlocks, PairOf(Command("UPDATE 1"), Failure("40P01")), 20);
+  PutMany(deadlocks, PairOf(Command("UPDATE 1"), Command("UPDATE 1")), 20);
+  CHECK(JudgeOf(deadlocks).result == VerdictResult::kSafe);
+  CHECK(FindType(JudgeOf(deadlocks), FindingClass::kWarning) != nullptr);
+}
+
+TEST_CASE("a lane that was lost for many statements leaves nothing to call safe", "[compare]") {
+  PatternTable table;
+  PutMany(table, PairOf(Command("UPDATE 1"), Command("UPDATE 1")), 90);
+  PutMany(table, PairOf(Command("UPDATE 1"), Failure("57P01")), 3);
+  CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+  PutMany(table, PairOf(Command("UPDATE 1"), Failure("57P01")), 10);
+  CHECK(JudgeOf(table).result == VerdictResult::kInconclusive);
+}
+
+TEST_CASE("an unfaithful replay is inconclusive, even with findings", "[compare]") {
+  PatternTable table;
+  event::StatementPair pair = PairOf(Answer(kId, {{"1"}}), Failure("42703"));
+  PutMany(table, pair, 5);
+  pair.captured = Answer(kId, {{"7"}}).outcome;
+  PutMany(table, pair, 5);
+  Policy policy;
+  CHECK(JudgeOf(table, policy).result == VerdictResult::kRegressions);
+  policy.fidelity_floor = 0.9;
+  CHECK(JudgeOf(table, policy).result == VerdictResult::kInconclusive);
+}
+
+TEST_CASE("a replay that was cut short is not safe", "[compare]") {
+  PatternTable table;
+  Traffic(1).Run(table, 1, 60, 1000, 1);
+  RunFacts run;
+  run.interrupted = true;
+  CHECK(Judge(table, {}, run).result == VerdictResult::kInconclusive);
+}
+
+TEST_CASE("the same table gives the same verdict", "[compare]") {
+  const auto run = [] {
+    PatternTable table;
+    Traffic traffic(4);
+    for (uint64_t i = 1; i < 6; ++i) traffic.Run(table, i, 40, 5000, i == 2 ? 2 : 1);
+    return JudgeOf(table);
+  };
+  const Verdict a = run();
+  const Verdict b = run();
+  REQUIRE(a.findings.size() == b.findings.size());
+  for (size_t i = 0; i < a.findings.size(); ++i) {
+    CHECK(a.findings[i].id == b.findings[i].id);
+    CHECK(a.findings[i].p == b.findings[i].p);
+    CHECK(a.findings[i].factor_interval == b.findings[i].factor_interval);
+  }
+}
+
+}  // namespace
+}  // namespace scry::compare

@@ -1,0 +1,372 @@
+#include "event/statement_facts.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/random.h"
+#include "support/catch.h"
+
+namespace scry::event {
+namespace {
+
+using Names = std::vector<std::string>;
+
+StatementFacts One(std::string_view text) {
+  auto all = AnalyzeQuery(text);
+  INFO(text);
+  REQUIRE(all.size() == 1);
+  return std::move(all.front());
+}
+
+bool SamePattern(std::string_view a, std::string_view b) {
+  return One(a).fingerprint == One(b).fingerprint;
+}
+
+// Whether libpg_query is there: without it only the textual promises hold.
+bool HasParser() { return One("select 1").parsed; }
+
+TEST_CASE("literals, case, blanks and comments do not change the fingerprint", "[event]") {
+  if (!HasParser()) return;
+  const char* base = "SELECT id FROM orders WHERE region = 'dach' AND total > 5 LIMIT 20";
+  for (const char* same :
+       {"SELECT id FROM orders WHERE region = 'east' AND total > 7 LIMIT 20",
+        "select id from orders where region = '' and total > -1.5e9 limit 1",
+        "select  id\nfrom orders -- why\n where /* x */ region = 'a''b' and total > 0 limit 5;",
+        "SELECT id FROM orders WHERE region = $1 AND total > $2 LIMIT $3",
+        "SELECT id FROM orders WHERE region = E'\\'' AND total > 5 LIMIT 20",
+        "SELECT id FROM orders WHERE region = $$x$$ AND total > 5 LIMIT 20"}) {
+    INFO(same);
+    CHECK(SamePattern(base, same));
+  }
+  for (const char* other :
+       {"SELECT id FROM orders WHERE region = 'dach' AND total < 5 LIMIT 20",
+        "SELECT id FROM order_items WHERE region = 'dach' AND total > 5 LIMIT 20",
+        "SELECT id FROM orders WHERE region = 'dach' OR total > 5 LIMIT 20",
+        "SELECT id FROM orders WHERE region = 'dach' AND total > 5",
+        "SELECT total FROM orders WHERE region = 'dach' AND total > 5 LIMIT 20"}) {
+    INFO(other);
+    CHECK_FALSE(SamePattern(base, other));
+  }
+}
+
+TEST_CASE("the pattern is one line with parameters for constants", "[event]") {
+  if (!HasParser()) return;
+  CHECK(One("select  *\n from t -- secret\n where a = 'secret' and b = 42;").pattern ==
+        "select * from t where a = $1 and b = $2");
+  CHECK(One("select * from t where a = $1 and b = 'x'").pattern ==
+        "select * from t where a = $1 and b = $2");
+  CHECK(One("select \"Odd  Name\" from t").pattern == "select \"Odd  Name\" from t");
+  CHECK(One("insert into t values (1, 'a', null)").pattern == "insert into t values ($1, $2, $3)");
+}
+
+TEST_CASE("no constant of a parsed statement stays in its pattern", "[event]") {
+  base::Random random(3);
+  const std::vector<std::string> forms = {
+      "select * from t where a = '@'",
+      "select '@' as x",
+      "update t set a = '@' where b in ('@', '@')",
+      "insert into t (a) values ('@'), ('@') on conflict do nothing",
+      "delete from t where a like '@%'",
+      "select case when a = '@' then '@' else b end from t",
+      "with w as (select '@'::text as a) select * from w where a <> E'@'",
+      "select $q$@$q$"};
+  for (int round = 0; round < 200; ++round) {
+    std::string text = forms[random.Below(forms.size())];
+    const std::string secret = "hunter" + std::to_string(random.Next());
+    for (size_t at = text.find('@'); at != std::string::npos; at = text.find('@')) {
+      text.replace(at, 1, secret);
+    }
+    INFO(text);
+    CHECK(One(text).pattern.find("hunter") == std::string::npos);
+    // Also where the parser gives up.
+    CHECK(One("selekt " + text).pattern.find("hunter") == std::string::npos);
+  }
+}
+
+TEST_CASE("a query string yields its statements in order, empty ones left out", "[event]") {
+  if (!HasParser()) return;
+  const auto all = AnalyzeQuery("BEGIN; UPDATE t SET a = 1;; SELECT 'x;y' ; COMMIT;");
+  REQUIRE(all.size() == 4);
+  CHECK(all[0].kind == StatementKind::kBegin);
+  CHECK(all[1].kind == StatementKind::kUpdate);
+  CHECK(all[1].pattern == "UPDATE t SET a = $1");
+  CHECK(all[2].kind == StatementKind::kSelect);
+  CHECK(all[2].pattern == "SELECT $1");
+  CHECK(all[3].kind == StatementKind::kCommit);
+  CHECK(all[1].fingerprint == One("UPDATE t SET a = 2").fingerprint);
+  // Multi-byte text in front must not shift the pieces.
+  const auto wide = AnalyzeQuery("select 'äöü€'; select a from t");
+  REQUIRE(wide.size() == 2);
+  CHECK(wide[1].pattern == "select a from t");
+}
+
+TEST_CASE("there is always a statement", "[event]") {
+  for (const char* text : {"", " ", ";", ";;;", "-- nothing", "/* nothing */", "/* open"}) {
+    INFO(text);
+    CHECK(AnalyzeQuery(text).size() == 1);
+  }
+}
+
+TEST_CASE("each kind of statement is known, and whether it writes", "[event]") {
+  if (!HasParser()) return;
+  struct Case {
+    const char* text;
+    StatementKind kind;
+    bool writes;
+  };
+  const std::vector<Case> cases = {
+      {"SELECT 1", StatementKind::kSelect, false},
+      {"VALUES (1)", StatementKind::kSelect, false},
+      {"TABLE t", StatementKind::kSelect, false},
+      {"SHOW work_mem", StatementKind::kSelect, false},
+      {"SELECT * FROM t FOR UPDATE", StatementKind::kSelect, true},
+      {"SELECT * FROM t FOR KEY SHARE", StatementKind::kSelect, true},
+      {"SELECT * INTO u FROM t", StatementKind::kSelect, true},
+      {"WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d", StatementKind::kSelect, true},
+      {"EXPLAIN DELETE FROM t", StatementKind::kSelect, false},
+      {"EXPLAIN ANALYZE DELETE FROM t", StatementKind::kSelect, true},
+      {"EXPLAIN (ANALYZE, BUFFERS) SELECT 1", StatementKind::kSelect, false},
+      {"INSERT INTO t VALUES (1)", StatementKind::kInsert, true},
+      {"UPDATE t SET a = 1", StatementKind::kUpdate, true},
+      {"DELETE FROM t", StatementKind::kDelete, true},
+      {"MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE", StatementKind::kMerge, true},
+      {"COPY t FROM STDIN", StatementKind::kCopyIn, true},
+      {"COPY t TO STDOUT", StatementKind::kCopyOut, false},
+      {"COPY (SELECT 1) TO STDOUT", StatementKind::kCopyOut, false},
+      {"BEGIN", StatementKind::kBegin, false},
+      {"START TRANSACTION ISOLATION LEVEL SERIALIZABLE", StatementKind::kBegin, false},
+      {"COMMIT", StatementKind::kCommit, false},
+      {"END", StatementKind::kCommit, false},
+      {"PREPARE TRANSACTION 'x'", StatementKind::kCommit, true},
+      {"COMMIT PREPARED 'x'", StatementKind::kCommit, true},
+      {"ROLLBACK", StatementKind::kRollback, false},
+      {"ABORT", StatementKind::kRollback, false},
+      {"ROLLBACK PREPARED 'x'", StatementKind::kRollback, true},
+      {"SAVEPOINT a", StatementKind::kSavepoint, false},
+      {"RELEASE a", StatementKind::kSavepoint, false},
+      {"ROLLBACK TO a", StatementKind::kSavepoint, false},
+      {"SET search_path = x", StatementKind::kSession, false},
+      {"SET LOCAL work_mem = '1MB'", StatementKind::kSession, false},
+      {"RESET ALL", StatementKind::kSession, false},
+      {"DISCARD ALL", StatementKind::kSession, false},
+      {"PREPARE p AS DELETE FROM t", StatementKind::kSession, false},
+      {"DEALLOCATE p", StatementKind::kSession, false},
+      {"LISTEN c", StatementKind::kSession, false},
+      {"DECLARE c CURSOR FOR SELECT 1", StatementKind::kSession, false},
+      {"FETCH 5 FROM c", StatementKind::kSelect, false},
+      {"CLOSE c", StatementKind::kSession, false},
+      {"CREATE TABLE t (a int)", StatementKind::kDdl, true},
+      {"CREATE INDEX CONCURRENTLY i ON t (a)", StatementKind::kDdl, true},
+      {"ALTER TABLE t ADD COLUMN b int", StatementKind::kDdl, true},
+      {"ALTER TABLE t RENAME COLUMN a TO b", StatementKind::kDdl, true},
+      {"DROP TABLE t", StatementKind::kDdl, true},
+      {"TRUNCATE t", StatementKind::kDdl, true},
+      {"GRANT SELECT ON t TO r", StatementKind::kDdl, true},
+      {"REFRESH MATERIALIZED VIEW v", StatementKind::kDdl, true},
+      {"DO $$ BEGIN END $$", StatementKind::kOther, true},
+      {"CALL p()", StatementKind::kOther, true},
+      {"LOCK TABLE t", StatementKind::kOther, true},
+      {"NOTIFY c", StatementKind::kOther, true},
+      {"EXECUTE p", StatementKind::kOther, true},
+      {"VACUUM t", StatementKind::kOther, true},
+  };
+  for (const Case& c : cases) {
+    INFO(c.text);
+    const StatementFacts facts = One(c.text);
+    CHECK(facts.parsed);
+    CHECK(int{static_cast<uint8_t>(facts.kind)} == int{static_cast<uint8_t>(c.kind)});
+    CHECK(facts.writes == c.writes);
+  }
+}
+
+TEST_CASE("order, limit and sort keys are those of the top level", "[event]") {
+  if (!HasParser()) return;
+  struct Case {
+    const char* text;
+    bool ordered;
+    bool limited;
+    Names keys;
+  };
+  const std::vector<Case> cases = {
+      {"SELECT a FROM t", false, false, {}},
+      {"SELECT a FROM t ORDER BY a", true, false, {"a"}},
+      {"SELECT a, b FROM t ORDER BY 2, a DESC", true, false, {"#2", "a"}},
+      {"SELECT t.a FROM t ORDER BY t.a LIMIT 5", true, true, {"a"}},
+      {"SELECT a FROM t OFFSET 3", false, true, {}},
+      {"SELECT a FROM t FETCH FIRST 2 ROWS ONLY", false, true, {}},
+      {"SELECT a FROM t LIMIT $1", false, true, {}},
+      {"SELECT a FROM t ORDER BY lower(a), b", true, false, {"", "b"}},
+      {"SELECT a FROM t ORDER BY a COLLATE \"C\"", true, false, {""}},
+      {"SELECT b AS a FROM t ORDER BY a", true, false, {"a"}},
+      {"SELECT b AS a FROM t ORDER BY t.a", true, false, {""}},
+      {"SELECT a FROM (SELECT a FROM t ORDER BY a LIMIT 5) s", false, false, {}},
+      {"SELECT a FROM t WHERE b IN (SELECT b FROM u ORDER BY b LIMIT 1)", false, false, {}},
+      {"SELECT a FROM t UNION ALL SELECT a FROM u ORDER BY a LIMIT 3", true, true, {"a"}},
+      {"(SELECT a FROM t ORDER BY a LIMIT 1) UNION ALL SELECT a FROM u", false, false, {}},
+      {"SELECT array_agg(a ORDER BY a) FROM t", false, false, {}},
+      {"WITH w AS (SELECT a FROM t ORDER BY a LIMIT 1) SELECT a FROM w", false, false, {}},
+      {"DELETE FROM t USING (SELECT a FROM u ORDER BY a LIMIT 1) s", false, false, {}},
+  };
+  for (const Case& c : cases) {
+    INFO(c.text);
+    const StatementFacts facts = One(c.text);
+    CHECK(facts.ordered == c.ordered);
+    CHECK(facts.limited == c.limited);
+    CHECK(facts.sort_keys == c.keys);
+  }
+}
+
+TEST_CASE("functions are named wherever they stand, in lower case, once", "[event]") {
+  if (!HasParser()) return;
+  CHECK(One("SELECT NOW(), random(), pg_catalog.now() FROM generate_series(1, 3)").functions ==
+        Names{"generate_series", "now", "random"});
+  CHECK(One("INSERT INTO t VALUES (nextval('s'), gen_random_uuid())").functions ==
+        Names{"gen_random_uuid", "nextval"});
+  CHECK(One("SELECT current_timestamp, current_date, localtime(0)").functions ==
+        Names{"current_date", "current_timestamp", "localtime"});
+  CHECK(One("SELECT a FROM t WHERE b = (SELECT max(b) FROM u)").functions == Names{"max"});
+  CHECK(One("SELECT a FROM t").functions.empty());
+}
+
+TEST_CASE("relations are named as written, wherever they stand, once", "[event]") {
+  if (!HasParser()) return;
+  CHECK(One("SELECT * FROM b JOIN s.a ON true JOIN b x ON true").relations == Names{"b", "s.a"});
+  CHECK(One("UPDATE t SET a = 1 FROM u WHERE t.i = u.i").relations == Names{"t", "u"});
+  CHECK(One("INSERT INTO t SELECT * FROM u WHERE EXISTS (SELECT 1 FROM v)").relations ==
+        Names{"t", "u", "v"});
+  CHECK(One("DELETE FROM ONLY t USING u").relations == Names{"t", "u"});
+  CHECK(One("COPY t (a) TO STDOUT").relations == Names{"t"});
+  CHECK(One("TRUNCATE a, b").relations == Names{"a", "b"});
+  CHECK(One("ALTER TABLE t ADD COLUMN x int").relations == Names{"t"});
+  CHECK(One("CREATE INDEX i ON s.t (a)").relations == Names{"s.t"});
+  CHECK(One("SELECT * FROM \"Odd Name\"").relations == Names{"Odd Name"});
+}
+
+TEST_CASE("text the parser refuses still has a stable pattern without its constants", "[event]") {
+  const StatementFacts facts = One("SELEKT  * FROM t\n WHERE a = 'x' AND b = 12.5e3 -- c");
+  CHECK_FALSE(facts.parsed);
+  CHECK(facts.pattern == "SELEKT * FROM t WHERE a = ? AND b = ?");
+  CHECK(facts.kind == StatementKind::kOther);
+  CHECK(facts.writes);
+  CHECK(facts.fingerprint == One("SELEKT * FROM t WHERE a = 'other' AND b = 7").fingerprint);
+  CHECK(facts.fingerprint != One("SELEKT * FROM u WHERE a = 'other' AND b = 7").fingerprint);
+  CHECK(One("SELEKT t1.c2 FROM x").pattern == "SELEKT t1.c2 FROM x");
+  CHECK(One("SELEKT $tag$ 'a' $tag$, E'\\'', \"q'q\"").pattern == "SELEKT ?, E?, \"q'q\"");
+  CHECK(One("SELECT FROM WHERE").kind == StatementKind::kSelect);
+  CHECK(One("SELECT FROM WHERE").writes);
+}
+
+TEST_CASE("a text with a zero byte is not cut at it", "[event]") {
+  using namespace std::string_view_literals;
+  const StatementFacts facts = One("select 1\0 from t"sv);
+  CHECK_FALSE(facts.parsed);
+  CHECK(facts.pattern.find("from t") != std::string::npos);
+}
+
+TEST_CASE("a huge text is taken whole and its pattern is cut at a character", "[event]") {
+  std::string text = "INSERT INTO t VALUES ";
+  for (int i = 0; i < 60000; ++i) text += "(1,'x'),";
+  text += "(2,'y')";
+  const StatementFacts facts = One(text);
+  CHECK(facts.kind == StatementKind::kInsert);
+  CHECK(facts.writes);
+  CHECK(facts.pattern.size() < 20000);
+  std::string wide = "SELEKT ";
+  for (int i = 0; i < 20000; ++i) wide += "\"ä\",";
+  const std::string pattern = One(wide).pattern;
+  CHECK(pattern.ends_with("…"));
+  CHECK(pattern.size() < 20000);
+}
+
+TEST_CASE("no nesting, however deep, breaks the analysis", "[event]") {
+  const auto repeated = [](const char* piece, int times) {
+    std::string out;
+    for (int i = 0; i < times; ++i) out += piece;
+    return out;
+  };
+  for (const int depth : {100, 1000, 9000, 30000, 125000}) {
+    INFO(depth);
+    CHECK(One("SELECT 1" + repeated("+1", depth)).kind == StatementKind::kSelect);
+    CHECK(One("SELECT " + repeated("(", depth) + "1" + repeated(")", depth)).kind ==
+          StatementKind::kSelect);
+    CHECK(One("SELECT " + repeated("NOT ", depth / 2) + "true").kind == StatementKind::kSelect);
+    CHECK(One("SELECT " + repeated("- ", depth) + "a").kind == StatementKind::kSelect);
+    CHECK(One("SELECT a" + repeated("[1]", depth)).kind == StatementKind::kSelect);
+    CHECK(One("SELECT a" + repeated("::b", depth)).kind == StatementKind::kSelect);
+    CHECK(One("SELECT 1" + repeated(" UNION SELECT 1", depth / 4)).kind == StatementKind::kSelect);
+    CHECK(One("SELECT a WHERE a" + repeated(" AND a", depth / 2)).kind == StatementKind::kSelect);
+    CHECK(One("SELECT a WHERE a" + repeated("||a", depth)).kind == StatementKind::kSelect);
+  }
+}
+
+TEST_CASE("any bytes are analysed", "[event]") {
+  base::Random random(11);
+  const std::vector<std::string> pieces = {
+      "select ", "from t ", "where ", "'",        "\"", "$$", "$a$", "/*",
+      "*/",      "--",      "\n",     ";",        "(",  ")",  "1e",  "$1",
+      "E'",      "\\",      "\xff",   "\xe2\x82", "::", "[",  "]",   "update t set ",
+      "null",    "\t"};
+  for (int round = 0; round < 3000; ++round) {
+    std::string text;
+    for (uint64_t i = random.Below(12); i > 0; --i) text += pieces[random.Below(pieces.size())];
+    const auto all = AnalyzeQuery(text);
+    CHECK_FALSE(all.empty());
+    if (text.find('"') == std::string::npos) {  // A quoted name may hold a line break.
+      for (const StatementFacts& facts : all) {
+        CHECK(facts.pattern.find('\n') == std::string::npos);
+      }
+    }
+    CHECK(AnalyzeQuery(text).front().fingerprint == all.front().fingerprint);
+  }
+}
+
+TEST_CASE("a fingerprint is 16 hex digits", "[event]") {
+  CHECK(FingerprintText(0) == "0000000000000000");
+  CHECK(FingerprintText(0xf3a9) == "000000000000f3a9");
+  CHECK(FingerprintText(UINT64_MAX) == "ffffffffffffffff");
+}
+
+TEST_CASE("the cache answers as the analysis does, however small it is", "[event]") {
+  base::Random random(5);
+  FactsCache cache(3);
+  for (int round = 0; round < 500; ++round) {
+    const std::string text = "select a" + std::to_string(random.Below(8)) + " from t; select 2";
+    const auto fresh = AnalyzeQuery(text);
+    const auto& cached = cache.GetAll(text);
+    REQUIRE(cached.size() == fresh.size());
+    for (size_t i = 0; i < fresh.size(); ++i) CHECK(cached[i].pattern == fresh[i].pattern);
+  }
+}
+
+TEST_CASE("the cache forgets the least recently used text", "[event]") {
+  FactsCache cache(2);
+  const auto* a = &cache.GetAll("select 1");
+  cache.GetAll("select 1, 2");
+  CHECK(&cache.GetAll("select 1") == a);  // Still there, and now the most recent.
+  cache.GetAll("select 1, 2, 3");         // Pushes out the second.
+  CHECK(&cache.GetAll("select 1") == a);
+  CHECK(cache.GetAll("select 1, 2").size() == 1);
+}
+
+TEST_CASE("an ordinal past the end means the last statement", "[event]") {
+  if (!HasParser()) return;
+  FactsCache cache;
+  CHECK(cache.Get("begin; select 1", 0).kind == StatementKind::kBegin);
+  CHECK(cache.Get("begin; select 1", 1).kind == StatementKind::kSelect);
+  CHECK(cache.Get("begin; select 1", 7).kind == StatementKind::kSelect);
+}
+
+}  // namespace
+}  // namespace scry::event
+
+TEST_CASE("patterns of utility statements show no values", "[event]") {
+  using scry::event::AnalyzeQuery;
+  for (const char* text :
+       {"execute by_email('secret@example.com')", "notify orders, 'secret'",
+        "set application_name = 'secret'", "create role r password 'secret'",
+        "declare c cursor for select 1 where 'secret' = 'secret'", "copy t to '/secret'"}) {
+    INFO(text);
+    CHECK(AnalyzeQuery(text).front().pattern.find("secret") == std::string::npos);
+  }
+}

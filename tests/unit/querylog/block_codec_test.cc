@@ -1,0 +1,155 @@
+#include "querylog/block_codec.h"
+
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "querylog/format.h"
+#include "querylog/frame.h"
+#include "support/catch.h"
+#include "unit/querylog/events.h"
+
+namespace scry::querylog {
+namespace {
+
+using test::Dump;
+using test::Events;
+
+std::string Encode(const Events& events) {
+  BlockEncoder encoder;
+  for (const auto& event : events) encoder.Add(event);
+  CHECK(encoder.events() == events.size());
+  const size_t bound = encoder.raw_bytes();
+  std::string raw = encoder.Finish();
+  CHECK(raw.size() <= bound);
+  CHECK(encoder.empty());
+  return raw;
+}
+
+// What can be decoded, and whether that was all.
+std::pair<Events, bool> Decode(std::string raw, uint64_t count) {
+  Events events;
+  auto decoder = BlockDecoder::Open(std::move(raw), count);
+  if (!decoder.ok()) return {events, false};
+  for (;;) {
+    auto next = (*decoder)->Next();
+    if (!next.ok()) return {events, false};
+    if (!next->has_value()) return {events, true};
+    events.push_back(std::move(**next));
+  }
+}
+
+TEST_CASE("every field of random hostile events comes back from a block", "[querylog]") {
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    const Events events = test::RandomEvents(seed, 1 + seed % 60);
+    const auto [decoded, complete] = Decode(Encode(events), events.size());
+    INFO("seed " << seed);
+    REQUIRE(complete);
+    REQUIRE(Dump(decoded) == Dump(events));
+  }
+}
+
+TEST_CASE("an encoder that has finished a block starts the next one from nothing", "[querylog]") {
+  BlockEncoder encoder;
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    const Events events = test::RandomEvents(seed, 20);
+    for (const auto& event : events) encoder.Add(event);
+    const auto [decoded, complete] = Decode(encoder.Finish(), events.size());
+    REQUIRE(complete);
+    REQUIRE(Dump(decoded) == Dump(events));
+  }
+}
+
+TEST_CASE("a huge parameter and a huge text come back", "[querylog]") {
+  event::Exchange exchange;
+  const std::string huge(20 << 20, 'v');
+  exchange.messages.push_back({'d', "", huge, ""});
+  exchange.messages.push_back({'Q', huge + std::string(1, '\0'), "", ""});
+  event::Statement statement;
+  statement.text = huge;
+  statement.message = 1;
+  exchange.statements.push_back(statement);
+  const auto [decoded, complete] = Decode(Encode({exchange}), 1);
+  REQUIRE(complete);
+  REQUIRE(decoded.size() == 1);
+  CHECK(std::get<event::Exchange>(decoded[0]).messages == exchange.messages);
+  CHECK(std::get<event::Exchange>(decoded[0]).statements == exchange.statements);
+}
+
+TEST_CASE("a summary counts events per session and spans all moments", "[querylog]") {
+  BlockEncoder encoder;
+  encoder.Add(test::SmallExchange(7, 0, 500));
+  encoder.Add(test::SmallExchange(3, 0, 400));
+  encoder.Add(test::SmallExchange(7, 1, 600));
+  encoder.Add(event::Gap{event::SessionId::kNone, 900, 100, event::GapReason::kQueueFull, 1, 2});
+  const BlockSummary summary = encoder.Summary();
+  CHECK(summary.events == 4);
+  CHECK(summary.first_us == 100);
+  CHECK(summary.last_us == 900);
+  CHECK(summary.sessions == std::vector<std::pair<uint64_t, uint64_t>>{{0, 1}, {3, 1}, {7, 2}});
+}
+
+TEST_CASE("a prepared statement repeated costs at most 25 bytes an exchange, compressed",
+          "[querylog]") {
+  for (const bool distinct : {true, false}) {
+    const Events events = test::PreparedStream(20000, 8, distinct);
+    const std::string raw = Encode(events);
+    for (const int level : {1, 3}) {
+      const std::string stored = Compressor(level).Compress(raw);
+      const double bytes = static_cast<double>(stored.size()) / static_cast<double>(events.size());
+      INFO("prepared select, " << (distinct ? "all rows distinct" : "one row over and over")
+                               << ", zstd -" << level << ": " << bytes << " bytes an exchange, raw "
+                               << raw.size() / events.size());
+      CHECK(bytes <= 25.0);
+    }
+  }
+}
+
+// --- Error paths
+// -----------------------------------------------------------------------------------
+
+TEST_CASE("a block cut at any byte is refused, not misread", "[querylog]") {
+  const Events events = test::RandomEvents(4, 12);
+  const std::string raw = Encode(events);
+  for (size_t size = 0; size < raw.size(); ++size) {
+    const auto [decoded, complete] = Decode(raw.substr(0, size), events.size());
+    REQUIRE_FALSE(complete);
+  }
+}
+
+TEST_CASE("a wrong number of events is noticed", "[querylog]") {
+  const Events events = test::RandomEvents(5, 12);
+  const std::string raw = Encode(events);
+  CHECK_FALSE(Decode(raw, events.size() + 1).second);
+  CHECK_FALSE(Decode(raw, events.size() - 1).second);
+}
+
+TEST_CASE("a block with any byte changed ends in an error or in events, never elsewhere",
+          "[querylog]") {
+  const Events events = test::RandomEvents(6, 12);
+  const std::string raw = Encode(events);
+  base::Random random(6);
+  // A long text in the block is as good as a short one: some thousand places are enough.
+  for (size_t at = 0; at < raw.size(); at += 1 + raw.size() / 4000) {
+    std::string bad = raw;
+    bad[at] = static_cast<char>(bad[at] ^ static_cast<char>(1 + random.Below(255)));
+    const auto [decoded, complete] = Decode(std::move(bad), events.size());
+    REQUIRE(decoded.size() <= events.size());
+  }
+}
+
+TEST_CASE("a small block that would expand without limit is refused", "[querylog]") {
+  // One text of 1 MiB, used by 100 messages of one exchange: 100 MiB, over what one event may take.
+  event::Exchange exchange;
+  for (int i = 0; i < 100; ++i)
+    exchange.messages.push_back({'Q', std::string(1 << 20, 't'), "", ""});
+  CHECK(EventBytes(exchange) > kEventBytesMax);
+  BlockEncoder encoder;
+  encoder.Add(exchange);
+  const auto [decoded, complete] = Decode(encoder.Finish(), 1);
+  CHECK_FALSE(complete);
+  CHECK(decoded.empty());
+}
+
+}  // namespace
+}  // namespace scry::querylog

@@ -1,0 +1,50 @@
+#include "report/report.h"
+
+#include "support/catch.h"
+
+namespace scry::report {
+namespace {
+
+compare::Verdict VerdictWithValues() {
+  compare::Verdict verdict;
+  verdict.result = compare::VerdictResult::kRegressions;
+  verdict.sentence = "1 query returns something else";
+  verdict.statements = 10;
+  compare::Finding finding;
+  finding.type = compare::FindingClass::kDifferent;
+  finding.fingerprint = 0xabc;
+  finding.difference = compare::DifferenceKind::kRows;
+  finding.example.text = "select 'secret'";
+  finding.example.baseline_rows = 2;
+  finding.example.candidate_rows = 1;
+  verdict.findings.push_back(finding);
+  verdict.unjudged.push_back({1, "select $1", "too few", 3, 3, 0.1});
+  return verdict;
+}
+
+TEST_CASE("values enter a report only when asked for", "[report]") {
+  Report report;
+  FillVerdict(VerdictWithValues(), false, report);
+  CHECK(report.verdict == "regressions");
+  REQUIRE(report.findings.size() == 1);
+  CHECK(report.findings[0].example.empty());
+  CHECK(report.findings[0].fingerprint == "0000000000000abc");
+  CHECK(report.findings[0].difference == "rows");
+  CHECK(report.findings[0].rows_before == 2);
+  CHECK(report.not_judged.size() == 1);
+  Report open;
+  FillVerdict(VerdictWithValues(), true, open);
+  CHECK(open.findings[0].example == "select 'secret'");
+}
+
+TEST_CASE("notes of the verdict join those that are there", "[report]") {
+  Report report;
+  report.notes = {"first"};
+  compare::Verdict verdict;
+  verdict.notes = {"second"};
+  FillVerdict(verdict, false, report);
+  CHECK(report.notes == std::vector<std::string>{"first", "second"});
+}
+
+}  // namespace
+}  // namespace scry::report

@@ -1,0 +1,150 @@
+// Reports for the tests of report: one of each verdict, and the file comparison.
+#pragma once
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "report/report.h"
+
+namespace scry::report {
+
+// SCRY_REGENERATE_GOLDEN=1 writes the files anew; the change is then seen in version control.
+inline std::string Golden(const std::string& name, const std::string& actual) {
+  const std::string path = std::string(SCRY_GOLDEN_DIR) + "/report/" + name;
+  if (std::getenv("SCRY_REGENERATE_GOLDEN") != nullptr) {
+    std::ofstream(path, std::ios::binary) << actual;
+  }
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+inline Report Basics() {
+  Report report;
+  report.tool_version = "0.1.0";
+  report.created_us = 1'795'180'625'123'456;
+  report.shadow = "prod-db/ci-main";
+  report.captures = {{"captures/prod-db", 12, 4812, 1'795'094'225'000'000, 600'000'000, 1, 3}};
+  report.migration = {true, "alembic upgrade head", 0, 1'920'000, {}};
+  report.lanes = {{"baseline", "fork of prod-db/ci-main", "15.7", 412'000, 3'100'000},
+                  {"candidate", "fork of prod-db/ci-main", "15.7", 398'000, 9'700'000}};
+  report.tested.sessions = 12;
+  report.tested.sessions_excluded = 1;
+  report.tested.statements = 4790;
+  report.tested.compared = 4788;
+  report.tested.patterns = 41;
+  report.tested.unchanged = 34;
+  report.tested.fidelity = 0.9962;
+  report.tested.duration_us = 14'200'000;
+  return report;
+}
+
+inline Finding FindingOf(const std::string& type, const std::string& pattern) {
+  Finding finding;
+  finding.type = type;
+  finding.fingerprint = "00c0ffee00c0ffee";
+  finding.id = type + "-" + finding.fingerprint;
+  finding.pattern = pattern;
+  finding.calls = 312;
+  finding.affected = 312;
+  finding.gates = type == "broken" || type == "different" || type == "slower" || type == "new-slow";
+  return finding;
+}
+
+inline Finding Timed(Finding finding, double before_us, double after_us, double share) {
+  finding.has_latency = true;
+  finding.before = {before_us, before_us * 1.5, before_us * 2};
+  finding.after = {after_us, after_us * 1.2, after_us * 1.6};
+  finding.factor = after_us / before_us;
+  finding.share = share;
+  finding.p = 0.0001;
+  return finding;
+}
+
+inline Report Regressions() {
+  Report report = Basics();
+  report.verdict = "regressions";
+  report.sentence = "1 query breaks, 1 returns something else, 1 is slower, 1 is new and slow";
+  report.exit_status = 5;
+  Finding broken = FindingOf("broken", "SELECT id, email, legacy_name FROM users WHERE id = $1");
+  broken.reasons = {"fails in 312 of 312 calls: 42703 column \"legacy_name\" does not exist"};
+  broken.difference = "error";
+  broken.sqlstate = "42703";
+  broken.message = "column \"legacy_name\" does not exist";
+  Finding different = FindingOf("different",
+                                "SELECT o.* FROM orders o JOIN customers c ON c.id = o.customer_id "
+                                "WHERE c.region = $1 AND o.status = ANY($2) ORDER BY o.created_at");
+  different.reasons = {"18 rows returned instead of 20, in 31 of 40 calls"};
+  different.difference = "rows";
+  different.calls = 40;
+  different.affected = 31;
+  different.rows_before = 20;
+  different.rows_after = 18;
+  Finding slower = Timed(FindingOf("slower",
+                                   "SELECT * FROM orders WHERE customer_id = $1 AND "
+                                   "status = $2 ORDER BY created_at DESC LIMIT $3"),
+                         412, 38'200, 0.314);
+  slower.calls = 1204;
+  slower.factor_low = 80.1;
+  slower.factor_high = 101.4;
+  slower.confirmed = true;
+  slower.plan.sentence = "Seq Scan on orders reads 25,000 rows to keep 12 (36.9 ms)";
+  slower.plan.baseline = {
+      "Index Scan using orders_customer on orders  12 rows, 0.310 ms  "
+      "(customer_id = $1)"};
+  slower.plan.candidate = {
+      "Seq Scan on orders  12 rows, 36.9 ms, 24,988 removed  (customer_id = $1)"};
+  Finding small = Timed(FindingOf("slower", "UPDATE carts SET touched_at = now() WHERE id = $1"),
+                        800, 1'240, 0.004);
+  small.gates = false;
+  small.reasons = {"does not gate: 0.40 % of the time, under the share of 1 %"};
+  Finding fresh_slow =
+      Timed(FindingOf("new-slow", "SELECT id FROM orders WHERE channel = $1"), 900, 31'000, 0.05);
+  fresh_slow.reasons = {"takes 34.4 times as long as when it was captured",
+                        "cannot run before the change: 42703 column \"channel\" does not exist"};
+  Finding warning = FindingOf("warning", "SELECT total FROM invoices WHERE id = $1");
+  warning.reasons = {"column total has another type, in 312 of 312 calls"};
+  warning.difference = "columns changed";
+  Finding faster =
+      Timed(FindingOf("faster", "SELECT count(*) FROM events WHERE day = $1"), 5'000, 700, 0.02);
+  report.findings = {broken, different, slower, fresh_slow, small, warning, faster};
+  report.not_judged = {
+      {"0000000000000001", "SELECT * FROM nightly_totals WHERE day = $1",
+       "too few calls to judge speed: 3 of 15; 5.10 ms before, 20.0 s after", 3, 3, 0.08},
+      {"0000000000000002", "VACUUM audit",
+       "fails with 42501 on both lanes, though it ran when "
+       "captured",
+       2, 0, 0.001}};
+  report.notes = {"SELECT * FROM users WHERE id = $1 also returns column created_by",
+                  "31 statements not weighed: a clock, a sequence or a random number makes values "
+                  "differ"};
+  report.next_steps = {{"see both plans of every slower query",
+                        "scry report show --plans reports/ci-main/report.json"},
+                       {"look around in the candidate", "scry shadow url prod-db/ci-main"}};
+  return report;
+}
+
+inline Report Safe() {
+  Report report = Basics();
+  report.verdict = "safe";
+  report.sentence =
+      "4,788 statements of 41 patterns compared: none breaks, returns something else or is slower";
+  report.tested.unchanged = 41;
+  report.tested.sessions_excluded = 0;
+  report.captures[0].gaps = 0;
+  return report;
+}
+
+inline Report MigrationFailed() {
+  Report report = Basics();
+  report.migration.exit_status = 1;
+  report.migration.output = {"INFO  Running upgrade 3f2a -> 9b1c",
+                             "psycopg2.errors.UndefinedTable: relation \"ordes\" does not exist"};
+  report.tested = {};
+  report.exit_status = 7;
+  FillMigrationFailed(report);
+  return report;
+}
+
+}  // namespace scry::report
