@@ -73,7 +73,7 @@ void PatternTable::Put(const StatementPair& pair, const event::StatementFacts& f
   const bool compared = !pair.lanes.empty() && IsCompared(pair, difference);
   totals_.compared += compared ? 1U : 0U;
   const bool judges = JudgesFidelity(pair, difference);
-  const bool matches = judges && MatchesCapture(pair.captured, pair.lanes[0].outcome, facts);
+  const bool matches = judges && MatchesCapture(pair, facts);
   totals_.fidelity_judged += judges ? 1U : 0U;
   totals_.fidelity_matched += matches ? 1U : 0U;
 

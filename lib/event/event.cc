@@ -17,7 +17,7 @@ size_t Weight(const Exchange& exchange) {
   for (const auto& message : exchange.messages) weight += sizeof(message) + message.size();
   for (const auto& statement : exchange.statements) {
     weight += sizeof(statement) + statement.text.size() + statement.outcome.row_description.size() +
-              statement.outcome.message.size();
+              statement.outcome.message.size() + statement.outcome.values.size();
   }
   return weight;
 }

@@ -69,11 +69,17 @@ struct Outcome {
   std::string row_description;    // Payload of RowDescription, if one came for this statement.
   std::string sqlstate;           // Of ErrorResponse.
   std::string message;            // Its primary message.
-  Micros elapsed_us = 0;          // From the end of the statement before (or the forwarding of the
-                                  // exchange) to this one's end. The last statement's end is the
-                                  // exchange's: commit work is part of it.
+  // The rows themselves, as a RowList, where later statements may carry values that this one made:
+  // of INSERT, UPDATE, DELETE and MERGE with RETURNING, and of one short row of one value (nextval,
+  // lastval). Empty: not kept, or too large.
+  std::string values;
+  Micros elapsed_us = 0;  // From the end of the statement before (or the forwarding of the
+                          // exchange) to this one's end. The last statement's end is the
+                          // exchange's: commit work is part of it.
   friend bool operator==(const Outcome&, const Outcome&) = default;
 };
+
+// A RowList is rows one behind the other: a 4-byte big-endian size and a DataRow payload each.
 
 // One SQL command inside an exchange, in the order of execution.
 struct Statement {

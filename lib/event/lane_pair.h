@@ -29,6 +29,8 @@ struct LaneOutcome {
   // another order. NULL and the empty string differ. Empty unless cells_complete.
   std::vector<uint64_t> cells;
   bool cells_complete = false;     // False: more values than the limit; only the digests tell.
+  std::string rows;                // A RowList (event.h), from the first row on, up to the limit.
+  bool rows_complete = false;      // It holds all of them.
   uint8_t transaction_status = 0;  // After the exchange: 'I', 'T', 'E'; 0: connection lost.
 };
 

@@ -61,7 +61,8 @@ AnswerReader::Prepared::Prepared(std::string text_in, uint64_t* total_in)
 }
 AnswerReader::Prepared::~Prepared() { *total -= text.size(); }
 
-AnswerReader::AnswerReader(AnswerOptions options) : options_(options), cells_(options.cells_max) {}
+AnswerReader::AnswerReader(AnswerOptions options)
+    : options_(options), cells_(options.cells_max), kept_(options.row_bytes_kept) {}
 
 // --- Questions.
 
@@ -167,7 +168,10 @@ void AnswerReader::OnBackend(uint8_t type, base::Bytes payload, Micros now_us) {
     ++rows_;
     row_bytes_ += payload.size();
     digest_.Add(payload);
-    if (options_.cells_max > 0 && type == backend::kDataRow) cells_.AddRow(payload);
+    if (type == backend::kDataRow) {
+      if (options_.cells_max > 0) cells_.AddRow(payload);
+      if (options_.row_bytes_kept > 0) kept_.Add(payload);
+    }
     return;
   }
   OnAnswer(type, payload, now_us);
@@ -182,6 +186,7 @@ void AnswerReader::OnBackendPiece(uint8_t type, uint32_t payload_length, uint32_
       if (!AcceptRow(type == backend::kCopyData)) return;
       digest_.Begin();
       cells_.GiveUp();
+      kept_.GiveUp();
     }
     digest_.Piece(piece);
     if (!last) return;
@@ -356,6 +361,7 @@ void AnswerReader::OnCopyResponse(uint8_t type) {
   open_ = true;
   mode_ = type == backend::kCopyInResponse ? Mode::kCopyIn : Mode::kCopyOut;
   cells_.GiveUp();
+  kept_.GiveUp();
 }
 
 void AnswerReader::OnCommandEnd(uint8_t type, base::Bytes payload, Micros now_us) {
@@ -398,6 +404,7 @@ void AnswerReader::OnFunctionResult(base::Bytes payload, Micros now_us) {
   row_bytes_ = payload.size();
   digest_.Add(payload);
   cells_.GiveUp();
+  kept_.GiveUp();
   EndStatement(OutcomeStatus::kDone, {}, now_us);
   ++ordinal_;
 }
@@ -704,7 +711,11 @@ void AnswerReader::EndStatement(OutcomeStatus status, std::string_view tag, Micr
       outcome.message = failure_->message;
     }
     std::vector<event::Column> columns;
-    if (options_.cells_max > 0) columns = ColumnsOf(asked);
+    if (options_.cells_max > 0) {
+      columns = ColumnsOf(asked);
+    } else {
+      outcome.values = TakeValues(tag);
+    }
     outcome.row_description = execute ? TakeDescription(asked) : std::move(description_);
     Append(std::move(statement), std::move(columns), true);
   }
@@ -713,6 +724,20 @@ void AnswerReader::EndStatement(OutcomeStatus status, std::string_view tag, Micr
   description_.clear();
   digest_.Clear();
   cells_.Clear();
+  kept_.Clear();
+}
+
+// See event::Outcome::values.
+std::string AnswerReader::TakeValues(std::string_view tag) {
+  constexpr size_t kShortRow = 128;
+  if (!kept_.complete() || rows_ == 0) return {};
+  const bool changes = tag.starts_with("INSERT ") || tag.starts_with("UPDATE ") ||
+                       tag.starts_with("DELETE ") || tag.starts_with("MERGE ");
+  if (changes) return kept_.Take();
+  if (rows_ != 1 || kept_.size_bytes() > kShortRow) return {};
+  std::string row = kept_.Take();
+  constexpr std::string_view kOneValue("\0\1", 2);
+  return row.size() > 6 && row.substr(4, 2) == kOneValue ? row : std::string();
 }
 
 void AnswerReader::Append(event::Statement statement, std::vector<event::Column> columns,
@@ -733,6 +758,8 @@ void AnswerReader::Append(event::Statement statement, std::vector<event::Column>
     lane.columns = std::move(columns);
     lane.cells_complete = cells_.complete();
     lane.cells = cells_.Take();
+    lane.rows_complete = kept_.complete();
+    lane.rows = kept_.Take();
     answers_.lanes.push_back(std::move(lane));
   }
   answers_.statements.push_back(std::move(statement));
@@ -777,6 +804,7 @@ Answers AnswerReader::Take() {
   description_.clear();
   digest_.Clear();
   cells_.Clear();
+  kept_.Clear();
   ++serial_;
   return taken;
 }

@@ -29,6 +29,9 @@ using base::Micros;
 struct AnswerOptions {
   // Values hashed per statement. Over 0, Answers::lanes is filled, with columns and cells.
   uint64_t cells_max = 0;
+  // Of a statement's rows, kept as they came: in LaneOutcome::rows, and without lanes in
+  // Outcome::values, as far as its comment says.
+  uint64_t row_bytes_kept = 0;
   uint32_t statements_max = 65536;            // Per exchange.
   uint64_t text_bytes_max = 16u << 20;        // Of all statements of an exchange.
   uint32_t registered_max = 65536;            // Prepared statements, and portals.
@@ -168,6 +171,7 @@ class AnswerReader {
 
   Micros Lap(Micros now_us);
   void EndStatement(event::OutcomeStatus status, std::string_view tag, Micros now_us);
+  std::string TakeValues(std::string_view tag);
   void Append(event::Statement statement, std::vector<event::Column> columns, bool ran);
   void Complete(uint8_t status, size_t messages, Micros now_us);
 
@@ -207,6 +211,7 @@ class AnswerReader {
   std::string description_;
   RowDigest digest_;
   CellHashes cells_;
+  KeptRows kept_;
 
   std::string pieces_;  // A message in pieces that is no row.
 };

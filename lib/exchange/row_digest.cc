@@ -70,4 +70,18 @@ void CellHashes::Clear() {
   cells_.clear();
 }
 
+void KeptRows::Add(base::Bytes data_row) {
+  if (!complete_) return;
+  constexpr size_t kSizeBytes = 4;
+  if (rows_.size() + kSizeBytes + data_row.size() > bytes_max_) return GiveUp();
+  const auto size = static_cast<uint32_t>(data_row.size());
+  for (const int shift : {24, 16, 8, 0}) rows_.push_back(static_cast<char>(size >> shift));
+  rows_.append(base::AsText(data_row));
+}
+
+void KeptRows::Clear() {
+  complete_ = true;
+  rows_.clear();
+}
+
 }  // namespace scry::exchange

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -58,6 +60,25 @@ class CellHashes {
   uint64_t cells_max_;
   bool complete_ = true;
   std::vector<uint64_t> cells_;
+};
+
+// Rows as they came, up to a limit: a RowList (event.h).
+class KeptRows {
+ public:
+  explicit KeptRows(uint64_t bytes_max = 0) : bytes_max_(bytes_max) {}
+
+  void Add(base::Bytes data_row);
+  void GiveUp() { complete_ = false; }
+  void Clear();
+
+  bool complete() const { return complete_; }
+  size_t size_bytes() const { return rows_.size(); }
+  std::string Take() { return std::exchange(rows_, std::string()); }
+
+ private:
+  uint64_t bytes_max_;
+  bool complete_ = true;
+  std::string rows_;
 };
 
 }  // namespace scry::exchange

@@ -21,9 +21,10 @@ bool IsCopyMessage(uint8_t type) {
          type == wire::frontend::kCopyFail;
 }
 
-exchange::AnswerOptions Options(size_t cells_max) {
+exchange::AnswerOptions AnswerOptionsOf(const ReplayOptions& replay) {
   exchange::AnswerOptions options;
-  options.cells_max = cells_max;
+  options.cells_max = replay.cells_max;
+  options.row_bytes_kept = replay.row_bytes_kept;
   return options;
 }
 
@@ -51,8 +52,8 @@ class LaneConnection::Frames final : public wire::FrameSink {
   const base::Micros now_us_;
 };
 
-LaneConnection::LaneConnection(os::Poller& poller, uint64_t token, size_t cells_max)
-    : poller_(poller), token_(token), answers_(Options(cells_max)) {}
+LaneConnection::LaneConnection(os::Poller& poller, uint64_t token, const ReplayOptions& options)
+    : poller_(poller), token_(token), answers_(AnswerOptionsOf(options)) {}
 
 LaneConnection::~LaneConnection() { Close(); }
 

@@ -16,6 +16,7 @@
 #include "exchange/answer_reader.h"
 #include "os/poller.h"
 #include "pg/connection.h"
+#include "replay/options.h"
 #include "wire/frame.h"
 
 namespace scry::replay {
@@ -25,7 +26,7 @@ class LaneConnection {
   enum class State : uint8_t { kConnecting, kIdle, kRunning, kDead };
 
   // `poller` outlives the connection and gives `token` back.
-  LaneConnection(os::Poller& poller, uint64_t token, size_t cells_max);
+  LaneConnection(os::Poller& poller, uint64_t token, const ReplayOptions& options);
   LaneConnection(const LaneConnection&) = delete;
   LaneConnection& operator=(const LaneConnection&) = delete;
   ~LaneConnection();

@@ -12,8 +12,18 @@ namespace scry::replay {
 
 using base::Micros;
 
+// What keeps exchanges of different sessions in order.
+enum class SyncMode : uint8_t {
+  kCommit,  // An exchange waits for what it had seen when captured, and for locks as then.
+  kTime,    // Only the clock: each starts when it did, scaled by `speed`.
+  kNone,    // Only the order inside each session.
+};
+
 struct ReplayOptions {
   double speed = 0;  // 1: as captured, 2: twice as fast; 0: as fast as order allows.
+  // The same for the start of sessions; below 0: like `speed`.
+  double connect_speed = -1;
+  SyncMode sync = SyncMode::kCommit;
   // A lane that has not answered for so long no longer holds up the next lane, nor (a reader)
   // commits.
   Micros hold_up_us = 50 * 1000;
@@ -23,6 +33,7 @@ struct ReplayOptions {
   Micros stuck_us = 60 * 1000 * 1000;
   size_t window_bytes = 64 * 1024 * 1024;  // Exchanges read ahead.
   size_t cells_max = 32 * 1024;            // Values hashed one by one per statement and lane.
+  size_t row_bytes_kept = 64 * 1024;       // Rows kept whole per statement and lane.
   uint64_t warm_up_calls = 1;              // First runs of a pattern that do not count for latency.
 };
 

@@ -65,8 +65,8 @@ void SessionPlayer::Connect(const std::vector<pg::ConnInfo>& lanes, base::Micros
   Become(State::kConnecting);
   since_us_ = now_us;
   for (size_t lane = 0; lane < lanes.size(); ++lane) {
-    lanes_.push_back(std::make_unique<LaneConnection>(shared_.poller, first_token_ + lane,
-                                                      shared_.options.cells_max));
+    lanes_.push_back(
+        std::make_unique<LaneConnection>(shared_.poller, first_token_ + lane, shared_.options));
     const pg::StartupPlan plan = pg::PlanStartup(lanes[lane], start_.parameters);
     const base::Status status = lanes_[lane]->Start(plan.info);
     if (!status.ok()) {
