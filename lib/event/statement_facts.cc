@@ -10,6 +10,8 @@
 #include <optional>
 #include <utility>
 
+#include "event/parse_tree.h"
+
 #ifdef SCRY_HAVE_PG_QUERY
 #include <pg_query.h>
 #endif
@@ -18,16 +20,12 @@ namespace scry::event {
 namespace {
 
 using nlohmann::json;
+using tree::ColumnName;
+using tree::kDepthMax;
+using tree::LastString;
+using tree::Text;
 
-// A parse tree as JSON is some 100 times its text: longer texts (bulk INSERT ... VALUES) take the
-// textual way, which needs no tree.
-constexpr size_t kParseTextMax = 64 * 1024;
 constexpr size_t kPatternMax = 16 * 1024;
-constexpr int kTreeDepthMax = 512;
-// "1+1+1..." nests one level to each operator, at two brackets of JSON. Copies of JSON values and
-// libpg_query's normalisation recurse without a limit: 20,000 levels overflow 8 MB of stack.
-constexpr int kJsonDepthMax = 2000;
-
 bool IsWordByte(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$' ||
          static_cast<unsigned char>(c) >= 0x80;
@@ -204,26 +202,6 @@ StatementFacts FactsOfText(std::string_view text) {
 
 #ifdef SCRY_HAVE_PG_QUERY
 
-// "String": {"sval": ..} since 15, {"str": ..} before.
-std::string StringOf(const json& node) {
-  const auto string = node.find("String");
-  if (string == node.end()) return {};
-  for (const char* key : {"sval", "str"}) {
-    const auto value = string->find(key);
-    if (value != string->end() && value->is_string()) return value->get<std::string>();
-  }
-  return {};
-}
-
-std::string LastString(const json& list) {
-  return list.is_array() && !list.empty() ? StringOf(list.back()) : std::string();
-}
-
-std::string Text(const json& node, const char* key) {
-  const auto value = node.find(key);
-  return value != node.end() && value->is_string() ? value->get<std::string>() : std::string();
-}
-
 // Gathers what stands anywhere in a statement's tree.
 class TreeWalk {
  public:
@@ -231,7 +209,7 @@ class TreeWalk {
 
   // False: too deep to be walked whole.
   bool Walk(const json& node, int depth = 0) {
-    if (depth > kTreeDepthMax) return false;
+    if (depth > kDepthMax) return false;
     if (node.is_object()) {
       for (const auto& [key, value] : node.items()) {
         Visit(key, value);
@@ -285,11 +263,6 @@ class TreeWalk {
 void SortUnique(std::vector<std::string>& names) {
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
-}
-
-std::string ColumnName(const json& node) {
-  const auto column = node.find("ColumnRef");
-  return column == node.end() ? std::string() : LastString(column->value("fields", json::array()));
 }
 
 // An alias that hides another column under the sort key's name: the key is then not what is shown.
@@ -438,40 +411,9 @@ std::optional<StatementFacts> FactsOfTree(const std::string& text, const json& s
   return facts;
 }
 
-bool NestsTooDeep(const char* text) {
-  int depth = 0;
-  bool quoted = false;
-  for (; *text != '\0'; ++text) {
-    if (quoted) {
-      if (*text == '\\' && text[1] != '\0') {
-        ++text;
-      } else if (*text == '"') {
-        quoted = false;
-      }
-      continue;
-    }
-    quoted = *text == '"';
-    if (*text == '{' || *text == '[') ++depth;
-    if (*text == '}' || *text == ']') --depth;
-    if (depth > kJsonDepthMax) return true;
-  }
-  return false;
-}
-
-std::optional<json> ParseTree(const std::string& text) {
-  PgQueryParseResult result = pg_query_parse(text.c_str());
-  std::optional<json> tree;
-  if (result.error == nullptr && result.parse_tree != nullptr && !NestsTooDeep(result.parse_tree)) {
-    json parsed = json::parse(result.parse_tree, nullptr, false);
-    if (!parsed.is_discarded()) tree = std::move(parsed);
-  }
-  pg_query_free_parse_result(result);
-  return tree;
-}
-
 std::vector<StatementFacts> AnalyzeParsed(const std::string& text) {
   std::vector<StatementFacts> all;
-  const std::optional<json> tree = ParseTree(text);
+  const std::optional<json> tree = tree::Parse(text);
   if (!tree) return all;
   for (const json& raw : tree->value("stmts", json::array())) {
     const size_t from = std::min(raw.value("stmt_location", size_t{0}), text.size());
@@ -491,11 +433,8 @@ std::string FingerprintText(uint64_t fingerprint) { return fmt::format("{:016x}"
 
 std::vector<StatementFacts> AnalyzeQuery(std::string_view text) {
 #ifdef SCRY_HAVE_PG_QUERY
-  // The parser reads C strings: text with a zero byte is not what the server saw either.
-  if (text.size() <= kParseTextMax && text.find('\0') == std::string_view::npos) {
-    std::vector<StatementFacts> all = AnalyzeParsed(std::string(text));
-    if (!all.empty()) return all;
-  }
+  std::vector<StatementFacts> parsed = AnalyzeParsed(std::string(text));
+  if (!parsed.empty()) return parsed;
 #endif
   std::vector<StatementFacts> all;
   all.push_back(FactsOfText(text));

@@ -1,0 +1,30 @@
+// The parse tree of libpg_query, as JSON: what statement_facts and value_sites read their answers
+// from. Internal to lib/event. Pure. Without libpg_query no text parses.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+namespace scry::event::tree {
+
+// Walks of a tree give up below this depth: text can nest as deep as its writer likes.
+constexpr int kDepthMax = 512;
+
+// The whole tree of a query string: {"stmts": [..]}. Nothing for text that does not parse, that is
+// too long or that nests too deep.
+std::optional<nlohmann::json> Parse(const std::string& text);
+
+// The member `key` of an object, or nullptr.
+const nlohmann::json* Find(const nlohmann::json& node, const char* key);
+// The elements of a list member; an empty list if there is none.
+const nlohmann::json& List(const nlohmann::json& node, const char* key);
+// A string member; empty if there is none.
+std::string Text(const nlohmann::json& node, const char* key);
+// The value of a String node.
+std::string StringOf(const nlohmann::json& node);
+std::string LastString(const nlohmann::json& list);
+// "b" of the ColumnRef a.b; empty for any other node.
+std::string ColumnName(const nlohmann::json& node);
+
+}  // namespace scry::event::tree
