@@ -4,60 +4,48 @@
 
 namespace scry::replay {
 
-void Agenda::Put(uint64_t session, const CommitOrder::Ticket& ticket, base::Micros due_us) {
-  if (due_us > 0) {
+void Agenda::Put(uint64_t session, CommitOrder::Ticket ticket, base::Micros due_us,
+                 base::Micros now_us) {
+  if (due_us > now_us) {
     due_.emplace(std::pair(due_us, session), ticket);
   } else {
-    File(session, ticket);
+    File(session, ticket, now_us, now_us);
   }
 }
 
-void Agenda::File(uint64_t session, const CommitOrder::Ticket& ticket) {
-  switch (ticket.order_class) {
-    case OrderClass::kFree:
-      free_.push_back(session);
-      break;
-    case OrderClass::kReader:
-      readers_.emplace(std::pair(ticket.epoch, session), ticket);
-      break;
-    case OrderClass::kWriter:
-    case OrderClass::kCommit:
-      writers_.emplace(ticket.writer, std::pair(session, ticket));
-      break;
+void Agenda::File(uint64_t session, CommitOrder::Ticket ticket, base::Micros since_us,
+                  base::Micros now_us) {
+  if (order_.MayStart(ticket)) {
+    free_.push_back({session, since_us, now_us});
+  } else {
+    waiting_.emplace(ticket, Turn{session, since_us, 0});
   }
 }
 
-std::optional<uint64_t> Agenda::Take(base::Micros now_us) {
+std::optional<Agenda::Turn> Agenda::Take(base::Micros now_us) {
   while (!due_.empty() && due_.begin()->first.first <= now_us) {
     const auto first = due_.begin();
-    File(first->first.second, first->second);
+    // While it was due and nobody looked, this program was late, not the order.
+    File(first->first.second, first->second, now_us, first->first.first);
     due_.erase(first);
   }
-  if (!free_.empty()) {
-    const uint64_t session = free_.front();
-    free_.pop_front();
-    return session;
+  for (const CommitOrder::Ticket ticket : order_.TakeFreed()) {
+    const auto waiting = waiting_.find(ticket);
+    if (waiting == waiting_.end()) continue;  // Its session is not there yet.
+    waiting->second.freed_us = now_us;
+    free_.push_back(waiting->second);
+    waiting_.erase(waiting);
   }
-  // Among writers the first in place, among readers the first in epoch: if it may not start, none
-  // may.
-  if (!writers_.empty() && order_.MayStart(writers_.begin()->second.second)) {
-    const uint64_t session = writers_.begin()->second.first;
-    writers_.erase(writers_.begin());
-    return session;
-  }
-  if (!readers_.empty() && order_.MayStart(readers_.begin()->second)) {
-    const uint64_t session = readers_.begin()->first.second;
-    readers_.erase(readers_.begin());
-    return session;
-  }
-  return std::nullopt;
+  if (free_.empty()) return std::nullopt;
+  const Turn turn = free_.front();
+  free_.pop_front();
+  return turn;
 }
 
-void Agenda::Remove(uint64_t session, const CommitOrder::Ticket& ticket, base::Micros due_us) {
-  if (due_us > 0) due_.erase(std::pair(due_us, session));
-  free_.erase(std::remove(free_.begin(), free_.end(), session), free_.end());
-  if (ticket.order_class == OrderClass::kReader) readers_.erase(std::pair(ticket.epoch, session));
-  if (ticket.writer != 0) writers_.erase(ticket.writer);
+void Agenda::Remove(uint64_t session, CommitOrder::Ticket ticket) {
+  std::erase_if(due_, [&](const auto& due) { return due.first.second == session; });
+  std::erase_if(free_, [&](const Turn& turn) { return turn.session == session; });
+  waiting_.erase(ticket);
 }
 
 std::optional<base::Micros> Agenda::next_due_us() const {

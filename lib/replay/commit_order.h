@@ -1,52 +1,96 @@
 // Keeps an order between exchanges of different sessions that gives every lane the same results.
 // Pure: told what is admitted and what is done, it answers what may start. One thread.
 //
-// Exchanges are admitted in the order in which the capture saw them complete. That order is the
-// clock:
-//   * a writer waits for every writer before it;
-//   * a reader waits for every commit before it, which covers the commits it had seen when
-//   captured;
-//   * a commit waits for every writer and every reader before it;
-//   * anything else (BEGIN, SAVEPOINT, a rollback of reads) waits for nothing.
-// A writer that had to wait for a lock in the capture completed after the holder's commit, so in
-// this order it finds the lock free: replay takes locks in the captured order and does not deadlock
-// where the capture did not. Overlapping pairs, which the capture leaves open, get the same order
-// on all lanes; otherwise lanes would differ by chance. The price is that writers run one at a
-// time.
+// Exchanges are admitted in the order of the capture (see ReadingOrder). Y, admitted later, waits
+// for X to be done
+//   * if Y reads, locks or changes what X made visible or let go (X ended a transaction): the
+//     commits that Y had seen when captured;
+//   * if X reads what Y makes visible: X had not seen it;
+//   * if both lock or change the same rows, or could not both insert there: locks are taken in the
+//     captured order, so replay does not deadlock where the capture did not.
+// Only what overlaps counts: the same key, or any key against the whole relation, or anything
+// against what is not known. Overlapping pairs that the capture leaves open get the same order on
+// all lanes; otherwise lanes would differ by chance.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <map>
-#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "replay/footprint.h"
 
 namespace scry::replay {
 
-enum class OrderClass : uint8_t { kFree, kReader, kWriter, kCommit };
-
 class CommitOrder {
  public:
-  struct Ticket {
-    OrderClass order_class = OrderClass::kFree;
-    uint64_t writer = 0;  // Place among writers and commits, from 1.
-    uint64_t epoch = 0;   // Commits admitted before.
-    bool done = false;
-  };
+  // Of one exchange; from 1 in the order of admission. 0: waits for nothing, holds up nobody.
+  using Ticket = uint64_t;
 
-  Ticket Admit(OrderClass order_class);
-  bool MayStart(const Ticket& ticket) const;
+  // An empty footprint gets ticket 0.
+  Ticket Admit(const Footprint& footprint);
+  bool MayStart(Ticket ticket) const;
   // The exchange ended, or no longer holds others back (it runs on all lanes, or a stall was
   // broken). Counts once.
-  void Done(Ticket& ticket);
+  void Done(Ticket ticket);
+  // Tickets that may start since the last call.
+  std::vector<Ticket> TakeFreed();
+
+  size_t open() const { return nodes_.size(); }  // Admitted and not done.
+  // For tests and for bounding memory: entries held for objects and keys.
+  size_t entries() const;
 
  private:
-  uint64_t writers_admitted_ = 0;
-  uint64_t commits_admitted_ = 0;
-  // All writers up to here are done; those beyond, done out of order, stand in writers_ahead_.
-  uint64_t writers_done_ = 0;
-  std::set<uint64_t> writers_ahead_;
-  uint64_t commits_done_ = 0;
-  std::set<uint64_t> commits_ahead_;
-  std::map<uint64_t, uint64_t> readers_open_;  // Epoch to readers not done.
+  struct Node {
+    uint32_t waits = 0;  // For so many others.
+    std::vector<Ticket> dependents;
+  };
+  // Where an access is filed: by mode while its statement runs, and again by mode when its
+  // transaction ends.
+  static constexpr size_t kSlots = 2 * kModes;
+  using SlotMask = uint32_t;
+  static constexpr SlotMask Touch(Mode mode) { return SlotMask{1} << static_cast<size_t>(mode); }
+  static constexpr SlotMask Release(Mode mode) {
+    return SlotMask{1} << (kModes + static_cast<size_t>(mode));
+  }
+  struct Waits {
+    SlotMask below = 0;  // Of whatever lies in the object, and of what holds it as a whole.
+    SlotMask whole = 0;  // Only of what touched the object (or what holds it) as a whole.
+  };
+  struct Trace {
+    struct Slot {
+      std::vector<Ticket> tickets;
+      size_t swept = 0;  // Its size after the last sweep.
+    };
+    std::array<Slot, kSlots> slots;
+    bool Empty() const;
+  };
+  struct Level {
+    Trace all;    // By anything in it.
+    Trace whole;  // By accesses to it as a whole.
+  };
+  struct Object {
+    Level level;
+    std::unordered_map<uint64_t, Trace> keys;
+    size_t keys_swept = 0;
+  };
+
+  static Waits WaitsOf(const Access& access, bool releases);
+  void File(Ticket ticket, const Access& access, bool releases);
+  void WaitFor(Ticket ticket, Trace& trace, SlotMask slots);
+  void WaitFor(Ticket ticket, Ticket earlier);
+  void Put(Ticket ticket, Trace& trace, size_t slot);
+  void Sweep(Trace::Slot& slot);
+  void SweepKeys(Object& object);
+  void Forget(Level& level, Mode mode);
+
+  std::unordered_map<Ticket, Node> nodes_;
+  Ticket last_ = 0;
+  Ticket barrier_ = 0;  // The last one admitted.
+  Level everything_;
+  std::unordered_map<ObjectId, Object> objects_;
+  std::vector<Ticket> freed_;
 };
 
 }  // namespace scry::replay

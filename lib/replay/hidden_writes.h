@@ -1,11 +1,20 @@
-// Asks a lane what makes reading text write: see HiddenWrites. Called once per replay. Blocks.
+// Asks a lane what makes reading text write. Called once per replay. Blocks.
 #pragma once
+
+#include <set>
+#include <string>
 
 #include "base/result.h"
 #include "pg/admin.h"
-#include "replay/exchange_class.h"
 
 namespace scry::replay {
+
+// What makes a SELECT write, lock or draw from a sequence without its text saying so.
+struct HiddenWrites {
+  std::set<std::string> functions;  // Volatile ones: lower case, no schema.
+  std::set<std::string> relations;  // Views and tables with policies that use such; no schema.
+  std::set<std::string> operators;  // "<=>": those whose function is volatile.
+};
 
 base::Result<HiddenWrites> FindHiddenWrites(pg::AdminSession& lane);
 

@@ -1,5 +1,7 @@
 #include "replay/options.h"
 
+#include <algorithm>
+
 namespace scry::replay {
 
 void ReplayStats::Add(const ReplayStats& other) {
@@ -9,11 +11,15 @@ void ReplayStats::Add(const ReplayStats& other) {
   exchanges += other.exchanges;
   exchanges_excluded += other.exchanges_excluded;
   statements += other.statements;
+  races_withdrawn += other.races_withdrawn;
   held_up += other.held_up;
   stalls_broken += other.stalls_broken;
   cancelled += other.cancelled;
   gaps += other.gaps;
   gap_exchanges += other.gap_exchanges;
+  order_wait_us += other.order_wait_us;
+  tool_wait_us += other.tool_wait_us;
+  lag_us_max = std::max(lag_us_max, other.lag_us_max);
   duration_us += other.duration_us;
 }
 

@@ -44,11 +44,19 @@ struct ReplayStats {
   uint64_t exchanges = 0;
   uint64_t exchanges_excluded = 0;  // Of excluded sessions, or after a connection was lost.
   uint64_t statements = 0;          // Run on every lane.
-  uint64_t held_up = 0;             // Exchanges in which lanes ran at the same time.
-  uint64_t stalls_broken = 0;       // Order edges released.
-  uint64_t cancelled = 0;           // Exchanges that had to be cancelled.
-  uint64_t gaps = 0;                // Gap events in the capture.
+  uint64_t races_withdrawn = 0;  // Exchanges that had lost a race when captured: see lost_race.h.
+  uint64_t held_up = 0;          // Exchanges in which lanes ran at the same time.
+  uint64_t stalls_broken = 0;    // Order edges released.
+  uint64_t cancelled = 0;        // Exchanges that had to be cancelled.
+  uint64_t gaps = 0;             // Gap events in the capture.
   uint64_t gap_exchanges = 0;
+  // Exchanges that had to wait though their session was ready and it was time: for the order, and
+  // for this program. Sums.
+  Micros order_wait_us = 0;
+  Micros tool_wait_us = 0;
+  // Paced replay: how far behind its time an exchange was started, at most. What is neither the
+  // order's nor the tool's doing is the servers'.
+  Micros lag_us_max = 0;
   Micros duration_us = 0;
 
   // Of replays one after the other.

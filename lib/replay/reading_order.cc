@@ -7,9 +7,10 @@
 namespace scry::replay {
 namespace {
 
-// A COMMIT is looked for so long after it was sent; one that took longer is put in its place by the
-// watchdog.
-constexpr base::Micros kCommitSpanUs = 200 * 1000;
+// What counts from when it was sent is looked for so long after that, as far as memory allows. A
+// COMMIT that took longer is put in its place by the watchdog; a longer report sees more commits
+// than it did.
+constexpr base::Micros kSpanUs = 5 * 1000 * 1000;
 // Stamps of a damaged capture must not overflow sums.
 constexpr base::Micros kTimeMaxUs = INT64_MAX / 4;
 
@@ -39,7 +40,7 @@ void ReadingOrder::Add(ReadEvent event, bool from_start) {
 
 std::optional<ReadEvent> ReadingOrder::Next() {
   if (heap_.empty()) return std::nullopt;
-  const bool settled = heap_.front().key_us + kCommitSpanUs <= read_us_;
+  const bool settled = heap_.front().key_us + kSpanUs <= read_us_;
   if (!settled && !ended_ && weight_ <= weight_max_) return std::nullopt;
   std::pop_heap(heap_.begin(), heap_.end(), std::greater<>());
   ReadEvent event = std::move(heap_.back());

@@ -1,9 +1,11 @@
 // Events between the log and the order of replay: held for as long as one that belongs before them
 // may still be read, then given out by key. Pure; one thread.
 //
-// The key of an event is its completion, but for a bare COMMIT, which counts from when it was sent:
-// the server frees a transaction's locks before it acknowledges the commit, so a writer that waited
-// for them may have been answered first. Events of one session never change places.
+// The key of an event is its completion. What counts from when it was sent: a bare COMMIT (the
+// server frees a transaction's locks before it acknowledges the commit, so a writer that waited for
+// them may have been answered first) and what only reads (its snapshot is taken at the start; a
+// report of a minute has not seen the commits of that minute). Events of one session never change
+// places.
 #pragma once
 
 #include <cstddef>
@@ -14,13 +16,14 @@
 
 #include "base/clock.h"
 #include "event/event.h"
-#include "replay/commit_order.h"
+#include "replay/footprint.h"
 
 namespace scry::replay {
 
 struct ReadEvent {
   event::Event event;
-  OrderClass order_class = OrderClass::kFree;
+  Footprint footprint;
+  bool only_reads = false;
   size_t weight = 0;
   uint64_t fingerprint = 0;  // Of an exchange's first statement.
   base::Micros key_us = 0;

@@ -13,9 +13,10 @@
 #include "pg/connection.h"
 #include "replay/agenda.h"
 #include "replay/commit_order.h"
-#include "replay/exchange_class.h"
-#include "replay/hidden_writes.h"
+#include "replay/footprint_reader.h"
+#include "replay/lost_race.h"
 #include "replay/reading_order.h"
+#include "replay/relation_catalog.h"
 #include "replay/session_player.h"
 #include "replay/stall.h"
 
@@ -55,7 +56,7 @@ constexpr size_t kExtraWindows = 3;
 struct Ground {
   os::Poller poller;
   StallProbe probe;
-  HiddenWrites hidden;
+  RelationCatalog catalog;
   size_t sessions_max = 0;  // Open at the same time.
 };
 
@@ -70,7 +71,7 @@ class Run {
         options_(options),
         tick_(tick),
         poller_(std::move(ground.poller)),
-        classifier_(facts, std::move(ground.hidden)),
+        footprints_(facts, std::move(ground.catalog)),
         probe_(std::move(ground.probe)),
         sessions_max_(ground.sessions_max),
         reading_(options.window_bytes / 2),
@@ -102,11 +103,16 @@ class Run {
   void Read(event::Event event);
   void Admit(ReadEvent read);
   void Open(event::SessionStart start);
-  void AddWork(SessionId session, Work work, OrderClass order_class);
+  void AddWork(SessionId session, Work work, const Footprint& footprint);
   void EndAll();
   void ConnectSome();
   void Enlist(uint64_t id, SessionPlayer& player);
+  static base::Micros Scaled(base::Micros captured_us, double speed) {
+    return static_cast<base::Micros>(static_cast<double>(captured_us) / speed);
+  }
+  base::Micros ConnectUs(const SessionPlayer& player);
   base::Micros DueUs(const SessionPlayer& player) const;
+  base::Micros ScheduledUs(const SessionPlayer& player) const;
   void StartWhatMay();
   void Start(uint64_t id, SessionPlayer& player, bool forced);
   base::Status Wait();
@@ -124,13 +130,13 @@ class Run {
   const ReplayOptions& options_;
   const ReplayTick& tick_;
   os::Poller poller_;
-  ExchangeClassifier classifier_;
+  FootprintReader footprints_;
   StallProbe probe_;
   const size_t sessions_max_;
 
   // Reading.
   ReadingOrder reading_;
-  std::unordered_map<uint64_t, TransactionTrail> trails_;  // As read, by session number.
+  std::unordered_map<uint64_t, SessionTrail> trails_;  // As read, by session number.
   bool source_ended_ = false;
   // Read past the window, to get out of a stall.
   size_t extra_window_ = 0;
@@ -143,6 +149,7 @@ class Run {
   SessionPlayer::Census census_;
   std::vector<bool> suspects_;  // Lanes whose server may be gone.
   SessionPlayer::Shared shared_;
+  std::optional<base::Micros> first_start_us_;    // In the capture's time.
   Sessions sessions_;                             // By session number.
   std::deque<uint64_t> to_connect_;               // In the order of their starts.
   std::unordered_map<uint64_t, uint64_t> calls_;  // By fingerprint: rotation and warm-up.
@@ -195,15 +202,18 @@ void Run::Read(event::Event event) {
   ReadEvent read;
   bool from_start = false;
   if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
-    const ExchangeClass found =
-        classifier_.Classify(*exchange, trails_[static_cast<uint64_t>(exchange->session)]);
-    read.order_class = found.order_class;
+    ExchangeFacts found =
+        footprints_.Read(*exchange, trails_[static_cast<uint64_t>(exchange->session)]);
+    read.footprint = std::move(found.footprint);
     read.fingerprint = found.fingerprint;
-    from_start = found.only_ends && found.order_class == OrderClass::kCommit;
+    read.only_reads = found.only_reads;
+    from_start = found.from_start;
+  } else if (const auto* start = std::get_if<event::SessionStart>(&event)) {
+    footprints_.Start(*start, trails_[static_cast<uint64_t>(start->session)]);
   } else if (const auto* end = std::get_if<event::SessionEnd>(&event)) {
     const auto trail = trails_.find(static_cast<uint64_t>(end->session));
     if (trail != trails_.end()) {
-      read.order_class = ExchangeClassifier::ClassifyEnd(trail->second);
+      read.footprint = FootprintReader::End(trail->second);
       trails_.erase(trail);
     }
   }
@@ -218,12 +228,18 @@ void Run::Admit(ReadEvent read) {
     Work work;
     work.weight = read.weight;
     work.fingerprint = read.fingerprint;
+    work.only_reads = read.only_reads;
     work.exchange = std::move(*exchange);
-    AddWork(session, std::move(work), read.order_class);
+    if (options_.sync == SyncMode::kCommit && LostRace(*work.exchange)) {
+      Withdraw(*work.exchange);
+      work.withdrawn = true;
+      ++stats_.races_withdrawn;
+    }
+    AddWork(session, std::move(work), read.footprint);
   } else if (auto* start = std::get_if<event::SessionStart>(&read.event)) {
     Open(std::move(*start));
   } else if (const auto* end = std::get_if<event::SessionEnd>(&read.event)) {
-    AddWork(end->session, Work(), read.order_class);
+    AddWork(end->session, Work(), read.footprint);
   } else if (const auto* gap = std::get_if<event::Gap>(&read.event)) {
     ++stats_.gaps;
     stats_.gap_exchanges += gap->exchanges;
@@ -242,13 +258,13 @@ void Run::Open(event::SessionStart start) {
   to_connect_.push_back(id);
 }
 
-void Run::AddWork(SessionId session, Work work, OrderClass order_class) {
+void Run::AddWork(SessionId session, Work work, const Footprint& footprint) {
   const auto found = sessions_.find(static_cast<uint64_t>(session));
   if (found == sessions_.end()) {  // Its start is not in this capture, or its end came before.
     if (work.exchange) ++stats_.exchanges_excluded;
     return;
   }
-  work.ticket = order_.Admit(order_class);
+  if (options_.sync == SyncMode::kCommit) work.ticket = order_.Admit(footprint);
   found->second->Add(std::move(work));
   Enlist(found->first, *found->second);
 }
@@ -259,7 +275,7 @@ void Run::EndAll() {
   for (const auto& [id, player] : sessions_) ids.push_back(id);
   std::sort(ids.begin(), ids.end());
   for (const uint64_t id : ids) {
-    AddWork(SessionId{id}, Work(), ExchangeClassifier::ClassifyEnd(trails_[id]));
+    AddWork(SessionId{id}, Work(), FootprintReader::End(trails_[id]));
   }
 }
 
@@ -269,6 +285,10 @@ void Run::ConnectSome() {
   while (!to_connect_.empty() && census_.open < sessions_max_ &&
          census_.connecting < kConnectingMax) {
     const auto found = sessions_.find(to_connect_.front());
+    if (found != sessions_.end() && found->second->state() == State::kNew &&
+        ConnectUs(*found->second) > Now()) {
+      return;
+    }
     to_connect_.pop_front();
     if (found == sessions_.end() || found->second->state() != State::kNew) continue;
     found->second->Connect(infos_, Now());
@@ -276,9 +296,25 @@ void Run::ConnectSome() {
   }
 }
 
+// The capture's first session starts at once.
+base::Micros Run::ConnectUs(const SessionPlayer& player) {
+  const double speed = options_.connect_speed < 0 ? options_.speed : options_.connect_speed;
+  const base::Micros first_us = first_start_us_.value_or(player.started_us());
+  first_start_us_ = first_us;
+  if (speed <= 0) return 0;
+  return Scaled(player.started_us() - first_us, speed);
+}
+
+// Sessions keep their think time, and are late when the servers are; by the clock alone each
+// exchange has its own moment.
 base::Micros Run::DueUs(const SessionPlayer& player) const {
   if (options_.speed <= 0 || player.state() == State::kEnded) return 0;
-  return static_cast<base::Micros>(static_cast<double>(player.due_us()) / options_.speed);
+  if (options_.sync == SyncMode::kTime) return ScheduledUs(player);
+  return player.free_since_us() + Scaled(player.think_us(), options_.speed);
+}
+
+base::Micros Run::ScheduledUs(const SessionPlayer& player) const {
+  return Scaled(player.captured_us() - first_start_us_.value_or(0), options_.speed);
 }
 
 // To be called after whatever may have made a session ready for its next work.
@@ -286,12 +322,18 @@ void Run::Enlist(uint64_t id, SessionPlayer& player) {
   const bool ready = player.state() == State::kWaiting || player.state() == State::kEnded;
   if (player.queued || !ready || !player.has_work()) return;
   player.queued = true;
-  agenda_.Put(id, player.next_work().ticket, DueUs(player));
+  agenda_.Put(id, player.next_work().ticket, DueUs(player), Now());
 }
 
 void Run::StartWhatMay() {
-  while (const std::optional<uint64_t> id = agenda_.Take(Now())) {
-    const auto found = sessions_.find(*id);
+  while (const std::optional<Agenda::Turn> turn = agenda_.Take(Now())) {
+    const auto found = sessions_.find(turn->session);
+    const base::Micros now = Now();
+    stats_.order_wait_us += std::max<base::Micros>(turn->freed_us - turn->since_us, 0);
+    stats_.tool_wait_us += std::max<base::Micros>(now - turn->freed_us, 0);
+    if (options_.speed > 0 && found->second->next_work().exchange) {
+      stats_.lag_us_max = std::max(stats_.lag_us_max, now - ScheduledUs(*found->second));
+    }
     Start(found->first, *found->second, false);
     if (found->second->over()) sessions_.erase(found);
   }
@@ -413,8 +455,10 @@ bool Run::BreakLockWaits(const std::vector<LockWait>& waits) {
         idle = std::min(id, idle.value_or(id));
         continue;
       }
+      // A session that thinks with locks held did so in the capture.
+      if (!agenda_.Waits(player->next_work().ticket)) continue;
       ++stats_.stalls_broken;
-      agenda_.Remove(id, player->next_work().ticket, DueUs(*player));
+      agenda_.Remove(id, player->next_work().ticket);
       Start(id, *player, true);
       broken = true;
     }
@@ -442,13 +486,12 @@ void Run::MakeRoom() {
   if (census_.open < sessions_max_) return;
   Sessions::iterator oldest = sessions_.end();  // Of the work that has no connection.
   const auto place = [](const Sessions::iterator& session) {
-    const CommitOrder::Ticket& ticket = session->second->next_work().ticket;
-    return std::pair(ticket.epoch, ticket.writer);
+    return session->second->next_work().ticket;
   };
   for (const uint64_t id : to_connect_) {
     const auto found = sessions_.find(id);
     if (found == sessions_.end() || found->second->state() != State::kNew) continue;
-    if (!found->second->has_work() || DueUs(*found->second) > Now()) continue;
+    if (!found->second->has_work() || ConnectUs(*found->second) > Now()) continue;
     if (oldest == sessions_.end() || place(found) < place(oldest)) oldest = found;
   }
   if (oldest == sessions_.end()) return;
@@ -459,7 +502,11 @@ void Run::MakeRoom() {
 base::Result<Ground> MakeGround(const std::vector<pg::ConnInfo>& lanes) {
   SCRY_TRY_ASSIGN(os::Poller poller, os::Poller::Open());
   SCRY_TRY_ASSIGN(StallProbe probe, StallProbe::Open(lanes));
-  SCRY_TRY_ASSIGN(HiddenWrites hidden, FindHiddenWrites(probe.baseline()));
+  RelationCatalog catalog;
+  for (const pg::ConnInfo& lane : lanes) {
+    SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(lane));
+    SCRY_TRY(catalog.Add(session));
+  }
   SCRY_TRY_ASSIGN(const size_t room, probe.RoomForSessions());
   const long files = sysconf(_SC_OPEN_MAX);
   size_t sessions_max = room;
@@ -467,7 +514,7 @@ base::Result<Ground> MakeGround(const std::vector<pg::ConnInfo>& lanes) {
     const auto usable = std::max(static_cast<size_t>(files), kFilesReserved) - kFilesReserved;
     sessions_max = std::min(sessions_max, usable / lanes.size());
   }
-  return Ground{std::move(poller), std::move(probe), std::move(hidden),
+  return Ground{std::move(poller), std::move(probe), std::move(catalog),
                 std::max<size_t>(sessions_max, 1)};
 }
 

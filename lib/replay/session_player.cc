@@ -20,6 +20,11 @@ namespace frontend = wire::frontend;
 constexpr base::Micros kCapturedFactor = 3;
 constexpr base::Micros kCapturedLimitUs = 3600LL * 1000 * 1000;
 
+// Stamps of a damaged capture must not overflow sums.
+base::Micros Sane(base::Micros time_us) {
+  return std::clamp<base::Micros>(time_us, 0, INT64_MAX / 4);
+}
+
 // Will a server answer these messages with ReadyForQuery? A damaged capture may hold others, and
 // nothing would ever end them.
 bool Answerable(const event::Exchange& exchange) {
@@ -36,7 +41,9 @@ SessionPlayer::SessionPlayer(Shared& shared, event::SessionStart start, uint64_t
     : shared_(shared),
       start_(std::move(start)),
       first_token_(first_token),
-      weight_(sizeof(SessionPlayer) + event::WeightBytes(start_)) {
+      weight_(sizeof(SessionPlayer) + event::WeightBytes(start_)),
+      started_us_(Sane(start_.at_us)),
+      captured_end_us_(started_us_) {
   shared_.census.window += weight_;
 }
 
@@ -89,9 +96,13 @@ bool SessionPlayer::AllLanes(LaneConnection::State state) const {
                      [&](const auto& lane) { return lane->state() == state; });
 }
 
-base::Micros SessionPlayer::due_us() const {
+base::Micros SessionPlayer::captured_us() const {
   if (work_.empty() || !work_.front().exchange) return 0;
-  return work_.front().exchange->forwarded_us;
+  return Sane(work_.front().exchange->forwarded_us);
+}
+
+base::Micros SessionPlayer::think_us() const {
+  return std::max<base::Micros>(0, captured_us() - captured_end_us_);
 }
 
 void SessionPlayer::StartNext(size_t rotation, bool warm_up, bool forced, base::Micros now_us) {
@@ -149,6 +160,7 @@ void SessionPlayer::OnReady(size_t lane, bool readable, bool writable, base::Mic
   }
   if (state_ == State::kConnecting && AllLanes(LaneConnection::State::kIdle)) {
     Become(State::kWaiting);
+    free_since_us_ = now_us;
     ++shared_.stats.sessions;
   }
   if (state_ == State::kRunning) FinishIfDone();
@@ -176,8 +188,7 @@ void SessionPlayer::CheckHoldUp(base::Micros now_us) {
     return;
   }
   // It runs on every lane, so its snapshots are taken: commits may go on.
-  CommitOrder::Ticket& ticket = work_.front().ticket;
-  if (ticket.order_class == OrderClass::kReader) shared_.order.Done(ticket);
+  if (work_.front().only_reads) shared_.order.Done(work_.front().ticket);
 }
 
 // What took long in the capture may take long here.
@@ -232,13 +243,13 @@ void SessionPlayer::Yield() {
     answers.push_back(lane->TakeAnswers());
     statements = std::max(statements, answers.back().statements.size());
   }
-  for (size_t i = 0; i < statements; ++i) {
+  for (size_t i = 0; i < statements && !work_.front().withdrawn; ++i) {
     // A Parse that only a lane without the change refused is told by the statement's executions.
     const bool captured = i < exchange.statements.size();
     if (captured || FailedOnCandidate(answers, i)) PutPair(i, answers);
   }
   ++shared_.stats.exchanges;
-  shared_.stats.statements += statements;
+  if (!work_.front().withdrawn) shared_.stats.statements += statements;
   MarkDivergence();
   const bool dead = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
     return lane->state() == LaneConnection::State::kDead;
@@ -249,6 +260,8 @@ void SessionPlayer::Yield() {
     shared_.suspects[lane] = true;
     if (!lanes_[lane]->reason().empty()) reason += ": " + lanes_[lane]->reason();
   }
+  captured_end_us_ = std::max(captured_end_us_, Sane(exchange.completed_us));
+  free_since_us_ = shared_.Now();
   Become(State::kWaiting);
   EndWork();
   if (dead) Exclude(reason);

@@ -25,7 +25,9 @@ namespace scry::replay {
 // One thing to do, in the order of the session.
 struct Work {
   std::optional<event::Exchange> exchange;  // Empty: the session ends.
-  CommitOrder::Ticket ticket;
+  CommitOrder::Ticket ticket = 0;
+  bool only_reads = false;
+  bool withdrawn = false;  // See lost_race.h: gives no pairs.
   size_t weight = 0;
   uint64_t fingerprint = 0;  // Of its first statement.
 };
@@ -87,8 +89,13 @@ class SessionPlayer {
   uint32_t backend_pid(size_t lane) const {
     return lane < lanes_.size() ? lanes_[lane]->backend_pid() : 0;
   }
-  // When the next exchange was forwarded in the capture, since its start. 0: no matter.
-  base::Micros due_us() const;
+  // When it connected, or its last exchange ended, in the replay's time.
+  base::Micros free_since_us() const { return free_since_us_; }
+  // In the capture, from that moment to the sending of the next exchange. 0: no matter.
+  base::Micros think_us() const;
+  // When the next exchange was sent, in the capture's time. 0: no matter.
+  base::Micros captured_us() const;
+  base::Micros started_us() const { return started_us_; }  // In the capture's time.
 
   // The replayer's mark: it waits for its turn.
   bool queued = false;
@@ -114,6 +121,10 @@ class SessionPlayer {
   std::vector<std::unique_ptr<LaneConnection>> lanes_;  // From Connect on.
   std::deque<Work> work_;
   base::Micros since_us_ = 0;  // Of connecting, of the exchange, or of its cancellation.
+
+  base::Micros free_since_us_ = 0;
+  const base::Micros started_us_;
+  base::Micros captured_end_us_ = 0;  // Of the exchange before, in the capture's time.
 
   // Of the exchange that runs.
   std::vector<size_t> lane_order_;

@@ -1,0 +1,53 @@
+// What an exchange touches, as far as the order of replay has to know: objects, keys and modes.
+// Made by FootprintReader from statements, read by CommitOrder. Plain values.
+#pragma once
+
+#include <cstdint>
+#include <tuple>
+#include <vector>
+
+namespace scry::replay {
+
+// A relation, a sequence, or one of the things below; numbered by RelationCatalog.
+using ObjectId = uint32_t;
+inline constexpr ObjectId kEverything = 0;     // Whatever there is: what is not known.
+inline constexpr ObjectId kAdvisoryLocks = 1;  // All of them.
+inline constexpr ObjectId kNotifications = 2;
+inline constexpr ObjectId kLargeObjects = 3;
+inline constexpr ObjectId kSequences = 4;  // Keys: single sequences.
+inline constexpr ObjectId kFirstRelation = 16;
+
+// How a statement touches an object, as PostgreSQL's row locks and snapshots tell ways apart.
+enum class Mode : uint8_t {
+  kRead,      // Of what is committed.
+  kAppend,    // New rows where no unique index and no sequence can tell who came first.
+  kInsert,    // New rows.
+  kKeyShare,  // Locks rows as a foreign key does; reads them too.
+  kUpdate,    // Changes rows but not their keys, or locks them; reads them too.
+  kDelete,    // Deletes rows, changes their keys or locks them FOR UPDATE; reads them too.
+};
+inline constexpr size_t kModes = 6;
+
+struct Access {
+  ObjectId object = kEverything;
+  uint64_t key = 0;  // Hash of the one key whose rows it touches; 0: any.
+  Mode mode = Mode::kRead;
+
+  friend bool operator==(const Access&, const Access&) = default;
+  friend auto operator<=>(const Access& a, const Access& b) {
+    return std::tie(a.object, a.key, a.mode) <=> std::tie(b.object, b.key, b.mode);
+  }
+};
+
+struct Footprint {
+  // By its own statements.
+  std::vector<Access> touches;
+  // What the transaction that it ends had changed or locked: from now on others see it, or get it.
+  std::vector<Access> releases;
+  // Alone: after all before it, before all after it (DDL, LOCK TABLE, two-phase commit).
+  bool barrier = false;
+
+  bool empty() const { return touches.empty() && releases.empty() && !barrier; }
+};
+
+}  // namespace scry::replay

@@ -1,0 +1,536 @@
+#include "replay/footprint_reader.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <optional>
+#include <string_view>
+
+#include "replay/key_value.h"
+#include "wire/frontend.h"
+
+namespace scry::replay {
+namespace {
+
+using event::StatementFacts;
+using event::StatementKind;
+using event::StatementSites;
+using event::ValueSite;
+
+// A transaction that touched more is taken to have touched everything.
+constexpr size_t kHeldMax = 4096;
+// Of one session; past it they are not known any more, which costs order, not truth.
+constexpr size_t kNamesMax = 4096;
+
+// Text that was not parsed is known by its first word alone: more commands may follow.
+bool KnownWhole(const StatementFacts& facts, const std::string& text) {
+  return facts.parsed || text.find(';') == std::string::npos;
+}
+
+bool HoldsWord(std::string text, std::string_view word) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text.find(word) != std::string::npos;
+}
+
+bool NamesSnapshotLevel(const std::string& text) {
+  return HoldsWord(text, "serializable") || HoldsWord(text, "repeatable read");
+}
+bool NamesPlainLevel(const std::string& text) {
+  return HoldsWord(text, "read committed") || HoldsWord(text, "read uncommitted");
+}
+
+std::pair<std::string_view, std::string_view> SplitName(std::string_view relation) {
+  const size_t dot = relation.rfind('.');
+  if (dot == std::string_view::npos) return {{}, relation};
+  return {relation.substr(0, dot), relation.substr(dot + 1)};
+}
+
+// The nth word of a command, in lower case; without quotes.
+std::string WordOf(std::string_view text, size_t n) {
+  std::string word;
+  for (size_t at = 0; at < text.size();) {
+    while (at < text.size() && std::isspace(static_cast<unsigned char>(text[at])) != 0) ++at;
+    const size_t begin = at;
+    while (at < text.size() && std::isspace(static_cast<unsigned char>(text[at])) == 0 &&
+           text[at] != '(' && text[at] != ';') {
+      ++at;
+    }
+    if (at == begin) break;
+    if (n-- > 0) continue;
+    word = text.substr(begin, at - begin);
+    std::transform(word.begin(), word.end(), word.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::erase(word, '"');
+    break;
+  }
+  return word;
+}
+
+Mode ModeOf(event::RowLock strength) {
+  switch (strength) {
+    case event::RowLock::kKeyShare:
+      return Mode::kKeyShare;
+    case event::RowLock::kShare:  // Keeps changes out, as a change does.
+    case event::RowLock::kNoKeyUpdate:
+      return Mode::kUpdate;
+    case event::RowLock::kUpdate:
+      return Mode::kDelete;
+  }
+  return Mode::kDelete;
+}
+
+void AddAccess(std::vector<Access>& list, const Access& access) {
+  if (std::find(list.begin(), list.end(), access) == list.end()) list.push_back(access);
+}
+
+// Holds what a transaction changed or locked; reads are over with their statement.
+void Hold(std::vector<Access>& held, const std::vector<Access>& touches) {
+  for (const Access& touch : touches) {
+    if (touch.mode == Mode::kRead || touch.object == kSequences) continue;
+    if (held.size() >= kHeldMax) {
+      held = {{kEverything, 0, Mode::kDelete}};
+      return;
+    }
+    AddAccess(held, touch);
+  }
+}
+
+}  // namespace
+
+// The values that the parameters of a statement have in this exchange.
+struct FootprintReader::Values {
+  std::string_view text;
+  std::optional<wire::Bind> bind;
+  std::string payload;  // That `bind` points into.
+  bool odd_types = false;
+
+  std::optional<uint64_t> KeyOf(const ValueSite& site, const RelationFacts& relation) const {
+    if (site.array) return std::nullopt;
+    if (site.parameter == 0) {
+      const auto literal = event::LiteralValue(text.substr(site.offset, site.length));
+      return literal ? HashKey(relation.key_type, *literal, false) : std::nullopt;
+    }
+    if (!bind || odd_types) return std::nullopt;
+    const auto index = static_cast<size_t>(site.parameter) - 1;
+    if (index >= bind->parameters.size() || !bind->parameters[index]) return std::nullopt;
+    const bool same = bind->formats.size() == 1;
+    const bool binary =
+        index < bind->formats.size() || same ? bind->formats[same ? 0 : index] == 1 : false;
+    return HashKey(relation.key_type, *bind->parameters[index], binary);
+  }
+};
+
+// One exchange being read.
+class FootprintReader::Reading {
+ public:
+  Reading(FootprintReader& reader, const event::Exchange& exchange, SessionTrail& trail)
+      : reader_(reader), catalog_(reader.catalog_), exchange_(exchange), trail_(trail) {}
+
+  ExchangeFacts Read() {
+    ExchangeFacts result;
+    NoteParses();
+    bool only_ends = !exchange_.statements.empty();
+    for (const event::Statement& statement : exchange_.statements) {
+      if (statement.text.empty()) {  // Prepared before the capture: unknown.
+        TouchUnknown();
+        only_ends = false;
+        continue;
+      }
+      const StatementFacts facts = reader_.facts_.Get(statement.text, statement.ordinal);
+      if (&statement == &exchange_.statements.front()) result.fingerprint = facts.fingerprint;
+      only_ends &= KnownWhole(facts, statement.text) && IsEnd(facts.kind);
+      ReadStatement(statement, facts);
+    }
+    Finish(result.footprint);
+    result.only_reads =
+        !touches_.empty() && !result.footprint.barrier && result.footprint.releases.empty() &&
+        std::all_of(touches_.begin(), touches_.end(),
+                    [](const Access& access) { return access.mode == Mode::kRead; });
+    result.from_start = only_ends || result.only_reads;
+    result.footprint.touches = std::move(touches_);
+    return result;
+  }
+
+ private:
+  static bool IsEnd(StatementKind kind) {
+    return kind == StatementKind::kCommit || kind == StatementKind::kRollback;
+  }
+
+  void Touch(ObjectId object, Mode mode, uint64_t key = 0) {
+    AddAccess(touches_, {object, key, mode});
+  }
+  // May do anything: all that could be in its way is.
+  void TouchUnknown() {
+    Touch(kEverything, Mode::kDelete);
+    Touch(kEverything, Mode::kInsert);
+  }
+
+  // Declared parameter types other than those that a key is compared as.
+  void NoteParses() {
+    static const std::set<uint32_t> kPlain = {0, 20, 21, 23, 25, 1043, 2950};
+    for (const event::FrontendMessage& message : exchange_.messages) {
+      if (message.type != wire::frontend::kParse) continue;
+      const std::string payload = message.Payload();
+      const auto parse = wire::ParseParse(base::AsBytes(payload));
+      if (!parse) continue;
+      const bool odd = std::any_of(parse->parameter_types.begin(), parse->parameter_types.end(),
+                                   [](uint32_t type) { return !kPlain.contains(type); });
+      if (!odd) {
+        trail_.odd_types.erase(std::string(parse->name));
+      } else if (trail_.odd_types.size() < kNamesMax) {
+        trail_.odd_types.insert(std::string(parse->name));
+      }
+    }
+  }
+
+  Values ValuesOf(const event::Statement& statement) const {
+    Values values;
+    values.text = statement.text;
+    if (statement.message >= exchange_.messages.size()) return values;
+    const event::FrontendMessage& run = exchange_.messages[statement.message];
+    if (run.type != wire::frontend::kExecute) return values;
+    const std::string run_payload = run.Payload();
+    const auto execute = wire::ParseExecute(base::AsBytes(run_payload));
+    if (!execute) return values;
+    for (size_t i = statement.message; i-- > 0;) {
+      if (exchange_.messages[i].type != wire::frontend::kBind) continue;
+      values.payload = exchange_.messages[i].Payload();
+      values.bind = wire::ParseBind(base::AsBytes(values.payload));
+      if (values.bind && values.bind->portal == execute->portal) {
+        values.odd_types = trail_.odd_types.contains(std::string(values.bind->statement));
+        return values;
+      }
+      values.bind.reset();
+    }
+    return values;
+  }
+
+  void ReadStatement(const event::Statement& statement, const StatementFacts& facts) {
+    if (!KnownWhole(facts, statement.text)) return TouchUnknown();
+    switch (facts.kind) {
+      case StatementKind::kBegin:
+        Begin(facts.pattern);
+        return;
+      case StatementKind::kCommit:
+      case StatementKind::kRollback:
+        End(facts);
+        return;
+      case StatementKind::kSavepoint:
+        trail_.savepoints = true;
+        // ROLLBACK TO lets go of what was locked since: more than that does no harm.
+        released_ |= WordOf(facts.pattern, 0) == "rollback";
+        return;
+      case StatementKind::kDdl:
+        Ddl(facts);
+        return;
+      case StatementKind::kSession:
+        Setting(statement, facts);
+        return;
+      case StatementKind::kOther:
+        Other(facts);
+        return;
+      default:
+        Query(statement, facts);
+    }
+  }
+
+  void Begin(const std::string& text) {
+    trail_.open = true;
+    trail_.snapshot_taken = false;
+    trail_.takes_snapshot =
+        NamesSnapshotLevel(text) ||
+        (!NamesPlainLevel(text) && (trail_.snapshot_default || catalog_.snapshots_by_default()));
+  }
+
+  void End(const StatementFacts& facts) {
+    if (facts.writes) {  // Two-phase commit: the locks outlive the session.
+      barrier_ = true;
+      return;
+    }
+    released_ = true;
+    // AND CHAIN opens the next one; "COMMIT; BEGIN" says so itself.
+    if (HoldsWord(facts.pattern, "chain")) trail_.snapshot_taken = false;
+  }
+
+  void Ddl(const StatementFacts& facts) {
+    const std::string& text = facts.pattern;
+    const std::string first = WordOf(text, 0);
+    const std::string second = WordOf(text, 1);
+    const bool creates = first == "create" && (second == "temp" || second == "temporary");
+    const bool drops = first == "drop" && second == "table";
+    if (creates && facts.functions.empty() && facts.relations.size() == 1 &&
+        trail_.temporary.size() < kNamesMax) {
+      trail_.temporary.insert(facts.relations.front());
+      return;
+    }
+    const auto temporary = [&](const std::string& name) { return trail_.temporary.contains(name); };
+    const bool own = !facts.relations.empty() &&
+                     std::all_of(facts.relations.begin(), facts.relations.end(), temporary);
+    if (own || (drops && trail_.temporary.contains(WordOf(text, 2)))) return;
+    barrier_ = true;
+  }
+
+  void Setting(const event::Statement& statement, const StatementFacts& facts) {
+    const std::string word = WordOf(facts.pattern, 0);
+    if (word == "set" && NamesSnapshotLevel(statement.text)) {  // A value: not in the pattern.
+      const bool session = HoldsWord(facts.pattern, "default_transaction_isolation") ||
+                           HoldsWord(facts.pattern, "session characteristics");
+      (session ? trail_.snapshot_default : trail_.takes_snapshot) = true;
+    } else if (word == "prepare") {
+      if (trail_.prepared.size() < kNamesMax) {
+        trail_.prepared[WordOf(facts.pattern, 1)] = {statement.text, statement.ordinal};
+      }
+    } else if (word == "declare") {
+      Declare(statement, facts);
+    } else if (word == "discard") {
+      trail_.temporary.clear();
+      trail_.prepared.clear();
+    }
+  }
+
+  // A cursor's snapshot is taken now; what it locks, it locks when it is fetched from.
+  void Declare(const event::Statement& statement, const StatementFacts& facts) {
+    const size_t before = touches_.size();
+    Query(statement, facts);
+    for (size_t i = before; i < touches_.size(); ++i) {
+      if (touches_[i].mode != Mode::kRead) AddAccess(trail_.cursors, touches_[i]);
+    }
+  }
+
+  void Other(const StatementFacts& facts) {
+    const std::string word = WordOf(facts.pattern, 0);
+    if (word == "notify") {
+      Touch(kNotifications, Mode::kUpdate);
+    } else if (word == "execute" && facts.parsed) {
+      const auto prepared = trail_.prepared.find(WordOf(facts.pattern, 1));
+      if (prepared == trail_.prepared.end()) return TouchUnknown();
+      event::Statement inner;
+      inner.text = prepared->second.first;
+      inner.ordinal = prepared->second.second;
+      const StatementFacts inner_facts = reader_.facts_.Get(inner.text, inner.ordinal);
+      ReadText(inner, inner_facts, /*whole=*/true);
+    } else if (word == "lock" || word == "vacuum" || word == "analyze" || word == "checkpoint") {
+      barrier_ = true;
+    } else {
+      TouchUnknown();
+    }
+  }
+
+  void Query(const event::Statement& statement, const StatementFacts& facts) {
+    if (!facts.parsed) {
+      if (facts.writes) TouchUnknown();
+      Touch(kEverything, Mode::kRead);
+      return;
+    }
+    for (const Access& access : trail_.cursors) {
+      if (facts.relations.empty()) AddAccess(touches_, access);  // FETCH.
+    }
+    ReadText(statement, facts, false);
+  }
+
+  // `whole`: values of its parameters are not at hand.
+  void ReadText(const event::Statement& statement, const StatementFacts& facts, bool whole) {
+    Functions(statement.text, facts);
+    const StatementSites& sites = reader_.sites_.Get(statement.text, statement.ordinal);
+    const bool listed =
+        sites.known || (!sites.reads.empty() || !sites.writes.empty() || !sites.row_locks.empty());
+    if (!listed && !facts.relations.empty()) {  // A form that value_sites does not take apart.
+      if (facts.writes) return TouchUnknown();
+      for (const std::string& name : facts.relations) ReadRelation(name, 0);
+      return TakeSnapshot();
+    }
+    const Values values = whole ? Values() : ValuesOf(statement);
+    for (const std::string& name : sites.reads) ReadRelation(name, KeyOf(sites, name, values));
+    for (const event::LockedRelation& locked : sites.row_locks) {
+      const Found found = Find(locked.relation);
+      if (found.unknown) return TouchUnknown();
+      for (const RelationFacts* relation : found.relations) {
+        const uint64_t key = KeyOf(sites, locked.relation, values);
+        for (const ObjectId object : relation->reads) Touch(object, ModeOf(locked.strength), key);
+      }
+    }
+    for (const std::string& name : sites.writes) WriteRelation(name, sites, facts, values);
+    TakeSnapshot();
+  }
+
+  void TakeSnapshot() {
+    const bool single =
+        !trail_.open && (trail_.snapshot_default || catalog_.snapshots_by_default());
+    if (!(trail_.open && trail_.takes_snapshot) && !single) return;
+    if (!std::exchange(trail_.snapshot_taken, true)) Touch(kEverything, Mode::kRead);
+  }
+
+  struct Found {
+    bool unknown = false;
+    std::vector<const RelationFacts*> relations;
+  };
+  Found Find(const std::string& name) const {
+    Found found;
+    if (trail_.temporary.contains(name)) return found;
+    const auto [schema, bare] = SplitName(name);
+    if (schema == "pg_temp") return found;
+    RelationCatalog::Found known = catalog_.Find(schema, bare);
+    found.unknown = !known.known;
+    found.relations = std::move(known.relations);
+    return found;
+  }
+
+  // 0 unless the statement touches only rows with that one value of the relation's key.
+  static uint64_t KeyOf(const StatementSites& sites, const RelationFacts& relation,
+                        const std::string& name, const Values& values) {
+    if (relation.key_column.empty()) return 0;
+    for (const ValueSite& site : sites.sites) {
+      if (!site.conjunct || site.relation != name || site.column != relation.key_column) continue;
+      const auto key = values.KeyOf(site, relation);
+      if (key) return std::max<uint64_t>(*key, 1);
+    }
+    return 0;
+  }
+  uint64_t KeyOf(const StatementSites& sites, const std::string& name, const Values& values) const {
+    const Found found = Find(name);
+    return found.relations.size() == 1 ? KeyOf(sites, *found.relations.front(), name, values) : 0;
+  }
+
+  void ReadRelation(const std::string& name, uint64_t key) {
+    const Found found = Find(name);
+    if (found.unknown) Touch(kEverything, Mode::kRead);
+    for (const RelationFacts* relation : found.relations) {
+      if (relation->reading_writes) TouchUnknown();
+      if (relation->reads_unknown) Touch(kEverything, Mode::kRead);
+      for (const ObjectId object : relation->reads) Touch(object, Mode::kRead, key);
+    }
+  }
+
+  void WriteRelation(const std::string& name, const StatementSites& sites,
+                     const StatementFacts& facts, const Values& values) {
+    const Found found = Find(name);
+    if (found.unknown) return TouchUnknown();
+    for (const RelationFacts* relation : found.relations) {
+      if (relation->writing_unknown || relation->reading_writes) return TouchUnknown();
+      if (relation->reads_unknown) Touch(kEverything, Mode::kRead);
+      const bool itself = relation->reads == std::vector<ObjectId>{relation->object};
+      const bool single = sites.writes.size() == 1 && itself;
+      for (const ObjectId parent : relation->parents) Touch(parent, Mode::kKeyShare);
+      if (single &&
+          (facts.kind == StatementKind::kInsert || facts.kind == StatementKind::kCopyIn)) {
+        Insert(*relation, sites);
+      } else if (single && facts.kind == StatementKind::kUpdate) {
+        Update(*relation, sites, KeyOf(sites, *relation, name, values));
+      } else if (single && facts.kind == StatementKind::kDelete) {
+        Delete(*relation, KeyOf(sites, *relation, name, values));
+      } else {  // Through a view, MERGE, several at once.
+        for (const ObjectId object : relation->reads) {
+          Touch(object, Mode::kDelete);
+          Touch(object, Mode::kInsert);
+        }
+        Draw(*relation, nullptr);
+        Delete(*relation, 0);
+      }
+    }
+  }
+
+  void Insert(const RelationFacts& relation, const StatementSites& sites) {
+    Touch(relation.object, relation.unique ? Mode::kInsert : Mode::kAppend);
+    if (sites.insert && sites.insert->on_conflict) Touch(relation.object, Mode::kUpdate);
+    Draw(relation, sites.insert ? &*sites.insert : nullptr);
+  }
+
+  // Sequences that defaults draw from. `insert`: what is known of the columns given.
+  void Draw(const RelationFacts& relation, const event::InsertShape* insert) {
+    for (const auto& [column, sequences] : relation.draws) {
+      const auto names = [&](const std::vector<std::string>& list) {
+        return std::find(list.begin(), list.end(), column) != list.end();
+      };
+      const bool given = insert != nullptr && !insert->columns.empty() && names(insert->columns) &&
+                         !names(insert->defaults);
+      if (given) continue;
+      for (const uint64_t sequence : sequences) Touch(kSequences, Mode::kUpdate, sequence);
+    }
+  }
+
+  void Update(const RelationFacts& relation, const StatementSites& sites, uint64_t key) {
+    const bool guarded =
+        std::any_of(sites.set_columns.begin(), sites.set_columns.end(),
+                    [&](const std::string& column) { return relation.guarded.contains(column); });
+    if (!guarded) return Touch(relation.object, Mode::kUpdate, key);
+    Touch(relation.object, Mode::kInsert);
+    Delete(relation, 0);
+  }
+
+  void Delete(const RelationFacts& relation, uint64_t key) {
+    Touch(relation.object, Mode::kDelete, key);
+    for (const ObjectId object : relation.cascades) Touch(object, Mode::kDelete);
+    for (const ObjectId object : relation.referring) Touch(object, Mode::kRead);
+  }
+
+  void Functions(const std::string& text, const StatementFacts& facts) {
+    for (const std::string& name : facts.functions) {
+      if (name == "nextval" || name == "setval") {
+        Touch(kSequences, Mode::kUpdate);
+      } else if (name.starts_with("pg_advisory") || name.starts_with("pg_try_advisory")) {
+        Touch(kAdvisoryLocks, Mode::kUpdate);
+        trail_.session_locks |= name.find("_xact_") == std::string::npos;
+      } else if (name == "pg_notify") {
+        Touch(kNotifications, Mode::kUpdate);
+      } else if (name.starts_with("lo_") || name == "loread" || name == "lowrite") {
+        Touch(kLargeObjects, Mode::kUpdate);
+      } else if (catalog_.ClassOf(name) == FunctionClass::kWrites) {
+        TouchUnknown();
+      } else if (catalog_.ClassOf(name) == FunctionClass::kReads) {
+        Touch(kEverything, Mode::kRead);
+      }
+    }
+    for (const std::string& name : catalog_.writing_operators()) {
+      if (text.find(name) != std::string::npos) TouchUnknown();
+    }
+  }
+
+  // What the end of the exchange means for its transaction.
+  void Finish(Footprint& footprint) {
+    const uint8_t status = exchange_.status;
+    const bool over = status == 'I' || status == 0;
+    const bool fails = status == 'E' && !std::exchange(trail_.failed, status == 'E');
+    if (!over) trail_.failed = status == 'E';
+    footprint.barrier = barrier_;
+    if (over || fails || released_) {
+      // At an error the locks go at once, not with the ROLLBACK that follows.
+      footprint.releases = trail_.held;
+      Hold(footprint.releases, touches_);
+    }
+    const bool keeps = !over && (trail_.savepoints || !fails);
+    if (!keeps) trail_.held.clear();
+    if (keeps) Hold(trail_.held, touches_);
+    trail_.open = !over;
+    if (!over) return;
+    trail_.savepoints = trail_.failed = trail_.takes_snapshot = trail_.snapshot_taken = false;
+    trail_.cursors.clear();
+  }
+
+  FootprintReader& reader_;
+  const RelationCatalog& catalog_;
+  const event::Exchange& exchange_;
+  SessionTrail& trail_;
+  std::vector<Access> touches_;
+  bool barrier_ = false;
+  bool released_ = false;  // A transaction, or a part of one, ended inside.
+};
+
+ExchangeFacts FootprintReader::Read(const event::Exchange& exchange, SessionTrail& trail) {
+  return Reading(*this, exchange, trail).Read();
+}
+
+void FootprintReader::Start(const event::SessionStart& start, SessionTrail& trail) const {
+  for (const auto& [name, value] : start.parameters) {
+    trail.snapshot_default |= NamesSnapshotLevel(value);
+  }
+}
+
+Footprint FootprintReader::End(const SessionTrail& trail) {
+  Footprint footprint;
+  footprint.releases = trail.held;
+  if (trail.session_locks) AddAccess(footprint.releases, {kAdvisoryLocks, 0, Mode::kUpdate});
+  return footprint;
+}
+
+}  // namespace scry::replay

@@ -1,0 +1,67 @@
+// Reads off an exchange what it touches: from the text of its statements, the values of their keys
+// and what the lanes' catalogs say of the names. What is not known touches everything. Used by the
+// replayer, in the order of each session. Pure; one thread.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "event/event.h"
+#include "event/statement_facts.h"
+#include "event/value_sites.h"
+#include "replay/footprint.h"
+#include "replay/relation_catalog.h"
+
+namespace scry::replay {
+
+// What the exchanges of a session before left behind.
+struct SessionTrail {
+  std::vector<Access> held;         // Changed or locked by the open transaction.
+  bool session_locks = false;       // Advisory locks of the session may be held.
+  bool open = false;                // In a transaction.
+  bool failed = false;              // In one that failed.
+  bool savepoints = false;          // It has, or had, some.
+  bool takes_snapshot = false;      // The open transaction is REPEATABLE READ or SERIALIZABLE ...
+  bool snapshot_taken = false;      // ... and has its snapshot.
+  bool snapshot_default = false;    // Transactions of this session are.
+  std::vector<Access> cursors;      // What fetching from its cursors may lock or change.
+  std::set<std::string> temporary;  // Its temporary tables.
+  // Prepared statements of the protocol whose declared types forbid to compare keys.
+  std::set<std::string> odd_types;
+  // By SQL PREPARE: name to the text and which statement of it.
+  std::unordered_map<std::string, std::pair<std::string, uint32_t>> prepared;
+};
+
+struct ExchangeFacts {
+  Footprint footprint;
+  // It counts from when it was sent: a bare COMMIT, whose locks are free before it is acknowledged,
+  // and what only reads, whose snapshot is taken at the start.
+  bool from_start = false;
+  bool only_reads = false;
+  uint64_t fingerprint = 0;  // Of its first statement; 0: none.
+};
+
+class FootprintReader {
+ public:
+  FootprintReader(event::FactsCache& facts, RelationCatalog catalog)
+      : facts_(facts), catalog_(std::move(catalog)) {}
+
+  ExchangeFacts Read(const event::Exchange& exchange, SessionTrail& trail);
+  void Start(const event::SessionStart& start, SessionTrail& trail) const;
+  // The end of a session: an open transaction is rolled back, advisory locks are let go.
+  static Footprint End(const SessionTrail& trail);
+
+ private:
+  struct Values;
+  class Reading;
+
+  event::FactsCache& facts_;
+  event::SitesCache sites_;
+  const RelationCatalog catalog_;
+};
+
+}  // namespace scry::replay

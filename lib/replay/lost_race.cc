@@ -1,0 +1,61 @@
+#include "replay/lost_race.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "wire/frontend.h"
+
+namespace scry::replay {
+namespace {
+
+namespace frontend = wire::frontend;
+
+// No server has such a type.
+constexpr const char* kFails = "SELECT NULL::scry_lost_a_race_when_captured";
+
+event::FrontendMessage Message(uint8_t type, const std::string& encoded) {
+  constexpr size_t kTypeAndLength = 5;
+  event::FrontendMessage message;
+  message.type = type;
+  message.head = encoded.substr(kTypeAndLength);
+  return message;
+}
+
+}  // namespace
+
+bool LostRace(const event::Exchange& exchange) {
+  return std::any_of(exchange.statements.begin(), exchange.statements.end(), [](const auto& one) {
+    const std::string& state = one.outcome.sqlstate;
+    return one.outcome.status == event::OutcomeStatus::kError &&
+           (state == "40001" || state == "40P01" || state == "55P03");
+  });
+}
+
+void Withdraw(event::Exchange& exchange) {
+  size_t failed = 0;
+  for (const event::Statement& statement : exchange.statements) {
+    failed = statement.message;
+    if (statement.outcome.status == event::OutcomeStatus::kError) break;
+  }
+  std::vector<event::FrontendMessage> kept;
+  for (size_t i = 0; i < std::min(failed, exchange.messages.size()); ++i) {
+    const uint8_t type = exchange.messages[i].type;
+    if (type == frontend::kParse || type == frontend::kClose) {
+      kept.push_back(std::move(exchange.messages[i]));
+    }
+  }
+  wire::Parse parse;
+  parse.text = exchange.status == 'E' ? kFails : "ROLLBACK";
+  kept.push_back(Message(frontend::kParse, wire::EncodeParse(parse)));
+  if (exchange.status != 'E') {  // Outside of a transaction a ROLLBACK only warns.
+    kept.push_back(Message(frontend::kBind, wire::EncodeBind({})));
+    kept.push_back(Message(frontend::kExecute, wire::EncodeExecute("")));
+  }
+  kept.push_back(Message(frontend::kSync, wire::EncodeSync()));
+  exchange.messages = std::move(kept);
+  exchange.statements.clear();
+}
+
+}  // namespace scry::replay

@@ -1,0 +1,306 @@
+#include "replay/footprint_reader.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "script.h"
+#include "support/catch.h"
+
+namespace scry::replay {
+namespace {
+
+// public.t (id integer key, a, b), public.child (refers to t), public.log (no key), a view over t,
+// one with a function that writes, a table with a trigger that may do anything.
+class Session {
+ public:
+  Session() : reader_(facts_, Catalog()) { reader_.Start({}, trail_); }
+
+  const ExchangeFacts& Do(const std::vector<std::string>& texts, char status = 'T') {
+    event::Exchange exchange;
+    exchange.status = static_cast<uint8_t>(status);
+    for (const std::string& text : texts) {
+      event::Statement statement;
+      statement.text = text;
+      exchange.statements.push_back(std::move(statement));
+    }
+    return last_ = reader_.Read(exchange, trail_);
+  }
+  const ExchangeFacts& DoExtended(const std::string& text,
+                                  std::vector<std::optional<std::string_view>> values) {
+    Script script;
+    event::Exchange exchange = script.Send(1, Extended(text, std::move(values)), {text}, 'T');
+    exchange.statements[0].message = 3;  // Execute.
+    return last_ = reader_.Read(exchange, trail_);
+  }
+  bool Touches(ObjectId object, Mode mode) const {
+    return std::any_of(last_.footprint.touches.begin(), last_.footprint.touches.end(),
+                       [&](const Access& a) { return a.object == object && a.mode == mode; });
+  }
+  uint64_t KeyOf(ObjectId object) const {
+    for (const Access& access : last_.footprint.touches) {
+      if (access.object == object) return access.key;
+    }
+    return 0;
+  }
+  bool Unknown() const { return Touches(kEverything, Mode::kDelete); }
+  bool Releases(ObjectId object) const {
+    return std::any_of(last_.footprint.releases.begin(), last_.footprint.releases.end(),
+                       [&](const Access& access) { return access.object == object; });
+  }
+  Footprint End() const { return FootprintReader::End(trail_); }
+
+  static constexpr ObjectId kT = kFirstRelation;
+  static constexpr ObjectId kChild = kFirstRelation + 1;
+  static constexpr ObjectId kLog = kFirstRelation + 2;
+
+ private:
+  static RelationCatalog Catalog() {
+    RelationCatalog catalog;
+    RelationFacts& t = catalog.Put("public", "t");
+    t.unique = true;
+    t.key_column = "id";
+    t.guarded = {"id"};
+    t.draws = {{"id", {99}}};
+    RelationFacts& child = catalog.Put("public", "child");
+    child.unique = true;
+    child.parents = {t.object};
+    t.referring = {child.object};
+    catalog.Put("public", "log");
+    RelationFacts& view = catalog.Put("public", "v");
+    view.reads = {t.object};
+    catalog.Put("public", "counted").reading_writes = true;
+    catalog.Put("public", "triggered").writing_unknown = true;
+    catalog.PutFunction("touch", FunctionClass::kWrites);
+    catalog.PutFunction("look", FunctionClass::kReads);
+    catalog.PutFunction("lower", FunctionClass::kHarmless);
+    catalog.PutOperator("<!>");
+    return catalog;
+  }
+  event::FactsCache facts_;
+  FootprintReader reader_;
+  SessionTrail trail_;
+  ExchangeFacts last_;
+};
+
+#ifdef SCRY_HAVE_PG_QUERY
+
+TEST_CASE("plain reads touch what they name, and count from their start", "[replay]") {
+  for (const char* text :
+       {"select * from t where a = $1", "with x as (select a from public.t) select * from x",
+        "copy t to stdout", "declare c cursor for select * from t", "select lower(b) from t",
+        "select * from v", "select 1 where exists (select from \"t\")",
+        "explain select * from t"}) {
+    INFO(text);
+    Session session;
+    const ExchangeFacts& facts = session.Do({text});
+    CHECK(facts.only_reads);
+    CHECK(facts.from_start);
+    CHECK(session.Touches(Session::kT, Mode::kRead));
+    CHECK(facts.footprint.touches.size() == 1);
+    CHECK(facts.footprint.releases.empty());
+  }
+}
+
+TEST_CASE("what names nothing touches nothing", "[replay]") {
+  for (const char* text : {"select 1", "begin", "savepoint a", "set work_mem = '1MB'", "show all",
+                           "select current_timestamp, current_user", "listen x", "values (1)",
+                           "select * from pg_catalog.pg_class", "prepare p as select * from t",
+                           "with t as (select 1 as a) select * from t"}) {
+    INFO(text);
+    Session session;
+    CHECK(session.Do({text}).footprint.empty());
+  }
+}
+
+TEST_CASE("rows are told apart by their key, in every form", "[replay]") {
+  Session session;
+  session.Do({"update t set a = 1 where id = 5"});
+  const uint64_t five = session.KeyOf(Session::kT);
+  CHECK(five != 0);
+  CHECK(session.Touches(Session::kT, Mode::kUpdate));
+  session.Do({"select * from t where id = '5' and a > 3"});
+  CHECK(session.KeyOf(Session::kT) == five);
+  session.DoExtended("delete from t where id = $1", {"5"});
+  CHECK(session.KeyOf(Session::kT) == five);
+  session.DoExtended("update t set a = a + $1 where id = $2", {"1", "6"});
+  CHECK(session.KeyOf(Session::kT) != five);
+  CHECK(session.KeyOf(Session::kT) != 0);
+}
+
+TEST_CASE("without one certain key all rows are meant", "[replay]") {
+  for (const char* text :
+       {"update t set a = 1 where id = 5 or a = 2", "update t set a = 1 where id > 5",
+        "update t set a = 1 where a = 5", "update t set id = 6 where id = 5",
+        "update t set a = 1 from child where id = 5",
+        "select * from t where id = 5 or id in (select id from t)"}) {
+    INFO(text);
+    Session session;
+    session.Do({text});
+    CHECK(session.KeyOf(Session::kT) == 0);
+  }
+}
+
+TEST_CASE("inserts draw from sequences, look up parents and meet on keys", "[replay]") {
+  Session session;
+  session.Do({"insert into t (a) values (1)"});
+  CHECK(session.Touches(Session::kT, Mode::kInsert));
+  CHECK(session.Touches(kSequences, Mode::kUpdate));
+  session.Do({"insert into t (id, a) values (7, 1)"});
+  CHECK_FALSE(session.Touches(kSequences, Mode::kUpdate));
+  session.Do({"insert into child values (1, 7)"});
+  CHECK(session.Touches(Session::kChild, Mode::kInsert));
+  CHECK(session.Touches(Session::kT, Mode::kKeyShare));
+  session.Do({"insert into log select a from t"});
+  CHECK(session.Touches(Session::kLog, Mode::kAppend));
+  CHECK(session.Touches(Session::kT, Mode::kRead));
+  session.Do({"delete from t where id = 5"});
+  CHECK(session.Touches(Session::kChild, Mode::kRead));
+}
+
+TEST_CASE("row locks are taken as they are asked for", "[replay]") {
+  Session session;
+  session.Do({"select * from t where id = 5 for no key update"});
+  CHECK(session.Touches(Session::kT, Mode::kUpdate));
+  session.Do({"select * from t for update skip locked limit 1"});
+  CHECK(session.Touches(Session::kT, Mode::kDelete));
+  session.Do({"select * from t for key share"});
+  CHECK(session.Touches(Session::kT, Mode::kKeyShare));
+}
+
+TEST_CASE("what may do anything touches everything", "[replay]") {
+  for (const char* text :
+       {"call p()", "do $$ begin end $$", "select touch(1)", "select * from counted",
+        "insert into triggered values (1)", "update unheard_of set a = 1", "select 1 <!> 2",
+        "this is no sql", "(function call 1574)", "", "execute unheard_of(1)",
+        "select unheard_of(1)", "select * from t; this is no sql"}) {
+    INFO(text);
+    Session session;
+    session.Do({text});
+    CHECK(session.Unknown());
+  }
+}
+
+TEST_CASE("what may look at anything reads everything", "[replay]") {
+  Session session;
+  session.Do({"select look(1)"});
+  CHECK(session.Touches(kEverything, Mode::kRead));
+  CHECK_FALSE(session.Unknown());
+}
+
+TEST_CASE("schema changes and table locks are alone, temporary tables nobody's business",
+          "[replay]") {
+  for (const char* text :
+       {"create table x (a int)", "alter table t add b int", "lock table t", "truncate t",
+        "prepare transaction 'x'", "commit prepared 'x'", "drop table t"}) {
+    INFO(text);
+    Session session;
+    CHECK(session.Do({text}).footprint.barrier);
+  }
+  Session session;
+  CHECK(session.Do({"create temp table cart (a int)"}).footprint.empty());
+  CHECK(session.Do({"insert into cart values (1)"}).footprint.empty());
+  CHECK(session.Do({"truncate cart"}).footprint.empty());
+  CHECK(session.Do({"drop table cart"}).footprint.empty());
+}
+
+TEST_CASE("a transaction's end lets go of all it changed or locked", "[replay]") {
+  Session session;
+  session.Do({"begin"});
+  session.Do({"update t set a = 1 where id = 5"});
+  CHECK_FALSE(session.Releases(Session::kT));
+  session.Do({"insert into log values (1)"});
+  const ExchangeFacts& end = session.Do({"commit"}, 'I');
+  CHECK(end.from_start);
+  CHECK(end.footprint.touches.empty());
+  CHECK(session.Releases(Session::kT));
+  CHECK(session.Releases(Session::kLog));
+  CHECK(session.Do({"commit"}, 'I').footprint.empty());
+}
+
+TEST_CASE("an error lets go at once, except behind savepoints", "[replay]") {
+  Session session;
+  session.Do({"begin"});
+  session.Do({"update t set a = 1 where id = 5"});
+  session.Do({"select nonsense from t"}, 'E');
+  CHECK(session.Releases(Session::kT));
+  CHECK(session.Do({"rollback"}, 'I').footprint.empty());
+  session.Do({"begin"});
+  session.Do({"update t set a = 1 where id = 5"});
+  session.Do({"savepoint a"});
+  session.Do({"select nonsense from t"}, 'E');
+  session.Do({"rollback to a"});
+  session.Do({"commit"}, 'I');
+  CHECK(session.Releases(Session::kT));
+}
+
+TEST_CASE("chained and combined commits end a transaction too", "[replay]") {
+  Session session;
+  session.Do({"begin"});
+  session.Do({"update t set a = 1"});
+  session.Do({"commit and chain"});
+  CHECK(session.Releases(Session::kT));
+  session.Do({"update t set a = 1"}, 'I');
+  CHECK(session.Releases(Session::kT));
+}
+
+TEST_CASE("a snapshot of the whole transaction is taken with its first statement", "[replay]") {
+  Session session;
+  session.Do({"begin isolation level repeatable read"});
+  session.Do({"select * from t"});
+  CHECK(session.Touches(kEverything, Mode::kRead));
+  session.Do({"select * from t"});
+  CHECK_FALSE(session.Touches(kEverything, Mode::kRead));
+  session.Do({"commit"}, 'I');
+  session.Do({"begin"});
+  session.Do({"select * from t"});
+  CHECK_FALSE(session.Touches(kEverything, Mode::kRead));
+}
+
+TEST_CASE("fetching from a cursor that locks or draws does so", "[replay]") {
+  Session session;
+  session.Do({"begin"});
+  session.Do({"declare c cursor for select * from t for update"});
+  session.Do({"fetch 10 from c"});
+  CHECK(session.Touches(Session::kT, Mode::kDelete));
+  session.Do({"commit"}, 'I');
+  session.Do({"begin"});
+  session.Do({"declare c cursor for select * from t"});
+  CHECK(session.Do({"fetch 10 from c"}).footprint.empty());
+}
+
+TEST_CASE("a prepared statement of SQL touches what it was prepared to", "[replay]") {
+  Session session;
+  session.Do({"prepare p (int) as update t set a = 1 where id = $1"});
+  session.Do({"execute p(5)"});
+  CHECK(session.Touches(Session::kT, Mode::kDelete));
+  CHECK(session.KeyOf(Session::kT) == 0);
+}
+
+TEST_CASE("advisory locks of a session outlive its transactions", "[replay]") {
+  Session session;
+  session.Do({"select pg_advisory_lock(1)"}, 'I');
+  CHECK(session.Touches(kAdvisoryLocks, Mode::kUpdate));
+  session.Do({"select 1"}, 'I');
+  CHECK(session.End().releases.size() == 1);
+}
+
+TEST_CASE("a text too long to parse is not judged by its first word", "[replay]") {
+  std::string bulk = "begin; insert into t values (0)";
+  while (bulk.size() < 100 * 1024) bulk += ", (1)";
+  Session session;
+  session.Do({bulk + "; commit"}, 'I');
+  CHECK(session.Unknown());
+  CHECK(session.Releases(kEverything));
+}
+
+#endif
+
+TEST_CASE("statements prepared before the capture may do anything", "[replay]") {
+  Session session;
+  session.Do({""});
+  CHECK(session.Unknown());
+}
+
+}  // namespace
+}  // namespace scry::replay

@@ -1,0 +1,50 @@
+#include "replay/lost_race.h"
+
+#include "script.h"
+#include "support/catch.h"
+
+namespace scry::replay {
+namespace {
+
+namespace frontend = wire::frontend;
+
+event::Exchange Failed(const std::string& bytes, char status, const std::string& sqlstate) {
+  Script script;
+  event::Exchange& exchange = script.Send(1, bytes, {"update t set a = 1"}, status);
+  exchange.statements[0].message = static_cast<uint32_t>(exchange.messages.size() - 2);
+  exchange.statements[0].outcome.status = event::OutcomeStatus::kError;
+  exchange.statements[0].outcome.sqlstate = sqlstate;
+  return exchange;
+}
+
+std::string Types(const event::Exchange& exchange) {
+  std::string types;
+  for (const auto& message : exchange.messages) types += static_cast<char>(message.type);
+  return types;
+}
+
+TEST_CASE("deadlocks, serialization failures and locks not had are lost races", "[replay]") {
+  const std::string bytes = Extended("update t set a = 1", {});
+  for (const char* state : {"40001", "40P01", "55P03"}) CHECK(LostRace(Failed(bytes, 'E', state)));
+  for (const char* state : {"23505", "57014", "25P02", ""}) {
+    CHECK_FALSE(LostRace(Failed(bytes, 'E', state)));
+  }
+}
+
+TEST_CASE("a withdrawn exchange fails its transaction and keeps what it prepared", "[replay]") {
+  event::Exchange exchange = Failed(Extended("update t set a = 1", {}), 'E', "40P01");
+  Withdraw(exchange);
+  CHECK(Types(exchange) == "PPS");  // Its own Parse, one that fails, Sync.
+  CHECK(exchange.messages[1].head.find("scry_lost_a_race") != std::string::npos);
+  CHECK(exchange.statements.empty());
+}
+
+TEST_CASE("a withdrawn exchange that left no transaction open rolls back", "[replay]") {
+  event::Exchange exchange = Failed(wire::EncodeQuery("commit") + wire::EncodeSync(), 'I', "40001");
+  exchange.statements[0].message = 0;
+  Withdraw(exchange);
+  CHECK(Types(exchange) == "PBES");
+}
+
+}  // namespace
+}  // namespace scry::replay
