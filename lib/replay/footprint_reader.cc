@@ -130,16 +130,16 @@ class FootprintReader::Reading {
   ExchangeFacts Read() {
     ExchangeFacts result;
     NoteParses();
-    bool only_ends = !exchange_.statements.empty();
+    result.only_ends = !exchange_.statements.empty();
     for (const event::Statement& statement : exchange_.statements) {
       if (statement.text.empty()) {  // Prepared before the capture: unknown.
         TouchUnknown();
-        only_ends = false;
+        result.only_ends = false;
         continue;
       }
       const StatementFacts facts = reader_.facts_.Get(statement.text, statement.ordinal);
       if (&statement == &exchange_.statements.front()) result.fingerprint = facts.fingerprint;
-      only_ends &= KnownWhole(facts, statement.text) && IsEnd(facts.kind);
+      result.only_ends &= KnownWhole(facts, statement.text) && IsEnd(facts.kind);
       ReadStatement(statement, facts);
     }
     Finish(result.footprint);
@@ -147,7 +147,7 @@ class FootprintReader::Reading {
         !touches_.empty() && !result.footprint.barrier && result.footprint.releases.empty() &&
         std::all_of(touches_.begin(), touches_.end(),
                     [](const Access& access) { return access.mode == Mode::kRead; });
-    result.from_start = only_ends || result.only_reads;
+    result.takes_snapshot = takes_snapshot_;
     result.footprint.touches = std::move(touches_);
     return result;
   }
@@ -358,7 +358,9 @@ class FootprintReader::Reading {
     const bool single =
         !trail_.open && (trail_.snapshot_default || catalog_.snapshots_by_default());
     if (!(trail_.open && trail_.takes_snapshot) && !single) return;
-    if (!std::exchange(trail_.snapshot_taken, true)) Touch(kEverything, Mode::kRead);
+    if (std::exchange(trail_.snapshot_taken, true)) return;
+    Touch(kEverything, Mode::kRead);
+    takes_snapshot_ = trail_.open;
   }
 
   struct Found {
@@ -513,6 +515,7 @@ class FootprintReader::Reading {
   SessionTrail& trail_;
   std::vector<Access> touches_;
   bool barrier_ = false;
+  bool takes_snapshot_ = false;
   bool released_ = false;  // A transaction, or a part of one, ended inside.
 };
 

@@ -38,11 +38,10 @@ struct SessionTrail {
 
 struct ExchangeFacts {
   Footprint footprint;
-  // It counts from when it was sent: a bare COMMIT, whose locks are free before it is acknowledged,
-  // and what only reads, whose snapshot is taken at the start.
-  bool from_start = false;
+  bool only_ends = false;  // A bare COMMIT or ROLLBACK.
   bool only_reads = false;
-  uint64_t fingerprint = 0;  // Of its first statement; 0: none.
+  bool takes_snapshot = false;  // Of a REPEATABLE READ or SERIALIZABLE transaction.
+  uint64_t fingerprint = 0;     // Of its first statement; 0: none.
 };
 
 class FootprintReader {

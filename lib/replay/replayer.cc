@@ -200,14 +200,14 @@ base::Status Run::Fill() {
 
 void Run::Read(event::Event event) {
   ReadEvent read;
-  bool from_start = false;
   if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
     ExchangeFacts found =
         footprints_.Read(*exchange, trails_[static_cast<uint64_t>(exchange->session)]);
     read.footprint = std::move(found.footprint);
     read.fingerprint = found.fingerprint;
     read.only_reads = found.only_reads;
-    from_start = found.from_start;
+    read.only_ends = found.only_ends;
+    read.takes_snapshot = found.takes_snapshot;
   } else if (const auto* start = std::get_if<event::SessionStart>(&event)) {
     footprints_.Start(*start, trails_[static_cast<uint64_t>(start->session)]);
   } else if (const auto* end = std::get_if<event::SessionEnd>(&event)) {
@@ -219,7 +219,7 @@ void Run::Read(event::Event event) {
   }
   read.weight = event::WeightBytes(event);
   read.event = std::move(event);
-  reading_.Add(std::move(read), from_start);
+  reading_.Add(std::move(read));
 }
 
 void Run::Admit(ReadEvent read) {
