@@ -1,5 +1,7 @@
 #include "event/event.h"
 
+#include <xxhash.h>
+
 #include <charconv>
 #include <type_traits>
 
@@ -19,7 +21,8 @@ size_t Weight(const Exchange& exchange) {
     weight += sizeof(statement) + statement.text.size() + statement.outcome.row_description.size() +
               statement.outcome.message.size() + statement.outcome.values.size();
   }
-  return weight;
+  for (const auto& sqlstate : exchange.notices) weight += sizeof(sqlstate) + sqlstate.size();
+  return weight + Weight(exchange.parameter_changes);
 }
 
 }  // namespace
@@ -28,6 +31,9 @@ size_t WeightBytes(const Event& event) {
   if (const auto* exchange = std::get_if<Exchange>(&event)) return Weight(*exchange);
   if (const auto* start = std::get_if<SessionStart>(&event)) {
     return sizeof(*start) + Weight(start->parameters) + Weight(start->settings);
+  }
+  if (const auto* notification = std::get_if<Notification>(&event)) {
+    return sizeof(Event) + notification->channel.size() + notification->payload.size();
   }
   return sizeof(Event);
 }
@@ -100,6 +106,8 @@ const char* Name(GapReason reason) {
   }
   return "unknown";
 }
+
+uint64_t DigestOf(std::string_view bytes) { return XXH64(bytes.data(), bytes.size(), 0); }
 
 std::optional<uint64_t> TagCount(const std::string& tag) {
   const size_t blank = tag.rfind(' ');

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -103,6 +104,11 @@ struct Exchange {
   uint8_t status = 0;          // Of ReadyForQuery: 'I', 'T' or 'E'. 0: the connection ended first.
   std::vector<FrontendMessage> messages;
   std::vector<Statement> statements;
+  // Of messages that come unasked, since the exchange before: how often each limit of
+  // exchange::AnswerOptions was hit is in `unasked_dropped`.
+  std::vector<std::string> notices;  // SQLSTATEs of NoticeResponse, in order.
+  Settings parameter_changes;        // ParameterStatus, in order.
+  uint64_t unasked_dropped = 0;      // Notices and parameter changes not kept.
 };
 
 enum class EndReason : uint8_t {
@@ -145,7 +151,19 @@ struct Cancel {
   Micros at_us = 0;
 };
 
-using Event = std::variant<SessionStart, Exchange, SessionEnd, Gap, Cancel>;
+// A NotificationResponse reached the client of `session`, which listens on `channel`.
+struct Notification {
+  SessionId session = SessionId::kNone;
+  Micros at_us = 0;
+  std::string channel;
+  std::string payload;          // Its front, if it is long.
+  uint64_t payload_bytes = 0;   // Of the whole.
+  uint64_t payload_digest = 0;  // Of the whole: DigestOf.
+  uint32_t pid = 0;             // Of the backend that sent it.
+  friend bool operator==(const Notification&, const Notification&) = default;
+};
+
+using Event = std::variant<SessionStart, Exchange, SessionEnd, Gap, Cancel, Notification>;
 
 // Memory an event holds, roughly: the weight in bounded queues.
 size_t WeightBytes(const Event& event);
@@ -156,6 +174,9 @@ SessionId SessionOf(const Event& event);
 const char* Name(OutcomeStatus status);  // "done", "error" ...
 const char* Name(EndReason reason);      // "terminate" ...
 const char* Name(GapReason reason);      // "queue full" ...
+
+// XXH64 of the bytes.
+uint64_t DigestOf(std::string_view bytes);
 
 // The count at the end of a command tag: 5 for "SELECT 5", 3 for "INSERT 0 3"; nullopt for "BEGIN".
 std::optional<uint64_t> TagCount(const std::string& tag);

@@ -303,6 +303,8 @@ void BlockEncoder::AddBody(const event::Gap& gap) {
 
 void BlockEncoder::AddBody(const event::Cancel&) {}
 
+void BlockEncoder::AddBody(const event::Notification&) {}
+
 BlockSummary BlockEncoder::Summary() const {
   BlockSummary summary = summary_;
   for (const auto& [id, session] : sessions_) summary.sessions.emplace_back(id, session.events);

@@ -72,6 +72,7 @@ class BlockEncoder {
   void AddBody(const event::SessionEnd& end);
   void AddBody(const event::Gap& gap);
   void AddBody(const event::Cancel& cancel);
+  void AddBody(const event::Notification& notification);
   void AddMessage(const event::FrontendMessage& message);
   void AddValues(const event::FrontendMessage& message);
   void AddStatements(const event::Exchange& exchange);

@@ -218,6 +218,13 @@ std::string Body(const event::Cancel& cancel) {
   return "cancel session=" + Number(cancel.session) + Field("at", cancel.at_us);
 }
 
+std::string Body(const event::Notification& notification) {
+  return "notification session=" + Number(notification.session) + Field("at", notification.at_us) +
+         Field("channel", notification.channel) + Field("payload", notification.payload) +
+         Field("bytes", notification.payload_bytes) + Field("digest", notification.payload_digest) +
+         Field("pid", uint64_t{notification.pid});
+}
+
 }  // namespace
 
 Event RandomEvent(Random& random) {
