@@ -104,11 +104,11 @@ struct Exchange {
   uint8_t status = 0;          // Of ReadyForQuery: 'I', 'T' or 'E'. 0: the connection ended first.
   std::vector<FrontendMessage> messages;
   std::vector<Statement> statements;
-  // Of messages that come unasked, since the exchange before: how often each limit of
-  // exchange::AnswerOptions was hit is in `unasked_dropped`.
+  // What came unasked since the end of the exchange before, as far as exchange::AnswerOptions
+  // allows.
   std::vector<std::string> notices;  // SQLSTATEs of NoticeResponse, in order.
   Settings parameter_changes;        // ParameterStatus, in order.
-  uint64_t unasked_dropped = 0;      // Notices and parameter changes not kept.
+  uint64_t unasked_dropped = 0;      // Of both, those over a limit.
 };
 
 enum class EndReason : uint8_t {
@@ -158,7 +158,7 @@ struct Notification {
   std::string channel;
   std::string payload;          // Its front, if it is long.
   uint64_t payload_bytes = 0;   // Of the whole.
-  uint64_t payload_digest = 0;  // Of the whole: DigestOf.
+  uint64_t payload_digest = 0;  // Of the whole, by DigestOf.
   uint32_t pid = 0;             // Of the backend that sent it.
   friend bool operator==(const Notification&, const Notification&) = default;
 };
@@ -175,7 +175,7 @@ const char* Name(OutcomeStatus status);  // "done", "error" ...
 const char* Name(EndReason reason);      // "terminate" ...
 const char* Name(GapReason reason);      // "queue full" ...
 
-// XXH64 of the bytes.
+// XXH64. It is stored in captures: its definition is fixed.
 uint64_t DigestOf(std::string_view bytes);
 
 // The count at the end of a command tag: 5 for "SELECT 5", 3 for "INSERT 0 3"; nullopt for "BEGIN".

@@ -16,6 +16,8 @@ using event::OutcomeStatus;
 constexpr size_t kErrorMessageBytesMax = 8192;
 // Descriptions and errors over the scanner's gather limit are joined up to here.
 constexpr size_t kPiecesBytesMax = 16u << 20;
+// Of a notice in pieces: its SQLSTATE stands at its front.
+constexpr size_t kNoticeFrontBytes = 4096;
 
 // Messages that the server takes in without an answer when no COPY is going on.
 bool IsSilent(uint8_t type) {
@@ -145,7 +147,7 @@ bool AnswerReader::Break(std::string reason) {
 }
 
 bool AnswerReader::Start(uint8_t type, Micros now_us) {
-  if (broken_ || wire::IsAsynchronous(type)) return false;
+  if (broken_) return false;
   if (done_ || asked_.empty()) {
     // A server that shuts down says so to an idle session.
     if (type != backend::kErrorResponse)
@@ -161,6 +163,7 @@ bool AnswerReader::Start(uint8_t type, Micros now_us) {
 }
 
 void AnswerReader::OnBackend(uint8_t type, base::Bytes payload, Micros now_us) {
+  if (wire::IsAsynchronous(type)) return OnUnasked(type, payload, now_us);
   if (type == backend::kErrorResponse && wire::ParseErrorFields(payload).fatal()) fatal_ = true;
   if (!Start(type, now_us)) return;
   if (type == backend::kDataRow || type == backend::kCopyData) {
@@ -179,8 +182,9 @@ void AnswerReader::OnBackend(uint8_t type, base::Bytes payload, Micros now_us) {
 
 void AnswerReader::OnBackendPiece(uint8_t type, uint32_t payload_length, uint32_t offset,
                                   base::Bytes piece, Micros now_us) {
-  if (!Start(type, now_us)) return;
   const bool last = uint64_t{offset} + piece.size() >= payload_length;
+  if (wire::IsAsynchronous(type)) return OnUnaskedPiece(type, offset == 0, last, piece, now_us);
+  if (!Start(type, now_us)) return;
   if (type == backend::kDataRow || type == backend::kCopyData) {
     if (offset == 0) {
       if (!AcceptRow(type == backend::kCopyData)) return;
@@ -205,6 +209,62 @@ void AnswerReader::OnBackendPiece(uint8_t type, uint32_t payload_length, uint32_
     return;
   }
   OnBackend(type, base::AsBytes(whole), now_us);
+}
+
+// --- What comes unasked. A server that reloads its configuration, or one whose session listens,
+// speaks between exchanges too: that counts to the next one.
+
+void AnswerReader::OnUnasked(uint8_t type, base::Bytes payload, Micros now_us) {
+  if (broken_) return;
+  if (type == backend::kNoticeResponse) return OnNotice(payload);
+  if (type == backend::kParameterStatus) return OnParameterStatus(payload);
+  OnNotification(payload, now_us);
+}
+
+// Over the scanner's gather limit: nothing that PostgreSQL sends but a long notice.
+void AnswerReader::OnUnaskedPiece(uint8_t type, bool first, bool last, base::Bytes piece,
+                                  Micros now_us) {
+  if (first) pieces_.clear();
+  const size_t room = kNoticeFrontBytes - std::min(kNoticeFrontBytes, pieces_.size());
+  pieces_.append(base::AsText(piece.first(std::min(room, piece.size()))));
+  if (!last) return;
+  const std::string front = std::exchange(pieces_, std::string());
+  if (type == backend::kNoticeResponse) return OnUnasked(type, base::AsBytes(front), now_us);
+  ++unasked_.dropped;
+}
+
+void AnswerReader::OnNotice(base::Bytes payload) {
+  if (unasked_.notices.size() >= options_.notices_max) {
+    ++unasked_.dropped;
+    return;
+  }
+  unasked_.notices.emplace_back(wire::ParseErrorFields(payload).sqlstate.substr(0, 5));
+}
+
+void AnswerReader::OnParameterStatus(base::Bytes payload) {
+  const auto status = wire::ParseParameterStatus(payload);
+  if (!status || unasked_.parameter_changes.size() >= options_.parameter_changes_max ||
+      status->name.size() + status->value.size() > options_.parameter_bytes_max) {
+    ++unasked_.dropped;
+    return;
+  }
+  unasked_.parameter_changes.emplace_back(status->name, status->value);
+}
+
+void AnswerReader::OnNotification(base::Bytes payload, Micros now_us) {
+  const auto told = wire::ParseNotification(payload);
+  if (!told || unasked_.notifications.size() >= options_.notifications_max) {
+    ++unasked_.dropped;
+    return;
+  }
+  event::Notification notification;
+  notification.at_us = now_us;
+  notification.channel = told->channel;
+  notification.payload = told->payload.substr(0, options_.notification_bytes_max);
+  notification.payload_bytes = told->payload.size();
+  notification.payload_digest = event::DigestOf(told->payload);
+  notification.pid = told->pid;
+  unasked_.notifications.push_back(std::move(notification));
 }
 
 AnswerReader::Asked* AnswerReader::Current() {
@@ -715,6 +775,7 @@ void AnswerReader::EndStatement(OutcomeStatus status, std::string_view tag, Micr
       columns = ColumnsOf(asked);
     } else {
       outcome.values = TakeValues(tag);
+      values_bytes_ += outcome.values.size();
     }
     outcome.row_description = execute ? TakeDescription(asked) : std::move(description_);
     Append(std::move(statement), std::move(columns), true);
@@ -731,6 +792,7 @@ void AnswerReader::EndStatement(OutcomeStatus status, std::string_view tag, Micr
 std::string AnswerReader::TakeValues(std::string_view tag) {
   constexpr size_t kShortRow = 128;
   if (!kept_.complete() || rows_ == 0) return {};
+  if (values_bytes_ + kept_.size_bytes() > options_.values_bytes_max) return {};
   const bool changes = tag.starts_with("INSERT ") || tag.starts_with("UPDATE ") ||
                        tag.starts_with("DELETE ") || tag.starts_with("MERGE ");
   if (changes) return kept_.Take();
@@ -777,6 +839,7 @@ void AnswerReader::Complete(uint8_t status, size_t messages, Micros now_us) {
     if (!answers_.lanes.empty()) answers_.lanes[*last_run_].outcome.elapsed_us += rest;
   }
   for (auto& lane : answers_.lanes) lane.transaction_status = status;
+  answers_.unasked = TakeUnasked();
   done_ = true;
 }
 
@@ -797,7 +860,7 @@ Answers AnswerReader::Take() {
   cursor_ = copy_end_ = skip_from_ = 0;
   ordinal_ = 0;
   failure_.reset();
-  text_bytes_ = 0;
+  text_bytes_ = values_bytes_ = 0;
   last_run_.reset();
   open_ = false;
   rows_ = row_bytes_ = 0;

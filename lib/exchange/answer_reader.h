@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -36,6 +37,22 @@ struct AnswerOptions {
   uint64_t text_bytes_max = 16u << 20;        // Of all statements of an exchange.
   uint32_t registered_max = 65536;            // Prepared statements, and portals.
   uint64_t registered_bytes_max = 64u << 20;  // Their texts; further ones are kept without.
+  // Outcome::values of all statements of an exchange; further ones are not kept.
+  uint64_t values_bytes_max = 1u << 20;
+  // What comes unasked, per exchange; further ones are counted in Unasked::dropped.
+  uint32_t notices_max = 64;
+  uint32_t parameter_changes_max = 64;
+  uint64_t parameter_bytes_max = 4096;  // Name and value of one.
+  uint32_t notifications_max = 256;
+  uint64_t notification_bytes_max = 1024;  // Of a payload; the rest is in its digest only.
+};
+
+// What a server sends without being asked, in the order of each kind.
+struct Unasked {
+  std::vector<std::string> notices;                // Their SQLSTATEs.
+  event::Settings parameter_changes;               // As ParameterStatus told them.
+  std::vector<event::Notification> notifications;  // Without a session.
+  uint64_t dropped = 0;
 };
 
 // What came back for one exchange.
@@ -50,6 +67,7 @@ struct Answers {
   bool too_large = false;  // Over a limit of AnswerOptions: the lists below are empty.
   std::vector<event::Statement> statements;
   std::vector<event::LaneOutcome> lanes;  // One per statement if cells_max is over 0, else empty.
+  Unasked unasked;                        // Since the exchange before ended.
 };
 
 class AnswerReader {
@@ -68,7 +86,8 @@ class AnswerReader {
   // prefix will do.
   void Add(uint8_t type, base::Bytes payload, Micros now_us);
 
-  // --- Answers, in their order. Asynchronous messages may be given too; they are ignored.
+  // --- Answers, in their order, and what comes unasked between them: notices, parameter changes
+  // and notifications answer nothing and are collected apart.
   void OnBackend(uint8_t type, base::Bytes payload, Micros now_us);
   void OnBackendPiece(uint8_t type, uint32_t payload_length, uint32_t offset, base::Bytes piece,
                       Micros now_us);
@@ -78,6 +97,11 @@ class AnswerReader {
   Answers Take();
   // The connection ended: what the first exchange in flight came to. REQUIRES: asked() > 0.
   Answers Lose(Micros now_us);
+  // What came since the last Answers: for a connection that asks no more.
+  Unasked TakeUnasked() { return std::exchange(unasked_, Unasked()); }
+  std::vector<event::Notification> TakeNotifications() {
+    return std::exchange(unasked_.notifications, {});
+  }
 
   // --- State.
   // Between CopyInResponse and the end of that COPY: CopyData is expected, Sync is ignored. If the
@@ -144,6 +168,12 @@ class AnswerReader {
   bool Expect(uint8_t type, uint8_t answer);
   bool AcceptRow(bool copy);
 
+  void OnUnasked(uint8_t type, base::Bytes payload, Micros now_us);
+  void OnUnaskedPiece(uint8_t type, bool first, bool last, base::Bytes piece, Micros now_us);
+  void OnNotice(base::Bytes payload);
+  void OnParameterStatus(base::Bytes payload);
+  void OnNotification(base::Bytes payload, Micros now_us);
+
   void OnAnswer(uint8_t type, base::Bytes payload, Micros now_us);
   void OnParseComplete();
   void OnBindComplete();
@@ -201,6 +231,7 @@ class AnswerReader {
   bool saw_rollback_ = false;  // Of the last command.
   Micros lap_us_ = 0;          // End of the statement before.
   uint64_t text_bytes_ = 0;
+  uint64_t values_bytes_ = 0;
   std::optional<size_t> last_run_;  // Index of the last statement that ran.
   Answers answers_;
 
@@ -214,6 +245,8 @@ class AnswerReader {
   KeptRows kept_;
 
   std::string pieces_;  // A message in pieces that is no row.
+
+  Unasked unasked_;  // Since the last Answers.
 };
 
 }  // namespace scry::exchange

@@ -32,6 +32,8 @@ AnswerOptions ReaderOptions(const TrackerLimits& limits) {
   AnswerOptions options;
   options.statements_max = limits.statements_max;
   options.text_bytes_max = limits.exchange_bytes_max;
+  options.row_bytes_kept = limits.row_bytes_kept;
+  options.notifications_max = 1;  // Each is put at once.
   return options;
 }
 
@@ -154,6 +156,7 @@ void ExchangeTracker::OnBackend(uint8_t type, base::Bytes payload, Micros now_us
   switch (phase_) {
     case Phase::kReady:
       reader_.OnBackend(type, payload, now_us);
+      if (type == backend::kNotificationResponse) PutNotifications();
       if (type != backend::kDataRow || reader_.broken() || head_dropped_) AfterBackend(now_us);
       break;
     case Phase::kAuthenticating:
@@ -285,6 +288,9 @@ void ExchangeTracker::Finish(Answers answers, Micros now_us) {
     exchange.commits_done = clock_.acknowledged;
     exchange.status = answers.status;
     exchange.statements = std::move(answers.statements);
+    exchange.notices = std::move(answers.unasked.notices);
+    exchange.parameter_changes = std::move(answers.unasked.parameter_changes);
+    exchange.unasked_dropped = answers.unasked.dropped;
     sink_.Put(std::move(exchange));
   }
   ++index_;
@@ -294,6 +300,13 @@ void ExchangeTracker::Finish(Answers answers, Micros now_us) {
   // Copy data is a part that no ReadyForQuery request ends: it must not count against, or drop, the
   // exchange after it.
   if (kept_.empty()) EndPart();
+}
+
+void ExchangeTracker::PutNotifications() {
+  for (event::Notification& notification : reader_.TakeNotifications()) {
+    notification.session = facts_.session;
+    sink_.Put(std::move(notification));
+  }
 }
 
 void ExchangeTracker::EndPart() {

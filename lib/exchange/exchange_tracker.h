@@ -31,6 +31,8 @@ struct TrackerLimits {
   // The same, of all that is in flight.
   uint64_t in_flight_bytes_max = 64u << 20;
   uint32_t statements_max = 65536;  // Per exchange.
+  // Of a statement's rows that Outcome::values may hold: some tens of new ids. Over it, none.
+  uint64_t row_bytes_kept = 4096;
   // Messages in flight. Over it the session is no longer understood: nothing else bounds the memory
   // of messages that are not answered.
   uint32_t messages_max = 1u << 20;
@@ -94,6 +96,7 @@ class ExchangeTracker {
   void OnStarting(uint8_t type, base::Bytes payload, base::Micros now_us);
   void SetReady(base::Micros now_us);
   void Finish(Answers answers, base::Micros now_us);
+  void PutNotifications();
   void DropAnswered();
   void DropStrays();
   void EndPart();
