@@ -59,8 +59,14 @@ enum Stream : size_t {
   kTextSize = 37,
   kTextBytes = 38,
   kOtherBytes = 39,
+  kRowsSize = 40,
+  kRowsBytes = 41,
+  kUnasked = 42,
+  kUnaskedCount = 43,
+  kUnaskedText = 44,
 };
-static_assert(kOtherBytes + 1 == kStreamCount);
+static_assert(kOtherBytes + 1 == kStreamCountVersion1);
+static_assert(kUnaskedText + 1 == kStreamCount);
 
 constexpr uint64_t kTextNew = 0;
 constexpr uint64_t kTextEmpty = 1;
@@ -120,11 +126,16 @@ uint64_t EventBytes(const Event& event) {
     for (const auto& statement : exchange->statements) {
       const auto& outcome = statement.outcome;
       bytes += kStatementWeight + statement.text.size() + outcome.tag.size() +
-               outcome.row_description.size() + outcome.sqlstate.size() + outcome.message.size();
+               outcome.row_description.size() + outcome.sqlstate.size() + outcome.message.size() +
+               outcome.values.size();
     }
+    for (const auto& sqlstate : exchange->notices) bytes += kNoticeWeight + sqlstate.size();
+    bytes += SettingsBytes(exchange->parameter_changes);
   } else if (const auto* start = std::get_if<event::SessionStart>(&event)) {
     bytes =
         SettingsBytes(start->parameters) + SettingsBytes(start->settings) + start->client.size();
+  } else if (const auto* notification = std::get_if<event::Notification>(&event)) {
+    bytes = notification->channel.size() + notification->payload.size();
   }
   return bytes;
 }
@@ -218,6 +229,7 @@ void BlockEncoder::AddBody(const event::Exchange& exchange) {
   streams_[kMessageCount].Varint(exchange.messages.size());
   for (const auto& message : exchange.messages) AddMessage(message);
   AddStatements(exchange);
+  AddUnasked(exchange);
 }
 
 void BlockEncoder::AddMessage(const event::FrontendMessage& message) {
@@ -287,6 +299,25 @@ void BlockEncoder::AddOutcome(const event::Outcome& outcome) {
   streams_[kRowDescription].Varint(TextReference(outcome.row_description, kOtherBytes));
   streams_[kSqlstate].Varint(TextReference(outcome.sqlstate, kOtherBytes));
   streams_[kErrorText].Varint(TextReference(outcome.message, kOtherBytes));
+  streams_[kRowsSize].Varint(outcome.values.size());
+  streams_[kRowsBytes].Text(outcome.values);
+}
+
+void BlockEncoder::AddUnasked(const event::Exchange& exchange) {
+  const bool any = !exchange.notices.empty() || !exchange.parameter_changes.empty() ||
+                   exchange.unasked_dropped > 0;
+  streams_[kUnasked].U8(any ? 1 : 0);
+  if (!any) return;
+  streams_[kUnaskedCount].Varint(exchange.notices.size());
+  streams_[kUnaskedCount].Varint(exchange.parameter_changes.size());
+  streams_[kUnaskedCount].Varint(exchange.unasked_dropped);
+  for (const std::string& sqlstate : exchange.notices) {
+    streams_[kUnaskedText].Varint(TextReference(sqlstate, kOtherBytes));
+  }
+  for (const auto& [name, value] : exchange.parameter_changes) {
+    streams_[kUnaskedText].Varint(TextReference(name, kOtherBytes));
+    streams_[kUnaskedText].Varint(TextReference(value, kOtherBytes));
+  }
 }
 
 void BlockEncoder::AddBody(const event::SessionEnd& end) {
@@ -303,7 +334,13 @@ void BlockEncoder::AddBody(const event::Gap& gap) {
 
 void BlockEncoder::AddBody(const event::Cancel&) {}
 
-void BlockEncoder::AddBody(const event::Notification&) {}
+void BlockEncoder::AddBody(const event::Notification& notification) {
+  streams_[kUnaskedText].Varint(TextReference(notification.channel, kOtherBytes));
+  streams_[kUnaskedText].Varint(TextReference(notification.payload, kOtherBytes));
+  streams_[kUnaskedText].LittleU64(notification.payload_digest);
+  streams_[kSmall].Varint(notification.payload_bytes);
+  streams_[kSmall].Varint(notification.pid);
+}
 
 BlockSummary BlockEncoder::Summary() const {
   BlockSummary summary = summary_;
@@ -323,25 +360,29 @@ std::string BlockEncoder::Finish() {
 // --- Decoder
 // ---------------------------------------------------------------------------------------
 
-base::Result<std::unique_ptr<BlockDecoder>> BlockDecoder::Open(std::string raw, uint64_t events) {
-  std::unique_ptr<BlockDecoder> decoder(new BlockDecoder(std::move(raw), events));
+base::Result<std::unique_ptr<BlockDecoder>> BlockDecoder::Open(std::string raw, uint64_t events,
+                                                               uint32_t version) {
+  SCRY_CHECK(version >= 1 && version <= kFormatVersion);
+  std::unique_ptr<BlockDecoder> decoder(new BlockDecoder(std::move(raw), events, version));
   if (!decoder->SplitStreams()) {
     return base::Fail(base::ErrorCode::kCorrupt, "the columns do not fill the block");
   }
   return decoder;
 }
 
-BlockDecoder::BlockDecoder(std::string raw, uint64_t events)
-    : raw_(std::move(raw)), events_left_(events) {}
+BlockDecoder::BlockDecoder(std::string raw, uint64_t events, uint32_t version)
+    : raw_(std::move(raw)), version_(version), events_left_(events) {}
 
 bool BlockDecoder::SplitStreams() {
   ByteReader in(raw_);
   streams_.reserve(kStreamCount);
-  for (size_t i = 0; i < kStreamCount; ++i) {
+  const size_t present = version_ == 1 ? kStreamCountVersion1 : kStreamCount;
+  for (size_t i = 0; i < present; ++i) {
     const uint64_t size = in.Varint();
     if (size > in.left()) return false;
     streams_.emplace_back(in.Take(static_cast<size_t>(size)));
   }
+  while (streams_.size() < kStreamCount) streams_.emplace_back(std::string_view());
   return in.AtEnd();
 }
 
@@ -399,10 +440,14 @@ Event BlockDecoder::Decode() {
       return DecodeGap();
     case 4:
       return event::Cancel{SessionId{sessions_[session_].id}, Signed(last_time_)};
+    case 5:
+      if (version_ >= 2) return DecodeNotification();
+      break;
     default:
-      ok_ = false;
-      return {};
+      break;
   }
+  ok_ = false;
+  return {};
 }
 
 std::string_view BlockDecoder::DecodeText(uint64_t reference, size_t bytes_stream) {
@@ -429,11 +474,11 @@ std::string BlockDecoder::DecodeOther(size_t stream) {
   return std::string(DecodeText(streams_[stream].Varint(), kOtherBytes));
 }
 
-event::Settings BlockDecoder::DecodeSettings(uint64_t count) {
+event::Settings BlockDecoder::DecodeSettings(uint64_t count, size_t stream) {
   event::Settings settings;
-  for (; count > 0 && streams_[kSettings].left() > 0 && Charge(kSettingWeight); --count) {
-    std::string name = DecodeOther(kSettings);
-    settings.emplace_back(std::move(name), DecodeOther(kSettings));
+  for (; count > 0 && streams_[stream].left() > 0 && Charge(kSettingWeight); --count) {
+    std::string name = DecodeOther(stream);
+    settings.emplace_back(std::move(name), DecodeOther(stream));
   }
   if (count > 0) ok_ = false;
   return settings;
@@ -445,8 +490,8 @@ event::SessionStart BlockDecoder::DecodeStart() {
   start.at_us = Signed(last_time_);
   const uint64_t parameters = streams_[kSettingsCount].Varint();
   const uint64_t settings = streams_[kSettingsCount].Varint();
-  start.parameters = DecodeSettings(parameters);
-  start.settings = DecodeSettings(settings);
+  start.parameters = DecodeSettings(parameters, kSettings);
+  start.settings = DecodeSettings(settings, kSettings);
   start.client = DecodeOther(kSettings);
   start.protocol = static_cast<uint32_t>(streams_[kSmall].Varint());
   start.backend_pid = static_cast<uint32_t>(streams_[kSmall].Varint());
@@ -471,6 +516,7 @@ event::Exchange BlockDecoder::DecodeExchange() {
     exchange.messages.push_back(DecodeMessage());
   }
   if (ok_) DecodeStatements(exchange);
+  if (ok_ && version_ >= 2) DecodeUnasked(exchange);
   return exchange;
 }
 
@@ -563,7 +609,42 @@ event::Outcome BlockDecoder::DecodeOutcome() {
   outcome.row_description = DecodeOther(kRowDescription);
   outcome.sqlstate = DecodeOther(kSqlstate);
   outcome.message = DecodeOther(kErrorText);
+  if (version_ >= 2) outcome.values = DecodeRows();
   return outcome;
+}
+
+std::string BlockDecoder::DecodeRows() {
+  const uint64_t size = streams_[kRowsSize].Varint();
+  if (size > streams_[kRowsBytes].left() || !Charge(size)) {
+    ok_ = false;
+    return {};
+  }
+  return std::string(streams_[kRowsBytes].TakeText(static_cast<size_t>(size)));
+}
+
+void BlockDecoder::DecodeUnasked(event::Exchange& exchange) {
+  const uint8_t any = streams_[kUnasked].U8();
+  if (any == 0) return;
+  const uint64_t notices = streams_[kUnaskedCount].Varint();
+  const uint64_t changes = streams_[kUnaskedCount].Varint();
+  exchange.unasked_dropped = streams_[kUnaskedCount].Varint();
+  if (any != 1 || notices > streams_[kUnaskedText].left()) ok_ = false;
+  for (uint64_t i = 0; i < notices && Charge(kNoticeWeight); ++i) {
+    exchange.notices.push_back(DecodeOther(kUnaskedText));
+  }
+  if (ok_) exchange.parameter_changes = DecodeSettings(changes, kUnaskedText);
+}
+
+event::Notification BlockDecoder::DecodeNotification() {
+  event::Notification notification;
+  notification.session = SessionId{sessions_[session_].id};
+  notification.at_us = Signed(last_time_);
+  notification.channel = DecodeOther(kUnaskedText);
+  notification.payload = DecodeOther(kUnaskedText);
+  notification.payload_digest = streams_[kUnaskedText].LittleU64();
+  notification.payload_bytes = streams_[kSmall].Varint();
+  notification.pid = static_cast<uint32_t>(streams_[kSmall].Varint());
+  return notification;
 }
 
 event::SessionEnd BlockDecoder::DecodeEnd() {

@@ -17,10 +17,12 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "event/event.h"
+#include "querylog/format.h"
 
 namespace scry::querylog {
 
-inline constexpr size_t kStreamCount = 40;
+inline constexpr size_t kStreamCount = 45;
+inline constexpr size_t kStreamCountVersion1 = 40;
 
 // What kEventBytesMax limits.
 uint64_t EventBytes(const event::Event& event);
@@ -77,6 +79,7 @@ class BlockEncoder {
   void AddValues(const event::FrontendMessage& message);
   void AddStatements(const event::Exchange& exchange);
   void AddOutcome(const event::Outcome& outcome);
+  void AddUnasked(const event::Exchange& exchange);
   Session& AddSession(event::SessionId id);
   uint64_t TextReference(std::string_view text, size_t bytes_stream);
 
@@ -94,8 +97,9 @@ class BlockEncoder {
 // Decodes one event at a time, so that memory is that of the raw block and one event.
 class BlockDecoder {
  public:
-  // Fails with kCorrupt if the streams do not fill `raw`.
-  static base::Result<std::unique_ptr<BlockDecoder>> Open(std::string raw, uint64_t events);
+  // Fails with kCorrupt if the streams do not fill `raw`. REQUIRES: 1 <= version <= kFormatVersion.
+  static base::Result<std::unique_ptr<BlockDecoder>> Open(std::string raw, uint64_t events,
+                                                          uint32_t version = kFormatVersion);
   BlockDecoder(const BlockDecoder&) = delete;
   BlockDecoder& operator=(const BlockDecoder&) = delete;
 
@@ -108,7 +112,7 @@ class BlockDecoder {
     uint64_t next_index = 0;
   };
 
-  BlockDecoder(std::string raw, uint64_t events);
+  BlockDecoder(std::string raw, uint64_t events, uint32_t version);
   bool SplitStreams();
   event::Event Decode();
   event::SessionStart DecodeStart();
@@ -119,7 +123,10 @@ class BlockDecoder {
   std::string DecodeValues(uint64_t form);
   void DecodeStatements(event::Exchange& exchange);
   event::Outcome DecodeOutcome();
-  event::Settings DecodeSettings(uint64_t count);
+  std::string DecodeRows();
+  void DecodeUnasked(event::Exchange& exchange);
+  event::Notification DecodeNotification();
+  event::Settings DecodeSettings(uint64_t count, size_t stream);
   std::string_view DecodeText(uint64_t reference, size_t bytes_stream);
   std::string DecodeOther(size_t stream);
   // Takes from what one event may use.
@@ -128,7 +135,8 @@ class BlockDecoder {
   bool StreamsUsedUp() const;
 
   const std::string raw_;
-  std::vector<base::ByteReader> streams_;  // Into raw_.
+  const uint32_t version_;
+  std::vector<base::ByteReader> streams_;  // Into raw_; empty where the version has them not.
   uint64_t events_left_;
   bool ok_ = true;
   uint64_t budget_ = 0;

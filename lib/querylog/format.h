@@ -8,12 +8,18 @@
 
 namespace scry::querylog {
 
-inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint32_t kFormatVersion = 2;
 
 // "Directory".
 inline constexpr std::string_view kManifestName = "manifest.json";
+inline constexpr std::string_view kSnapshotName = "snapshot.json";
 inline constexpr std::string_view kSegmentSuffix = ".scryseg";
 inline constexpr std::string_view kOpenSuffix = ".open";
+
+// "Source snapshot".
+inline constexpr std::string_view kSnapshotFormat = "scry-source-snapshot";
+inline constexpr uint32_t kSnapshotVersion = 1;
+inline constexpr uint64_t kSnapshotBytesMax = uint64_t{64} << 20;
 
 // "Segment".
 inline constexpr std::string_view kSegmentMagic = "SCRYSEG\n";
@@ -33,6 +39,7 @@ inline constexpr size_t kEventBytesMax = size_t{63} << 20;
 inline constexpr size_t kMessageWeight = 144;
 inline constexpr size_t kStatementWeight = 336;
 inline constexpr size_t kSettingWeight = 64;
+inline constexpr size_t kNoticeWeight = 64;
 
 // "Index and footer".
 inline constexpr std::string_view kIndexMagic = "SIDX";

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "querylog/snapshot.h"
+
 namespace scry::querylog {
 namespace {
 
@@ -83,6 +85,7 @@ Status LogReader::OpenSegment(const SegmentName& name) {
   options.filter = {options_.sessions, options_.from_us, options_.to_us};
   options.capture_id = capture_id_;
   options.number = name.number;
+  options.version = manifest_.format_version;
   options.last_us = last_us_;
   auto segment = SegmentReader::Open(std::move(file), std::move(options));
   if (segment.ok()) {
@@ -122,6 +125,20 @@ Result<std::optional<Event>> LogReader::Next() {
     ++expected_number_;
     SCRY_TRY(OpenSegment(name).With(directory_ + "/" + SegmentFileName(name.number, name.open)));
   }
+}
+
+Result<std::optional<event::SourceSnapshot>> LogReader::Snapshot() const {
+  const std::string path = directory_ + "/" + std::string(kSnapshotName);
+  auto text = os::ReadWholeFile(*files_, path, kSnapshotBytesMax);
+  if (!text.ok()) {
+    if (text.error().code == ErrorCode::kNotFound) {
+      return std::optional<event::SourceSnapshot>();
+    }
+    return text.error();
+  }
+  auto snapshot = ParseSnapshot(*text);
+  if (!snapshot.ok()) return std::move(snapshot).With(path).error();
+  return std::optional<event::SourceSnapshot>(std::move(snapshot).value());
 }
 
 ReadStats LogReader::stats() const {

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "event/event_source.h"
+#include "event/source_snapshot.h"
 #include "os/file.h"
 #include "querylog/manifest.h"
 #include "querylog/segment_name.h"
@@ -38,6 +39,9 @@ class LogReader : public event::EventSource {
   base::Result<std::optional<event::Event>> Next() override;
 
   const Manifest& manifest() const { return manifest_; }
+  // What the source was when the capture began; nullopt where the capture has none. Read from the
+  // disk at each call. Fails with kCorrupt or kUnsupported; the events can be read all the same.
+  base::Result<std::optional<event::SourceSnapshot>> Snapshot() const;
   // Complete after the end.
   ReadStats stats() const;
   // Size of the segments that were opened.

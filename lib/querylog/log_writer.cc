@@ -147,7 +147,9 @@ Status LogWriter::Close() {
 
 void LogWriter::Discard() {
   if (!Close().ok() || stats().segments > 0) return;
-  static_cast<void>(files_.Remove(directory_ + "/" + std::string(kManifestName)));
+  for (const std::string_view name : {kManifestName, kSnapshotName}) {
+    static_cast<void>(files_.Remove(directory_ + "/" + std::string(name)));
+  }
 }
 
 WriteStats LogWriter::stats() const {

@@ -88,6 +88,7 @@ Status SegmentReader::ReadHeader() {
   } else if (options_.capture_id && options_.number) {
     header_.capture_id = *options_.capture_id;
     header_.number = *options_.number;
+    header_.version = options_.version;
     GapCorrupt(last_us_, last_us_, kSegmentHeaderBytes);
   } else {
     return Fail(ErrorCode::kCorrupt, "not a segment of a capture, or its header is damaged");
@@ -220,7 +221,7 @@ Status SegmentReader::OpenBlock(uint64_t offset, const std::string& header_bytes
   if (Checksum(stored, 0) != header->stored_checksum) return {};
   auto raw = Decompress(stored, header->raw_bytes);
   if (!raw) return {};
-  auto decoder = BlockDecoder::Open(std::move(*raw), header->events);
+  auto decoder = BlockDecoder::Open(std::move(*raw), header->events, header_.version);
   if (!decoder.ok()) return {};
   decoder_ = std::move(decoder).value();
   block_ = *header;

@@ -55,6 +55,7 @@ struct SegmentReadOptions {
   // What the header should say. With them a segment whose header is damaged can still be read.
   std::optional<CaptureId> capture_id;
   std::optional<uint32_t> number;
+  uint32_t version = kFormatVersion;  // Of the manifest.
   base::Micros last_us = 0;  // Moment reached before: where damage at the front is placed in time.
 };
 

@@ -50,6 +50,8 @@ base::Result<VerifyReport> VerifyCapture(const std::string& directory, os::FileS
   SCRY_TRY_ASSIGN(LogReader reader, LogReader::Open(directory, options));
   VerifyReport report;
   report.manifest = reader.manifest();
+  const auto snapshot = reader.Snapshot();
+  if (!snapshot.ok()) report.problems.push_back(snapshot.error().message);
   base::Micros last_us = 0;
   uint64_t recorded = 0;
   for (;;) {

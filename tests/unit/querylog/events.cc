@@ -111,6 +111,7 @@ event::Outcome RandomOutcome(Random& random) {
   outcome.sqlstate = RandomText(random);
   outcome.message = RandomText(random);
   outcome.elapsed_us = RandomTime(random);
+  if (random.Below(3) == 0) outcome.values = RandomText(random);
   return outcome;
 }
 
@@ -140,7 +141,25 @@ event::Exchange RandomExchange(Random& random) {
     statement.outcome = RandomOutcome(random);
     exchange.statements.push_back(std::move(statement));
   }
+  if (random.Below(2) == 0) return exchange;
+  for (uint64_t left = random.Below(4); left > 0; --left) {
+    exchange.notices.push_back(RandomText(random));
+  }
+  exchange.parameter_changes = RandomSettings(random);
+  exchange.unasked_dropped = RandomNumber(random);
   return exchange;
+}
+
+event::Notification RandomNotification(Random& random) {
+  event::Notification notification;
+  notification.session = RandomSession(random);
+  notification.at_us = RandomTime(random);
+  notification.channel = RandomText(random);
+  notification.payload = RandomText(random);
+  notification.payload_bytes = RandomNumber(random);
+  notification.payload_digest = RandomNumber(random);
+  notification.pid = static_cast<uint32_t>(RandomNumber(random));
+  return notification;
 }
 
 std::string Quoted(std::string_view text) {
@@ -199,7 +218,14 @@ std::string Body(const event::Exchange& exchange) {
            Field("ordered", outcome.digest_ordered) + Field("unordered", outcome.digest_unordered) +
            Field("description", outcome.row_description) + Field("sqlstate", outcome.sqlstate) +
            Field("error", outcome.message) + Field("elapsed", outcome.elapsed_us);
+    // What version 1 did not have is shown only where there is some.
+    if (!outcome.values.empty()) out += Field("values", outcome.values);
   }
+  for (const auto& sqlstate : exchange.notices) out += "\n  notice" + Field("sqlstate", sqlstate);
+  for (const auto& [name, value] : exchange.parameter_changes) {
+    out += "\n  parameter" + Field("name", name) + Field("value", value);
+  }
+  if (exchange.unasked_dropped > 0) out += "\n " + Field("dropped", exchange.unasked_dropped);
   return out;
 }
 
@@ -250,6 +276,7 @@ Event RandomEvent(Random& random) {
           RandomTime(random),    event::GapReason{static_cast<uint8_t>(random.Below(6))},
           RandomNumber(random),  RandomNumber(random)};
     case 3:
+      if (random.Below(2) == 0) return RandomNotification(random);
       return event::Cancel{RandomSession(random), RandomTime(random)};
     default:
       return RandomExchange(random);
@@ -347,6 +374,27 @@ Events PreparedStream(size_t count, uint64_t clients, bool distinct_results) {
     events.emplace_back(std::move(exchange));
   }
   return events;
+}
+
+event::SourceSnapshot SmallSnapshot() {
+  event::SourceSnapshot snapshot;
+  snapshot.server_version = 150014;
+  snapshot.database = "shop";
+  snapshot.wal_lsn = "0/16B3748";
+  snapshot.settings = {{"TimeZone", "UTC"}, {"search_path", "\"$user\", public"}};
+  snapshot.extensions = {{"plpgsql", "1.0"}};
+  snapshot.sequences = {{"public", "orders_id_seq", -9223372036854775807 - 1, true, -2, 32},
+                        {"public", "hidden_seq", std::nullopt, false, 1, 1}};
+  snapshot.types = {{16390, "public", "mood", 'e', 0, 16389},
+                    {16389, "public", "_mood", 'b', 16390, 0}};
+  snapshot.relations = {{4294967295, "public", "orders", 'r', {"id", "", "näme \"q\""}},
+                        {16400, "public", "nothing", 'v', {}}};
+  snapshot.commits_at_start = 18446744073709551615U;
+  snapshot.commits_at_end = 0;
+  snapshot.rollbacks_at_start = 1;
+  snapshot.complete = false;
+  snapshot.notes = {"sequences: permission denied"};
+  return snapshot;
 }
 
 std::string Dump(const Event& event) {

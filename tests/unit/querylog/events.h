@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "event/event.h"
+#include "event/source_snapshot.h"
 
 namespace scry::querylog::test {
 
@@ -20,6 +21,9 @@ event::Event SmallExchange(uint64_t session, uint64_t index, base::Micros at_us)
 
 // As pgbench -S -M prepared over `clients` connections. `distinct_results`: every row differs.
 Events PreparedStream(size_t count, uint64_t clients, bool distinct_results);
+
+// One of everything.
+event::SourceSnapshot SmallSnapshot();
 
 // All fields of an event in one line, printable: equal texts are equal events.
 std::string Dump(const event::Event& event);

@@ -8,6 +8,7 @@
 #include "querylog/frame.h"
 #include "querylog/log_reader.h"
 #include "querylog/log_writer.h"
+#include "querylog/snapshot.h"
 #include "querylog/verify.h"
 #include "support/catch.h"
 #include "unit/querylog/events.h"
@@ -42,8 +43,25 @@ Events GoldenEvents() {
       outcome.sqlstate = "42P01";
       outcome.message = "relation \"x\" does not exist";
     }
+    if (i == 0) {
+      outcome.values = std::string(
+          "\0\0\0\10\0\1\0\0\0\2"
+          "17",
+          12);
+      exchange.notices = {"00000", "42P07"};
+      exchange.parameter_changes = {{"TimeZone", "Europe/Paris"}};
+    }
     events.emplace_back(exchange);
   }
+  event::Notification notification;
+  notification.session = event::SessionId{1};
+  notification.at_us = 2100;
+  notification.channel = "orders";
+  notification.payload = "17";
+  notification.payload_bytes = 2;
+  notification.payload_digest = event::DigestOf("17");
+  notification.pid = 4712;
+  events.emplace_back(notification);
   for (const auto& event : test::PreparedStream(5, 2, true)) events.push_back(event);
   events.emplace_back(event::Cancel{event::SessionId{1}, 1001000});
   events.emplace_back(
@@ -71,12 +89,12 @@ void WriteGolden(const std::string& directory) {
   REQUIRE(writer.ok());
   for (const auto& event : GoldenEvents()) (*writer)->Put(event);
   REQUIRE((*writer)->Close().ok());
+  REQUIRE(WriteSnapshot(os::RealFileSystem(), directory, test::SmallSnapshot()).ok());
   std::ofstream(directory + "/events.txt", std::ios::binary) << test::Dump(GoldenEvents());
 }
 
-TEST_CASE("the capture of format version 1 reads as its readable twin says", "[querylog]") {
-  if (const char* directory = std::getenv("SCRY_WRITE_GOLDEN")) WriteGolden(directory);
-  const std::string directory = SCRY_GOLDEN_DIR "/querylog/version-1";
+void CheckGolden(const std::string& directory) {
+  INFO(directory);
   auto reader = LogReader::Open(directory);
   REQUIRE(reader.ok());
   CHECK(reader->manifest().server_version == "15.14");
@@ -92,6 +110,27 @@ TEST_CASE("the capture of format version 1 reads as its readable twin says", "[q
   const auto report = VerifyCapture(directory);
   REQUIRE(report.ok());
   CHECK(report->ok());
+}
+
+TEST_CASE("the capture of format version 1 reads as its readable twin says", "[querylog]") {
+  CheckGolden(SCRY_GOLDEN_DIR "/querylog/version-1");
+  auto reader = LogReader::Open(SCRY_GOLDEN_DIR "/querylog/version-1");
+  REQUIRE(reader.ok());
+  const auto snapshot = reader->Snapshot();
+  REQUIRE(snapshot.ok());
+  CHECK_FALSE(snapshot->has_value());
+}
+
+TEST_CASE("the capture of format version 2 reads as its readable twin says", "[querylog]") {
+  if (const char* directory = std::getenv("SCRY_WRITE_GOLDEN")) WriteGolden(directory);
+  const std::string directory = SCRY_GOLDEN_DIR "/querylog/version-2";
+  CheckGolden(directory);
+  auto reader = LogReader::Open(directory);
+  REQUIRE(reader.ok());
+  const auto snapshot = reader->Snapshot();
+  REQUIRE(snapshot.ok());
+  REQUIRE(snapshot->has_value());
+  CHECK(**snapshot == test::SmallSnapshot());
 }
 
 TEST_CASE("FORMAT.md does not change without a look at the version", "[querylog]") {
