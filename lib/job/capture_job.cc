@@ -9,11 +9,14 @@
 
 #include "base/units.h"
 #include "capture/relay.h"
+#include "job/source_probe.h"
 #include "migration/command.h"
+#include "os/file.h"
 #include "os/subprocess.h"
 #include "pg/connection.h"
 #include "pg/conninfo.h"
 #include "querylog/log_writer.h"
+#include "querylog/snapshot.h"
 
 namespace scry::job {
 namespace {
@@ -24,7 +27,6 @@ using base::Result;
 constexpr base::Micros kGraceUs = 5 * 1000 * 1000;
 // What the command left running may hold connections for ever.
 constexpr base::Micros kDrainUs = 2 * 1000 * 1000;
-constexpr base::Micros kProbeTimeoutUs = 3 * 1000 * 1000;
 
 // While the command runs, the terminal is its own: psql reads it, and Ctrl-C is for psql to handle.
 class TerminalLoan {
@@ -65,18 +67,60 @@ Result<os::ChildProcess> StartCommand(const CaptureRequest& request, const pg::C
   return os::ChildProcess::Start(program);
 }
 
-querylog::Manifest ManifestOf(const pg::ConnInfo& upstream, Progress& progress) {
+// What the source is, for the manifest and for snapshot.json. A server that does not tell makes
+// both poorer, and no capture fail: clients bring their own credentials.
+struct Source {
   querylog::Manifest manifest;
-  manifest.scry_version = SCRY_VERSION;
-  manifest.facts["dbname"] = upstream.Get("dbname");
-  auto probe = pg::Connection::Connect(upstream, kProbeTimeoutUs);
-  if (!probe.ok()) {
-    // Clients bring their own credentials; only the manifest is poorer.
-    progress.Note("scry: cannot ask the server for its version: " + probe.error().message);
-    return manifest;
+  std::optional<event::SourceSnapshot> snapshot;
+};
+
+Source LookAt(const pg::ConnInfo& upstream, Progress& progress) {
+  Source source;
+  source.manifest.scry_version = SCRY_VERSION;
+  source.manifest.facts["dbname"] = upstream.Get("dbname");
+  auto facts = ProbeSource(upstream);
+  if (!facts.ok()) {
+    progress.Note("scry: cannot ask the server what it is, so the capture has no snapshot of it: " +
+                  facts.error().message);
+    return source;
   }
-  manifest.server_version = probe->ParameterStatus("server_version");
-  return manifest;
+  source.manifest.server_version = facts->server_version;
+  source.snapshot = std::move(facts->snapshot);
+  for (const std::string& note : source.snapshot->notes) {
+    progress.Note("scry: the snapshot of the source lacks " + note);
+  }
+  return source;
+}
+
+// Replaces snapshot.json. Only replay needs it: a capture without it is whole.
+void Keep(const event::SourceSnapshot& snapshot, const std::string& directory, Progress& progress) {
+  const base::Status written = querylog::WriteSnapshot(os::RealFileSystem(), directory, snapshot);
+  if (!written.ok()) {
+    progress.Note("scry: cannot write the snapshot of the source: " + written.error().message);
+  }
+}
+
+// The server's count of transactions at both ends: `scry log info` tells from it how much of the
+// traffic went around the capture.
+void KeepStart(const pg::ConnInfo& upstream, const std::string& directory,
+               std::optional<event::SourceSnapshot>& snapshot, Progress& progress) {
+  if (!snapshot) return;
+  const auto counts = CountTransactions(upstream);
+  if (counts.ok()) {
+    snapshot->commits_at_start = counts->commits;
+    snapshot->rollbacks_at_start = counts->rollbacks;
+  }
+  Keep(*snapshot, directory, progress);
+}
+
+void KeepEnd(const pg::ConnInfo& upstream, const std::string& directory,
+             std::optional<event::SourceSnapshot>& snapshot, Progress& progress) {
+  if (!snapshot || !snapshot->commits_at_start) return;
+  const auto counts = CountTransactions(upstream);
+  if (!counts.ok()) return;
+  snapshot->commits_at_end = counts->commits;
+  snapshot->rollbacks_at_end = counts->rollbacks;
+  Keep(*snapshot, directory, progress);
 }
 
 CaptureSummary Summarise(const capture::Relay& relay, const querylog::LogWriter& log) {
@@ -103,6 +147,18 @@ void TellProgress(const capture::Relay& relay, const querylog::LogWriter& log, P
   progress.Update(-1, text);
 }
 
+Result<std::unique_ptr<capture::Relay>> OpenRelay(const CaptureRequest& request,
+                                                  const pg::ConnInfo& upstream,
+                                                  event::EventSink& sink,
+                                                  const base::Clock& clock) {
+  capture::RelayOptions options;
+  if (!request.listen.empty()) options.listen = request.listen;
+  options.upstream_host =
+      upstream.Has("hostaddr") ? upstream.Get("hostaddr") : upstream.Get("host");
+  options.upstream_port = static_cast<uint16_t>(std::stoi(upstream.Get("port")));
+  return capture::Relay::Open(options, sink, clock);
+}
+
 }  // namespace
 
 Result<CaptureSummary> RunCapture(const CaptureRequest& request, Progress& progress,
@@ -113,23 +169,20 @@ Result<CaptureSummary> RunCapture(const CaptureRequest& request, Progress& progr
   if (pg::Ping(upstream) == pg::PingState::kNoResponse) {
     return Fail(fmt::format("no server answers at {}; check --upstream", upstream.Display()));
   }
+  Source source = LookAt(upstream, progress);
   querylog::WriteOptions write_options;
   write_options.queue_bytes = request.queue_bytes;
-  SCRY_TRY_ASSIGN(const std::unique_ptr<querylog::LogWriter> log,
-                  querylog::LogWriter::Create(request.directory, ManifestOf(upstream, progress),
-                                              write_options));
-  capture::RelayOptions relay_options;
-  if (!request.listen.empty()) relay_options.listen = request.listen;
-  relay_options.upstream_host =
-      upstream.Has("hostaddr") ? upstream.Get("hostaddr") : upstream.Get("host");
-  relay_options.upstream_port = static_cast<uint16_t>(std::stoi(upstream.Get("port")));
+  SCRY_TRY_ASSIGN(
+      const std::unique_ptr<querylog::LogWriter> log,
+      querylog::LogWriter::Create(request.directory, std::move(source.manifest), write_options));
   const base::Clock& clock = base::SystemClock();
-  auto opened = capture::Relay::Open(relay_options, *log, clock);
+  auto opened = OpenRelay(request, upstream, *log, clock);
   if (!opened.ok()) {
     log->Discard();
     return opened.error();
   }
   const std::unique_ptr<capture::Relay> relay = std::move(opened).value();
+  KeepStart(upstream, request.directory, source.snapshot, progress);
   const base::Micros started = clock.MonotonicUs();
   if (request.on_listening) request.on_listening(relay->address().host, relay->address().port);
 
@@ -167,6 +220,7 @@ Result<CaptureSummary> RunCapture(const CaptureRequest& request, Progress& progr
   if (child && !child_end) child_end = child->Terminate(kGraceUs);
   loan.reset();
   const base::Status closed = log->Close();
+  KeepEnd(upstream, request.directory, source.snapshot, progress);
   CaptureSummary summary = Summarise(*relay, *log);
   summary.duration_us = clock.MonotonicUs() - started;
   if (child_end) {

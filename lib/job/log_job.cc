@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -13,6 +16,7 @@
 #include "base/units.h"
 #include "event/event.h"
 #include "event/statement_facts.h"
+#include "job/source_probe.h"
 #include "querylog/log_reader.h"
 #include "querylog/verify.h"
 #include "report/table.h"
@@ -60,6 +64,8 @@ struct InfoCounts {
   uint64_t errors = 0;
   uint64_t cut_off = 0;
   uint64_t cancels = 0;
+  uint64_t notifications = 0;
+  uint64_t notices = 0;
   uint64_t gaps = 0;
   uint64_t gap_exchanges = 0;
   uint64_t frontend_bytes = 0;
@@ -72,6 +78,7 @@ struct InfoCounts {
     if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
       ++exchanges;
       statements += exchange->statements.size();
+      notices += exchange->notices.size();
       cut_off += exchange->status == 0 ? 1 : 0;
       for (const auto& message : exchange->messages) frontend_bytes += message.size() + 5;
       for (const auto& statement : exchange->statements) {
@@ -92,12 +99,96 @@ struct InfoCounts {
       gap_reasons[event::Name(gap->reason)] += std::max<uint64_t>(gap->exchanges, 1);
     } else if (std::holds_alternative<event::Cancel>(event)) {
       ++cancels;
+    } else if (std::holds_alternative<event::Notification>(event)) {
+      ++notifications;
     }
   }
 };
 
+// How much of what the database committed went through the capture. A client that goes around it
+// breaks the order that replay keeps.
+struct Coverage {
+  std::string database;
+  uint64_t seen = 0;    // Commits by sessions of that database, as their clients saw them.
+  uint64_t server = 0;  // As the server counted over the same time, without our own.
+  double share() const {
+    return seen >= server ? 1 : static_cast<double>(seen) / static_cast<double>(server);
+  }
+};
+
+class CoverageCount {
+ public:
+  explicit CoverageCount(std::string database) : database_(std::move(database)) {}
+
+  void Add(const event::Event& event) {
+    if (const auto* start = std::get_if<event::SessionStart>(&event)) {
+      if (DatabaseOf(*start) != database_) elsewhere_.insert(start->session);
+    } else if (const auto* end = std::get_if<event::SessionEnd>(&event)) {
+      elsewhere_.erase(end->session);
+    } else if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
+      Add(*exchange);
+    }
+  }
+  uint64_t seen() const { return seen_; }
+
+ private:
+  static std::string DatabaseOf(const event::SessionStart& start) {
+    std::string user;
+    for (const auto& [name, value] : start.parameters) {
+      if (name == "database" && !value.empty()) return value;
+      if (name == "user") user = value;
+    }
+    return user;
+  }
+  // The clock goes on by one with each exchange that committed, and with those that are only
+  // counted in gaps, whose session nobody knows: they count as this database's.
+  void Add(const event::Exchange& exchange) {
+    const uint64_t before = std::exchange(clock_, std::max(clock_, exchange.commits_done));
+    const uint64_t steps = clock_ - before;
+    const bool here = !elsewhere_.contains(exchange.session);
+    seen_ += here || steps == 0 ? steps : steps - 1;
+  }
+
+  const std::string database_;
+  std::set<event::SessionId> elsewhere_;  // Open sessions of other databases.
+  uint64_t clock_ = 0;
+  uint64_t seen_ = 0;
+};
+
+// nullopt where one of the two counts is not known: an old capture, one that was cut short, a
+// server that did not tell or whose counters were reset.
+std::optional<Coverage> CoverageOf(const std::optional<event::SourceSnapshot>& snapshot,
+                                   uint64_t seen) {
+  if (!snapshot || !snapshot->commits_at_start || !snapshot->commits_at_end ||
+      *snapshot->commits_at_end < *snapshot->commits_at_start) {
+    return std::nullopt;
+  }
+  const uint64_t counted = *snapshot->commits_at_end - *snapshot->commits_at_start;
+  return Coverage{snapshot->database, seen, counted - std::min(counted, kCountCommits)};
+}
+
+std::string CoverageText(const Coverage& coverage) {
+  if (coverage.seen >= coverage.server) {
+    return fmt::format("all commits of {} passed through this capture",
+                       base::Printable(coverage.database));
+  }
+  // Rounded down: 100.0 % would say that none went around it.
+  const double percent = std::floor(coverage.share() * 1000) / 10;
+  return fmt::format("{:.1f} % of the commits of {} passed through this capture ({} of {})",
+                     percent, base::Printable(coverage.database), FormatCount(coverage.seen),
+                     FormatCount(coverage.server));
+}
+
 json InfoJson(const std::string& directory, const querylog::Manifest& manifest,
-              const InfoCounts& counts, uint64_t stored_bytes) {
+              const InfoCounts& counts, const std::optional<Coverage>& coverage,
+              uint64_t stored_bytes) {
+  json covered;
+  if (coverage) {
+    covered = json{{"database", coverage->database},
+                   {"commits_seen", coverage->seen},
+                   {"commits_server", coverage->server},
+                   {"share", coverage->share()}};
+  }
   return json{{"capture", directory},
               {"capture_id", manifest.capture_id},
               {"format_version", manifest.format_version},
@@ -110,15 +201,19 @@ json InfoJson(const std::string& directory, const querylog::Manifest& manifest,
               {"statements", counts.statements},
               {"errors", counts.errors},
               {"cancels", counts.cancels},
+              {"notifications", counts.notifications},
+              {"notices", counts.notices},
               {"cut_off", counts.cut_off},
               {"gaps", counts.gaps},
               {"exchanges_lost", counts.gap_exchanges},
               {"frontend_bytes", counts.frontend_bytes},
-              {"stored_bytes", stored_bytes}};
+              {"stored_bytes", stored_bytes},
+              {"coverage", covered}};
 }
 
 std::string InfoText(const std::string& directory, const querylog::Manifest& manifest,
-                     const InfoCounts& counts, uint64_t stored_bytes) {
+                     const InfoCounts& counts, const std::optional<Coverage>& coverage,
+                     uint64_t stored_bytes) {
   std::string text =
       fmt::format("{}  {}\n", base::Printable(directory),
                   manifest.sealed ? "complete" : "not sealed: still being written, or cut short");
@@ -136,6 +231,8 @@ std::string InfoText(const std::string& directory, const querylog::Manifest& man
   line("statements", fmt::format("{}, {} with an error", FormatCount(counts.statements),
                                  FormatCount(counts.errors)));
   if (counts.cancels > 0) line("cancels", FormatCount(counts.cancels));
+  if (counts.notifications > 0) line("notified", FormatCount(counts.notifications));
+  if (counts.notices > 0) line("notices", FormatCount(counts.notices));
   if (counts.cut_off > 0) line("cut off", fmt::format("{} exchanges", FormatCount(counts.cut_off)));
   const double each = counts.exchanges == 0 ? 0
                                             : static_cast<double>(stored_bytes) /
@@ -149,6 +246,13 @@ std::string InfoText(const std::string& directory, const querylog::Manifest& man
                                 FormatCount(counts.gaps)));
     for (const auto& [reason, count] : counts.gap_reasons) {
       line("", fmt::format("{}: {}", reason, FormatCount(count)));
+    }
+  }
+  if (coverage) {
+    line("coverage", CoverageText(*coverage));
+    if (coverage->seen < coverage->server) {
+      line("", "the others went around it: replay does not know their place in the order");
+      line("", "(the server counts autovacuum too, and the last second of its sessions late)");
     }
   }
   return text;
@@ -335,6 +439,13 @@ std::string CatExchange(const LogRequest& request, event::FactsCache& facts,
         base::Printable(Shown(request, facts, statement)), CatOutcome(statement.outcome),
         FormatDuration(statement.outcome.elapsed_us));
   }
+  for (const std::string& sqlstate : e.notices) {
+    text += fmt::format("{:>13}   notice {}\n", "", base::Printable(sqlstate));
+  }
+  for (const auto& [name, value] : e.parameter_changes) {
+    text += fmt::format("{:>13}   parameter {}{}\n", "", base::Printable(name),
+                        request.show_values ? " = " + base::Printable(value, 80) : "");
+  }
   if (!request.show_values) return text;
   const std::vector<std::string> parameters = Parameters(e);
   for (size_t i = 0; i < parameters.size(); ++i) {
@@ -365,6 +476,13 @@ std::string CatText(const LogRequest& request, event::FactsCache& facts,
     return fmt::format("{:>13.6f} #{} GAP: {}, {} exchanges, {}\n", at, session,
                        event::Name(gap->reason), gap->exchanges, FormatSize(gap->bytes));
   }
+  if (const auto* told = std::get_if<event::Notification>(&event)) {
+    std::string text =
+        fmt::format("{:>13.6f} #{} notification on {} from {}, {} bytes", at, session,
+                    base::Printable(told->channel), told->pid, told->payload_bytes);
+    if (request.show_values) text += fmt::format(": '{}'", base::Printable(told->payload, 80));
+    return text + "\n";
+  }
   return fmt::format("{:>13.6f} #{} cancel request\n", at, session);
 }
 
@@ -379,6 +497,7 @@ json OutcomeJson(const event::Outcome& o) {
   }
   if (!o.sqlstate.empty()) document["sqlstate"] = o.sqlstate;
   if (!o.message.empty()) document["message"] = o.message;
+  if (!o.values.empty()) document["kept_bytes"] = o.values.size();
   return document;
 }
 
@@ -408,6 +527,13 @@ json CatExchangeJson(const LogRequest& request, event::FactsCache& facts,
     statements.push_back(std::move(one));
   }
   document["statements"] = std::move(statements);
+  if (!e.notices.empty()) document["notices"] = e.notices;
+  for (const auto& [name, value] : e.parameter_changes) {
+    json change{{"name", name}};
+    if (request.show_values) change["value"] = value;
+    document["parameter_changes"].push_back(std::move(change));
+  }
+  if (e.unasked_dropped > 0) document["unasked_dropped"] = e.unasked_dropped;
   return document;
 }
 
@@ -433,6 +559,13 @@ json CatJson(const LogRequest& request, event::FactsCache& facts, const event::E
     document["from_us"] = gap->from_us;
     document["exchanges"] = gap->exchanges;
     document["bytes"] = gap->bytes;
+  } else if (const auto* told = std::get_if<event::Notification>(&event)) {
+    document["event"] = "notification";
+    document["channel"] = told->channel;
+    document["pid"] = told->pid;
+    document["payload_bytes"] = told->payload_bytes;
+    document["payload_digest"] = event::FingerprintText(told->payload_digest);
+    if (request.show_values) document["payload"] = told->payload;
   } else {
     document["event"] = "cancel";
   }
@@ -444,18 +577,27 @@ json CatJson(const LogRequest& request, event::FactsCache& facts, const event::E
 Result<std::string> LogInfo(const LogRequest& request) {
   std::string text;
   json documents = json::array();
+  // Part of a capture says nothing about how much went around it.
+  const bool whole = !request.session && !request.from_us && !request.to_us;
   for (const std::string& directory : request.directories) {
     SCRY_TRY_ASSIGN(querylog::LogReader reader, OpenLog(request, directory));
+    const auto kept = reader.Snapshot();  // A broken one is for 'log verify' to tell.
+    std::optional<event::SourceSnapshot> snapshot;
+    if (whole && kept.ok()) snapshot = *kept;
+    CoverageCount seen(snapshot ? snapshot->database : std::string());
     InfoCounts counts;
     for (;;) {
       SCRY_TRY_ASSIGN(const std::optional<event::Event> event, reader.Next());
       if (!event) break;
       counts.Add(*event);
+      seen.Add(*event);
     }
+    const std::optional<Coverage> coverage = CoverageOf(snapshot, seen.seen());
     if (request.json) {
-      documents.push_back(InfoJson(directory, reader.manifest(), counts, reader.stored_bytes()));
+      documents.push_back(
+          InfoJson(directory, reader.manifest(), counts, coverage, reader.stored_bytes()));
     } else {
-      text += InfoText(directory, reader.manifest(), counts, reader.stored_bytes());
+      text += InfoText(directory, reader.manifest(), counts, coverage, reader.stored_bytes());
     }
   }
   if (!request.json) return text;
