@@ -1,6 +1,7 @@
 // The segment reader over any bytes: it must end, within its memory, with events and gaps. The
-// first byte chooses how: as a file; or as the raw content of a block, which checksums would shield
-// from the fuzzer; or as the raw content of an index.
+// first byte chooses how: as a file; or as the raw content of a block (of either format version),
+// which checksums would shield from the fuzzer; or as the raw content of an index; or as the
+// manifest or the source snapshot.
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "querylog/frame.h"
 #include "querylog/manifest.h"
 #include "querylog/segment_reader.h"
+#include "querylog/snapshot.h"
 
 namespace {
 
@@ -48,10 +50,10 @@ void ReadSegment(std::string_view bytes) {
 }
 
 // What decodes must encode and decode to the same bytes again.
-void ReadBlock(std::string_view bytes) {
+void ReadBlock(std::string_view bytes, uint32_t version) {
   const auto events = static_cast<uint64_t>(bytes.size());
   for (uint64_t count = 1; count <= 4 && count <= events; ++count) {
-    auto decoder = BlockDecoder::Open(std::string(bytes), count);
+    auto decoder = BlockDecoder::Open(std::string(bytes), count, version);
     if (!decoder.ok()) return;
     BlockEncoder encoder;
     for (;;) {
@@ -81,23 +83,37 @@ void ReadIndex(std::string_view bytes) {
   }
 }
 
+// What was read can be written and reads the same.
+void ReadSnapshot(std::string_view bytes) {
+  const auto read = scry::querylog::ParseSnapshot(bytes);
+  if (!read.ok()) return;
+  const auto again = scry::querylog::ParseSnapshot(scry::querylog::EncodeSnapshot(*read));
+  SCRY_CHECK(again.ok() && *again == *read);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const std::string_view rest(reinterpret_cast<const char*>(data) + 1, size - 1);
-  switch (data[0] % 4) {
+  switch (data[0] % 6) {
     case 0:
       ReadSegment(rest);
       break;
     case 1:
-      ReadBlock(rest);
+      ReadBlock(rest, 1);
       break;
     case 2:
       ReadIndex(rest);
       break;
-    default:
+    case 3:
       static_cast<void>(scry::querylog::ParseManifest(rest));
+      break;
+    case 4:
+      ReadBlock(rest, 2);
+      break;
+    default:
+      ReadSnapshot(rest);
       break;
   }
   return 0;

@@ -27,9 +27,9 @@ std::string Encode(const Events& events) {
 }
 
 // What can be decoded, and whether that was all.
-std::pair<Events, bool> Decode(std::string raw, uint64_t count) {
+std::pair<Events, bool> Decode(std::string raw, uint64_t count, uint32_t version = kFormatVersion) {
   Events events;
-  auto decoder = BlockDecoder::Open(std::move(raw), count);
+  auto decoder = BlockDecoder::Open(std::move(raw), count, version);
   if (!decoder.ok()) return {events, false};
   for (;;) {
     auto next = (*decoder)->Next();
@@ -149,6 +149,50 @@ TEST_CASE("a small block that would expand without limit is refused", "[querylog
   const auto [decoded, complete] = Decode(encoder.Finish(), 1);
   CHECK_FALSE(complete);
   CHECK(decoded.empty());
+}
+
+TEST_CASE("kept rows, notices and parameter changes count against what an event may take",
+          "[querylog]") {
+  event::Exchange plain = std::get<event::Exchange>(test::SmallExchange(1, 0, 10));
+  const uint64_t before = EventBytes(plain);
+  plain.statements[0].outcome.values = std::string(1000, 'v');
+  plain.notices = {"01000", "00000"};
+  plain.parameter_changes = {{"TimeZone", "UTC"}};
+  CHECK(EventBytes(plain) == before + 1000 + 2 * (kNoticeWeight + 5) + kSettingWeight + 11);
+  event::Notification told;
+  told.channel = "orders";
+  told.payload = "17";
+  CHECK(EventBytes(told) == 8);
+}
+
+TEST_CASE("a small block whose notices would expand without limit is refused", "[querylog]") {
+  event::Exchange exchange;
+  exchange.notices.assign(100, std::string(1 << 20, 'n'));
+  CHECK(EventBytes(exchange) > kEventBytesMax);
+  BlockEncoder encoder;
+  encoder.Add(exchange);
+  CHECK_FALSE(Decode(encoder.Finish(), 1).second);
+}
+
+TEST_CASE("a block of this version is no block of version 1, and the reverse", "[querylog]") {
+  const Events events = test::RandomEvents(7, 12);
+  CHECK_FALSE(Decode(Encode(events), events.size(), 1).second);
+  // Without the streams of version 2 there is nothing to read them from.
+  const std::string raw = Encode({test::SmallExchange(1, 0, 10)});
+  constexpr size_t kNewStreams = kStreamCount - kStreamCountVersion1;
+  // Of these, two have one byte: the size of rows and that nothing was unasked.
+  const std::string cut = raw.substr(0, raw.size() - kNewStreams - 2);
+  CHECK(Decode(cut, 1, 1).second);
+  CHECK_FALSE(Decode(cut, 1, 2).second);
+}
+
+TEST_CASE("version 1 knows no notifications", "[querylog]") {
+  const std::string raw = Encode({event::Cancel{event::SessionId{1}, 5}});
+  std::string cut = raw.substr(0, raw.size() - (kStreamCount - kStreamCountVersion1));
+  REQUIRE(Decode(cut, 1, 1).second);
+  REQUIRE(cut.substr(0, 2) == std::string("\1\4", 2));  // The stream of kinds.
+  cut[1] = 5;
+  CHECK_FALSE(Decode(cut, 1, 1).second);
 }
 
 }  // namespace

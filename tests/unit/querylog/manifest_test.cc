@@ -51,7 +51,7 @@ TEST_CASE("a manifest of a newer version is refused with both versions named", "
   REQUIRE_FALSE(read.ok());
   CHECK(read.error().code == base::ErrorCode::kUnsupported);
   CHECK(read.error().message ==
-        "the capture has format version 9, this scry reads up to version 1; read it with the scry "
+        "the capture has format version 9, this scry reads up to version 2; read it with the scry "
         "that wrote it or a newer one");
 }
 

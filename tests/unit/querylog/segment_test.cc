@@ -274,7 +274,7 @@ TEST_CASE_METHOD(SegmentFixture, "a newer format version is refused with both ve
   REQUIRE_FALSE(reader.ok());
   CHECK(reader.error().code == base::ErrorCode::kUnsupported);
   CHECK(reader.error().message ==
-        "the segment has format version 2, this scry reads up to version 1; read it with the scry "
+        "the segment has format version 3, this scry reads up to version 2; read it with the scry "
         "that wrote it or a newer one");
 }
 
