@@ -8,7 +8,7 @@ import stat
 import gate_support
 import scry_e2e
 
-SCHEMA = r"""
+SCHEMA = r'''
 create schema "odd one";
 create type mood as enum ('sad', 'fine');
 create type "odd one"."Pair" as (a int, b text);
@@ -27,7 +27,7 @@ select nextval('"odd one"."Down"');
 create table news (id serial, mood mood);
 create role poor login;
 create database other;
-"""
+'''
 
 
 class SnapshotTest(gate_support.GateTest):
