@@ -514,6 +514,7 @@ void AnswerReader::FailCommit(Micros now_us) {
     outcome.status = OutcomeStatus::kError;
     outcome.sqlstate = failure_->sqlstate;
     outcome.message = failure_->message;
+    outcome.values.clear();
   };
   if (answers_.too_large) return;
   fail(answers_.statements[*last_run_].outcome);
@@ -774,7 +775,9 @@ void AnswerReader::EndStatement(OutcomeStatus status, std::string_view tag, Micr
     if (options_.cells_max > 0) {
       columns = ColumnsOf(asked);
     } else {
-      outcome.values = TakeValues(tag);
+      // A statement that failed made nothing that a later one could quote.
+      const bool failed = status == OutcomeStatus::kError || status == OutcomeStatus::kLost;
+      if (!failed) outcome.values = TakeValues(tag);
       values_bytes_ += outcome.values.size();
     }
     outcome.row_description = execute ? TakeDescription(asked) : std::move(description_);

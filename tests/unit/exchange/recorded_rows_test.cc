@@ -120,13 +120,23 @@ TEST_CASE("rows that fail or that COPY sends are not recorded", "[exchange]") {
   session.Ready('I');
   CHECK(ValuesOf(session, 0).empty());
 
+  session.Run("insert ... returning 1, where the commit fails");
+  session.Sync();
+  session.ParseOk();
+  session.BindOk();
+  session.Row({"1"});
+  session.Done("INSERT 0 1");
+  session.Error("23503");
+  session.Ready('I');
+  CHECK(ValuesOf(session, 1).empty());
+
   session.Query("copy t to stdout");
   session.CopyOut();
   session.Server('d', "17\n");
   session.Server('c');
   session.Done("COPY 1");
   session.Ready('I');
-  CHECK(ValuesOf(session, 1).empty());
+  CHECK(ValuesOf(session, 2).empty());
 }
 
 TEST_CASE("a row that came in pieces is not recorded", "[exchange]") {
