@@ -143,7 +143,7 @@ TEST_CASE_METHOD(CaptureFixture, "a newer segment is an error that names file an
   Write(test::SmallExchanges(10));
   std::string bytes = disk_.Get("capture/000001.scryseg");
   const auto id = ParseCaptureId(facts_.capture_id);
-  bytes.replace(0, kSegmentHeaderBytes, EncodeSegmentHeader({2, 1, *id}));
+  bytes.replace(0, kSegmentHeaderBytes, EncodeSegmentHeader({3, 1, *id}));
   disk_.Set("capture/000001.scryseg", bytes);
   ReadOptions options;
   options.files = &disk_;
@@ -154,7 +154,7 @@ TEST_CASE_METHOD(CaptureFixture, "a newer segment is an error that names file an
   CHECK(next.error().code == base::ErrorCode::kUnsupported);
   CHECK(
       next.error().message ==
-      "capture/000001.scryseg: the segment has format version 2, this scry reads up to version 1; "
+      "capture/000001.scryseg: the segment has format version 3, this scry reads up to version 2; "
       "read it with the scry that wrote it or a newer one");
 }
 

@@ -43,7 +43,7 @@ TEST_CASE("keys that nobody knows are ignored in a source snapshot", "[querylog]
 }
 
 TEST_CASE("what is no source snapshot is refused", "[querylog]") {
-  for (const std::string text :
+  for (const std::string& text :
        std::vector<std::string>{"",
                                 "null",
                                 "[]",
