@@ -75,7 +75,9 @@ void KeptRows::Add(base::Bytes data_row) {
   constexpr size_t kSizeBytes = 4;
   if (rows_.size() + kSizeBytes + data_row.size() > bytes_max_) return GiveUp();
   const auto size = static_cast<uint32_t>(data_row.size());
-  for (const int shift : {24, 16, 8, 0}) rows_.push_back(static_cast<char>(size >> shift));
+  const char size_bytes[kSizeBytes] = {static_cast<char>(size >> 24), static_cast<char>(size >> 16),
+                                       static_cast<char>(size >> 8), static_cast<char>(size)};
+  rows_.append(size_bytes, kSizeBytes);
   rows_.append(base::AsText(data_row));
 }
 
