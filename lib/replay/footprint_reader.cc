@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
+#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -102,7 +102,7 @@ void Hold(std::vector<Access>& held, const std::vector<Access>& touches) {
 struct FootprintReader::Values {
   std::string_view text;
   std::optional<wire::Bind> bind;
-  std::string payload;  // That `bind` points into.
+  std::unique_ptr<const std::string> payload;  // `bind` points into it, wherever this moves.
   bool odd_types = false;
 
   std::optional<uint64_t> KeyOf(const ValueSite& site, const RelationFacts& relation) const {
@@ -137,7 +137,7 @@ class FootprintReader::Reading {
         result.only_ends = false;
         continue;
       }
-      const StatementFacts facts = reader_.facts_.Get(statement.text, statement.ordinal);
+      const StatementFacts& facts = reader_.facts_.Get(statement.text, statement.ordinal);
       if (&statement == &exchange_.statements.front()) result.fingerprint = facts.fingerprint;
       result.only_ends &= KnownWhole(facts, statement.text) && IsEnd(facts.kind);
       ReadStatement(statement, facts);
@@ -195,8 +195,8 @@ class FootprintReader::Reading {
     if (!execute) return values;
     for (size_t i = statement.message; i-- > 0;) {
       if (exchange_.messages[i].type != wire::frontend::kBind) continue;
-      values.payload = exchange_.messages[i].Payload();
-      values.bind = wire::ParseBind(base::AsBytes(values.payload));
+      values.payload = std::make_unique<const std::string>(exchange_.messages[i].Payload());
+      values.bind = wire::ParseBind(base::AsBytes(*values.payload));
       if (values.bind && values.bind->portal == execute->portal) {
         values.odd_types = trail_.odd_types.contains(std::string(values.bind->statement));
         return values;
@@ -308,8 +308,10 @@ class FootprintReader::Reading {
       event::Statement inner;
       inner.text = prepared->second.first;
       inner.ordinal = prepared->second.second;
-      const StatementFacts inner_facts = reader_.facts_.Get(inner.text, inner.ordinal);
-      ReadText(inner, inner_facts, /*whole=*/true);
+      Values values;  // Those of its parameters are not at hand.
+      values.text = inner.text;
+      // Ends the validity of `facts`, which nobody reads any more.
+      ReadText(inner, reader_.facts_.Get(inner.text, inner.ordinal), values);
     } else if (word == "lock" || word == "vacuum" || word == "analyze" || word == "checkpoint") {
       barrier_ = true;
     } else {
@@ -326,27 +328,29 @@ class FootprintReader::Reading {
     for (const Access& access : trail_.cursors) {
       if (facts.relations.empty()) AddAccess(touches_, access);  // FETCH.
     }
-    ReadText(statement, facts, false);
+    ReadText(statement, facts, ValuesOf(statement));
   }
 
-  // `whole`: values of its parameters are not at hand.
-  void ReadText(const event::Statement& statement, const StatementFacts& facts, bool whole) {
+  void ReadText(const event::Statement& statement, const StatementFacts& facts,
+                const Values& values) {
     Functions(statement.text, facts);
     const StatementSites& sites = reader_.sites_.Get(statement.text, statement.ordinal);
     const bool listed =
         sites.known || (!sites.reads.empty() || !sites.writes.empty() || !sites.row_locks.empty());
     if (!listed && !facts.relations.empty()) {  // A form that value_sites does not take apart.
       if (facts.writes) return TouchUnknown();
-      for (const std::string& name : facts.relations) ReadRelation(name, 0);
+      for (const std::string& name : facts.relations) ReadRelation(Find(name), 0);
       return TakeSnapshot();
     }
-    const Values values = whole ? Values() : ValuesOf(statement);
-    for (const std::string& name : sites.reads) ReadRelation(name, KeyOf(sites, name, values));
+    for (const std::string& name : sites.reads) {
+      const Found found = Find(name);
+      ReadRelation(found, KeyOf(sites, found, name, values));
+    }
     for (const event::LockedRelation& locked : sites.row_locks) {
       const Found found = Find(locked.relation);
       if (found.unknown) return TouchUnknown();
+      const uint64_t key = KeyOf(sites, found, locked.relation, values);
       for (const RelationFacts* relation : found.relations) {
-        const uint64_t key = KeyOf(sites, locked.relation, values);
         for (const ObjectId object : relation->reads) Touch(object, ModeOf(locked.strength), key);
       }
     }
@@ -389,13 +393,12 @@ class FootprintReader::Reading {
     }
     return 0;
   }
-  uint64_t KeyOf(const StatementSites& sites, const std::string& name, const Values& values) const {
-    const Found found = Find(name);
+  static uint64_t KeyOf(const StatementSites& sites, const Found& found, const std::string& name,
+                        const Values& values) {
     return found.relations.size() == 1 ? KeyOf(sites, *found.relations.front(), name, values) : 0;
   }
 
-  void ReadRelation(const std::string& name, uint64_t key) {
-    const Found found = Find(name);
+  void ReadRelation(const Found& found, uint64_t key) {
     if (found.unknown) Touch(kEverything, Mode::kRead);
     for (const RelationFacts* relation : found.relations) {
       if (relation->reading_writes) TouchUnknown();

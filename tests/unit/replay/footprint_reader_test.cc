@@ -276,6 +276,17 @@ TEST_CASE("a prepared statement of SQL touches what it was prepared to", "[repla
   CHECK(session.KeyOf(Session::kT) == 0);
 }
 
+TEST_CASE("a key written into a prepared statement of SQL is known when it is executed",
+          "[replay]") {
+  Session session;
+  session.Do({"prepare p (int) as select a from t where id = 5 and a > $1"});
+  session.Do({"execute p(1)"});
+  const uint64_t five = session.KeyOf(Session::kT);
+  CHECK(five != 0);
+  session.Do({"select a from t where id = 5"});
+  CHECK(session.KeyOf(Session::kT) == five);
+}
+
 TEST_CASE("advisory locks of a session outlive its transactions", "[replay]") {
   Session session;
   session.Do({"select pg_advisory_lock(1)"}, 'I');
