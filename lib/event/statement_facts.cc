@@ -441,24 +441,4 @@ std::vector<StatementFacts> AnalyzeQuery(std::string_view text) {
   return all;
 }
 
-const std::vector<StatementFacts>& FactsCache::GetAll(std::string_view text) {
-  const auto found = by_text_.find(text);
-  if (found != by_text_.end()) {
-    entries_.splice(entries_.begin(), entries_, found->second);
-    return entries_.front().facts;
-  }
-  entries_.push_front(Entry{std::string(text), AnalyzeQuery(text)});
-  by_text_.emplace(entries_.front().text, entries_.begin());
-  if (entries_.size() > texts_max_) {
-    by_text_.erase(entries_.back().text);
-    entries_.pop_back();
-  }
-  return entries_.front().facts;
-}
-
-const StatementFacts& FactsCache::Get(std::string_view text, uint32_t ordinal) {
-  const std::vector<StatementFacts>& all = GetAll(text);
-  return all[std::min<size_t>(ordinal, all.size() - 1)];
-}
-
 }  // namespace scry::event

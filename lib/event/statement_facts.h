@@ -4,11 +4,11 @@
 #pragma once
 
 #include <cstdint>
-#include <list>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
+
+#include "event/text_cache.h"
 
 namespace scry::event {
 
@@ -52,25 +52,10 @@ std::string FingerprintText(uint64_t fingerprint);
 // Empty statements (";;") have no entry, as the server runs none.
 std::vector<StatementFacts> AnalyzeQuery(std::string_view text);
 
-// AnalyzeQuery with memory: least recently used texts are forgotten past `texts_max`.
-class FactsCache {
+// AnalyzeQuery with memory.
+class FactsCache : public TextCache<StatementFacts> {
  public:
-  explicit FactsCache(size_t texts_max = 8192) : texts_max_(texts_max) {}
-
-  // Facts of statement `ordinal` of `text`; the last one's where there are fewer (a rule may
-  // rewrite one command into several). Valid until the next call.
-  const StatementFacts& Get(std::string_view text, uint32_t ordinal);
-  // All of them. Valid until the next call.
-  const std::vector<StatementFacts>& GetAll(std::string_view text);
-
- private:
-  struct Entry {
-    std::string text;
-    std::vector<StatementFacts> facts;
-  };
-  size_t texts_max_;
-  std::list<Entry> entries_;  // Most recently used first.
-  std::unordered_map<std::string_view, std::list<Entry>::iterator> by_text_;
+  explicit FactsCache(size_t texts_max = 8192) : TextCache(&AnalyzeQuery, texts_max) {}
 };
 
 }  // namespace scry::event

@@ -770,34 +770,21 @@ std::vector<StatementSites> FindValueSites(std::string_view text) {
   return all;
 }
 
-size_t SitesCache::Weight(const Entry& entry) {
-  size_t weight = entry.text.size() + sizeof(Entry);
-  for (const StatementSites& sites : entry.sites) {
+namespace {
+
+constexpr size_t kCacheBytesMax = 64u << 20;
+
+size_t Weight(std::string_view text, const std::vector<StatementSites>& all) {
+  size_t weight = text.size();
+  for (const StatementSites& sites : all) {
     weight += sizeof(sites) + (sites.sites.size() + sites.unresolved.size()) * sizeof(ValueSite);
   }
   return weight;
 }
 
-const std::vector<StatementSites>& SitesCache::GetAll(std::string_view text) {
-  const auto found = by_text_.find(text);
-  if (found != by_text_.end()) {
-    entries_.splice(entries_.begin(), entries_, found->second);
-    return entries_.front().sites;
-  }
-  entries_.push_front(Entry{std::string(text), FindValueSites(text)});
-  by_text_.emplace(entries_.front().text, entries_.begin());
-  weight_ += Weight(entries_.front());
-  while (entries_.size() > 1 && (entries_.size() > texts_max_ || weight_ > kWeightMax)) {
-    weight_ -= Weight(entries_.back());
-    by_text_.erase(entries_.back().text);
-    entries_.pop_back();
-  }
-  return entries_.front().sites;
-}
+}  // namespace
 
-const StatementSites& SitesCache::Get(std::string_view text, uint32_t ordinal) {
-  const std::vector<StatementSites>& all = GetAll(text);
-  return all[std::min<size_t>(ordinal, all.size() - 1)];
-}
+SitesCache::SitesCache(size_t texts_max)
+    : TextCache(&FindValueSites, texts_max, &Weight, kCacheBytesMax) {}
 
 }  // namespace scry::event

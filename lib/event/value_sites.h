@@ -6,12 +6,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
+
+#include "event/text_cache.h"
 
 namespace scry::event {
 
@@ -92,31 +92,11 @@ std::vector<StatementSites> FindValueSites(std::string_view text);
 // for what is no literal.
 std::optional<std::string> LiteralValue(std::string_view literal);
 
-// FindValueSites with memory: least recently used texts are forgotten past `texts_max`, and past 64
-// MB of what was found.
-class SitesCache {
+// FindValueSites with memory. A bulk INSERT of 64 kB has some megabytes of sites, so that is
+// bounded too.
+class SitesCache : public TextCache<StatementSites> {
  public:
-  explicit SitesCache(size_t texts_max = 8192) : texts_max_(texts_max) {}
-
-  // Of statement `ordinal` of `text`; the last one's where there are fewer. Valid until the next
-  // call.
-  const StatementSites& Get(std::string_view text, uint32_t ordinal);
-  // All of them. Valid until the next call.
-  const std::vector<StatementSites>& GetAll(std::string_view text);
-
- private:
-  struct Entry {
-    std::string text;
-    std::vector<StatementSites> sites;
-  };
-  // A bulk INSERT of 64 kB has some megabytes of sites.
-  static constexpr size_t kWeightMax = 64u << 20;
-  static size_t Weight(const Entry& entry);
-
-  size_t texts_max_;
-  size_t weight_ = 0;
-  std::list<Entry> entries_;  // Most recently used first.
-  std::unordered_map<std::string_view, std::list<Entry>::iterator> by_text_;
+  explicit SitesCache(size_t texts_max = 8192);
 };
 
 }  // namespace scry::event

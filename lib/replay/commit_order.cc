@@ -111,23 +111,18 @@ void CommitOrder::WaitFor(Ticket ticket, Trace& trace, SlotMask slots) {
 
 void CommitOrder::File(Ticket ticket, const Access& access, bool releases) {
   const size_t slot = SlotOf(access, releases);
-  Put(ticket, everything_.all, slot);
-  if (access.object == kEverything) {
-    if (!releases) Forget(everything_, access.mode);
-    Put(ticket, everything_.all, slot);
-    Put(ticket, everything_.whole, slot);
-    return;
+  const bool everything = access.object == kEverything;
+  if (!everything) Put(ticket, everything_.all, slot);
+  Level& level = everything ? everything_ : objects_[access.object].level;
+  if (everything || access.key == 0) {
+    if (!releases) Forget(level, access.mode);
+    Put(ticket, level.whole, slot);
+  } else {
+    Object& object = objects_[access.object];
+    SweepKeys(object);
+    Put(ticket, object.keys[access.key], slot);
   }
-  Object& object = objects_[access.object];
-  if (access.key == 0) {
-    if (!releases) Forget(object.level, access.mode);
-    Put(ticket, object.level.all, slot);
-    Put(ticket, object.level.whole, slot);
-    return;
-  }
-  Put(ticket, object.level.all, slot);
-  SweepKeys(object);
-  Put(ticket, object.keys[access.key], slot);
+  Put(ticket, level.all, slot);
 }
 
 // What changes the whole has waited for all changes before it: whoever comes next has only to wait

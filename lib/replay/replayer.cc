@@ -503,10 +503,7 @@ base::Result<Ground> MakeGround(const std::vector<pg::ConnInfo>& lanes) {
   SCRY_TRY_ASSIGN(os::Poller poller, os::Poller::Open());
   SCRY_TRY_ASSIGN(StallProbe probe, StallProbe::Open(lanes));
   RelationCatalog catalog;
-  for (const pg::ConnInfo& lane : lanes) {
-    SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(lane));
-    SCRY_TRY(catalog.Add(session));
-  }
+  for (size_t lane = 0; lane < lanes.size(); ++lane) SCRY_TRY(catalog.Add(probe.session(lane)));
   SCRY_TRY_ASSIGN(const size_t room, probe.RoomForSessions());
   const long files = sysconf(_SC_OPEN_MAX);
   size_t sessions_max = room;

@@ -27,7 +27,7 @@ class StallProbe {
   // How many sessions of clients every lane has room for.
   base::Result<size_t> RoomForSessions();
   // For questions before the first LockWaits, which limits how long an answer may take.
-  pg::AdminSession& baseline() { return probes_.front().session; }
+  pg::AdminSession& session(size_t lane) { return probes_[lane].session; }
 
  private:
   struct Probe {

@@ -116,6 +116,10 @@ class GateTest(scry_e2e.TestCase):
         self.assertEqual(done.code, code, f"\n{done.out}\n{done.err}")
         return done
 
+    def init_pgbench(self, scale):
+        subprocess.run([scry_e2e.program("pgbench"), "-i", "-s", str(scale), "-q", self.server.url()],
+                       check=True, capture_output=True, env=scry_e2e.clean_environment())
+
     def create_shadow(self, name="db/main"):
         return self.must(self.scry("shadow", "create", name))
 

@@ -39,8 +39,7 @@ class TpcbTest(OrderTest):
 
     def prepare(self):
         pgbench = scry_e2e.program("pgbench")
-        subprocess.run([pgbench, "-i", "-s", "2", "-q", self.server.url()], check=True,
-                       capture_output=True, env=scry_e2e.clean_environment())
+        self.init_pgbench(2)
         self.config_of()
         self.create_shadow()
 
