@@ -8,6 +8,7 @@
 #include "command.h"
 #include "config/config.h"
 #include "configuration.h"
+#include "job/comparison.h"
 #include "job/migration_test_job.h"
 #include "report/json_writer.h"
 #include "report/text_writer.h"

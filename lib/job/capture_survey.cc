@@ -1,6 +1,7 @@
 #include "job/capture_survey.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "querylog/log_reader.h"
 
@@ -15,23 +16,24 @@ void CaptureSurvey::Add(const CaptureSurvey& other) {
   sessions_at_once = std::max(sessions_at_once, other.sessions_at_once);
 }
 
-base::Result<CaptureSurvey> SurveyCapture(const std::string& directory) {
-  SCRY_TRY_ASSIGN(querylog::LogReader reader, querylog::LogReader::Open(directory));
+base::Result<CaptureSurvey> SurveyCapture(const std::string& directory, const OpenTraffic& open) {
+  SCRY_TRY_ASSIGN(const querylog::LogReader log, querylog::LogReader::Open(directory));
+  SCRY_TRY_ASSIGN(const std::unique_ptr<event::EventSource> source, open(directory));
   CaptureSurvey survey;
   survey.facts.name = directory;
-  survey.facts.started_us = reader.manifest().started_wall_us;
-  uint64_t open = 0;
+  survey.facts.started_us = log.manifest().started_wall_us;
+  uint64_t at_once = 0;
   for (;;) {
-    SCRY_TRY_ASSIGN(const std::optional<event::Event> event, reader.Next());
+    SCRY_TRY_ASSIGN(const std::optional<event::Event> event, source->Next());
     if (!event) return survey;
     survey.facts.duration_us = std::max(survey.facts.duration_us, event::TimeOf(*event));
     if (const auto* exchange = std::get_if<event::Exchange>(&*event)) {
       survey.facts.statements += exchange->statements.size();
     } else if (std::holds_alternative<event::SessionStart>(*event)) {
       ++survey.facts.sessions;
-      survey.sessions_at_once = std::max(survey.sessions_at_once, ++open);
+      survey.sessions_at_once = std::max(survey.sessions_at_once, ++at_once);
     } else if (std::holds_alternative<event::SessionEnd>(*event)) {
-      if (open > 0) --open;
+      if (at_once > 0) --at_once;
     } else if (const auto* gap = std::get_if<event::Gap>(&*event)) {
       ++survey.facts.gaps;
       survey.facts.gap_exchanges += gap->exchanges;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "job/capture_traffic.h"
 #include "report/report.h"
 
 namespace scry::job {
@@ -16,6 +17,7 @@ struct CaptureSurvey {
   void Add(const CaptureSurvey& other);
 };
 
-base::Result<CaptureSurvey> SurveyCapture(const std::string& directory);
+// Of what `open` yields of it.
+base::Result<CaptureSurvey> SurveyCapture(const std::string& directory, const OpenTraffic& open);
 
 }  // namespace scry::job

@@ -1,4 +1,5 @@
 #include "job/demo_job.h"
+#include "job/comparison.h"
 
 #include <fmt/format.h>
 
@@ -7,6 +8,7 @@
 #include <utility>
 
 #include "base/units.h"
+#include "job/comparison.h"
 #include "job/demo_files.h"
 #include "job/demo_shop.h"
 #include "job/migration_test_job.h"
@@ -25,9 +27,6 @@ using base::FormatCount;
 using base::FormatDuration;
 using base::Result;
 using base::Status;
-
-constexpr int kExitSafe = 0;
-constexpr int kExitRegressions = 5;
 
 class Story {
  public:

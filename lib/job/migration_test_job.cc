@@ -1,29 +1,19 @@
 #include "job/migration_test_job.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <memory>
 #include <optional>
 #include <utility>
 
 #include "base/units.h"
-#include "compare/pattern_table.h"
-#include "compare/verdict.h"
-#include "event/statement_facts.h"
-#include "job/capture_survey.h"
-#include "job/plan_probe.h"
+#include "job/comparison.h"
+#include "job/run_watch.h"
 #include "migration/command.h"
 #include "migration/touched_tables.h"
-#include "os/file.h"
 #include "os/subprocess.h"
 #include "pg/admin.h"
-#include "querylog/log_reader.h"
 #include "replay/replayer.h"
-#include "replay/sample_book.h"
-#include "report/json_writer.h"
-#include "report/text_writer.h"
 #include "shadow/fork.h"
 #include "shadow/garbage.h"
 #include "shadow/marker.h"
@@ -39,39 +29,8 @@ using base::Micros;
 using base::Result;
 using base::Status;
 
-// Exit statuses of a report; apps/scry/exit_status.h has the whole table.
-constexpr int kExitSafe = 0;
-constexpr int kExitRegressions = 5;
-constexpr int kExitInconclusive = 6;
-constexpr int kExitMigration = 7;
-
-constexpr size_t kPlansMax = 5;
-constexpr size_t kSamplesPerPattern = 60;
-// Decision 3: three times the samples, within reason: a confirmation must not outlast the replay.
-constexpr uint64_t kConfirmFactor = 3;
-constexpr uint64_t kConfirmPairsMax = 600;
-constexpr uint64_t kConfirmPairsMin = 30;  // Twice what a judgement of speed needs.
-constexpr Micros kConfirmBudgetMinUs = 5 * 1000000LL;
 constexpr int kConnectionsSpare = 20;
 constexpr uint64_t kConnectionsMax = 4000;
-
-// Counts only what the confirmation is about, not the BEGIN and ROLLBACK around it.
-class ChosenPatterns final : public event::PairSink {
- public:
-  ChosenPatterns(compare::PatternTable& table, event::FactsCache& facts,
-                 const std::map<uint64_t, std::vector<replay::Sample>>& samples)
-      : table_(table), facts_(facts), samples_(samples) {}
-  void Put(const event::StatementPair& pair) override {
-    if (pair.text.empty()) return;
-    const event::StatementFacts& facts = facts_.Get(pair.text, pair.ordinal);
-    if (samples_.contains(facts.fingerprint)) table_.Put(pair);
-  }
-
- private:
-  compare::PatternTable& table_;
-  event::FactsCache& facts_;
-  const std::map<uint64_t, std::vector<replay::Sample>>& samples_;
-};
 
 class MigrationTest {
  public:
@@ -80,34 +39,23 @@ class MigrationTest {
       : state_(state),
         request_(request),
         progress_(progress),
-        should_stop_(should_stop),
-        started_us_(base::SystemClock().MonotonicUs()) {
+        watch_(request.timeout_us, should_stop),
+        comparison_(ComparisonOf(request), &OpenWholeCapture, watch_, progress, report_) {
     report_.notes = request.notes;
   }
 
   Result<report::Report> Go();
 
  private:
-  Status Survey();
+  static ComparisonRequest ComparisonOf(const MigrationTestRequest& request);
   Status MakeLanes();
   Status Migrate();
   Status Settle();
-  Status ReplayCaptures();
-  Result<replay::ReplayStats> ReplayOne(event::EventSource& source, event::PairSink& sink,
-                                        uint64_t statements, const char* what);
-  Status Confirm(const compare::Verdict& first);
-  size_t ConfirmPairs(const compare::PatternStats& stats, size_t patterns) const;
-  Status Explain();
-  Result<replay::SampleBook> CollectSamples(const std::set<uint64_t>& fingerprints);
+  Result<std::vector<replay::LaneTarget>> Lanes();
   void FillLanes();
   void FillNextSteps();
   report::Report Finish(int exit_status);
 
-  bool OutOfTime() const {
-    return request_.timeout_us > 0 &&
-           base::SystemClock().MonotonicUs() - started_us_ > request_.timeout_us;
-  }
-  Status CheckTime() const;
   // What a lane's server did wrong is told by its own log, not by the connection that broke.
   base::Error WithServerWord(base::Error error);
   shadow::Control Control() const;
@@ -118,50 +66,27 @@ class MigrationTest {
   const shadow::StateDir& state_;
   const MigrationTestRequest& request_;
   Progress& progress_;
-  const std::function<bool()>& should_stop_;
-  const Micros started_us_;
+  const RunWatch watch_;
 
   shadow::ShadowInfo shadow_;
   std::optional<shadow::Run> run_;
-  CaptureSurvey survey_;
-  event::FactsCache facts_;
-  compare::PatternTable table_;
-  compare::PatternTable confirmation_;
-  replay::ReplayStats stats_;
-  compare::Verdict verdict_;
   report::Report report_;
+  Comparison comparison_;
 };
+
+ComparisonRequest MigrationTest::ComparisonOf(const MigrationTestRequest& request) {
+  ComparisonRequest comparison;
+  comparison.captures = request.captures;
+  comparison.policy = request.policy;
+  comparison.replay.speed = request.speed;
+  comparison.show_values = request.show_values;
+  return comparison;
+}
 
 shadow::Control MigrationTest::Control() const {
   shadow::Control control;
   control.stop_fd = request_.stop_fd;
   return control;
-}
-
-Status MigrationTest::CheckTime() const {
-  if (should_stop_()) return Fail(base::ErrorCode::kInterrupted, "interrupted");
-  if (!OutOfTime()) return {};
-  return Fail(base::ErrorCode::kTimeout,
-              fmt::format("the time limit of {} ran out", FormatDuration(request_.timeout_us)));
-}
-
-Status MigrationTest::Survey() {
-  progress_.Step("read " + (request_.captures.size() == 1
-                                ? request_.captures[0]
-                                : fmt::format("{} captures", request_.captures.size())));
-  for (const std::string& directory : request_.captures) {
-    SCRY_TRY_ASSIGN(const CaptureSurvey one, SurveyCapture(directory));
-    survey_.Add(one);
-    report_.captures.push_back(one.facts);
-  }
-  progress_.Done(fmt::format("{} statements of {} sessions", FormatCount(survey_.facts.statements),
-                             FormatCount(survey_.facts.sessions)));
-  if (survey_.facts.statements == 0) {
-    return Fail(base::ErrorCode::kInconclusive,
-                "the capture holds no statements, so nothing can be judged; capture some traffic "
-                "first: scry capture --help");
-  }
-  return {};
 }
 
 Status MigrationTest::MakeLanes() {
@@ -171,8 +96,8 @@ Status MigrationTest::MakeLanes() {
   SCRY_TRY_ASSIGN(shadow::Run run, shadow::Run::Begin(state_));
   run_.emplace(std::move(run));
   shadow::ForkOptions options;
-  options.connections_min =
-      static_cast<int>(std::min(survey_.sessions_at_once, kConnectionsMax) + kConnectionsSpare);
+  options.connections_min = static_cast<int>(
+      std::min(comparison_.survey().sessions_at_once, kConnectionsMax) + kConnectionsSpare);
   // The control is a second baseline: what those two disagree on (a default of now(), ids that
   // sessions draw from one sequence, a busy machine) is not the migration's doing.
   const std::vector<const char*> lanes = {"baseline", "candidate", "control"};
@@ -186,25 +111,6 @@ Status MigrationTest::MakeLanes() {
                                fork->copied().reflinked > 0 ? "by reflink" : "copied"));
   }
   return {};
-}
-
-// As a shell would read it back.
-std::string ShellWord(const std::string& word) {
-  const bool plain =
-      !word.empty() && word.find_first_of(" \t\n'\"\\$`*?;&|<>()#!~") == std::string::npos;
-  if (plain) return word;
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
-  return quoted + "'";
-}
-
-std::string CommandText(const std::vector<std::string>& argv) {
-  std::string text;
-  for (const std::string& argument : argv) {
-    if (!text.empty()) text += ' ';
-    text += ShellWord(argument);
-  }
-  return text;
 }
 
 // The role that runs migrations in production owns what they create: the source's user, if it may
@@ -254,10 +160,7 @@ Status MigrationTest::Migrate() {
   options.environment = os::CurrentEnvironment();
   options.stop_fd = request_.stop_fd;
   options.output_fd = request_.output_fd;
-  if (request_.timeout_us > 0) {
-    options.timeout_us = std::max<Micros>(
-        1, request_.timeout_us - (base::SystemClock().MonotonicUs() - started_us_));
-  }
+  if (watch_.limited()) options.timeout_us = watch_.LeftUs();
   report_.migration.ran = true;
   report_.migration.command = CommandText(request_.command);
   progress_.Step("run " + report_.migration.command);
@@ -315,121 +218,13 @@ Status MigrationTest::Settle() {
   return {};
 }
 
-Result<replay::ReplayStats> MigrationTest::ReplayOne(event::EventSource& source,
-                                                     event::PairSink& sink, uint64_t statements,
-                                                     const char* what) {
+Result<std::vector<replay::LaneTarget>> MigrationTest::Lanes() {
   std::vector<replay::LaneTarget> lanes;
   for (const auto& fork : run_->forks()) {
     SCRY_TRY(shadow::CheckMarker(fork->Info(), run_->nonce()));
     lanes.push_back({fork->lane(), fork->Info()});
   }
-  replay::ReplayOptions options;
-  options.speed = request_.speed;
-  bool timed_out = false;
-  auto stats = replay::Replay(
-      lanes, source, sink, facts_, options, base::SystemClock(),
-      [&](const replay::ReplayStats& now) {
-        const double share =
-            statements == 0 ? -1
-                            : static_cast<double>(now.statements) / static_cast<double>(statements);
-        const double seconds = static_cast<double>(std::max<Micros>(now.duration_us, 1)) / 1e6;
-        progress_.Update(share, fmt::format("{} {}, {:.0f}/s", FormatCount(now.statements), what,
-                                            static_cast<double>(now.statements) / seconds));
-        timed_out = OutOfTime();
-        return !timed_out && !should_stop_();
-      });
-  if (!stats.ok() && timed_out) SCRY_TRY(CheckTime());
-  return stats;
-}
-
-Status MigrationTest::ReplayCaptures() {
-  for (size_t i = 0; i < request_.captures.size(); ++i) {
-    progress_.Step("replay on all lanes");
-    SCRY_TRY_ASSIGN(querylog::LogReader reader, querylog::LogReader::Open(request_.captures[i]));
-    SCRY_TRY_ASSIGN(const replay::ReplayStats stats,
-                    ReplayOne(reader, table_, report_.captures[i].statements, "statements"));
-    progress_.Done(fmt::format("{} statements, {:.0f}/s", FormatCount(stats.statements),
-                               static_cast<double>(stats.statements) * 1e6 /
-                                   static_cast<double>(std::max<Micros>(stats.duration_us, 1))));
-    stats_.Add(stats);
-  }
-  return {};
-}
-
-Result<replay::SampleBook> MigrationTest::CollectSamples(const std::set<uint64_t>& fingerprints) {
-  replay::SampleBook book(fingerprints, kSamplesPerPattern, /*seed=*/1);
-  for (const std::string& directory : request_.captures) {
-    SCRY_TRY_ASSIGN(querylog::LogReader reader, querylog::LogReader::Open(directory));
-    SCRY_TRY(book.Scan(reader, facts_));
-  }
-  return book;
-}
-
-// Three times the samples, as far as all of them together do not take longer than the replay did.
-size_t MigrationTest::ConfirmPairs(const compare::PatternStats& stats, size_t patterns) const {
-  uint64_t lanes_us = 0;
-  for (const uint64_t lane_us : stats.time_us) lanes_us += lane_us;
-  const uint64_t pair_us = std::max<uint64_t>(1, lanes_us / std::max<uint64_t>(1, stats.calls));
-  const auto budget_us = static_cast<uint64_t>(std::max(stats_.duration_us, kConfirmBudgetMinUs));
-  const uint64_t wanted = std::min(kConfirmFactor * stats.latency_pairs, kConfirmPairsMax);
-  return std::max(kConfirmPairsMin, std::min(wanted, budget_us / patterns / pair_us));
-}
-
-// Decision 3: what looks slower is run again, in fresh order, before it may gate.
-Status MigrationTest::Confirm(const compare::Verdict& first) {
-  const std::vector<uint64_t> flagged = first.NeedsConfirmation();
-  if (flagged.empty()) return {};
-  progress_.Step(
-      fmt::format("confirm {} slower pattern{}", flagged.size(), flagged.size() == 1 ? "" : "s"));
-  SCRY_TRY_ASSIGN(const replay::SampleBook book, CollectSamples({flagged.begin(), flagged.end()}));
-  std::map<uint64_t, std::vector<replay::Sample>> samples = book.samples();
-  uint64_t statements = 0;
-  for (auto& [fingerprint, kept] : samples) {
-    const compare::PatternStats* stats = table_.Find(fingerprint);
-    if (stats == nullptr || kept.empty()) continue;
-    // Each as often as it needs: the rare and the slow pattern must not set the pace of the others.
-    const size_t pairs = ConfirmPairs(*stats, flagged.size());
-    const size_t drawn = kept.size();
-    kept.reserve(pairs);
-    while (kept.size() < pairs) kept.push_back(kept[kept.size() - drawn]);
-    kept.resize(pairs);
-    statements += pairs * 3;  // With BEGIN and ROLLBACK.
-  }
-  replay::SampleSource source(samples, /*rounds=*/1, /*seed=*/2);
-  ChosenPatterns sink(confirmation_, facts_, samples);
-  SCRY_TRY_ASSIGN(const replay::ReplayStats stats,
-                  ReplayOne(source, sink, statements, "statements"));
-  progress_.Done(fmt::format("{} pairs", FormatCount(confirmation_.totals().statements)));
-  stats_.stalls_broken += stats.stalls_broken;
-  stats_.cancelled += stats.cancelled;
-  return {};
-}
-
-// Plans of the worst latency findings, on both lanes where both can run it.
-Status MigrationTest::Explain() {
-  std::set<uint64_t> wanted;
-  for (const compare::Finding& finding : verdict_.findings) {
-    if (finding.has_latency && finding.gates && wanted.size() < kPlansMax) {
-      wanted.insert(finding.fingerprint);
-    }
-  }
-  if (wanted.empty()) return {};
-  progress_.Step("explain the worst");
-  SCRY_TRY_ASSIGN(const replay::SampleBook book, CollectSamples(wanted));
-  for (report::Finding& finding : report_.findings) {
-    for (const auto& [fingerprint, samples] : book.samples()) {
-      if (event::FingerprintText(fingerprint) != finding.fingerprint || samples.empty()) continue;
-      const auto after = ExplainSample(candidate().Info(), samples.front());
-      const auto before = ExplainSample(baseline().Info(), samples.front());
-      if (after.ok()) {
-        finding.plan.candidate = explain::RenderPlan(*after);
-        finding.plan.sentence = explain::DescribePlan(*after);
-      }
-      if (before.ok()) finding.plan.baseline = explain::RenderPlan(*before);
-    }
-  }
-  progress_.Done("");
-  return {};
+  return lanes;
 }
 
 void MigrationTest::FillLanes() {
@@ -440,7 +235,7 @@ void MigrationTest::FillLanes() {
     lane.made = fmt::format("fork of {}", request_.shadow.Text());
     lane.server_version = shadow_.server_version;
     lane.ready_us = fork->took_us();
-    lane.busy_us = static_cast<Micros>(table_.totals().time_us[report_.lanes.size()]);
+    lane.busy_us = comparison_.BusyUs(report_.lanes.size());
     report_.lanes.push_back(std::move(lane));
   }
 }
@@ -468,15 +263,7 @@ report::Report MigrationTest::Finish(int exit_status) {
   report_.created_us = base::SystemClock().WallUs();
   report_.shadow = request_.shadow.Text();
   report_.exit_status = exit_status;
-  report_.tested.sessions = stats_.sessions;
-  report_.tested.sessions_excluded = stats_.sessions_excluded;
-  report_.tested.stalls_released = stats_.stalls_broken;
-  report_.tested.duration_us = stats_.duration_us;
-  for (const auto& [reason, count] : stats_.exclusion_reasons) {
-    report_.notes.push_back(fmt::format("{} session{} could not be replayed: {}",
-                                        FormatCount(count), count == 1 ? "" : "s",
-                                        base::Printable(base::OneLine(reason), 200)));
-  }
+  comparison_.FillTested();
   FillLanes();
   FillNextSteps();
   return report_;
@@ -495,30 +282,17 @@ base::Error MigrationTest::WithServerWord(base::Error error) {
 
 Result<report::Report> MigrationTest::Go() {
   const auto body = [&]() -> Status {
-    SCRY_TRY(Survey());
+    SCRY_TRY(comparison_.Survey());
     SCRY_TRY(MakeLanes());
     SCRY_TRY(Migrate());
-    SCRY_TRY(CheckTime());
+    SCRY_TRY(watch_.Check());
     SCRY_TRY(Settle());
-    SCRY_TRY(ReplayCaptures());
-    compare::RunFacts facts;
-    facts.sessions_replayed = stats_.sessions;
-    facts.sessions_excluded = stats_.sessions_excluded;
-    facts.stalls_released = stats_.stalls_broken;
-    verdict_ = compare::Judge(table_, request_.policy, facts);
-    SCRY_TRY(Confirm(verdict_));
-    if (confirmation_.size() > 0) {
-      verdict_ = compare::Judge(table_, request_.policy, facts, &confirmation_);
-    }
-    report::FillVerdict(verdict_, request_.show_values, report_);
-    report::FillTotals(table_.totals(), report_);
-    return Explain();
+    return comparison_.Run([&] { return Lanes(); });
   };
   const Status status = body();
   int exit_status = kExitSafe;
   if (status.ok()) {
-    if (verdict_.result == compare::VerdictResult::kRegressions) exit_status = kExitRegressions;
-    if (verdict_.result == compare::VerdictResult::kInconclusive) exit_status = kExitInconclusive;
+    exit_status = comparison_.ExitStatus();
   } else if (status.error().code == base::ErrorCode::kMigration) {
     report::FillMigrationFailed(report_);
     exit_status = kExitMigration;
@@ -542,15 +316,6 @@ Result<report::Report> RunMigrationTest(const shadow::StateDir& state,
                                         const std::function<bool()>& should_stop) {
   MigrationTest test(state, request, progress, should_stop);
   return test.Go();
-}
-
-Status WriteReportFiles(const report::Report& report, const std::string& directory) {
-  os::FileSystem& files = os::RealFileSystem();
-  SCRY_TRY(files.MakeDirectories(directory).With("write the report to " + directory));
-  SCRY_TRY(os::ReplaceFile(files, directory + "/report.json", report::WriteJson(report)));
-  report::TextOptions options;
-  options.plans = true;
-  return os::ReplaceFile(files, directory + "/report.txt", report::WriteText(report, options));
 }
 
 }  // namespace scry::job

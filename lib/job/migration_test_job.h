@@ -1,5 +1,5 @@
-// The gate, whole: forks a shadow, runs the migration on one fork, replays captured traffic on all,
-// compares, judges and reports. Used by `scry ci test-migration` and the demo. One thread; the
+// The gate, whole: forks a shadow, runs the migration on one fork, and has the forks compared by
+// captured traffic (comparison.h). Used by `scry ci test-migration` and the demo. One thread; the
 // forks live as long as the call.
 #pragma once
 
@@ -39,8 +39,5 @@ base::Result<report::Report> RunMigrationTest(const shadow::StateDir& state,
                                               const MigrationTestRequest& request,
                                               Progress& progress,
                                               const std::function<bool()>& should_stop);
-
-// report.json and report.txt in `directory`, which is made.
-base::Status WriteReportFiles(const report::Report& report, const std::string& directory);
 
 }  // namespace scry::job

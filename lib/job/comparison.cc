@@ -1,0 +1,249 @@
+#include "job/comparison.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "base/units.h"
+#include "job/plan_probe.h"
+#include "os/file.h"
+#include "report/json_writer.h"
+#include "report/text_writer.h"
+
+namespace scry::job {
+namespace {
+
+using base::Fail;
+using base::FormatCount;
+using base::Micros;
+using base::Result;
+using base::Status;
+
+constexpr size_t kPlansMax = 5;
+constexpr size_t kSamplesPerPattern = 60;
+// Decision 3: three times the samples, within reason: a confirmation must not outlast the replay.
+constexpr uint64_t kConfirmFactor = 3;
+constexpr uint64_t kConfirmPairsMax = 600;
+constexpr uint64_t kConfirmPairsMin = 30;  // Twice what a judgement of speed needs.
+constexpr Micros kConfirmBudgetMinUs = 5 * 1000000LL;
+
+// Counts only what the confirmation is about, not the BEGIN and ROLLBACK around it.
+class ChosenPatterns final : public event::PairSink {
+ public:
+  ChosenPatterns(compare::PatternTable& table, event::FactsCache& facts,
+                 const std::map<uint64_t, std::vector<replay::Sample>>& samples)
+      : table_(table), facts_(facts), samples_(samples) {}
+  void Put(const event::StatementPair& pair) override {
+    if (pair.text.empty()) return;
+    const event::StatementFacts& facts = facts_.Get(pair.text, pair.ordinal);
+    if (samples_.contains(facts.fingerprint)) table_.Put(pair);
+  }
+
+ private:
+  compare::PatternTable& table_;
+  event::FactsCache& facts_;
+  const std::map<uint64_t, std::vector<replay::Sample>>& samples_;
+};
+
+std::string ShellWord(const std::string& word) {
+  const bool plain =
+      !word.empty() && word.find_first_of(" \t\n'\"\\$`*?;&|<>()#!~") == std::string::npos;
+  if (plain) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
+}
+
+}  // namespace
+
+std::string CommandText(const std::vector<std::string>& argv) {
+  std::string text;
+  for (const std::string& argument : argv) {
+    if (!text.empty()) text += ' ';
+    text += ShellWord(argument);
+  }
+  return text;
+}
+
+Comparison::Comparison(ComparisonRequest request, OpenTraffic open, const RunWatch& watch,
+                       Progress& progress, report::Report& report)
+    : request_(std::move(request)),
+      open_(std::move(open)),
+      watch_(watch),
+      progress_(progress),
+      report_(report) {}
+
+Status Comparison::Survey() {
+  progress_.Step("read " + (request_.captures.size() == 1
+                                ? request_.captures[0]
+                                : fmt::format("{} captures", request_.captures.size())));
+  for (const std::string& directory : request_.captures) {
+    SCRY_TRY_ASSIGN(const CaptureSurvey one, SurveyCapture(directory, open_));
+    survey_.Add(one);
+    report_.captures.push_back(one.facts);
+  }
+  progress_.Done(fmt::format("{} statements of {} sessions", FormatCount(survey_.facts.statements),
+                             FormatCount(survey_.facts.sessions)));
+  if (survey_.facts.statements == 0) {
+    return Fail(base::ErrorCode::kInconclusive,
+                "the capture holds no statements, so nothing can be judged; capture some traffic "
+                "first: scry capture --help");
+  }
+  return {};
+}
+
+Status Comparison::Run(const Lanes& lanes) {
+  SCRY_TRY(ReplayCaptures(lanes));
+  compare::RunFacts facts;
+  facts.sessions_replayed = stats_.sessions;
+  facts.sessions_excluded = stats_.sessions_excluded;
+  facts.stalls_released = stats_.stalls_broken;
+  verdict_ = compare::Judge(table_, request_.policy, facts);
+  SCRY_TRY(Confirm(lanes));
+  if (confirmation_.size() > 0) {
+    verdict_ = compare::Judge(table_, request_.policy, facts, &confirmation_);
+  }
+  report::FillVerdict(verdict_, request_.show_values, report_);
+  report::FillTotals(table_.totals(), report_);
+  return Explain(lanes);
+}
+
+int Comparison::ExitStatus() const {
+  switch (verdict_.result) {
+    case compare::VerdictResult::kSafe:
+      return kExitSafe;
+    case compare::VerdictResult::kRegressions:
+      return kExitRegressions;
+    case compare::VerdictResult::kInconclusive:
+      return kExitInconclusive;
+  }
+  return kExitInconclusive;
+}
+
+Result<replay::ReplayStats> Comparison::ReplayOne(const Lanes& lanes, Traffic traffic,
+                                                  event::PairSink& sink) {
+  SCRY_TRY_ASSIGN(const std::vector<replay::LaneTarget> targets, lanes());
+  return WatchedReplay(targets, traffic, sink, facts_, request_.replay, watch_, progress_);
+}
+
+Status Comparison::ReplayCaptures(const Lanes& lanes) {
+  for (size_t i = 0; i < request_.captures.size(); ++i) {
+    progress_.Step("replay on all lanes");
+    SCRY_TRY_ASSIGN(const std::unique_ptr<event::EventSource> source, open_(request_.captures[i]));
+    SCRY_TRY_ASSIGN(const replay::ReplayStats stats,
+                    ReplayOne(lanes, {*source, report_.captures[i].statements}, table_));
+    progress_.Done(
+        fmt::format("{} statements, {:.0f}/s", FormatCount(stats.statements), RateOf(stats)));
+    stats_.Add(stats);
+  }
+  return {};
+}
+
+Result<replay::SampleBook> Comparison::CollectSamples(const std::set<uint64_t>& fingerprints) {
+  replay::SampleBook book(fingerprints, kSamplesPerPattern, /*seed=*/1);
+  for (const std::string& directory : request_.captures) {
+    SCRY_TRY_ASSIGN(const std::unique_ptr<event::EventSource> source, open_(directory));
+    SCRY_TRY(book.Scan(*source, facts_));
+  }
+  return book;
+}
+
+// Three times the samples, as far as all of them together do not take longer than the replay did.
+size_t Comparison::ConfirmPairs(const compare::PatternStats& stats, size_t patterns) const {
+  uint64_t lanes_us = 0;
+  for (const uint64_t lane_us : stats.time_us) lanes_us += lane_us;
+  const uint64_t pair_us = std::max<uint64_t>(1, lanes_us / std::max<uint64_t>(1, stats.calls));
+  const auto budget_us = static_cast<uint64_t>(std::max(stats_.duration_us, kConfirmBudgetMinUs));
+  const uint64_t wanted = std::min(kConfirmFactor * stats.latency_pairs, kConfirmPairsMax);
+  return std::max(kConfirmPairsMin, std::min(wanted, budget_us / patterns / pair_us));
+}
+
+// Decision 3: what looks slower is run again, in fresh order, before it may gate.
+Status Comparison::Confirm(const Lanes& lanes) {
+  const std::vector<uint64_t> flagged = verdict_.NeedsConfirmation();
+  if (flagged.empty()) return {};
+  progress_.Step(
+      fmt::format("confirm {} slower pattern{}", flagged.size(), flagged.size() == 1 ? "" : "s"));
+  SCRY_TRY_ASSIGN(const replay::SampleBook book, CollectSamples({flagged.begin(), flagged.end()}));
+  std::map<uint64_t, std::vector<replay::Sample>> samples = book.samples();
+  uint64_t statements = 0;
+  for (auto& [fingerprint, kept] : samples) {
+    const compare::PatternStats* stats = table_.Find(fingerprint);
+    if (stats == nullptr || kept.empty()) continue;
+    // Each as often as it needs: the rare and the slow pattern must not set the pace of the others.
+    const size_t pairs = ConfirmPairs(*stats, flagged.size());
+    const size_t drawn = kept.size();
+    kept.reserve(pairs);
+    while (kept.size() < pairs) kept.push_back(kept[kept.size() - drawn]);
+    kept.resize(pairs);
+    statements += pairs * 3;  // With BEGIN and ROLLBACK.
+  }
+  replay::SampleSource source(samples, /*rounds=*/1, /*seed=*/2);
+  ChosenPatterns sink(confirmation_, facts_, samples);
+  SCRY_TRY_ASSIGN(const replay::ReplayStats stats, ReplayOne(lanes, {source, statements}, sink));
+  progress_.Done(fmt::format("{} pairs", FormatCount(confirmation_.totals().statements)));
+  stats_.stalls_broken += stats.stalls_broken;
+  stats_.cancelled += stats.cancelled;
+  return {};
+}
+
+// Plans of the worst latency findings, on both lanes where both can run it.
+Status Comparison::Explain(const Lanes& lanes) {
+  std::set<uint64_t> wanted;
+  for (const compare::Finding& finding : verdict_.findings) {
+    if (finding.has_latency && finding.gates && wanted.size() < kPlansMax) {
+      wanted.insert(finding.fingerprint);
+    }
+  }
+  if (wanted.empty()) return {};
+  progress_.Step("explain the worst");
+  SCRY_TRY_ASSIGN(const replay::SampleBook book, CollectSamples(wanted));
+  SCRY_TRY_ASSIGN(const std::vector<replay::LaneTarget> targets, lanes());
+  const replay::LaneTarget& baseline = targets[static_cast<size_t>(event::LaneRole::kBaseline)];
+  const replay::LaneTarget& candidate = targets[static_cast<size_t>(event::LaneRole::kCandidate)];
+  for (report::Finding& finding : report_.findings) {
+    for (const auto& [fingerprint, samples] : book.samples()) {
+      if (event::FingerprintText(fingerprint) != finding.fingerprint || samples.empty()) continue;
+      const auto after = ExplainSample(candidate.info, samples.front());
+      const auto before = ExplainSample(baseline.info, samples.front());
+      if (after.ok()) {
+        finding.plan.candidate = explain::RenderPlan(*after);
+        finding.plan.sentence = explain::DescribePlan(*after);
+      }
+      if (before.ok()) finding.plan.baseline = explain::RenderPlan(*before);
+    }
+  }
+  progress_.Done("");
+  return {};
+}
+
+void Comparison::FillTested() {
+  report_.tested.sessions = stats_.sessions;
+  report_.tested.sessions_excluded = stats_.sessions_excluded;
+  report_.tested.stalls_released = stats_.stalls_broken;
+  report_.tested.duration_us = stats_.duration_us;
+  for (const auto& [reason, count] : stats_.exclusion_reasons) {
+    report_.notes.push_back(fmt::format("{} session{} could not be replayed: {}",
+                                        FormatCount(count), count == 1 ? "" : "s",
+                                        base::Printable(base::OneLine(reason), 200)));
+  }
+}
+
+Micros Comparison::BusyUs(size_t lane) const {
+  const auto& times = table_.totals().time_us;
+  return lane < times.size() ? static_cast<Micros>(times[lane]) : 0;
+}
+
+Status WriteReportFiles(const report::Report& report, const std::string& directory) {
+  os::FileSystem& files = os::RealFileSystem();
+  SCRY_TRY(files.MakeDirectories(directory).With("write the report to " + directory));
+  SCRY_TRY(os::ReplaceFile(files, directory + "/report.json", report::WriteJson(report)));
+  report::TextOptions options;
+  options.plans = true;
+  return os::ReplaceFile(files, directory + "/report.txt", report::WriteText(report, options));
+}
+
+}  // namespace scry::job

@@ -1,0 +1,96 @@
+// Replays captures on lanes side by side, judges what they did, confirms what looks slower,
+// explains the worst, and fills the report. Shared by the jobs that compare: forks of a shadow with
+// a migration between them, or servers that exist already. One thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "compare/pattern_table.h"
+#include "compare/policy.h"
+#include "compare/verdict.h"
+#include "event/statement_facts.h"
+#include "job/capture_survey.h"
+#include "job/capture_traffic.h"
+#include "job/progress.h"
+#include "job/run_watch.h"
+#include "replay/options.h"
+#include "replay/replayer.h"
+#include "replay/sample_book.h"
+#include "report/report.h"
+
+namespace scry::job {
+
+// Exit statuses of a report; apps/scry/exit_status.h has the whole table.
+inline constexpr int kExitSafe = 0;
+inline constexpr int kExitRegressions = 5;
+inline constexpr int kExitInconclusive = 6;
+inline constexpr int kExitMigration = 7;
+
+struct ComparisonRequest {
+  std::vector<std::string> captures;  // Directories. At least one.
+  compare::Policy policy;
+  replay::ReplayOptions replay;
+  bool show_values = false;
+};
+
+class Comparison {
+ public:
+  // The lanes in the order of event::LaneRole: baseline, candidate and, if there is one, control.
+  // Asked before each replay; refuses lanes that may not be written to.
+  using Lanes = std::function<base::Result<std::vector<replay::LaneTarget>>()>;
+
+  // All but the request outlive it. Notes and facts go into `report`.
+  Comparison(ComparisonRequest request, OpenTraffic open, const RunWatch& watch, Progress& progress,
+             report::Report& report);
+
+  // Reads the captures once. kInconclusive where they hold nothing to judge.
+  base::Status Survey();
+  const CaptureSurvey& survey() const { return survey_; }
+
+  // Everything else; the verdict is in the report afterwards. The lanes are those of `lanes`.
+  base::Status Run(const Lanes& lanes);
+  // kExitSafe, kExitRegressions or kExitInconclusive. REQUIRES: Run() succeeded.
+  int ExitStatus() const;
+
+  // Counts and notes of what was replayed, as far as it came. Once.
+  void FillTested();
+  // Of all its statements.
+  base::Micros BusyUs(size_t lane) const;
+
+ private:
+  base::Status ReplayCaptures(const Lanes& lanes);
+  base::Result<replay::ReplayStats> ReplayOne(const Lanes& lanes, Traffic traffic,
+                                              event::PairSink& sink);
+  base::Status Confirm(const Lanes& lanes);
+  size_t ConfirmPairs(const compare::PatternStats& stats, size_t patterns) const;
+  base::Status Explain(const Lanes& lanes);
+  base::Result<replay::SampleBook> CollectSamples(const std::set<uint64_t>& fingerprints);
+
+  const ComparisonRequest request_;
+  const OpenTraffic open_;
+  const RunWatch& watch_;
+  Progress& progress_;
+  report::Report& report_;
+
+  CaptureSurvey survey_;
+  event::FactsCache facts_;
+  compare::PatternTable table_;
+  compare::PatternTable confirmation_;
+  replay::ReplayStats stats_;
+  compare::Verdict verdict_;
+};
+
+// As a shell would read it back.
+std::string CommandText(const std::vector<std::string>& argv);
+
+// report.json and report.txt in `directory`, which is made.
+base::Status WriteReportFiles(const report::Report& report, const std::string& directory);
+
+}  // namespace scry::job

@@ -1,0 +1,59 @@
+#include "job/run_watch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/units.h"
+
+namespace scry::job {
+
+using base::Micros;
+
+RunWatch::RunWatch(Micros timeout_us, const std::function<bool()>& should_stop)
+    : timeout_us_(timeout_us),
+      should_stop_(should_stop),
+      started_us_(base::SystemClock().MonotonicUs()) {}
+
+bool RunWatch::OutOfTime() const {
+  return timeout_us_ > 0 && base::SystemClock().MonotonicUs() - started_us_ > timeout_us_;
+}
+
+Micros RunWatch::LeftUs() const {
+  return std::max<Micros>(1, timeout_us_ - (base::SystemClock().MonotonicUs() - started_us_));
+}
+
+base::Status RunWatch::Check() const {
+  if (should_stop_()) return base::Fail(base::ErrorCode::kInterrupted, "interrupted");
+  if (!OutOfTime()) return {};
+  return base::Fail(base::ErrorCode::kTimeout,
+                    fmt::format("the time limit of {} ran out", base::FormatDuration(timeout_us_)));
+}
+
+double RateOf(const replay::ReplayStats& stats) {
+  return static_cast<double>(stats.statements) * 1e6 /
+         static_cast<double>(std::max<Micros>(stats.duration_us, 1));
+}
+
+base::Result<replay::ReplayStats> WatchedReplay(
+    const std::vector<replay::LaneTarget>& lanes, Traffic traffic, event::PairSink& sink,
+    event::FactsCache& facts, const replay::ReplayOptions& options, const RunWatch& watch,
+    Progress& progress, const std::function<std::string(const replay::ReplayStats&)>& detail) {
+  bool timed_out = false;
+  auto stats = replay::Replay(
+      lanes, traffic.source, sink, facts, options, base::SystemClock(),
+      [&](const replay::ReplayStats& now) {
+        const double share = traffic.statements == 0 ? -1
+                                                     : static_cast<double>(now.statements) /
+                                                           static_cast<double>(traffic.statements);
+        progress.Update(share,
+                        fmt::format("{} statements, {:.0f}/s{}", base::FormatCount(now.statements),
+                                    RateOf(now), detail ? detail(now) : ""));
+        timed_out = watch.OutOfTime();
+        return !timed_out && !watch.ShouldStop();
+      });
+  if (!stats.ok() && timed_out) SCRY_TRY(watch.Check());
+  return stats;
+}
+
+}  // namespace scry::job

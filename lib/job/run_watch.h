@@ -1,0 +1,54 @@
+// What may end a run before its time: Ctrl-C and the user's time limit; and replay under that
+// watch, with its progress shown. Used by the jobs that replay. One thread.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "event/event_source.h"
+#include "event/lane_pair.h"
+#include "event/statement_facts.h"
+#include "job/progress.h"
+#include "replay/replayer.h"
+
+namespace scry::job {
+
+class RunWatch {
+ public:
+  // The clock starts here. `timeout_us`: 0 is none. `should_stop` outlives it.
+  RunWatch(base::Micros timeout_us, const std::function<bool()>& should_stop);
+
+  // kInterrupted or kTimeout once the run should end.
+  base::Status Check() const;
+  bool OutOfTime() const;
+  bool ShouldStop() const { return should_stop_(); }
+  bool limited() const { return timeout_us_ > 0; }
+  // At least 1. REQUIRES: limited().
+  base::Micros LeftUs() const;
+
+ private:
+  const base::Micros timeout_us_;
+  const std::function<bool()>& should_stop_;
+  const base::Micros started_us_;
+};
+
+// What is replayed, and how much of it there is (0: unknown), for progress.
+struct Traffic {
+  event::EventSource& source;
+  uint64_t statements = 0;
+};
+
+// Replay() that ends with the watch. `detail` (may be empty) is put behind the count and the rate.
+base::Result<replay::ReplayStats> WatchedReplay(
+    const std::vector<replay::LaneTarget>& lanes, Traffic traffic, event::PairSink& sink,
+    event::FactsCache& facts, const replay::ReplayOptions& options, const RunWatch& watch,
+    Progress& progress,
+    const std::function<std::string(const replay::ReplayStats&)>& detail = nullptr);
+
+// Statements a second.
+double RateOf(const replay::ReplayStats& stats);
+
+}  // namespace scry::job
