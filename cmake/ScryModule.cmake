@@ -14,6 +14,9 @@ function(scry_module name)
   set_property(GLOBAL APPEND PROPERTY SCRY_MODULES scry_${name})
 endfunction()
 
+# What runs with the sanitizers: the unit and fuzz tests, without the programs.
+add_custom_target(scry_sanitized)
+
 # scry_unit_test(module SOURCES a_test.cc ...): one Catch2 binary and one ctest per module.
 function(scry_unit_test module)
   cmake_parse_arguments(T "" "" "SOURCES" ${ARGN})
@@ -22,6 +25,7 @@ function(scry_unit_test module)
   target_compile_definitions(${module}_test PRIVATE
     SCRY_GOLDEN_DIR="${PROJECT_SOURCE_DIR}/tests/golden")
   target_link_libraries(${module}_test PRIVATE scry scry_warnings Catch2::Catch2WithMain)
+  add_dependencies(scry_sanitized ${module}_test)
   add_test(NAME unit.${module} COMMAND ${module}_test)
   set_tests_properties(unit.${module} PROPERTIES TIMEOUT 300 LABELS unit)
 endfunction()
