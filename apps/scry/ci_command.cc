@@ -88,6 +88,7 @@ ExitStatus TestMigration(const CommonOptions& common, const Flags& flags) {
     options.color = WantsColor(common, STDOUT_FILENO);
     options.columns = std::min<size_t>(TerminalColumns(STDOUT_FILENO), 100);
     options.plans = flags.plans || common.verbose;
+    options.fidelity = common.verbose;
     PrintResult(report::WriteText(*report, options));
   }
   // Printed first: a folder that cannot be written loses nothing.

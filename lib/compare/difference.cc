@@ -404,19 +404,6 @@ bool IsVolatile(const StatementFacts& facts) {
   return CallsOneOf(facts, kVolatileFunctions) || StartsWithWord(facts.pattern, "explain");
 }
 
-bool MatchesCapture(const event::StatementPair& pair, const StatementFacts& facts) {
-  const Outcome& captured = pair.captured;
-  const Outcome& baseline = pair.lanes[0].outcome;
-  if (Succeeded(captured) != Succeeded(baseline)) return false;
-  if (!Succeeded(captured)) return captured.sqlstate == baseline.sqlstate;
-  if (captured.rows != baseline.rows) return false;
-  if (event::TagCount(captured.tag) != event::TagCount(baseline.tag)) return false;
-  if (IsVolatile(facts) || (facts.limited && !facts.ordered)) return true;
-  const bool noise = pair.lanes.size() >= 3 && Succeeded(pair.lanes[2].outcome) &&
-                     pair.lanes[2].outcome.digest_unordered != baseline.digest_unordered;
-  return noise || captured.digest_unordered == baseline.digest_unordered;
-}
-
 std::string MessageWithoutValues(std::string_view sqlstate, std::string_view message) {
   constexpr size_t kColumnsMax = 200;
   if (!QuotesData(sqlstate)) return base::Printable(base::OneLine(message), kColumnsMax);

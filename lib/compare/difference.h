@@ -80,10 +80,6 @@ bool IsIntroducedState(std::string_view sqlstate, bool captured_ok);
 // The query's result depends on when or where it runs: clocks, random numbers, sequences, pids.
 bool IsVolatile(const event::StatementFacts& facts);
 
-// Did the baseline do what production did? For fidelity. Values on which baseline and control
-// disagree (a default of now(), a random key) tell nothing of it. REQUIRES: a lane.
-bool MatchesCapture(const event::StatementPair& pair, const event::StatementFacts& facts);
-
 // An error message as a report may show it: names stay, values go. Messages of data errors quote
 // the data ('invalid input syntax for type integer: "..."').
 std::string MessageWithoutValues(std::string_view sqlstate, std::string_view message);

@@ -41,13 +41,6 @@ bool IsCompared(const StatementPair& pair, const Difference& difference) {
   return !FailedOnBoth(pair, difference);
 }
 
-bool JudgesFidelity(const StatementPair& pair, const Difference& difference) {
-  if (pair.lanes.empty() || difference.introduced) return false;
-  const OutcomeStatus captured = pair.captured.status;
-  return captured != OutcomeStatus::kLost && captured != OutcomeStatus::kSkipped &&
-         pair.lanes[0].outcome.status != OutcomeStatus::kLost;
-}
-
 }  // namespace
 
 PatternTable::PatternTable(PatternTableLimits limits)
@@ -72,10 +65,9 @@ void PatternTable::Put(const StatementPair& pair, const event::StatementFacts& f
   }
   const bool compared = !pair.lanes.empty() && IsCompared(pair, difference);
   totals_.compared += compared ? 1U : 0U;
-  const bool judges = JudgesFidelity(pair, difference);
-  const bool matches = judges && MatchesCapture(pair, facts);
-  totals_.fidelity_judged += judges ? 1U : 0U;
-  totals_.fidelity_matched += matches ? 1U : 0U;
+  FidelityCounts fidelity;
+  JudgeFidelity(pair, facts, difference.introduced, fidelity);
+  totals_.fidelity.Add(fidelity);
 
   PatternStats* stats = Open(pair, facts, difference.weight >= Weight::kWarning);
   if (stats == nullptr) {
@@ -89,8 +81,7 @@ void PatternTable::Put(const StatementPair& pair, const event::StatementFacts& f
   stats->order_broken += pair.order_broken ? 1U : 0U;
   stats->counterfactual += pair.counterfactual ? 1U : 0U;
   stats->failed_on_both += FailedOnBoth(pair, difference) ? 1U : 0U;
-  stats->fidelity_judged += judges ? 1U : 0U;
-  stats->fidelity_matched += matches ? 1U : 0U;
+  stats->fidelity.Add(fidelity);
   for (size_t i = 0; i < lanes; ++i) {
     const event::Outcome& outcome = pair.lanes[i].outcome;
     stats->time_us[i] += Narrow(outcome.elapsed_us);

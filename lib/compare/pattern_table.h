@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "compare/difference.h"
+#include "compare/fidelity.h"
 #include "event/lane_pair.h"
 #include "event/statement_facts.h"
 
@@ -83,8 +84,7 @@ struct PatternStats {
   uint64_t control_errors = 0;  // Pairs on which baseline and control differ, by family.
   uint64_t control_results = 0;
 
-  uint64_t fidelity_judged = 0;
-  uint64_t fidelity_matched = 0;
+  FidelityCounts fidelity;
 };
 
 struct TableTotals {
@@ -94,8 +94,7 @@ struct TableTotals {
   uint64_t held_up = 0;
   uint64_t order_broken = 0;
   uint64_t counterfactual = 0;
-  uint64_t fidelity_judged = 0;
-  uint64_t fidelity_matched = 0;
+  FidelityCounts fidelity;
   uint64_t overflow_statements = 0;  // Of patterns past the limit.
   std::array<uint64_t, kLanesMax> time_us{};
   std::map<Excuse, uint64_t> excuses;

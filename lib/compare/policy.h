@@ -39,7 +39,7 @@ struct Policy {
   LatencyPolicy latency;
   NewPatternPolicy new_pattern;
   GatePolicy gate;
-  double fidelity_floor = 0.0;  // Below it the verdict is inconclusive. 0: not judged.
+  double fidelity_floor = 0.95;  // Below it the verdict is inconclusive. 0: not judged.
 };
 
 }  // namespace scry::compare

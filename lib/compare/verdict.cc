@@ -19,7 +19,8 @@ using base::FormatDuration;
 constexpr size_t kUnjudgedMax = 1000;
 constexpr size_t kAddedColumnsToldMax = 5;
 constexpr double kNoiseFisherP = 0.01;
-constexpr double kFidelityTold = 0.95;
+constexpr double kFidelityTold = 0.99;
+constexpr size_t kUnfaithfulToldMax = 3;  // In the verdict's sentence.
 constexpr double kLostShareMax =
     0.05;  // More statements without a lane to run on: too thin to judge.
 // A slowdown that hits only some parameters leaves the median alone: calls that take twice as long.
@@ -33,6 +34,8 @@ constexpr double kUnconfirmedFactorMin = 3.0;
 
 double AsDouble(uint64_t value) { return static_cast<double>(value); }
 
+// Rounded down: 94.96 % does not meet a floor of 95 %.
+std::string Percent(double share) { return fmt::format("{:.4g} %", std::floor(share * 1000) / 10); }
 std::string Calls(uint64_t count) { return FormatCount(count) + (count == 1 ? " call" : " calls"); }
 std::string OfCalls(uint64_t affected, uint64_t calls) {
   return fmt::format("in {} of {}", FormatCount(affected), Calls(calls));
@@ -162,9 +165,7 @@ class Judgement {
     verdict_.patterns = patterns.size();
     verdict_.statements = totals.statements;
     verdict_.compared = totals.compared;
-    if (totals.fidelity_judged > 0) {
-      verdict_.fidelity = AsDouble(totals.fidelity_matched) / AsDouble(totals.fidelity_judged);
-    }
+    RankFidelity(patterns);
     for (const PatternStats* stats : patterns) JudgeOutcomes(*stats);
     JudgeLatency();
     for (const PatternStats* stats : patterns) {
@@ -539,11 +540,11 @@ class Judgement {
     if (verdict_.too_noisy) {
       Note("Baseline and control differ in speed: this machine is too noisy to judge latency");
     }
-    if (totals.fidelity_judged > 0 && verdict_.fidelity < kFidelityTold) {
+    if (verdict_.fidelity.share() < kFidelityTold) {
       Note(
-          fmt::format("The baseline did what production did for {:.1f} % of the statements; the "
+          fmt::format("The baseline did what production did for {} of the statements ({}); the "
                       "shadow may be older than the capture",
-                      verdict_.fidelity * 100));
+                      Percent(verdict_.fidelity.share()), DescribeLosses(verdict_.fidelity)));
     }
     TellAddedColumns();
     if (fixed_ > 0) {
@@ -623,11 +624,8 @@ class Judgement {
                               : "none of the replayed statements could be compared";
       return;
     }
-    if (policy_.fidelity_floor > 0 && verdict_.fidelity < policy_.fidelity_floor) {
-      verdict_.sentence = fmt::format(
-          "the baseline did what production did for {:.1f} % of the statements; {:.3g} % "
-          "are required",
-          verdict_.fidelity * 100, policy_.fidelity_floor * 100);
+    if (verdict_.fidelity.share() < policy_.fidelity_floor) {
+      verdict_.sentence = UnfaithfulSentence(gates);
       return;
     }
     if (gates) {
@@ -654,6 +652,39 @@ class Judgement {
         "{} of {} compared: {}", Statements(verdict_.compared),
         verdict_.patterns == 1 ? "1 pattern" : FormatCount(verdict_.patterns) + " patterns",
         SafeClaim());
+  }
+
+  // Too unfaithful a replay shows neither safety nor a regression. What would have gated is told
+  // all the same.
+  std::string UnfaithfulSentence(bool gates) const {
+    std::string sentence = fmt::format(
+        "the baseline did what production did for {} of the statements and {:.4g} % are "
+        "required: {}",
+        Percent(verdict_.fidelity.share()), policy_.fidelity_floor * 100,
+        DescribeLosses(verdict_.fidelity));
+    for (size_t i = 0; i < verdict_.unfaithful.size() && i < kUnfaithfulToldMax; ++i) {
+      const UnfaithfulPattern& worst = verdict_.unfaithful[i];
+      sentence += fmt::format("{} {} ({} of {})", i == 0 ? "; most in" : ",",
+                              base::Printable(worst.pattern, 60),
+                              FormatCount(worst.counts.lost_in_all()), Calls(worst.counts.judged));
+    }
+    if (gates) sentence += fmt::format("; in what was replayed, {}", Summary());
+    return sentence;
+  }
+
+  // The patterns that lost most statements; equal ones by fingerprint.
+  void RankFidelity(const std::vector<const PatternStats*>& patterns) {
+    verdict_.fidelity = table_.totals().fidelity;
+    verdict_.fidelity_floor = policy_.fidelity_floor;
+    for (const PatternStats* stats : patterns) {
+      if (stats->fidelity.lost_in_all() == 0) continue;
+      verdict_.unfaithful.push_back({stats->fingerprint, stats->pattern, stats->fidelity});
+    }
+    std::stable_sort(verdict_.unfaithful.begin(), verdict_.unfaithful.end(),
+                     [](const UnfaithfulPattern& a, const UnfaithfulPattern& b) {
+                       return a.counts.lost_in_all() > b.counts.lost_in_all();
+                     });
+    if (verdict_.unfaithful.size() > kUnfaithfulMax) verdict_.unfaithful.resize(kUnfaithfulMax);
   }
 
   double LostShare() const {

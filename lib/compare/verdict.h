@@ -12,6 +12,8 @@
 
 namespace scry::compare {
 
+inline constexpr size_t kUnfaithfulMax = 20;
+
 enum class VerdictResult : uint8_t { kSafe, kRegressions, kInconclusive };
 
 // In the order of harm.
@@ -85,7 +87,9 @@ struct Verdict {
   uint64_t unchanged = 0;  // Patterns compared that have no finding.
   uint64_t statements = 0;
   uint64_t compared = 0;
-  double fidelity = 1;  // Statements whose baseline did what production did.
+  FidelityCounts fidelity;  // Statements whose baseline did what production did.
+  double fidelity_floor = 0;
+  std::vector<UnfaithfulPattern> unfaithful;  // Those that lost most, at most kUnfaithfulMax.
   // What would gate is not sure: there, baseline and control differ in latency by the same rule.
   bool too_noisy = false;
   std::vector<uint64_t> to_confirm;

@@ -126,6 +126,17 @@ class Reader {
     Read(from, "pairs", to.pairs);
     Read(from, "share", to.share);
   }
+  void Fill(const json& from, Losses& to) {
+    Read(from, "sqlstate", to.sqlstate);
+    Read(from, "rows", to.rows);
+    Read(from, "values", to.values);
+  }
+  void Fill(const json& from, Unfaithful& to) {
+    Read(from, "fingerprint", to.fingerprint);
+    Read(from, "pattern", to.pattern);
+    Read(from, "calls", to.calls);
+    if (const json* lost = Object(from, "lost")) Fill(*lost, to.lost);
+  }
   void Fill(const json& from, NextStep& to) {
     Read(from, "why", to.why);
     Read(from, "command", to.command);
@@ -161,6 +172,8 @@ class Reader {
     Read(from, "patterns", to.patterns);
     Read(from, "unchanged", to.unchanged);
     Read(from, "fidelity", to.fidelity);
+    Read(from, "fidelity_floor", to.fidelity_floor);
+    if (const json* lost = Object(from, "fidelity_lost")) Fill(*lost, to.fidelity_lost);
     Read(from, "order_broken", to.order_broken);
     Read(from, "held_up", to.held_up);
     Read(from, "stalls_released", to.stalls_released);
@@ -176,6 +189,7 @@ class Reader {
     Read(from, "notes", to.notes);
     ReadList(from, "findings", to.findings);
     ReadList(from, "not_judged", to.not_judged);
+    ReadList(from, "unfaithful", to.unfaithful);
     ReadList(from, "captures", to.captures);
     ReadList(from, "lanes", to.lanes);
     ReadList(from, "next_steps", to.next_steps);

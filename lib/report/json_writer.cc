@@ -88,12 +88,30 @@ ordered_json Of(const MigrationFacts& migration) {
           {"output", migration.output}};
 }
 
+ordered_json Of(const Losses& lost) {
+  return {{"sqlstate", lost.sqlstate}, {"rows", lost.rows}, {"values", lost.values}};
+}
+
+ordered_json Of(const Unfaithful& item) {
+  return {{"fingerprint", item.fingerprint},
+          {"pattern", item.pattern},
+          {"calls", item.calls},
+          {"lost", Of(item.lost)}};
+}
+
 ordered_json Of(const TestedFacts& tested) {
-  return {{"sessions", tested.sessions},         {"sessions_excluded", tested.sessions_excluded},
-          {"statements", tested.statements},     {"compared", tested.compared},
-          {"patterns", tested.patterns},         {"unchanged", tested.unchanged},
-          {"fidelity", Finite(tested.fidelity)}, {"order_broken", tested.order_broken},
-          {"held_up", tested.held_up},           {"stalls_released", tested.stalls_released},
+  return {{"sessions", tested.sessions},
+          {"sessions_excluded", tested.sessions_excluded},
+          {"statements", tested.statements},
+          {"compared", tested.compared},
+          {"patterns", tested.patterns},
+          {"unchanged", tested.unchanged},
+          {"fidelity", Finite(tested.fidelity)},
+          {"fidelity_floor", Finite(tested.fidelity_floor)},
+          {"fidelity_lost", Of(tested.fidelity_lost)},
+          {"order_broken", tested.order_broken},
+          {"held_up", tested.held_up},
+          {"stalls_released", tested.stalls_released},
           {"duration_us", tested.duration_us}};
 }
 
@@ -118,6 +136,7 @@ std::string WriteJson(const Report& report) {
   json["exit_status"] = report.exit_status;
   json["findings"] = ListOf(report.findings);
   json["not_judged"] = ListOf(report.not_judged);
+  json["unfaithful"] = ListOf(report.unfaithful);
   json["notes"] = report.notes;
   json["tested"] = Of(report.tested);
   json["captures"] = ListOf(report.captures);

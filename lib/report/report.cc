@@ -11,6 +11,14 @@ Latency LatencyOf(const compare::LatencyNumbers& numbers) {
   return {numbers.p50_us, numbers.p95_us, numbers.p99_us};
 }
 
+Losses LossesOf(const compare::FidelityCounts& counts) {
+  const auto of = [&](compare::FidelityLoss loss) {
+    return counts.lost[static_cast<size_t>(loss)];
+  };
+  return {of(compare::FidelityLoss::kSqlstate), of(compare::FidelityLoss::kRows),
+          of(compare::FidelityLoss::kValues)};
+}
+
 Finding FindingOf(const compare::Finding& from, bool show_values) {
   Finding finding;
   finding.id = from.id;
@@ -60,7 +68,13 @@ void FillVerdict(const compare::Verdict& verdict, bool show_values, Report& repo
   report.tested.compared = verdict.compared;
   report.tested.patterns = verdict.patterns;
   report.tested.unchanged = verdict.unchanged;
-  report.tested.fidelity = verdict.fidelity;
+  report.tested.fidelity = verdict.fidelity.share();
+  report.tested.fidelity_floor = verdict.fidelity_floor;
+  report.tested.fidelity_lost = LossesOf(verdict.fidelity);
+  for (const compare::UnfaithfulPattern& worst : verdict.unfaithful) {
+    report.unfaithful.push_back({event::FingerprintText(worst.fingerprint), worst.pattern,
+                                 worst.counts.judged, LossesOf(worst.counts)});
+  }
 }
 
 void FillTotals(const compare::TableTotals& totals, Report& report) {

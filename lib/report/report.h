@@ -42,14 +42,33 @@ struct LaneFacts {
   friend bool operator==(const LaneFacts&, const LaneFacts&) = default;
 };
 
+// Statements whose baseline did not do what production did, by what it did instead.
+struct Losses {
+  uint64_t sqlstate = 0;  // Another SQLSTATE, an error for an answer or an answer for an error.
+  uint64_t rows = 0;      // Another number of rows.
+  uint64_t values = 0;    // Equally many rows of other values.
+  friend bool operator==(const Losses&, const Losses&) = default;
+};
+
+// A pattern that lost fidelity.
+struct Unfaithful {
+  std::string fingerprint;
+  std::string pattern;
+  uint64_t calls = 0;  // Those that fidelity was judged of.
+  Losses lost;
+  friend bool operator==(const Unfaithful&, const Unfaithful&) = default;
+};
+
 struct TestedFacts {
   uint64_t sessions = 0;
   uint64_t sessions_excluded = 0;
   uint64_t statements = 0;
   uint64_t compared = 0;
   uint64_t patterns = 0;
-  uint64_t unchanged = 0;  // Patterns without a finding.
-  double fidelity = 1;     // Statements whose baseline did what production did.
+  uint64_t unchanged = 0;     // Patterns without a finding.
+  double fidelity = 1;        // Statements whose baseline did what production did.
+  double fidelity_floor = 0;  // Below it the verdict is inconclusive. 0: not judged.
+  Losses fidelity_lost;
   uint64_t order_broken = 0;
   uint64_t held_up = 0;
   uint64_t stalls_released = 0;
@@ -127,6 +146,7 @@ struct Report {
   std::string sentence;
   std::vector<Finding> findings;  // By harm.
   std::vector<NotJudged> not_judged;
+  std::vector<Unfaithful> unfaithful;  // Those that lost most.
   std::vector<std::string> notes;
   std::vector<NextStep> next_steps;
   int exit_status = 0;

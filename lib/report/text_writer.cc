@@ -24,6 +24,7 @@ constexpr size_t kIndent = 2;
 constexpr size_t kDetailIndent = 6;
 constexpr size_t kNotJudgedMax = 5;
 constexpr size_t kFasterMax = 5;
+constexpr size_t kUnfaithfulMax = 5;
 constexpr size_t kOutputLinesMax = 20;
 
 enum class Ink { kPlain, kBold, kDim, kRed, kGreen, kYellow };
@@ -70,6 +71,7 @@ class Writer {
     WriteSpeeds("new", "NEW", "captured", options_.findings_per_section_max);
     WriteSpeeds("faster", "FASTER", "before", kFasterMax);
     WriteNotJudged();
+    WriteUnfaithful();
     WriteNotes();
     WriteTested();
     WriteNextSteps();
@@ -281,6 +283,28 @@ class Writer {
     }
   }
 
+  void WriteUnfaithful() {
+    const bool below = report_.tested.fidelity < report_.tested.fidelity_floor;
+    if (report_.unfaithful.empty() || (!below && !options_.fidelity)) return;
+    constexpr std::string_view kTitle = "UNFAITHFUL";
+    Table table({{std::string(kTitle), Align::kLeft, true},
+                 {"calls", Align::kRight, false},
+                 {"sqlstate", Align::kRight, false},
+                 {"rows", Align::kRight, false},
+                 {"values", Align::kRight, false}});
+    const size_t shown = std::min(report_.unfaithful.size(), kUnfaithfulMax);
+    for (size_t i = 0; i < shown; ++i) {
+      const Unfaithful& item = report_.unfaithful[i];
+      table.AddRow({"  " + OneLine(item.pattern), FormatCount(item.calls),
+                    FormatCount(item.lost.sqlstate), FormatCount(item.lost.rows),
+                    FormatCount(item.lost.values)});
+    }
+    const auto lines = table.Lines(columns_);
+    TableHeading(lines.front(), kTitle);
+    for (size_t i = 1; i < lines.size(); ++i) Line(lines[i]);
+    TellRest(report_.unfaithful.size(), shown);
+  }
+
   void WriteNotes() {
     if (report_.notes.empty()) return;
     Heading("NOTES");
@@ -317,9 +341,7 @@ class Writer {
            fmt::format("{} of {}; {} unchanged", Count(tested.compared, "statement", "statements"),
                        Count(tested.patterns, "pattern", "patterns"),
                        FormatCount(tested.unchanged)));
-      Fact("fidelity", fmt::format("{} of the statements did on the baseline what they did when "
-                                   "captured",
-                                   FidelityText(tested.fidelity)));
+      Fact("fidelity", FidelitySentence(tested));
     }
     Fact("by", fmt::format("scry {}, {}", report_.tool_version, WallSeconds(report_.created_us)));
   }
@@ -328,6 +350,25 @@ class Writer {
   static std::string FidelityText(double fidelity) {
     if (!std::isfinite(fidelity)) return "-";
     return fmt::format("{:.4g} %", std::floor(fidelity * 1000) / 10);
+  }
+
+  static std::string FidelitySentence(const TestedFacts& tested) {
+    std::string text = FidelityText(tested.fidelity) +
+                       " of the statements did on the baseline what they did when captured";
+    const Losses& lost = tested.fidelity_lost;
+    const std::pair<uint64_t, const char*> kinds[] = {{lost.sqlstate, "another SQLSTATE"},
+                                                      {lost.rows, "another number of rows"},
+                                                      {lost.values, "other values"}};
+    const char* lead = "; ";
+    for (const auto& [count, what] : kinds) {
+      if (count == 0) continue;
+      text += fmt::format("{}{} {}", lead, FormatCount(count), what);
+      lead = ", ";
+    }
+    if (tested.fidelity < tested.fidelity_floor) {
+      text += fmt::format("; {} are required", FidelityText(tested.fidelity_floor));
+    }
+    return text;
   }
 
   static std::string LaneName(const LaneFacts& lane) { return Printable(lane.name); }

@@ -14,6 +14,7 @@ struct TextOptions {
   bool color = false;
   size_t columns = 100;                  // No line is wider, but for words that cannot be broken.
   bool plans = false;                    // Whole plans, not only the sentence about them.
+  bool fidelity = false;                 // Patterns that lost fidelity, also above the floor.
   size_t findings_per_section_max = 20;  // Further ones are counted; the JSON has them all.
 };
 

@@ -24,7 +24,7 @@ NUMBER = (int, float)
 SCHEMA = {
     "schema": str, "tool_version": str, "created": str, "created_us": int, "shadow": str,
     "verdict": str, "sentence": str, "exit_status": int, "findings": list, "not_judged": list,
-    "notes": list, "tested": dict, "captures": list, "migration?": dict, "lanes": list,
+    "unfaithful": list, "notes": list, "tested": dict, "captures": list, "migration?": dict, "lanes": list,
     "next_steps": list}
 FINDING = {
     "id": str, "type": str, "gates": bool, "fingerprint": str, "pattern": str, "reasons": list,
@@ -35,7 +35,7 @@ LATENCY = {"before": dict, "after": dict, "factor": NUMBER, "factor_low": NUMBER
            "factor_high": NUMBER, "p": NUMBER, "confirmed": bool}
 TESTED = {
     "sessions": int, "sessions_excluded": int, "statements": int, "compared": int, "patterns": int,
-    "unchanged": int, "fidelity": NUMBER, "order_broken": int, "held_up": int,
+    "unchanged": int, "fidelity": NUMBER, "fidelity_floor": NUMBER, "fidelity_lost": dict, "order_broken": int, "held_up": int,
     "stalls_released": int, "duration_us": int}
 CAPTURE = {"name": str, "sessions": int, "statements": int, "started_us": int, "duration_us": int,
            "gaps": int, "gap_exchanges": int}

@@ -294,34 +294,5 @@ TEST_CASE("messages keep names and lose values", "[compare]") {
   CHECK(MessageWithoutValues("", "x 1") == "x ?");
 }
 
-TEST_CASE("fidelity asks whether the baseline did what production did", "[compare]") {
-  const auto production = Answer(kIdName, {{"1", "a"}, {"2", "b"}});
-  const auto matches = [&](event::LaneOutcome baseline, const event::StatementFacts& facts) {
-    auto pair = PairOf(baseline, baseline);
-    pair.captured = production.outcome;
-    return MatchesCapture(pair, facts);
-  };
-  const auto other_values = Answer(kIdName, {{"1", "a"}, {"2", "c"}});
-  CHECK(matches(Answer(kIdName, {{"2", "b"}, {"1", "a"}}), Facts()));
-  CHECK_FALSE(matches(Answer(kIdName, {{"1", "a"}}), Facts()));
-  CHECK_FALSE(matches(Failure("42P01"), Facts()));
-  CHECK_FALSE(matches(other_values, Facts()));
-  auto clock = Facts();
-  clock.functions = {"now"};
-  CHECK(matches(other_values, clock));
-}
-
-TEST_CASE("fidelity does not ask for values that two equal lanes disagree on", "[compare]") {
-  auto pair = PairOf(Answer(kIdName, {{"1", "10:01"}}), Answer(kIdName, {{"1", "10:02"}}));
-  pair.captured = Answer(kIdName, {{"1", "09:00"}}).outcome;
-  CHECK_FALSE(MatchesCapture(pair, Facts()));
-  pair.lanes.push_back(pair.lanes[0]);
-  CHECK_FALSE(MatchesCapture(pair, Facts()));
-  pair.lanes[2] = Answer(kIdName, {{"1", "10:03"}});
-  CHECK(MatchesCapture(pair, Facts()));
-  pair.captured = Answer(kIdName, {{"1", "09:00"}, {"2", "09:00"}}).outcome;
-  CHECK_FALSE(MatchesCapture(pair, Facts()));
-}
-
 }  // namespace
 }  // namespace scry::compare

@@ -154,8 +154,9 @@ TEST_CASE("fidelity counts what the baseline did like production", "[compare]") 
   event::StatementPair introduced = PairOf(Failure("42703"), Answer(kId, {{"1"}}));
   introduced.captured = Answer(kId, {{"1"}}).outcome;
   table.Put(introduced, Facts());
-  CHECK(table.totals().fidelity_judged == 2);
-  CHECK(table.totals().fidelity_matched == 1);
+  CHECK(table.totals().fidelity.judged == 2);
+  CHECK(table.totals().fidelity.matched() == 1);
+  CHECK(table.Find(1)->fidelity == table.totals().fidelity);
 }
 
 TEST_CASE("what fails on both lanes compares nothing", "[compare]") {

@@ -366,9 +366,42 @@ TEST_CASE("an unfaithful replay is inconclusive, even with findings", "[compare]
   pair.captured = Answer(kId, {{"7"}}).outcome;
   PutMany(table, pair, 5);
   Policy policy;
+  const Verdict verdict = JudgeOf(table, policy);
+  CHECK(verdict.result == VerdictResult::kInconclusive);
+  CHECK(verdict.sentence ==
+        "the baseline did what production did for 50 % of the statements and 95 % are required: 5 "
+        "other values; most in select $1 (5 of 10 calls); in what was replayed, 1 query breaks");
+  REQUIRE(verdict.findings.size() == 1);
+  CHECK(verdict.findings[0].gates);
+  policy.fidelity_floor = 0.5;
   CHECK(JudgeOf(table, policy).result == VerdictResult::kRegressions);
-  policy.fidelity_floor = 0.9;
-  CHECK(JudgeOf(table, policy).result == VerdictResult::kInconclusive);
+  policy.fidelity_floor = 0;
+  CHECK(JudgeOf(table, policy).result == VerdictResult::kRegressions);
+}
+
+TEST_CASE("fidelity at its floor is enough, a hair below is not", "[compare]") {
+  PatternTable table;
+  event::StatementPair pair = PairOf(Answer(kId, {{"1"}}), Answer(kId, {{"1"}}));
+  PutMany(table, pair, 95);
+  pair.captured = Answer(kId, {{"7"}}).outcome;
+  PutMany(table, pair, 5, Facts(2, "select later"));
+  CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+  PutMany(table, pair, 1, Facts(3, "select last"));
+  const Verdict verdict = JudgeOf(table);
+  CHECK(verdict.result == VerdictResult::kInconclusive);
+  REQUIRE(verdict.unfaithful.size() == 2);
+  CHECK(verdict.unfaithful[0].fingerprint == 2);
+  CHECK(verdict.unfaithful[1].counts.lost_in_all() == 1);
+}
+
+TEST_CASE("the list of unfaithful patterns is bounded", "[compare]") {
+  PatternTable table;
+  event::StatementPair pair = PairOf(Answer(kId, {{"1"}}), Answer(kId, {{"1"}}));
+  pair.captured = Failure("42P01").outcome;
+  for (uint64_t i = 1; i <= 100; ++i) table.Put(pair, Facts(i));
+  const Verdict verdict = JudgeOf(table);
+  CHECK(verdict.unfaithful.size() == kUnfaithfulMax);
+  CHECK(verdict.fidelity.share() == 0);
 }
 
 TEST_CASE("a replay that was cut short is not safe", "[compare]") {

@@ -36,6 +36,10 @@ inline Report Basics() {
   report.tested.patterns = 41;
   report.tested.unchanged = 34;
   report.tested.fidelity = 0.9962;
+  report.tested.fidelity_floor = 0.95;
+  report.tested.fidelity_lost = {3, 10, 5};
+  report.unfaithful = {{"0000000000000007", "SELECT * FROM orders WHERE id = $1", 400, {0, 10, 5}},
+                       {"0000000000000008", "INSERT INTO orders (id) VALUES ($1)", 90, {3, 0, 0}}};
   report.tested.duration_us = 14'200'000;
   return report;
 }
@@ -136,12 +140,33 @@ inline Report Safe() {
   return report;
 }
 
+inline Report Unfaithfully() {
+  Report report = Safe();
+  report.verdict = "inconclusive";
+  report.sentence =
+      "the baseline did what production did for 81.2 % of the statements and 95 % are required: "
+      "900 "
+      "another SQLSTATE; most in SELECT * FROM orders WHERE id = $1 (900 of 1,000 calls)";
+  report.exit_status = 6;
+  report.tested.fidelity = 0.8121;
+  report.tested.fidelity_lost = {900, 0, 0};
+  report.unfaithful = {};
+  for (uint64_t i = 0; i < 7; ++i) {
+    report.unfaithful.push_back({"000000000000000" + std::to_string(i),
+                                 "SELECT * FROM orders WHERE id = $" + std::to_string(i + 1),
+                                 1000,
+                                 {900 - 100 * i, 0, i}});
+  }
+  return report;
+}
+
 inline Report MigrationFailed() {
   Report report = Basics();
   report.migration.exit_status = 1;
   report.migration.output = {"INFO  Running upgrade 3f2a -> 9b1c",
                              "psycopg2.errors.UndefinedTable: relation \"ordes\" does not exist"};
   report.tested = {};
+  report.unfaithful = {};
   report.exit_status = 7;
   FillMigrationFailed(report);
   return report;

@@ -25,7 +25,8 @@ std::string WithoutColor(const std::string& text) {
 TEST_CASE("the text of a report is a contract", "[report]") {
   for (const auto& [name, report] :
        {std::pair{"regressions", Regressions()}, std::pair{"safe", Safe()},
-        std::pair{"migration_failed", MigrationFailed()}}) {
+        std::pair{"migration_failed", MigrationFailed()},
+        std::pair{"unfaithful", Unfaithfully()}}) {
     for (const size_t columns : {80U, 100U}) {
       for (const bool color : {false, true}) {
         TextOptions options;
@@ -45,8 +46,17 @@ TEST_CASE("the text of a report is a contract", "[report]") {
   CHECK(text == Golden("regressions.plans.txt", text));
 }
 
+TEST_CASE("patterns that lost fidelity are shown below the floor, or when asked", "[report]") {
+  CHECK(WriteText(Safe(), {}).find("UNFAITHFUL") == std::string::npos);
+  TextOptions options;
+  options.fidelity = true;
+  const std::string text = WriteText(Safe(), options);
+  CHECK(text == Golden("safe.fidelity.txt", text));
+  CHECK(WriteText(Unfaithfully(), {}).find("UNFAITHFUL") != std::string::npos);
+}
+
 TEST_CASE("color changes no character", "[report]") {
-  for (const Report& report : {Regressions(), Safe(), MigrationFailed()}) {
+  for (const Report& report : {Regressions(), Safe(), Unfaithfully(), MigrationFailed()}) {
     TextOptions options;
     const std::string plain = WriteText(report, options);
     CHECK(plain.find('\x1b') == std::string::npos);
