@@ -168,16 +168,23 @@ void AnswerReader::OnBackend(uint8_t type, base::Bytes payload, Micros now_us) {
   if (!Start(type, now_us)) return;
   if (type == backend::kDataRow || type == backend::kCopyData) {
     if (!AcceptRow(type == backend::kCopyData)) return;
+    if (type == backend::kDataRow) return AddRow(payload);
     ++rows_;
     row_bytes_ += payload.size();
     digest_.Add(payload);
-    if (type == backend::kDataRow) {
-      if (options_.cells_max > 0) cells_.AddRow(payload);
-      if (options_.row_bytes_kept > 0) kept_.Add(payload);
-    }
     return;
   }
   OnAnswer(type, payload, now_us);
+}
+
+void AnswerReader::AddRow(base::Bytes data_row) {
+  if (mapper_ && rows_ == 0) mapping_ = mapper_->active() && mapper_->Begin(ColumnsOf(*Current()));
+  if (mapping_) data_row = mapper_->Map(data_row);
+  ++rows_;
+  row_bytes_ += data_row.size();
+  digest_.Add(data_row);
+  if (options_.cells_max > 0) cells_.AddRow(data_row);
+  if (options_.row_bytes_kept > 0) kept_.Add(data_row);
 }
 
 void AnswerReader::OnBackendPiece(uint8_t type, uint32_t payload_length, uint32_t offset,
@@ -783,7 +790,7 @@ void AnswerReader::EndStatement(OutcomeStatus status, std::string_view tag, Micr
     outcome.row_description = execute ? TakeDescription(asked) : std::move(description_);
     Append(std::move(statement), std::move(columns), true);
   }
-  open_ = false;
+  open_ = mapping_ = false;
   rows_ = row_bytes_ = 0;
   description_.clear();
   digest_.Clear();
@@ -865,7 +872,7 @@ Answers AnswerReader::Take() {
   failure_.reset();
   text_bytes_ = values_bytes_ = 0;
   last_run_.reset();
-  open_ = false;
+  open_ = mapping_ = false;
   rows_ = row_bytes_ = 0;
   description_.clear();
   digest_.Clear();

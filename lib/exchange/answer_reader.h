@@ -70,11 +70,27 @@ struct Answers {
   Unasked unasked;                        // Since the exchange before ended.
 };
 
+// Changes rows before they are digested, hashed and kept: values that mean the same on every lane
+// though they are written otherwise. Implemented by replay. Rows that come in pieces are not asked
+// about.
+class RowMapper {
+ public:
+  virtual ~RowMapper() = default;
+  // Is there anything to change at all? Asked before the first row of a statement.
+  virtual bool active() const = 0;
+  // The rows of a statement begin. False: they stay as they are.
+  virtual bool Begin(const std::vector<event::Column>& columns) = 0;
+  // The row itself, or what stands in its place until the next call.
+  virtual base::Bytes Map(base::Bytes data_row) = 0;
+};
+
 class AnswerReader {
  public:
   explicit AnswerReader(AnswerOptions options = {});
   AnswerReader(const AnswerReader&) = delete;  // Registered texts count into a member.
   AnswerReader& operator=(const AnswerReader&) = delete;
+
+  void SetRowMapper(std::unique_ptr<RowMapper> mapper) { mapper_ = std::move(mapper); }
 
   // --- Questions.
   // Replay: one whole exchange is about to be sent. Forgets questions left over from the one before
@@ -167,6 +183,7 @@ class AnswerReader {
   bool Runs(const Asked* asked) const;
   bool Expect(uint8_t type, uint8_t answer);
   bool AcceptRow(bool copy);
+  void AddRow(base::Bytes data_row);
 
   void OnUnasked(uint8_t type, base::Bytes payload, Micros now_us);
   void OnUnaskedPiece(uint8_t type, bool first, bool last, base::Bytes piece, Micros now_us);
@@ -206,7 +223,8 @@ class AnswerReader {
   void Complete(uint8_t status, size_t messages, Micros now_us);
 
   const AnswerOptions options_;
-  uint64_t registered_bytes_ = 0;  // Outlives the two maps, whose entries count into it.
+  std::unique_ptr<RowMapper> mapper_;  // Null: rows stay as they are.
+  uint64_t registered_bytes_ = 0;      // Outlives the two maps, whose entries count into it.
   std::unordered_map<std::string, std::shared_ptr<Prepared>> prepared_;
   std::unordered_map<std::string, Portal> portals_;
 
@@ -237,6 +255,7 @@ class AnswerReader {
 
   // Of the statement being answered.
   bool open_ = false;
+  bool mapping_ = false;  // Its rows go through mapper_.
   uint64_t rows_ = 0;
   uint64_t row_bytes_ = 0;
   std::string description_;

@@ -4,10 +4,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "event/event_source.h"
+#include "event/source_snapshot.h"
 
 namespace scry::job {
 
@@ -17,5 +20,10 @@ using OpenTraffic =
 
 // Everything the capture holds.
 base::Result<std::unique_ptr<event::EventSource>> OpenWholeCapture(const std::string& directory);
+
+// What its source was when the capture began; nullopt where the capture has none, or none that can
+// be read: then a sentence for people goes to `notes`.
+std::optional<event::SourceSnapshot> SnapshotOf(const std::string& directory,
+                                                std::vector<std::string>& notes);
 
 }  // namespace scry::job

@@ -124,17 +124,22 @@ int Comparison::ExitStatus() const {
 }
 
 Result<replay::ReplayStats> Comparison::ReplayOne(const Lanes& lanes, Traffic traffic,
-                                                  event::PairSink& sink) {
+                                                  event::PairSink& sink, bool set_sequences) {
   SCRY_TRY_ASSIGN(const std::vector<replay::LaneTarget> targets, lanes());
-  return WatchedReplay(targets, traffic, sink, facts_, request_.replay, watch_, progress_);
+  replay::ReplayOptions options = request_.replay;
+  options.snapshot = snapshot_ ? &*snapshot_ : nullptr;
+  options.set_sequences = set_sequences;
+  return WatchedReplay(targets, traffic, sink, facts_, options, watch_, progress_);
 }
 
 Status Comparison::ReplayCaptures(const Lanes& lanes) {
   for (size_t i = 0; i < request_.captures.size(); ++i) {
     progress_.Step("replay on all lanes");
     SCRY_TRY_ASSIGN(const std::unique_ptr<event::EventSource> source, open_(request_.captures[i]));
+    snapshot_ = SnapshotOf(request_.captures[i], report_.notes);
     SCRY_TRY_ASSIGN(const replay::ReplayStats stats,
-                    ReplayOne(lanes, {*source, report_.captures[i].statements}, table_));
+                    ReplayOne(lanes, {*source, report_.captures[i].statements}, table_,
+                              /*set_sequences=*/true));
     progress_.Done(
         fmt::format("{} statements, {:.0f}/s", FormatCount(stats.statements), RateOf(stats)));
     stats_.Add(stats);
@@ -183,7 +188,8 @@ Status Comparison::Confirm(const Lanes& lanes) {
   }
   replay::SampleSource source(samples, /*rounds=*/1, /*seed=*/2);
   ChosenPatterns sink(confirmation_, facts_, samples);
-  SCRY_TRY_ASSIGN(const replay::ReplayStats stats, ReplayOne(lanes, {source, statements}, sink));
+  SCRY_TRY_ASSIGN(const replay::ReplayStats stats,
+                  ReplayOne(lanes, {source, statements}, sink, /*set_sequences=*/false));
   progress_.Done(fmt::format("{} pairs", FormatCount(confirmation_.totals().statements)));
   stats_.stalls_broken += stats.stalls_broken;
   stats_.cancelled += stats.cancelled;
@@ -230,6 +236,7 @@ void Comparison::FillTested() {
                                         FormatCount(count), count == 1 ? "" : "s",
                                         base::Printable(base::OneLine(reason), 200)));
   }
+  report_.notes.insert(report_.notes.end(), stats_.notes.begin(), stats_.notes.end());
 }
 
 Micros Comparison::BusyUs(size_t lane) const {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "compare/pattern_table.h"
 #include "compare/policy.h"
 #include "compare/verdict.h"
+#include "event/source_snapshot.h"
 #include "event/statement_facts.h"
 #include "job/capture_survey.h"
 #include "job/capture_traffic.h"
@@ -67,7 +69,7 @@ class Comparison {
  private:
   base::Status ReplayCaptures(const Lanes& lanes);
   base::Result<replay::ReplayStats> ReplayOne(const Lanes& lanes, Traffic traffic,
-                                              event::PairSink& sink);
+                                              event::PairSink& sink, bool set_sequences);
   base::Status Confirm(const Lanes& lanes);
   size_t ConfirmPairs(const compare::PatternStats& stats, size_t patterns) const;
   base::Status Explain(const Lanes& lanes);
@@ -81,6 +83,7 @@ class Comparison {
 
   CaptureSurvey survey_;
   event::FactsCache facts_;
+  std::optional<event::SourceSnapshot> snapshot_;  // Of the capture replayed last.
   compare::PatternTable table_;
   compare::PatternTable confirmation_;
   replay::ReplayStats stats_;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -31,6 +32,10 @@ class LaneConnection {
   LaneConnection& operator=(const LaneConnection&) = delete;
   ~LaneConnection();
 
+  // REQUIRES: not yet started.
+  void SetRowMapper(std::unique_ptr<exchange::RowMapper> mapper) {
+    answers_.SetRowMapper(std::move(mapper));
+  }
   base::Status Start(const pg::ConnInfo& info);
   // Goes on after readiness, connecting or running. An Error only while connecting.
   base::Status OnReady(bool readable, bool writable, base::Micros now_us);

@@ -4,6 +4,10 @@
 
 namespace scry::replay {
 
+void IdentityStats::Add(const IdentityStats& other) {
+  functions_unknown += other.functions_unknown;
+}
+
 void ReplayStats::Add(const ReplayStats& other) {
   sessions += other.sessions;
   sessions_excluded += other.sessions_excluded;
@@ -21,6 +25,8 @@ void ReplayStats::Add(const ReplayStats& other) {
   tool_wait_us += other.tool_wait_us;
   lag_us_max = std::max(lag_us_max, other.lag_us_max);
   duration_us += other.duration_us;
+  identity.Add(other.identity);
+  notes.insert(notes.end(), other.notes.begin(), other.notes.end());
 }
 
 }  // namespace scry::replay

@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
+#include "event/source_snapshot.h"
 
 namespace scry::replay {
 
@@ -35,6 +37,16 @@ struct ReplayOptions {
   size_t cells_max = 32 * 1024;            // Values hashed one by one per statement and lane.
   size_t row_bytes_kept = 64 * 1024;       // Rows kept whole per statement and lane.
   uint64_t warm_up_calls = 1;              // First runs of a pattern that do not count for latency.
+  // What the source was when the capture began; nullptr: not known. Outlives the replay.
+  const event::SourceSnapshot* snapshot = nullptr;
+  bool set_sequences = true;  // The lanes' sequences begin where those of the snapshot stand.
+};
+
+// What the lanes named otherwise than production did. See identity.h.
+struct IdentityStats {
+  uint64_t functions_unknown = 0;  // Calls by OID of functions that are not the server's own.
+
+  void Add(const IdentityStats& other);
 };
 
 struct ReplayStats {
@@ -58,6 +70,8 @@ struct ReplayStats {
   // order's nor the tool's doing is the servers'.
   Micros lag_us_max = 0;
   Micros duration_us = 0;
+  IdentityStats identity;
+  std::vector<std::string> notes;  // For people, one sentence each.
 
   // Of replays one after the other.
   void Add(const ReplayStats& other);

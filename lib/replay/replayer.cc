@@ -14,6 +14,7 @@
 #include "replay/agenda.h"
 #include "replay/commit_order.h"
 #include "replay/footprint_reader.h"
+#include "replay/identity.h"
 #include "replay/lost_race.h"
 #include "replay/reading_order.h"
 #include "replay/relation_catalog.h"
@@ -57,6 +58,8 @@ struct Ground {
   os::Poller poller;
   StallProbe probe;
   RelationCatalog catalog;
+  Identity identity;
+  std::vector<std::string> notes;
   size_t sessions_max = 0;  // Open at the same time.
 };
 
@@ -73,13 +76,16 @@ class Run {
         poller_(std::move(ground.poller)),
         footprints_(facts, std::move(ground.catalog)),
         probe_(std::move(ground.probe)),
+        identity_(std::move(ground.identity)),
         sessions_max_(ground.sessions_max),
         reading_(options.window_bytes / 2),
         agenda_(order_),
         suspects_(lanes.size(), false),
-        shared_{options,   poller_, order_,
-                sink,      stats_,  census_,
-                suspects_, clock,   clock.MonotonicUs()} {}
+        shared_{
+            options,  poller_, order_, sink, stats_, census_, suspects_, clock, clock.MonotonicUs(),
+            identity_} {
+    stats_.notes = std::move(ground.notes);
+  }
 
   base::Result<ReplayStats> Go();
 
@@ -132,6 +138,7 @@ class Run {
   os::Poller poller_;
   FootprintReader footprints_;
   StallProbe probe_;
+  Identity identity_;
   const size_t sessions_max_;
 
   // Reading.
@@ -178,6 +185,7 @@ base::Result<ReplayStats> Run::Go() {
   }
   SCRY_TRY(CheckServers(true));
   stats_.duration_us = Now();
+  stats_.identity = identity_.stats();
   (void)tick_(stats_);
   return stats_;
 }
@@ -499,9 +507,14 @@ void Run::MakeRoom() {
   Enlist(oldest->first, *oldest->second);
 }
 
-base::Result<Ground> MakeGround(const std::vector<pg::ConnInfo>& lanes) {
+base::Result<Ground> MakeGround(const std::vector<pg::ConnInfo>& lanes,
+                                const ReplayOptions& options) {
   SCRY_TRY_ASSIGN(os::Poller poller, os::Poller::Open());
   SCRY_TRY_ASSIGN(StallProbe probe, StallProbe::Open(lanes));
+  std::vector<pg::AdminSession*> sessions;
+  for (size_t lane = 0; lane < lanes.size(); ++lane) sessions.push_back(&probe.session(lane));
+  std::vector<std::string> notes;
+  SCRY_TRY_ASSIGN(Identity identity, Identity::Open(sessions, options, notes));
   RelationCatalog catalog;
   for (size_t lane = 0; lane < lanes.size(); ++lane) SCRY_TRY(catalog.Add(probe.session(lane)));
   SCRY_TRY_ASSIGN(const size_t room, probe.RoomForSessions());
@@ -511,8 +524,8 @@ base::Result<Ground> MakeGround(const std::vector<pg::ConnInfo>& lanes) {
     const auto usable = std::max(static_cast<size_t>(files), kFilesReserved) - kFilesReserved;
     sessions_max = std::min(sessions_max, usable / lanes.size());
   }
-  return Ground{std::move(poller), std::move(probe), std::move(catalog),
-                std::max<size_t>(sessions_max, 1)};
+  return Ground{std::move(poller),   std::move(probe), std::move(catalog),
+                std::move(identity), std::move(notes), std::max<size_t>(sessions_max, 1)};
 }
 
 }  // namespace
@@ -524,7 +537,7 @@ base::Result<ReplayStats> Replay(const std::vector<LaneTarget>& lanes, event::Ev
   if (lanes.empty() || lanes.size() > kTokensPerSession) {
     return base::Fail(base::ErrorCode::kUsage, "a replay takes one to eight lanes");
   }
-  SCRY_TRY_ASSIGN(Ground ground, MakeGround(Run::Infos(lanes)));
+  SCRY_TRY_ASSIGN(Ground ground, MakeGround(Run::Infos(lanes), options));
   Run run(lanes, source, sink, facts, options, clock, tick, std::move(ground));
   return run.Go();
 }

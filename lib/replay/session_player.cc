@@ -74,6 +74,7 @@ void SessionPlayer::Connect(const std::vector<pg::ConnInfo>& lanes, base::Micros
   for (size_t lane = 0; lane < lanes.size(); ++lane) {
     lanes_.push_back(
         std::make_unique<LaneConnection>(shared_.poller, first_token_ + lane, shared_.options));
+    lanes_[lane]->SetRowMapper(shared_.identity.MapperFor(lane));
     const pg::StartupPlan plan = pg::PlanStartup(lanes[lane], start_.parameters);
     const base::Status status = lanes_[lane]->Start(plan.info);
     if (!status.ok()) {
@@ -137,8 +138,12 @@ void SessionPlayer::StartNext(size_t rotation, bool warm_up, bool forced, base::
 }
 
 void SessionPlayer::StartLane(size_t lane, base::Micros now_us) {
+  const event::Exchange& captured = *work_.front().exchange;
+  sent_.resize(lanes_.size());
+  sent_[lane] = shared_.identity.ForLane(captured, lane);
+  if (sent_[lane]) now_us = shared_.Now();  // What that cost is no part of the lane's latency.
   last_started_us_ = now_us;
-  lanes_[lane]->Run(*work_.front().exchange, now_us);
+  lanes_[lane]->Run(sent_[lane] ? *sent_[lane] : captured, now_us);
 }
 
 void SessionPlayer::OnReady(size_t lane, bool readable, bool writable, base::Micros now_us) {
@@ -243,6 +248,7 @@ void SessionPlayer::Yield() {
     answers.push_back(lane->TakeAnswers());
     statements = std::max(statements, answers.back().statements.size());
   }
+  shared_.identity.OnAnswers(exchange, answers);
   for (size_t i = 0; i < statements && !work_.front().withdrawn; ++i) {
     // A Parse that only a lane without the change refused is told by the statement's executions.
     const bool captured = i < exchange.statements.size();

@@ -17,6 +17,7 @@
 #include "os/poller.h"
 #include "pg/conninfo.h"
 #include "replay/commit_order.h"
+#include "replay/identity.h"
 #include "replay/lane_connection.h"
 #include "replay/options.h"
 
@@ -55,6 +56,7 @@ class SessionPlayer {
     std::vector<bool>& suspects;  // By lane: a connection ended or failed; its server may be gone.
     const base::Clock& clock;
     base::Micros epoch_us;  // When the replay began.
+    Identity& identity;
     base::Micros Now() const { return clock.MonotonicUs() - epoch_us; }
   };
 
@@ -128,6 +130,7 @@ class SessionPlayer {
 
   // Of the exchange that runs.
   std::vector<size_t> lane_order_;
+  std::vector<std::optional<event::Exchange>> sent_;  // By lane, where it is not as captured.
   size_t lanes_started_ = 0;
   base::Micros last_started_us_ = 0;
   bool held_up_ = false;

@@ -1,0 +1,43 @@
+// Puts other values into a DataRow. Pure.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "wire/backend.h"
+
+namespace scry::replay {
+
+// Appends a length and the value, as rows and Binds have them.
+inline void AppendSized(base::ByteWriter& out, std::string_view value) {
+  out.BigU32(static_cast<uint32_t>(value.size()));
+  out.Text(value);
+}
+
+// `map(column, value)` answers an optional<std::string>: what stands in the place of a value that
+// is not NULL. nullopt: the row stays as it is, as nothing changes or since it is malformed.
+template <typename Map>
+std::optional<std::string> RewriteRow(base::Bytes data_row, Map map) {
+  wire::DataRowReader row(data_row);
+  base::ByteWriter out;
+  out.BigU16(row.values_left());
+  bool changed = false;
+  wire::RowValue value;
+  for (size_t column = 0; row.Next(value); ++column) {
+    if (value.null) {
+      out.BigU32(UINT32_MAX);
+      continue;
+    }
+    const std::optional<std::string> other = map(column, value.text);
+    changed |= other.has_value();
+    AppendSized(out, other ? std::string_view(*other) : value.text);
+  }
+  if (!changed || !row.ok()) return std::nullopt;
+  return out.Release();
+}
+
+}  // namespace scry::replay
