@@ -74,6 +74,7 @@ class Run {
         options_(options),
         tick_(tick),
         poller_(std::move(ground.poller)),
+        facts_(facts),
         footprints_(facts, std::move(ground.catalog)),
         probe_(std::move(ground.probe)),
         identity_(std::move(ground.identity)),
@@ -107,6 +108,7 @@ class Run {
 
   base::Status Fill();
   void Read(event::Event event);
+  uint64_t FingerprintOf(const event::Exchange& exchange);
   void Admit(ReadEvent read);
   void Open(event::SessionStart start);
   void AddWork(SessionId session, Work work, const Footprint& footprint);
@@ -136,6 +138,7 @@ class Run {
   const ReplayOptions& options_;
   const ReplayTick& tick_;
   os::Poller poller_;
+  event::FactsCache& facts_;
   FootprintReader footprints_;
   StallProbe probe_;
   Identity identity_;
@@ -208,6 +211,15 @@ base::Status Run::Fill() {
 
 void Run::Read(event::Event event) {
   ReadEvent read;
+  read.weight = event::WeightBytes(event);
+  if (options_.sync != SyncMode::kCommit) {  // What touches what is nobody's question.
+    if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
+      read.fingerprint = FingerprintOf(*exchange);
+    }
+    read.event = std::move(event);
+    Admit(std::move(read));
+    return;
+  }
   if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
     ExchangeFacts found =
         footprints_.Read(*exchange, trails_[static_cast<uint64_t>(exchange->session)]);
@@ -225,9 +237,14 @@ void Run::Read(event::Event event) {
       trails_.erase(trail);
     }
   }
-  read.weight = event::WeightBytes(event);
   read.event = std::move(event);
   reading_.Add(std::move(read));
+}
+
+uint64_t Run::FingerprintOf(const event::Exchange& exchange) {
+  if (exchange.statements.empty() || exchange.statements.front().text.empty()) return 0;
+  const event::Statement& first = exchange.statements.front();
+  return facts_.Get(first.text, first.ordinal).fingerprint;
 }
 
 void Run::Admit(ReadEvent read) {
