@@ -72,6 +72,8 @@ constexpr uint64_t kTextNew = 0;
 constexpr uint64_t kTextEmpty = 1;
 constexpr uint64_t kTextKnown = 2;
 constexpr uint64_t kTextOfMessage = 0;
+// A count in a damaged block may name more than the budget of an event has room for.
+constexpr uint64_t kReservedMax = 64;
 constexpr uint64_t kDigestNone = 0;
 constexpr uint64_t kDigestNew = 1;
 constexpr uint64_t kDigestKnown = 2;
@@ -512,6 +514,7 @@ event::Exchange BlockDecoder::DecodeExchange() {
   exchange.status = streams_[kReady].U8();
   const uint64_t messages = streams_[kMessageCount].Varint();
   if (messages > streams_[kMessageType].left()) ok_ = false;
+  if (ok_) exchange.messages.reserve(static_cast<size_t>(std::min(messages, kReservedMax)));
   for (uint64_t i = 0; i < messages && Charge(kMessageWeight); ++i) {
     exchange.messages.push_back(DecodeMessage());
   }
@@ -558,6 +561,7 @@ std::string BlockDecoder::DecodeValues(uint64_t form) {
 void BlockDecoder::DecodeStatements(event::Exchange& exchange) {
   const uint64_t count = streams_[kStatementCount].Varint();
   if (count > streams_[kStatus].left()) ok_ = false;
+  if (ok_) exchange.statements.reserve(static_cast<size_t>(std::min(count, kReservedMax)));
   uint64_t message_before = 0;
   uint64_t rest = Unsigned(exchange.completed_us) - Unsigned(exchange.forwarded_us);
   for (uint64_t i = 0; i < count && Charge(kStatementWeight); ++i) {
