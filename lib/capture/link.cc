@@ -115,9 +115,8 @@ void Link::Connect() {
   const wire::StartupPacket& packet = startup_.packet();
   if (packet.kind == wire::StartupKind::kCancelRequest) {
     const auto found = relay_.session_by_pid_.find(packet.cancel_pid);
-    if (found != relay_.session_by_pid_.end()) {
-      relay_.sink_.Put(event::Cancel{found->second, relay_.Now()});
-    }
+    const bool known = found != relay_.session_by_pid_.end();
+    relay_.sink_.Put(event::Cancel{known ? found->second : event::SessionId::kNone, relay_.Now()});
     return;
   }
   // COPY BOTH streams of walsenders are forwarded, not recorded.

@@ -17,6 +17,8 @@ using event::StatementPair;
 
 bool IsJudged(const StatementPair& pair, bool introduced) {
   if (pair.lanes.empty() || introduced) return false;
+  const bool raced = pair.captured.sqlstate != pair.lanes[0].outcome.sqlstate;
+  if (pair.cancel_requested && raced) return false;
   const OutcomeStatus captured = pair.captured.status;
   return captured != OutcomeStatus::kLost && captured != OutcomeStatus::kSkipped &&
          pair.lanes[0].outcome.status != OutcomeStatus::kLost;

@@ -85,7 +85,9 @@ void PatternTable::Put(const StatementPair& pair, const event::StatementFacts& f
   for (size_t i = 0; i < lanes; ++i) {
     const event::Outcome& outcome = pair.lanes[i].outcome;
     stats->time_us[i] += Narrow(outcome.elapsed_us);
-    if (outcome.status != OutcomeStatus::kError) continue;
+    // What a client cancelled was no timeout.
+    const bool cancelled = pair.cancel_requested && outcome.sqlstate == "57014";
+    if (outcome.status != OutcomeStatus::kError || cancelled) continue;
     auto& errors = stats->errors[i];
     const bool room =
         errors.size() < limits_.sqlstates_per_lane || errors.count(outcome.sqlstate) != 0;
@@ -97,6 +99,16 @@ void PatternTable::Put(const StatementPair& pair, const event::StatementFacts& f
   }
   if (difference.kind != DifferenceKind::kNone) AddDifference(*stats, pair, difference);
   AddLatency(*stats, pair, difference);
+}
+
+void PatternTable::PutUnasked(const event::UnaskedPair& pair) {
+  const event::StatementFacts& facts = facts_.Get(pair.text, pair.ordinal);
+  unasked_.Put(pair, facts.fingerprint, Cut(facts.pattern, limits_.pattern_bytes));
+}
+
+void PatternTable::PutNotification(const event::Notification& notification,
+                                   std::optional<size_t> lane) {
+  unasked_.Notify(notification, lane);
 }
 
 std::vector<const PatternStats*> PatternTable::Patterns() const {

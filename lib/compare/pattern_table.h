@@ -12,6 +12,7 @@
 
 #include "compare/difference.h"
 #include "compare/fidelity.h"
+#include "compare/unasked_tally.h"
 #include "event/lane_pair.h"
 #include "event/statement_facts.h"
 
@@ -107,8 +108,12 @@ class PatternTable : public event::PairSink {
   void Put(const event::StatementPair& pair) override;
   // The same with facts that the caller knows.
   void Put(const event::StatementPair& pair, const event::StatementFacts& facts);
+  void PutUnasked(const event::UnaskedPair& pair) override;
+  void PutNotification(const event::Notification& notification,
+                       std::optional<size_t> lane) override;
 
   const TableTotals& totals() const { return totals_; }
+  const UnaskedTally& unasked() const { return unasked_; }
   size_t size() const { return patterns_.size(); }
   // By fingerprint. Valid until the next Put.
   std::vector<const PatternStats*> Patterns() const;
@@ -129,6 +134,7 @@ class PatternTable : public event::PairSink {
   event::FactsCache facts_;
   std::unordered_map<uint64_t, PatternStats> patterns_;
   TableTotals totals_;
+  UnaskedTally unasked_;
   size_t samples_left_;
   size_t text_bytes_left_;
 };

@@ -168,6 +168,7 @@ class Judgement {
     RankFidelity(patterns);
     for (const PatternStats* stats : patterns) JudgeOutcomes(*stats);
     JudgeLatency();
+    JudgeChannels();
     for (const PatternStats* stats : patterns) {
       if (stats->compared > 0 && told_.count(stats->fingerprint) == 0) ++verdict_.unchanged;
     }
@@ -368,6 +369,22 @@ class Judgement {
     if (!finding.reasons.empty()) Add(std::move(finding));
   }
 
+  // Another number of notifications, or others, is told but does not gate: who listens decides what
+  // it means.
+  void JudgeChannels() {
+    for (const ChannelDifference& difference : ChannelDifferences(table_.unasked())) {
+      Finding finding;
+      finding.type = FindingClass::kWarning;
+      finding.fingerprint = event::DigestOf("channel " + difference.channel);
+      finding.id = fmt::format("channel-{:016x}", finding.fingerprint);
+      finding.pattern = "channel " + difference.channel;
+      finding.calls = difference.baseline;
+      finding.affected = difference.candidate;
+      finding.reasons.push_back(difference.sentence);
+      Add(std::move(finding));
+    }
+  }
+
   void JudgeLatency() {
     const LatencyPolicy& policy = policy_.latency;
     const std::vector<Speed> speeds = MeasureAll(table_, policy, 1);
@@ -546,6 +563,7 @@ class Judgement {
                       "shadow may be older than the capture",
                       Percent(verdict_.fidelity.share()), DescribeLosses(verdict_.fidelity)));
     }
+    for (std::string& note : UnaskedNotes(table_.unasked())) Note(std::move(note));
     TellAddedColumns();
     if (fixed_ > 0) {
       Note(fmt::format("{} on the baseline and {} on the candidate",

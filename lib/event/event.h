@@ -71,8 +71,8 @@ struct Outcome {
   std::string sqlstate;           // Of ErrorResponse.
   std::string message;            // Its primary message.
   // The rows themselves, as a RowList, where later statements may carry values that this one made:
-  // of INSERT, UPDATE, DELETE and MERGE with RETURNING, and of one short row of one value (nextval,
-  // lastval). Empty: not kept, or too large.
+  // of INSERT, UPDATE, DELETE and MERGE with RETURNING, of one short row of one value (nextval,
+  // lastval), and where portals are named that the server made. Empty: not kept, or too large.
   std::string values;
   Micros elapsed_us = 0;  // From the end of the statement before (or the forwarding of the
                           // exchange) to this one's end. The last statement's end is the
@@ -145,7 +145,7 @@ struct Gap {
   uint64_t bytes = 0;  // Frontend bytes of those exchanges, or bytes of log not readable.
 };
 
-// A client asked to cancel what `session` was running.
+// A client asked to cancel what `session` was running. kNone: a session that is not captured.
 struct Cancel {
   SessionId session = SessionId::kNone;
   Micros at_us = 0;

@@ -1,7 +1,9 @@
 // One statement as it went on every lane: what replay yields and compare judges. Plain values.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +45,8 @@ struct StatementPair {
   std::vector<LaneOutcome> lanes;  // Baseline, candidate and, where there is one, control.
   // Lanes ran at the same time, as one did not answer within the hold-up limit.
   bool held_up = false;
+  // Its client asked to cancel it, and so did replay on every lane: who is hit is a race.
+  bool cancel_requested = false;
   // The order of the capture could not be kept (a stall was broken): differences may be races.
   bool order_broken = false;
   // An earlier statement of the transaction (or session state) already went differently on a lane:
@@ -52,10 +56,32 @@ struct StatementPair {
   bool warm_up = false;
 };
 
+// What a server sent unasked since the exchange before, and during this one. Notifications go a way
+// of their own: they come whenever they like.
+struct LaneUnasked {
+  std::vector<std::string> notices;  // SQLSTATEs, in order.
+  Settings parameter_changes;        // As told by ParameterStatus, in order.
+  uint64_t dropped = 0;              // Past a limit; notifications too.
+};
+
+// The same of one exchange on all lanes. Only where at least one lane was told something.
+struct UnaskedPair {
+  SessionId session = SessionId::kNone;
+  uint64_t exchange = 0;  // Index in the session.
+  std::string text;       // Of its first statement, see Statement. Empty: of the session's start.
+  uint32_t ordinal = 0;
+  std::vector<LaneUnasked> lanes;
+  bool unsure = false;  // Its order was broken, or lanes had gone apart before.
+};
+
 class PairSink {
  public:
   virtual ~PairSink() = default;
   virtual void Put(const StatementPair& pair) = 0;
+  // What is no part of any statement; nobody has to care.
+  virtual void PutUnasked(const UnaskedPair&) {}
+  // `lane`: where it came; none: it stands in the capture.
+  virtual void PutNotification(const Notification&, std::optional<size_t> /*lane*/) {}
 };
 
 }  // namespace scry::event

@@ -801,15 +801,20 @@ void AnswerReader::EndStatement(OutcomeStatus status, std::string_view tag, Micr
 // See event::Outcome::values.
 std::string AnswerReader::TakeValues(std::string_view tag) {
   constexpr size_t kShortRow = 128;
+  constexpr size_t kPortalsBytes = 4096;
+  constexpr std::string_view kServerMadePortal = "<unnamed portal ";
   if (!kept_.complete() || rows_ == 0) return {};
   if (values_bytes_ + kept_.size_bytes() > options_.values_bytes_max) return {};
   const bool changes = tag.starts_with("INSERT ") || tag.starts_with("UPDATE ") ||
                        tag.starts_with("DELETE ") || tag.starts_with("MERGE ");
   if (changes) return kept_.Take();
-  if (rows_ != 1 || kept_.size_bytes() > kShortRow) return {};
-  std::string row = kept_.Take();
+  if (kept_.size_bytes() > kPortalsBytes) return {};
+  std::string rows = kept_.Take();
+  if (rows.find(kServerMadePortal) != std::string::npos) return rows;
   constexpr std::string_view kOneValue("\0\1", 2);
-  return row.size() > 6 && row.substr(4, 2) == kOneValue ? row : std::string();
+  const bool one =
+      rows_ == 1 && rows.size() <= kShortRow && rows.size() > 6 && rows.substr(4, 2) == kOneValue;
+  return one ? rows : std::string();
 }
 
 void AnswerReader::Append(event::Statement statement, std::vector<event::Column> columns,

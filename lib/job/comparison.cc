@@ -237,6 +237,11 @@ void Comparison::FillTested() {
                                         base::Printable(base::OneLine(reason), 200)));
   }
   report_.notes.insert(report_.notes.end(), stats_.notes.begin(), stats_.notes.end());
+  if (stats_.cancels_missed > 0) {
+    report_.notes.push_back(
+        fmt::format("{} cancel request{} of the capture hit nothing that is in it",
+                    FormatCount(stats_.cancels_missed), stats_.cancels_missed == 1 ? "" : "s"));
+  }
 }
 
 Micros Comparison::BusyUs(size_t lane) const {

@@ -281,6 +281,9 @@ class FootprintReader::Reading {
       if (trail_.prepared.size() < kNamesMax) {
         trail_.prepared[WordOf(facts.pattern, 1)] = {statement.text, statement.ordinal};
       }
+    } else if (word == "listen" || word == "unlisten") {
+      Touch(kNotifications, Mode::kUpdate);
+      trail_.listens |= word == "listen";
     } else if (word == "declare") {
       Declare(statement, facts);
     } else if (word == "discard") {
@@ -507,6 +510,7 @@ class FootprintReader::Reading {
     if (!keeps) trail_.held.clear();
     if (keeps) Hold(trail_.held, touches_);
     trail_.open = !over;
+    trail_.table_locks = status == 'T' && (trail_.table_locks || barrier_);
     if (!over) return;
     trail_.savepoints = trail_.failed = trail_.takes_snapshot = trail_.snapshot_taken = false;
     trail_.cursors.clear();
@@ -521,6 +525,32 @@ class FootprintReader::Reading {
   bool takes_snapshot_ = false;
   bool released_ = false;  // A transaction, or a part of one, ended inside.
 };
+
+namespace {
+
+bool Overlap(const Access& a, const Access& b) {
+  if (a.object == kEverything || b.object == kEverything) return true;
+  return a.object == b.object && (a.key == 0 || b.key == 0 || a.key == b.key);
+}
+
+bool Holds(const SessionTrail& trail, const Footprint& footprint) {
+  if (trail.table_locks || (footprint.barrier && trail.open)) return true;
+  return std::any_of(footprint.touches.begin(), footprint.touches.end(), [&](const Access& touch) {
+    if (touch.mode == Mode::kRead) return false;
+    if (touch.object == kAdvisoryLocks && trail.session_locks) return true;
+    return std::any_of(trail.held.begin(), trail.held.end(),
+                       [&](const Access& held) { return Overlap(touch, held); });
+  });
+}
+
+}  // namespace
+
+bool HeldByOthers(uint64_t session, const Footprint& footprint,
+                  const std::unordered_map<uint64_t, SessionTrail>& trails) {
+  return std::any_of(trails.begin(), trails.end(), [&](const auto& other) {
+    return other.first != session && Holds(other.second, footprint);
+  });
+}
 
 ExchangeFacts FootprintReader::Read(const event::Exchange& exchange, SessionTrail& trail) {
   return Reading(*this, exchange, trail).Read();

@@ -25,6 +25,8 @@ struct SessionTrail {
   bool open = false;                // In a transaction.
   bool failed = false;              // In one that failed.
   bool savepoints = false;          // It has, or had, some.
+  bool listens = false;             // It listens on some channel, or did.
+  bool table_locks = false;         // It locked whole tables: DDL, LOCK TABLE.
   bool takes_snapshot = false;      // The open transaction is REPEATABLE READ or SERIALIZABLE ...
   bool snapshot_taken = false;      // ... and has its snapshot.
   bool snapshot_default = false;    // Transactions of this session are.
@@ -35,6 +37,10 @@ struct SessionTrail {
   // By SQL PREPARE: name to the text and which statement of it.
   std::unordered_map<std::string, std::pair<std::string, uint32_t>> prepared;
 };
+
+// Does another session than `session` hold what `footprint` needs, in a transaction that is open?
+bool HeldByOthers(uint64_t session, const Footprint& footprint,
+                  const std::unordered_map<uint64_t, SessionTrail>& trails);
 
 struct ExchangeFacts {
   Footprint footprint;
@@ -51,6 +57,8 @@ class FootprintReader {
 
   ExchangeFacts Read(const event::Exchange& exchange, SessionTrail& trail);
   void Start(const event::SessionStart& start, SessionTrail& trail) const;
+  // Whoever waits for it has got all notifications that were sent until then.
+  static Footprint Notified() { return {{{kNotifications, 0, Mode::kRead}}, {}, false}; }
   // The end of a session: an open transaction is rolled back, advisory locks are let go.
   static Footprint End(const SessionTrail& trail);
 

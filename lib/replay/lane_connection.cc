@@ -16,6 +16,9 @@ constexpr size_t kReadSize = 64 * 1024;
 // lane its size for the rest of the session.
 constexpr size_t kOutKeepMax = 256 * 1024;
 
+// In one read, or in one exchange.
+constexpr uint32_t kNotificationsMax = 64 * 1024;
+
 bool IsCopyMessage(uint8_t type) {
   return type == wire::frontend::kCopyData || type == wire::frontend::kCopyDone ||
          type == wire::frontend::kCopyFail;
@@ -25,6 +28,9 @@ exchange::AnswerOptions AnswerOptionsOf(const ReplayOptions& replay) {
   exchange::AnswerOptions options;
   options.cells_max = replay.cells_max;
   options.row_bytes_kept = replay.row_bytes_kept;
+  // Digests will do; and what comes between two looks is taken at once.
+  options.notifications_max = kNotificationsMax;
+  options.notification_bytes_max = 0;
   return options;
 }
 
@@ -35,7 +41,10 @@ class LaneConnection::Frames final : public wire::FrameSink {
  public:
   Frames(LaneConnection& lane, base::Micros now_us) : lane_(lane), now_us_(now_us) {}
   void OnFrame(uint8_t type, base::Bytes payload) override {
-    // Between exchanges only asynchronous messages come; nobody waits for them.
+    // Between exchanges only asynchronous messages come.
+    if (lane_.state_ == State::kIdle && wire::IsAsynchronous(type)) {
+      lane_.answers_.OnBackend(type, payload, now_us_);
+    }
     if (lane_.state_ != State::kRunning) return;
     if (type == wire::backend::kCopyInResponse) ++lane_.copies_begun_;
     lane_.answers_.OnBackend(type, payload, now_us_);
@@ -253,12 +262,18 @@ void LaneConnection::Finish(exchange::Answers answers) {
 }
 
 // A named statement that could not be prepared here fails again at each Bind, with 26000 "does not
-// exist". That is the consequence; what the lane really lacks is what Parse said.
+// exist". That is the consequence; what the lane really lacks is what Parse said. Where
+// production got the same answer there is nothing to explain.
 void LaneConnection::BlameFailedParse(exchange::Answers& answers) {
   constexpr const char* kNoSuchStatement = "26000";
   constexpr size_t kRefusalsMax = 4096;
-  for (event::Statement& statement : answers.statements) {
+  const std::vector<event::Statement>& captured = exchange_->statements;
+  for (size_t index = 0; index < answers.statements.size(); ++index) {
+    event::Statement& statement = answers.statements[index];
     if (statement.outcome.status != event::OutcomeStatus::kError) continue;
+    const bool known =
+        index < captured.size() && captured[index].outcome.sqlstate == statement.outcome.sqlstate;
+    if (known) continue;
     const size_t last = std::min<size_t>(statement.message + 1, exchange_->messages.size());
     for (size_t i = last; i-- > 0;) {
       const event::FrontendMessage& message = exchange_->messages[i];

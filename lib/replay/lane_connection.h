@@ -9,6 +9,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -45,6 +46,12 @@ class LaneConnection {
   void Run(const event::Exchange& exchange, base::Micros now_us);
   // What the last exchange did, statement by statement. Once.
   exchange::Answers TakeAnswers() { return std::move(taken_); }
+  // Notifications that came since; those that the last exchange's answers hold are not among them.
+  std::vector<event::Notification> TakeNotifications() { return answers_.TakeNotifications(); }
+  // As the server reported it when the session began; empty where it did not.
+  std::string StartSetting(const std::string& name) const {
+    return connection_ ? connection_->ParameterStatus(name) : std::string();
+  }
 
   State state() const { return state_; }
   base::Micros started_us() const { return started_us_; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,15 +24,29 @@ event::FrontendMessage Message(uint8_t type, const std::string& encoded) {
   return message;
 }
 
-}  // namespace
+constexpr std::string_view kSerialization = "40001";
+constexpr std::string_view kDeadlock = "40P01";
+constexpr std::string_view kLockNotAvailable = "55P03";
+constexpr std::string_view kCancelled = "57014";
 
-bool LostRace(const event::Exchange& exchange) {
-  return std::any_of(exchange.statements.begin(), exchange.statements.end(), [](const auto& one) {
-    const std::string& state = one.outcome.sqlstate;
-    return one.outcome.status == event::OutcomeStatus::kError &&
-           (state == "40001" || state == "40P01" || state == "55P03");
+bool FailedWith(const event::Exchange& exchange, std::string_view sqlstate) {
+  return std::any_of(exchange.statements.begin(), exchange.statements.end(), [&](const auto& one) {
+    return one.outcome.status == event::OutcomeStatus::kError && one.outcome.sqlstate == sqlstate;
   });
 }
+
+}  // namespace
+
+bool LostRace(const event::Exchange& exchange, bool lock_held) {
+  return FailedWith(exchange, kSerialization) || FailedWith(exchange, kDeadlock) ||
+         (!lock_held && FailedWith(exchange, kLockNotAvailable));
+}
+
+bool GaveUpWaiting(const event::Exchange& exchange) {
+  return FailedWith(exchange, kLockNotAvailable) || WasCancelled(exchange);
+}
+
+bool WasCancelled(const event::Exchange& exchange) { return FailedWith(exchange, kCancelled); }
 
 void Withdraw(event::Exchange& exchange) {
   size_t failed = 0;

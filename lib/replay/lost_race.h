@@ -1,6 +1,8 @@
 // Exchanges that lost a race when captured: a deadlock, a serialization failure, a lock that was
 // not to be had. Whether they lose it again is chance, and each lane would decide for itself. They
 // had no effect, so they are not run: their transaction is made to fail where production's did.
+// Not so where a lock was not to be had (NOWAIT, lock_timeout) that an open transaction of the
+// capture held: there the order makes it fail again.
 // Pure.
 #pragma once
 
@@ -8,7 +10,12 @@
 
 namespace scry::replay {
 
-bool LostRace(const event::Exchange& exchange);
+// `lock_held`: another session of the capture held what it touches.
+bool LostRace(const event::Exchange& exchange, bool lock_held);
+// It failed for want of a lock (55P03), or was cancelled or ran out of time (57014): whatever it
+// waited for, it did not get.
+bool GaveUpWaiting(const event::Exchange& exchange);
+bool WasCancelled(const event::Exchange& exchange);  // 57014.
 // Keeps what the exchange prepared, and puts what fails or rolls back in the place of the rest.
 // Without statements: nothing of it is compared.
 void Withdraw(event::Exchange& exchange);

@@ -19,6 +19,8 @@ void ReplayStats::Add(const ReplayStats& other) {
   held_up += other.held_up;
   stalls_broken += other.stalls_broken;
   cancelled += other.cancelled;
+  cancel_requests += other.cancel_requests;
+  cancels_missed += other.cancels_missed;
   gaps += other.gaps;
   gap_exchanges += other.gap_exchanges;
   order_wait_us += other.order_wait_us;

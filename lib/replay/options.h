@@ -60,6 +60,8 @@ struct ReplayStats {
   uint64_t held_up = 0;          // Exchanges in which lanes ran at the same time.
   uint64_t stalls_broken = 0;    // Order edges released.
   uint64_t cancelled = 0;        // Exchanges that had to be cancelled.
+  uint64_t cancel_requests = 0;  // Of clients, for what ran: repeated on every lane.
+  uint64_t cancels_missed = 0;   // Of clients, for what did not run or is not in the capture.
   uint64_t gaps = 0;             // Gap events in the capture.
   uint64_t gap_exchanges = 0;
   // Exchanges that had to wait though their session was ready and it was time: for the order, and

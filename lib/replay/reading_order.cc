@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "replay/lost_race.h"
+
 namespace scry::replay {
 namespace {
 
@@ -52,6 +54,8 @@ base::Micros ReadingOrder::MomentOf(const ReadEvent& event, base::Micros complet
   if (!event.only_ends) return completed_us;
   for (auto held = held_.lower_bound({forwarded_us, 0}); held != held_.end(); ++held) {
     if (held->first.first >= completed_us) break;
+    const auto* writer = std::get_if<event::Exchange>(&held->second.event);
+    if (writer != nullptr && GaveUpWaiting(*writer)) continue;
     if (NeededLocks(held->second.footprint, event.footprint)) return held->first.first - 1;
   }
   return completed_us;

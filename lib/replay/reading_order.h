@@ -19,6 +19,7 @@
 #include <optional>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "event/event.h"
@@ -32,6 +33,10 @@ struct ReadEvent {
   bool only_reads = false;
   bool only_ends = false;       // A bare COMMIT or ROLLBACK.
   bool takes_snapshot = false;  // The first statement of a REPEATABLE READ transaction.
+  bool lost_race = false;       // See lost_race.h.
+  bool listens = false;         // Of a session's end: it had listened.
+  // Of an exchange: how long it had run when its client asked to cancel it.
+  std::vector<base::Micros> cancels_us;
   size_t weight = 0;
   uint64_t fingerprint = 0;  // Of an exchange's first statement.
 };

@@ -7,11 +7,13 @@
 #include <deque>
 #include <memory>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "os/poller.h"
 #include "pg/connection.h"
 #include "replay/agenda.h"
+#include "replay/cancel_book.h"
 #include "replay/commit_order.h"
 #include "replay/footprint_reader.h"
 #include "replay/identity.h"
@@ -20,6 +22,7 @@
 #include "replay/relation_catalog.h"
 #include "replay/session_player.h"
 #include "replay/stall.h"
+#include "wire/frontend.h"
 
 namespace scry::replay {
 namespace {
@@ -30,6 +33,7 @@ using State = SessionPlayer::State;
 constexpr base::Micros kTickUs = 100 * 1000;
 constexpr base::Micros kPollUs = 5 * 1000;
 constexpr base::Micros kHoldUpCheckUs = 10 * 1000;
+constexpr base::Micros kCancelCheckUs = 1000;
 // Asking whether a server still accepts connections costs it a process.
 constexpr base::Micros kPingUs = 200 * 1000;
 // The first look for lock waits comes early, further ones at longer and longer intervals: a stall
@@ -112,6 +116,7 @@ class Run {
   void Admit(ReadEvent read);
   void Open(event::SessionStart start);
   void AddWork(SessionId session, Work work, const Footprint& footprint);
+  void AddDelivery(const event::SessionEnd& end);
   void EndAll();
   void ConnectSome();
   void Enlist(uint64_t id, SessionPlayer& player);
@@ -126,6 +131,7 @@ class Run {
   base::Status Wait();
   base::Status Tick();
   base::Status CheckServers(bool at_end);
+  void FireCancels();
   void CheckHoldUps();
   base::Status CheckStall();
   bool BreakLockWaits(const std::vector<LockWait>& waits);
@@ -147,6 +153,9 @@ class Run {
   // Reading.
   ReadingOrder reading_;
   std::unordered_map<uint64_t, SessionTrail> trails_;  // As read, by session number.
+  CancelBook cancels_;
+  std::unordered_set<uint64_t> listeners_;  // Open sessions that were notified.
+  base::Micros last_read_us_ = 0;           // In the capture's time.
   bool source_ended_ = false;
   // Read past the window, to get out of a stall.
   size_t extra_window_ = 0;
@@ -183,12 +192,14 @@ base::Result<ReplayStats> Run::Go() {
     SCRY_TRY(Wait());
     SCRY_TRY(Tick());
     SCRY_TRY(CheckServers(false));
+    FireCancels();
     CheckHoldUps();
     SCRY_TRY(CheckStall());
   }
   SCRY_TRY(CheckServers(true));
   stats_.duration_us = Now();
   stats_.identity = identity_.stats();
+  stats_.cancels_missed = cancels_.missed();
   (void)tick_(stats_);
   return stats_;
 }
@@ -211,6 +222,23 @@ base::Status Run::Fill() {
 
 void Run::Read(event::Event event) {
   ReadEvent read;
+  if (const auto* cancel = std::get_if<event::Cancel>(&event)) {
+    cancels_.Add(*cancel);
+    return;
+  }
+  if (const auto* notification = std::get_if<event::Notification>(&event)) {
+    listeners_.insert(static_cast<uint64_t>(notification->session));
+    shared_.sink.PutNotification(*notification, std::nullopt);
+    return;
+  }
+  const auto session = static_cast<uint64_t>(event::SessionOf(event));
+  if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
+    read.cancels_us = cancels_.Take(*exchange);
+  } else if (std::holds_alternative<event::SessionEnd>(event)) {
+    cancels_.End(event::SessionId{session});
+    read.listens = listeners_.erase(session) > 0;
+  }
+  last_read_us_ = std::max(last_read_us_, event::TimeOf(event));
   read.weight = event::WeightBytes(event);
   if (options_.sync != SyncMode::kCommit) {  // What touches what is nobody's question.
     if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
@@ -221,8 +249,9 @@ void Run::Read(event::Event event) {
     return;
   }
   if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
-    ExchangeFacts found =
-        footprints_.Read(*exchange, trails_[static_cast<uint64_t>(exchange->session)]);
+    ExchangeFacts found = footprints_.Read(*exchange, trails_[session]);
+    read.lost_race = LostRace(*exchange, false) &&
+                     LostRace(*exchange, HeldByOthers(session, found.footprint, trails_));
     read.footprint = std::move(found.footprint);
     read.fingerprint = found.fingerprint;
     read.only_reads = found.only_reads;
@@ -234,6 +263,7 @@ void Run::Read(event::Event event) {
     const auto trail = trails_.find(static_cast<uint64_t>(end->session));
     if (trail != trails_.end()) {
       read.footprint = FootprintReader::End(trail->second);
+      read.listens |= trail->second.listens;
       trails_.erase(trail);
     }
   }
@@ -255,7 +285,9 @@ void Run::Admit(ReadEvent read) {
     work.fingerprint = read.fingerprint;
     work.only_reads = read.only_reads;
     work.exchange = std::move(*exchange);
-    if (options_.sync == SyncMode::kCommit && LostRace(*work.exchange)) {
+    work.cancels_us = std::move(read.cancels_us);
+    stats_.cancel_requests += work.cancels_us.size();
+    if (read.lost_race) {
       Withdraw(*work.exchange);
       work.withdrawn = true;
       ++stats_.races_withdrawn;
@@ -264,6 +296,7 @@ void Run::Admit(ReadEvent read) {
   } else if (auto* start = std::get_if<event::SessionStart>(&read.event)) {
     Open(std::move(*start));
   } else if (const auto* end = std::get_if<event::SessionEnd>(&read.event)) {
+    if (read.listens) AddDelivery(*end);
     AddWork(end->session, Work(), read.footprint);
   } else if (const auto* gap = std::get_if<event::Gap>(&read.event)) {
     ++stats_.gaps;
@@ -286,12 +319,28 @@ void Run::Open(event::SessionStart start) {
 void Run::AddWork(SessionId session, Work work, const Footprint& footprint) {
   const auto found = sessions_.find(static_cast<uint64_t>(session));
   if (found == sessions_.end()) {  // Its start is not in this capture, or its end came before.
-    if (work.exchange) ++stats_.exchanges_excluded;
+    if (work.exchange && !work.own) ++stats_.exchanges_excluded;
     return;
   }
   if (options_.sync == SyncMode::kCommit) work.ticket = order_.Admit(footprint);
   found->second->Add(std::move(work));
   Enlist(found->first, *found->second);
+}
+
+// An empty query of ours, before a session that listens ends: when it is answered, the servers have
+// handed over the notifications of all that committed before.
+void Run::AddDelivery(const event::SessionEnd& end) {
+  Work work;
+  work.own = true;
+  work.weight = sizeof(Work);
+  event::Exchange& exchange = work.exchange.emplace();
+  exchange.session = end.session;
+  exchange.forwarded_us = exchange.completed_us = end.at_us;
+  exchange.status = 'I';
+  event::FrontendMessage& message = exchange.messages.emplace_back();
+  message.type = wire::frontend::kQuery;
+  message.head = std::string(1, '\0');
+  AddWork(end.session, std::move(work), FootprintReader::Notified());
 }
 
 // The capture is over; sessions it saw no end of end here, in a fixed order.
@@ -300,6 +349,12 @@ void Run::EndAll() {
   for (const auto& [id, player] : sessions_) ids.push_back(id);
   std::sort(ids.begin(), ids.end());
   for (const uint64_t id : ids) {
+    if (trails_[id].listens || listeners_.contains(id)) {
+      event::SessionEnd end;
+      end.session = SessionId{id};
+      end.at_us = last_read_us_;
+      AddDelivery(end);
+    }
     AddWork(SessionId{id}, Work(), FootprintReader::End(trails_[id]));
   }
 }
@@ -378,6 +433,7 @@ void Run::Start(uint64_t id, SessionPlayer& player, bool forced) {
 
 base::Status Run::Wait() {
   base::Micros timeout_us = kPollUs;
+  if (census_.cancellable > 0) timeout_us = kCancelCheckUs;
   if (MayRead()) timeout_us = 0;
   if (const auto due_us = agenda_.next_due_us()) {
     timeout_us = std::clamp<base::Micros>(*due_us - Now(), 0, timeout_us);
@@ -429,6 +485,12 @@ base::Status Run::CheckServers(bool at_end) {
   return {};
 }
 
+void Run::FireCancels() {
+  if (census_.cancellable == 0) return;
+  const base::Micros now = Now();
+  for (const auto& [id, player] : sessions_) player->FireCancels(now);
+}
+
 void Run::CheckHoldUps() {
   const base::Micros now = Now();
   if (census_.running == 0 || now - hold_up_checked_us_ < kHoldUpCheckUs) return;
@@ -470,7 +532,13 @@ base::Status Run::CheckStall() {
 bool Run::BreakLockWaits(const std::vector<LockWait>& waits) {
   bool broken = false;
   std::optional<uint64_t> idle;  // A session that holds a lock and has nothing to do.
+  const base::Micros now = Now();
   for (const LockWait& wait : waits) {
+    const bool in_vain = std::any_of(sessions_.begin(), sessions_.end(), [&](const auto& session) {
+      return session.second->backend_pid(wait.lane) == wait.waiter_pid &&
+             session.second->WaitsInVain(now);
+    });
+    if (in_vain) continue;
     for (const auto& [id, player] : sessions_) {
       if (player->state() != State::kWaiting ||
           player->backend_pid(wait.lane) != wait.blocker_pid) {

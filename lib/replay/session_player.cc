@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "pg/startup.h"
+#include "replay/lost_race.h"
 #include "wire/frontend.h"
 
 namespace scry::replay {
@@ -61,16 +62,23 @@ void SessionPlayer::Become(State next) {
   census.connecting -= static_cast<size_t>(state_ == State::kConnecting);
   census.running -= static_cast<size_t>(state_ == State::kRunning);
   census.open -= static_cast<size_t>(open(state_));
+  census.cancellable -= static_cast<size_t>(Cancellable());
   state_ = next;
   census.connecting += static_cast<size_t>(state_ == State::kConnecting);
   census.running += static_cast<size_t>(state_ == State::kRunning);
   census.open += static_cast<size_t>(open(state_));
+  census.cancellable += static_cast<size_t>(Cancellable());
+}
+
+bool SessionPlayer::Cancellable() const {
+  return state_ == State::kRunning && !work_.empty() && !work_.front().cancels_us.empty();
 }
 
 void SessionPlayer::Connect(const std::vector<pg::ConnInfo>& lanes, base::Micros now_us) {
   SCRY_CHECK(state_ == State::kNew);
   Become(State::kConnecting);
   since_us_ = now_us;
+  portals_.resize(lanes.size());
   for (size_t lane = 0; lane < lanes.size(); ++lane) {
     lanes_.push_back(
         std::make_unique<LaneConnection>(shared_.poller, first_token_ + lane, shared_.options));
@@ -109,15 +117,15 @@ base::Micros SessionPlayer::think_us() const {
 void SessionPlayer::StartNext(size_t rotation, bool warm_up, bool forced, base::Micros now_us) {
   SCRY_CHECK(!work_.empty() && (state_ == State::kWaiting || state_ == State::kEnded));
   if (!work_.front().exchange) {  // The end: open transactions are rolled back by the servers.
-    for (const auto& lane : lanes_) lane->Close();
+    CloseLanes();
     Become(State::kEnded);
     end_seen_ = true;
     EndWork();
     return;
   }
   if (state_ == State::kEnded || !Answerable(*work_.front().exchange)) {
-    if (state_ == State::kEnded) CountExcluded(ended_why_);
-    ++shared_.stats.exchanges_excluded;
+    if (state_ == State::kEnded && !work_.front().own) CountExcluded(ended_why_);
+    if (!work_.front().own) ++shared_.stats.exchanges_excluded;
     EndWork();
     return;
   }
@@ -127,6 +135,7 @@ void SessionPlayer::StartNext(size_t rotation, bool warm_up, bool forced, base::
   // as often as it goes ahead of it.
   if (rotation / lanes_.size() % 2 == 1) std::reverse(lane_order_.begin(), lane_order_.end());
   lanes_started_ = 0;
+  cancels_fired_.assign(lanes_.size(), 0);
   held_up_ = false;
   cancelled_ = false;
   warm_up_ = warm_up;
@@ -141,6 +150,11 @@ void SessionPlayer::StartLane(size_t lane, base::Micros now_us) {
   const event::Exchange& captured = *work_.front().exchange;
   sent_.resize(lanes_.size());
   sent_[lane] = shared_.identity.ForLane(captured, lane);
+  if (sent_[lane]) sent_[lane]->statements = captured.statements;
+  if (!portals_[lane].empty()) {
+    if (!sent_[lane]) sent_[lane] = captured;
+    portals_[lane].Rewrite(sent_[lane]->messages);
+  }
   if (sent_[lane]) now_us = shared_.Now();  // What that cost is no part of the lane's latency.
   last_started_us_ = now_us;
   lanes_[lane]->Run(sent_[lane] ? *sent_[lane] : captured, now_us);
@@ -152,6 +166,7 @@ void SessionPlayer::OnReady(size_t lane, bool readable, bool writable, base::Mic
     const bool alive = lanes_[lane]->state() != LaneConnection::State::kDead;
     const base::Status status =
         lanes_[lane]->OnReady(readable, writable, std::max(now_us, lanes_[lane]->started_us()));
+    PutNotifications(lane, lanes_[lane]->TakeNotifications());
     const bool dead = lanes_[lane]->state() == LaneConnection::State::kDead;
     if (alive && dead) shared_.suspects[lane] = true;
     if (!status.ok()) {
@@ -167,6 +182,7 @@ void SessionPlayer::OnReady(size_t lane, bool readable, bool writable, base::Mic
     Become(State::kWaiting);
     free_since_us_ = now_us;
     ++shared_.stats.sessions;
+    CompareStarts();
   }
   if (state_ == State::kRunning) FinishIfDone();
 }
@@ -196,14 +212,39 @@ void SessionPlayer::CheckHoldUp(base::Micros now_us) {
   if (work_.front().only_reads) shared_.order.Done(work_.front().ticket);
 }
 
+void SessionPlayer::FireCancels(base::Micros now_us) {
+  if (!Cancellable()) return;
+  const std::vector<base::Micros>& due = work_.front().cancels_us;
+  for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+    LaneConnection& connection = *lanes_[lane];
+    size_t& fired = cancels_fired_[lane];
+    if (connection.state() != LaneConnection::State::kRunning) continue;
+    bool fires = false;
+    for (; fired < due.size() && now_us - connection.started_us() >= due[fired]; ++fired) {
+      fires = true;
+    }
+    if (fires) connection.Cancel();
+  }
+}
+
+bool SessionPlayer::WaitsInVain(base::Micros now_us) const {
+  constexpr base::Micros kGraceUs = 1000 * 1000;
+  if (state_ != State::kRunning || !GaveUpWaiting(*work_.front().exchange)) return false;
+  return now_us - last_started_us_ < CapturedUs() * 2 + kGraceUs;
+}
+
 // What took long in the capture may take long here.
 base::Micros SessionPlayer::StuckLimit() const {
   if (state_ != State::kRunning) return shared_.options.stuck_us;
+  return std::max(shared_.options.stuck_us, CapturedUs() * kCapturedFactor);
+}
+
+// How long the exchange that runs took in the capture, within reason.
+base::Micros SessionPlayer::CapturedUs() const {
   const event::Exchange& exchange = *work_.front().exchange;
   const base::Micros from = std::clamp<base::Micros>(exchange.forwarded_us, 0, INT64_MAX / 2);
   const base::Micros to = std::clamp<base::Micros>(exchange.completed_us, from, INT64_MAX / 2);
-  const base::Micros captured = std::min((to - from), kCapturedLimitUs / kCapturedFactor);
-  return std::max(shared_.options.stuck_us, captured * kCapturedFactor);
+  return std::min((to - from), kCapturedLimitUs / kCapturedFactor);
 }
 
 void SessionPlayer::CancelStuck(base::Micros now_us) {
@@ -249,13 +290,16 @@ void SessionPlayer::Yield() {
     statements = std::max(statements, answers.back().statements.size());
   }
   shared_.identity.OnAnswers(exchange, answers);
-  for (size_t i = 0; i < statements && !work_.front().withdrawn; ++i) {
+  PutUnasked(answers);
+  LearnPortals(answers);
+  const bool gives_pairs = !work_.front().withdrawn && !work_.front().own;
+  for (size_t i = 0; i < statements && gives_pairs; ++i) {
     // A Parse that only a lane without the change refused is told by the statement's executions.
     const bool captured = i < exchange.statements.size();
     if (captured || FailedOnCandidate(answers, i)) PutPair(i, answers);
   }
-  ++shared_.stats.exchanges;
-  if (!work_.front().withdrawn) shared_.stats.statements += statements;
+  if (!work_.front().own) ++shared_.stats.exchanges;
+  if (gives_pairs) shared_.stats.statements += statements;
   MarkDivergence();
   const bool dead = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
     return lane->state() == LaneConnection::State::kDead;
@@ -299,10 +343,67 @@ void SessionPlayer::PutPair(size_t statement, std::vector<exchange::Answers>& an
     outcome.transaction_status = lanes_[lane]->transaction_status();
   }
   pair.held_up = held_up_;
+  pair.cancel_requested = !work_.front().cancels_us.empty();
   pair.order_broken = order_broken_;
   pair.counterfactual = diverged_;
   pair.warm_up = warm_up_;
   shared_.sink.Put(pair);
+}
+
+void SessionPlayer::LearnPortals(const std::vector<exchange::Answers>& answers) {
+  const std::vector<event::Statement>& captured = work_.front().exchange->statements;
+  for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+    const auto& outcomes = answers[lane].lanes;
+    for (size_t i = 0; i < std::min(captured.size(), outcomes.size()); ++i) {
+      portals_[lane].Learn(captured[i].outcome.values, outcomes[i].rows);
+    }
+    if (answers[lane].status == 'I') portals_[lane].Clear();
+  }
+}
+
+void SessionPlayer::PutUnasked(std::vector<exchange::Answers>& answers) {
+  event::UnaskedPair pair;
+  bool any = false;
+  for (size_t lane = 0; lane < answers.size(); ++lane) {
+    exchange::Unasked& unasked = answers[lane].unasked;
+    PutNotifications(lane, unasked.notifications);
+    any = any || !unasked.notices.empty() || !unasked.parameter_changes.empty() ||
+          unasked.dropped > 0;
+    pair.lanes.push_back(
+        {std::move(unasked.notices), std::move(unasked.parameter_changes), unasked.dropped});
+  }
+  if (!any || work_.front().own || work_.front().withdrawn) return;
+  const event::Exchange& exchange = *work_.front().exchange;
+  pair.session = exchange.session;
+  pair.exchange = exchange.index;
+  if (!exchange.statements.empty()) {
+    pair.text = exchange.statements.front().text;
+    pair.ordinal = exchange.statements.front().ordinal;
+  }
+  pair.unsure = order_broken_ || diverged_ || !work_.front().cancels_us.empty();
+  shared_.sink.PutUnasked(pair);
+}
+
+void SessionPlayer::PutNotifications(size_t lane,
+                                     const std::vector<event::Notification>& notifications) {
+  for (const event::Notification& notification : notifications) {
+    shared_.sink.PutNotification(notification, lane);
+  }
+}
+
+// A migration may change what sessions begin with: ALTER DATABASE ... SET, ALTER ROLE ... SET.
+void SessionPlayer::CompareStarts() {
+  event::UnaskedPair pair;
+  pair.session = start_.session;
+  bool differ = false;
+  for (const auto& lane : lanes_) {
+    event::LaneUnasked& unasked = pair.lanes.emplace_back();
+    for (const auto& [name, value] : start_.settings) {
+      unasked.parameter_changes.emplace_back(name, lane->StartSetting(name));
+    }
+    differ |= unasked.parameter_changes != pair.lanes.front().parameter_changes;
+  }
+  if (differ) shared_.sink.PutUnasked(pair);
 }
 
 // From here to the end of the transaction a client of the lane that went another way would not have
@@ -317,6 +418,13 @@ void SessionPlayer::MarkDivergence() {
   if (idle) {
     diverged_ = false;
     order_broken_ = false;
+  }
+}
+
+void SessionPlayer::CloseLanes() {
+  for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+    PutNotifications(lane, lanes_[lane]->TakeNotifications());
+    lanes_[lane]->Close();
   }
 }
 
@@ -339,7 +447,7 @@ void SessionPlayer::Exclude(const std::string& reason) {
   // is counted when the first exchange of the rest is dropped.
   if (state_ == State::kNew || state_ == State::kConnecting) CountExcluded(reason);
   ended_why_ = reason;
-  for (const auto& lane : lanes_) lane->Close();
+  CloseLanes();
   Become(State::kEnded);
 }
 

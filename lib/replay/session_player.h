@@ -20,6 +20,7 @@
 #include "replay/identity.h"
 #include "replay/lane_connection.h"
 #include "replay/options.h"
+#include "replay/portal_names.h"
 
 namespace scry::replay {
 
@@ -29,6 +30,9 @@ struct Work {
   CommitOrder::Ticket ticket = 0;
   bool only_reads = false;
   bool withdrawn = false;  // See lost_race.h: gives no pairs.
+  bool own = false;        // Not in the capture: gives no pairs, and is not counted.
+  // Its client asked to cancel it when it had run for so long.
+  std::vector<base::Micros> cancels_us;
   size_t weight = 0;
   uint64_t fingerprint = 0;  // Of its first statement.
 };
@@ -42,8 +46,9 @@ class SessionPlayer {
     size_t connecting = 0;
     size_t open = 0;  // With connections: connecting, waiting or running.
     size_t running = 0;
-    size_t window = 0;  // Weight of the work that waits or runs.
-    size_t works = 0;   // Its number.
+    size_t window = 0;       // Weight of the work that waits or runs.
+    size_t works = 0;        // Its number.
+    size_t cancellable = 0;  // Running, and their clients asked to cancel them.
   };
   // What every session of a run shares.
   struct Shared {
@@ -77,6 +82,11 @@ class SessionPlayer {
   void OnReady(size_t lane, bool readable, bool writable, base::Micros now_us);
   // Lanes that do not answer no longer hold up the others.
   void CheckHoldUp(base::Micros now_us);
+  // Repeats on each lane what its client asked: to cancel what runs.
+  void FireCancels(base::Micros now_us);
+  // What runs failed in the capture for want of a lock or of time: a lane that waits for a lock may
+  // be left to fail likewise.
+  bool WaitsInVain(base::Micros now_us) const;
   // Nothing has gone on for long: what has run for too long is cancelled; after as long again, its
   // connections are closed. One that still connects is excluded.
   void CancelStuck(base::Micros now_us);
@@ -109,11 +119,18 @@ class SessionPlayer {
   static bool FailedOnCandidate(const std::vector<exchange::Answers>& answers, size_t statement);
   void MarkDivergence();
   void PutPair(size_t statement, std::vector<exchange::Answers>& answers);
+  void LearnPortals(const std::vector<exchange::Answers>& answers);
+  void PutUnasked(std::vector<exchange::Answers>& answers);
+  void PutNotifications(size_t lane, const std::vector<event::Notification>& notifications);
+  void CompareStarts();
   bool AllLanes(LaneConnection::State state) const;
+  void CloseLanes();
   void EndWork();
   void Become(State next);
   void CountExcluded(const std::string& reason);
   base::Micros StuckLimit() const;
+  base::Micros CapturedUs() const;
+  bool Cancellable() const;
 
   Shared& shared_;
   const event::SessionStart start_;
@@ -121,6 +138,7 @@ class SessionPlayer {
   const size_t weight_;  // Of itself, in the window.
   State state_ = State::kNew;
   std::vector<std::unique_ptr<LaneConnection>> lanes_;  // From Connect on.
+  std::vector<PortalNames> portals_;                    // By lane.
   std::deque<Work> work_;
   base::Micros since_us_ = 0;  // Of connecting, of the exchange, or of its cancellation.
 
@@ -131,6 +149,7 @@ class SessionPlayer {
   // Of the exchange that runs.
   std::vector<size_t> lane_order_;
   std::vector<std::optional<event::Exchange>> sent_;  // By lane, where it is not as captured.
+  std::vector<size_t> cancels_fired_;                 // By lane.
   size_t lanes_started_ = 0;
   base::Micros last_started_us_ = 0;
   bool held_up_ = false;

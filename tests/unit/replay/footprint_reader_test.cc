@@ -49,6 +49,11 @@ class Session {
                        [&](const Access& access) { return access.object == object; });
   }
   Footprint End() const { return FootprintReader::End(trail_); }
+  // Does it hold, in its open transaction, what another session's last statement needed?
+  bool Holds(const Session& other) const {
+    return HeldByOthers(2, other.last_.footprint, {{1, trail_}});
+  }
+  bool Listens() const { return trail_.listens; }
 
   static constexpr ObjectId kT = kFirstRelation;
   static constexpr ObjectId kChild = kFirstRelation + 1;
@@ -102,10 +107,10 @@ TEST_CASE("plain reads touch what they name", "[replay]") {
 }
 
 TEST_CASE("what names nothing touches nothing", "[replay]") {
-  for (const char* text : {"select 1", "begin", "savepoint a", "set work_mem = '1MB'", "show all",
-                           "select current_timestamp, current_user", "listen x", "values (1)",
-                           "select * from pg_catalog.pg_class", "prepare p as select * from t",
-                           "with t as (select 1 as a) select * from t"}) {
+  for (const char* text :
+       {"select 1", "begin", "savepoint a", "set work_mem = '1MB'", "show all",
+        "select current_timestamp, current_user", "values (1)", "select * from pg_catalog.pg_class",
+        "prepare p as select * from t", "with t as (select 1 as a) select * from t"}) {
     INFO(text);
     Session session;
     CHECK(session.Do({text}).footprint.empty());
@@ -310,6 +315,45 @@ TEST_CASE("statements prepared before the capture may do anything", "[replay]") 
   Session session;
   session.Do({""});
   CHECK(session.Unknown());
+}
+
+TEST_CASE("who needs what an open transaction holds is found", "[replay]") {
+  Session holder;
+  Session other;
+  other.Do({"select * from t where id = 1 for update nowait"}, 'E');
+  CHECK_FALSE(holder.Holds(other));
+  holder.Do({"begin"});
+  holder.Do({"update t set a = 1 where id = 1"});
+  CHECK(holder.Holds(other));
+  other.Do({"select * from t where id = 2 for update nowait"}, 'E');
+  CHECK_FALSE(holder.Holds(other));
+  other.Do({"select * from t where id = 1"}, 'I');
+  CHECK_FALSE(holder.Holds(other));
+  other.Do({"lock table t in access exclusive mode nowait"}, 'E');
+  CHECK(holder.Holds(other));
+  holder.Do({"commit"}, 'I');
+  CHECK_FALSE(holder.Holds(other));
+  holder.Do({"begin"});
+  holder.Do({"lock table t"});
+  other.Do({"update t set a = 2 where id = 2"}, 'E');
+  CHECK(holder.Holds(other));
+}
+
+TEST_CASE("who needs an advisory lock that a session holds is found", "[replay]") {
+  Session holder;
+  Session other;
+  other.Do({"select pg_advisory_lock(1)"}, 'I');
+  CHECK_FALSE(holder.Holds(other));
+  holder.Do({"select pg_advisory_lock(1)"}, 'I');
+  CHECK(holder.Holds(other));
+}
+
+TEST_CASE("LISTEN keeps its place among notifications", "[replay]") {
+  Session session;
+  session.Do({"listen orders"}, 'I');
+  CHECK(session.Touches(kNotifications, Mode::kUpdate));
+  CHECK_FALSE(session.Unknown());
+  CHECK(session.Listens());
 }
 
 }  // namespace

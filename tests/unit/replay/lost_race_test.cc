@@ -25,10 +25,26 @@ std::string Types(const event::Exchange& exchange) {
 
 TEST_CASE("deadlocks, serialization failures and locks not had are lost races", "[replay]") {
   const std::string bytes = Extended("update t set a = 1", {});
-  for (const char* state : {"40001", "40P01", "55P03"}) CHECK(LostRace(Failed(bytes, 'E', state)));
-  for (const char* state : {"23505", "57014", "25P02", ""}) {
-    CHECK_FALSE(LostRace(Failed(bytes, 'E', state)));
+  for (const char* state : {"40001", "40P01", "55P03"}) {
+    CHECK(LostRace(Failed(bytes, 'E', state), false));
   }
+  for (const char* state : {"23505", "57014", "25P02", ""}) {
+    CHECK_FALSE(LostRace(Failed(bytes, 'E', state), false));
+  }
+}
+
+TEST_CASE("a lock that the capture itself held is lost again by the order", "[replay]") {
+  const std::string bytes = Extended("select 1 from t for update nowait", {});
+  CHECK_FALSE(LostRace(Failed(bytes, 'E', "55P03"), true));
+  CHECK(LostRace(Failed(bytes, 'E', "40P01"), true));
+}
+
+TEST_CASE("what was cancelled or did not get its lock gave up waiting", "[replay]") {
+  const std::string bytes = Extended("update t set a = 1", {});
+  CHECK(GaveUpWaiting(Failed(bytes, 'E', "55P03")));
+  CHECK(GaveUpWaiting(Failed(bytes, 'E', "57014")));
+  CHECK(WasCancelled(Failed(bytes, 'E', "57014")));
+  CHECK_FALSE(GaveUpWaiting(Failed(bytes, 'E', "23505")));
 }
 
 TEST_CASE("a withdrawn exchange fails its transaction and keeps what it prepared", "[replay]") {

@@ -62,6 +62,20 @@ TEST_CASE("a bare commit comes before a writer that was answered while it ran", 
   CHECK(Drain(order).front().session == 2);
 }
 
+TEST_CASE("a writer that gave up waiting did so before the commit it waited for", "[replay]") {
+  for (const char* state : {"55P03", "57014"}) {
+    ReadingOrder order(1 << 20);
+    ReadEvent write = Write(1, 50, 150, 7);
+    event::Statement& statement = std::get<event::Exchange>(write.event).statements.emplace_back();
+    statement.outcome.status = event::OutcomeStatus::kError;
+    statement.outcome.sqlstate = state;
+    order.Add(std::move(write));
+    order.Add(Commit(2, 100, 200, 7));
+    order.End();
+    CHECK(Drain(order).front().session == 1);
+  }
+}
+
 TEST_CASE("a commit that nobody needed stands where it was acknowledged", "[replay]") {
   ReadingOrder order(1 << 20);
   order.Add(Write(1, 50, 150, 8));
