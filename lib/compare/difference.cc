@@ -250,6 +250,7 @@ std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome
     case RowsVerdict::kValues:
       break;
   }
+  if (EqualWithoutCursors(a, b, match)) return std::nullopt;
   auto values = ValuesDifference(a, b, match, facts);
   if (facts.limited && !facts.ordered) {
     values.weight = Weight::kNote;

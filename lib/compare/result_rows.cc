@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -17,6 +18,7 @@ using Hashes = std::vector<uint64_t>;
 constexpr size_t kUniqueGroupsMin = 5;  // Groups of one row that make a sort key look unique.
 constexpr uint32_t kFloat4Oid = 700;
 constexpr uint32_t kFloat8Oid = 701;
+constexpr uint32_t kRefcursorOid = 1790;
 
 uint64_t Mix(uint64_t z) {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
@@ -213,19 +215,34 @@ RowsVerdict CompareRows(const LaneOutcome& baseline, const LaneOutcome& candidat
   return same_set ? RowsVerdict::kEqual : RowsVerdict::kValues;
 }
 
-bool EqualWithoutFloats(const LaneOutcome& baseline, const LaneOutcome& candidate,
-                        const ColumnMatch& match) {
+namespace {
+
+// False where there is no column of these types.
+bool EqualWithout(std::initializer_list<uint32_t> types, const LaneOutcome& baseline,
+                  const LaneOutcome& candidate, const ColumnMatch& match) {
   if (!HasCells(baseline) || !HasCells(candidate)) return false;
   std::vector<size_t> left;
   std::vector<size_t> right;
   for (const auto& [from, to] : match.common) {
     const uint32_t type = baseline.columns[from].type_oid;
-    if (type == kFloat4Oid || type == kFloat8Oid) continue;
+    if (std::find(types.begin(), types.end(), type) != types.end()) continue;
     left.push_back(from);
     right.push_back(to);
   }
   if (left.size() == match.common.size()) return false;
   return SameSet(RowHashes(baseline, left), RowHashes(candidate, right));
+}
+
+}  // namespace
+
+bool EqualWithoutFloats(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                        const ColumnMatch& match) {
+  return EqualWithout({kFloat4Oid, kFloat8Oid}, baseline, candidate, match);
+}
+
+bool EqualWithoutCursors(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                         const ColumnMatch& match) {
+  return EqualWithout({kRefcursorOid}, baseline, candidate, match);
 }
 
 }  // namespace scry::compare

@@ -48,5 +48,9 @@ RowsVerdict CompareRows(const event::LaneOutcome& baseline, const event::LaneOut
 // True where the rows are equal once columns of floating point type are left aside.
 bool EqualWithoutFloats(const event::LaneOutcome& baseline, const event::LaneOutcome& candidate,
                         const ColumnMatch& match);
+// The same of columns that name cursors: a server numbers those it names itself, so any other
+// cursor opened before gives them other names.
+bool EqualWithoutCursors(const event::LaneOutcome& baseline, const event::LaneOutcome& candidate,
+                         const ColumnMatch& match);
 
 }  // namespace scry::compare

@@ -59,6 +59,14 @@ TEST_CASE("races, lost connections and cascades never gate, on any lane", "[comp
   CHECK(Of(Command("COMMIT"), Command("ROLLBACK")).excuse == Excuse::kCascade);
 }
 
+TEST_CASE("the name of a cursor is no value", "[compare]") {
+  const std::vector<event::Column> columns = {Col("id", 23, 1), Col("c", 1790, 2)};
+  const LaneOutcome baseline = Answer(columns, {{"1", "<unnamed portal 1>"}});
+  CHECK(Of(baseline, Answer(columns, {{"1", "<unnamed portal 2>"}})).kind == DifferenceKind::kNone);
+  CHECK(Of(baseline, Answer(columns, {{"2", "<unnamed portal 2>"}})).kind ==
+        DifferenceKind::kValues);
+}
+
 TEST_CASE("another error than before is a warning", "[compare]") {
   const Difference changed = Of(Failure("23505"), Failure("23503"));
   CHECK(changed.kind == DifferenceKind::kErrorChanged);
