@@ -49,7 +49,9 @@ _missing_packages() {
     tests)
       if ! _package_installed catch2; then echo catch2; fi
       if _lacks_command python3; then echo python3; fi
-      if ! _package_installed python3-psycopg; then echo '?python3-psycopg'; fi
+      for package in python3-psycopg libpostgresql-jdbc-java; do
+        if ! _package_installed "$package"; then echo "?$package"; fi
+      done
       ;;
     clang)
       if _lacks_command clang++; then echo clang; fi

@@ -339,6 +339,8 @@ def cancels(connect):
         client.sql("rollback")
         client.cancel()  # Hits nothing.
         time.sleep(0.1)
+        client.pid += 100000  # Nobody's.
+        client.cancel()
         client.sql("select count(*) from t")
 
 
@@ -441,6 +443,25 @@ def protocol_errors(connect):
         client.sql("select 2")
 
 
+# What a migration may do to all that is no statement.
+MIGRATION = """
+create or replace function told() returns trigger language plpgsql as $$
+  begin
+    raise warning 'job %', new.id;
+    if new.what <> 'job 7' then perform pg_notify('jobs', new.what); end if;
+    return new;
+  end $$;
+create or replace function one_cursor() returns refcursor language plpgsql as $$
+  declare a refcursor; c refcursor;
+  begin
+    open a for select 1;  -- Takes the name that the next one had.
+    open c for select id, note from t order by id limit 20;
+    return c;
+  end $$;
+alter database postgres set intervalstyle to 'iso_8601';
+"""
+
+
 class ProtocolTest(gate_support.GateTest):
     def prepare(self):
         self.server.sql(SCHEMA)
@@ -468,6 +489,34 @@ class ProtocolTest(gate_support.GateTest):
         self.assertEqual([one for one in report["findings"] if "latency" not in one], [])
         self.assertEqual(report["tested"]["fidelity"], 1.0, report)
         self.assertEqual(report["tested"]["stalls_released"], 0, report)
+        self.assertIn("2 cancel requests of the capture hit nothing that is in it", report["notes"])
+        self.assertEqual([note for note in report["notes"] if "notice" in note or "hannel" in note], [])
+
+    def test_an_exchange_over_the_limit_is_a_gap_that_is_told(self):
+        capture = self.start_capture(self.path("large"))
+        with scry_wire.Client(capture.host, capture.port) as client:
+            client.sql("select 1")
+            client.sql("select length('" + "z" * (17 << 20) + "')")
+            client.sql("select 2")
+        self.must(capture.stop())
+        info = self.log_info(capture.directory)
+        self.assertEqual((info["gaps"], info["exchanges_lost"]), (1, 1))
+        done, report = self.migrate(capture=capture.directory)
+        self.assertIn(done.code, (0, 6), done)
+        self.assertEqual(report["captures"][0]["gap_exchanges"], 1)
+        self.assertEqual(report["tested"]["statements"], 2)
+
+    def test_what_comes_unasked_is_told_apart(self):
+        _, report = self.migrate_sql(MIGRATION, code=0)
+        [finding] = [one for one in report["findings"] if "latency" not in one]
+        self.assertEqual((finding["type"], finding["gates"], finding["pattern"]),
+                         ("warning", False, "channel jobs"))
+        # Two sessions listened.
+        self.assertEqual(finding["reasons"], ["25 notifications instead of 27"])
+        notes = "\n".join(report["notes"])
+        self.assertIn("raises other notices in 14 exchanges: 01000 instead of 00000", notes)
+        self.assertIn('reports IntervalStyle as "iso_8601" instead of "postgres"', notes)
+        self.assertEqual(report["tested"]["fidelity"], 1.0, report)
 
 
 if __name__ == "__main__":
