@@ -336,6 +336,15 @@ void ExcuseByReplay(const event::StatementPair& pair, Difference& difference) {
   difference.excuse = pair.counterfactual ? Excuse::kCounterfactual : Excuse::kOrderBroken;
 }
 
+// What went round locks, or gave up at them, took what was free at that moment.
+void ExcuseByLocks(const StatementFacts& facts, Difference& difference) {
+  const bool chance =
+      IsResultKind(difference.kind) && difference.kind != DifferenceKind::kColumnsChanged;
+  if (!chance || difference.weight <= Weight::kNote || !event::DependsOnLocks(facts)) return;
+  difference.weight = Weight::kNote;
+  difference.excuse = Excuse::kRace;
+}
+
 bool QuotesData(std::string_view sqlstate) {
   if (sqlstate == "42601") return true;  // "syntax error at or near ..."
   static constexpr std::array<std::string_view, 13> kNamesOnly = {
@@ -350,6 +359,7 @@ Difference JudgePair(const event::StatementPair& pair, const StatementFacts& fac
   if (pair.lanes.size() < 2) return NotComparable(Excuse::kNoLanes);
   Difference difference = CompareLanes(pair.captured, pair.lanes[0], pair.lanes[1], facts);
   ExcuseByReplay(pair, difference);
+  ExcuseByLocks(facts, difference);
   if (pair.lanes.size() < 3) return difference;
   const Difference control = CompareLanes(pair.captured, pair.lanes[0], pair.lanes[2], facts);
   difference.control_differs = IsErrorKind(control.kind) || IsResultKind(control.kind);

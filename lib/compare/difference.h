@@ -44,7 +44,7 @@ enum class Excuse : uint8_t {
   kLimitUnordered,  // LIMIT without ORDER BY.
   kHiddenSortKey,   // ORDER BY something that is not in the output.
   kRowOrderSums,    // Floating point sums and array_agg() depend on the order rows are read in.
-  kRace,            // 40001, 40P01, 55P03, 57014: who came first.
+  kRace,            // 40001, 40P01, 55P03, 57014: who came first; SKIP LOCKED too.
   kInfrastructure,  // Class 08, 53, 57P; connection lost.
   kCascade,         // Follows from an earlier error: 25P02, not run.
   kCounterfactual,  // The client would not have sent it.

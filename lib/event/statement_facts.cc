@@ -233,6 +233,11 @@ class TreeWalk {
       AddValueFunction(Text(value, "op"));
     } else if (key == "RangeVar" || key == "relation") {
       AddRelation(value);
+    } else if (key == "waitPolicy") {
+      facts_.skips_locked |= value == "LockWaitSkip";
+      facts_.nowait |= value == "LockWaitError";
+    } else if (key == "nowait") {
+      facts_.nowait |= value.is_boolean() && value.get<bool>();
     } else if (key == "LockingClause" || key == "intoClause" || key == "InsertStmt" ||
                key == "UpdateStmt" || key == "DeleteStmt" || key == "MergeStmt") {
       writes_ = true;
@@ -428,6 +433,12 @@ std::vector<StatementFacts> AnalyzeParsed(const std::string& text) {
 #endif  // SCRY_HAVE_PG_QUERY
 
 }  // namespace
+
+bool DependsOnLocks(const StatementFacts& facts) {
+  return facts.skips_locked || facts.nowait ||
+         std::any_of(facts.functions.begin(), facts.functions.end(),
+                     [](const std::string& name) { return name.starts_with("pg_try_advisory"); });
+}
 
 std::string FingerprintText(uint64_t fingerprint) { return fmt::format("{:016x}", fingerprint); }
 

@@ -37,13 +37,19 @@ struct StatementFacts {
   bool writes = true;    // May change data or take row locks; true where unknown. Functions are not
                          // judged here: see `functions`.
   bool ordered = false;  // ORDER BY at the top level.
-  bool limited = false;  // LIMIT, OFFSET or FETCH FIRST at the top level.
+  bool skips_locked = false;  // FOR UPDATE SKIP LOCKED and its like, anywhere in it.
+  bool nowait = false;        // FOR UPDATE NOWAIT and its like, LOCK TABLE NOWAIT.
+  bool limited = false;       // LIMIT, OFFSET or FETCH FIRST at the top level.
   // The sort keys: an output column name ("created_at") or its position from 1 ("#2"). Empty entry:
   // an expression that is no output column.
   std::vector<std::string> sort_keys;
   std::vector<std::string> functions;  // Names without schema, in lower case, sorted, once each.
   std::vector<std::string> relations;  // "schema.name" or "name" as written, sorted, once each.
 };
+
+// What it answers depends on the locks that others hold at that moment: it goes round them or gives
+// up, instead of waiting.
+bool DependsOnLocks(const StatementFacts& facts);
 
 // "f3a9c0..." as 16 hex digits.
 std::string FingerprintText(uint64_t fingerprint);

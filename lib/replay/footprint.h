@@ -50,4 +50,26 @@ struct Footprint {
   bool empty() const { return touches.empty() && releases.empty() && !barrier; }
 };
 
+// A row that was locked or changed, of a relation whose key is an integer.
+struct KeyedRow {
+  ObjectId object = kEverything;
+  int64_t key = 0;
+};
+
+// What the order of replay has to know of one exchange.
+struct ExchangeFacts {
+  Footprint footprint;
+  bool only_ends = false;     // A bare COMMIT or ROLLBACK.
+  bool only_unlocks = false;  // Lets go of advisory locks and does nothing else.
+  bool only_reads = false;
+  bool takes_snapshot = false;  // Of a REPEATABLE READ or SERIALIZABLE transaction.
+  bool serializable = false;    // Of a SERIALIZABLE one.
+  // Did not wait for the locks that were in its way, but went round them or gave up.
+  bool passes_locks = false;
+  // Relations whose rows it took from a queue (SKIP LOCKED), whichever were free.
+  std::vector<ObjectId> queues;
+  std::vector<KeyedRow> rows;
+  uint64_t fingerprint = 0;  // Of its first statement; 0: none.
+};
+
 }  // namespace scry::replay

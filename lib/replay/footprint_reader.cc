@@ -19,8 +19,16 @@ using event::ValueSite;
 
 // A transaction that touched more is taken to have touched everything.
 constexpr size_t kHeldMax = 4096;
+// Of one exchange; further ones only help to tell who took what from a queue.
+constexpr size_t kRowsMax = 64;
 // Of one session; past it they are not known any more, which costs order, not truth.
 constexpr size_t kNamesMax = 4096;
+
+// The one key of the rows that a statement touches.
+struct RowKey {
+  uint64_t hash = 0;  // 0: any rows.
+  std::optional<int64_t> number;
+};
 
 // Text that was not parsed is known by its first word alone: more commands may follow.
 bool KnownWhole(const StatementFacts& facts, const std::string& text) {
@@ -105,19 +113,25 @@ struct FootprintReader::Values {
   std::unique_ptr<const std::string> payload;  // `bind` points into it, wherever this moves.
   bool odd_types = false;
 
-  std::optional<uint64_t> KeyOf(const ValueSite& site, const RelationFacts& relation) const {
-    if (site.array) return std::nullopt;
+  RowKey KeyOf(const ValueSite& site, const RelationFacts& relation) const {
+    if (site.array) return {};
     if (site.parameter == 0) {
       const auto literal = event::LiteralValue(text.substr(site.offset, site.length));
-      return literal ? HashKey(relation.key_type, *literal, false) : std::nullopt;
+      return literal ? KeyOf(relation, *literal, false) : RowKey();
     }
-    if (!bind || odd_types) return std::nullopt;
+    if (!bind || odd_types) return {};
     const auto index = static_cast<size_t>(site.parameter) - 1;
-    if (index >= bind->parameters.size() || !bind->parameters[index]) return std::nullopt;
+    if (index >= bind->parameters.size() || !bind->parameters[index]) return {};
     const bool same = bind->formats.size() == 1;
     const bool binary =
         index < bind->formats.size() || same ? bind->formats[same ? 0 : index] == 1 : false;
-    return HashKey(relation.key_type, *bind->parameters[index], binary);
+    return KeyOf(relation, *bind->parameters[index], binary);
+  }
+  static RowKey KeyOf(const RelationFacts& relation, std::string_view value, bool binary) {
+    const auto hash = HashKey(relation.key_type, value, binary);
+    if (!hash) return {};
+    const bool integer = relation.key_type == KeyType::kInteger;
+    return {std::max<uint64_t>(*hash, 1), integer ? IntegerKey(value, binary) : std::nullopt};
   }
 };
 
@@ -128,18 +142,20 @@ class FootprintReader::Reading {
       : reader_(reader), catalog_(reader.catalog_), exchange_(exchange), trail_(trail) {}
 
   ExchangeFacts Read() {
-    ExchangeFacts result;
+    ExchangeFacts& result = result_;
     NoteParses();
-    result.only_ends = !exchange_.statements.empty();
+    result.only_ends = result.only_unlocks = !exchange_.statements.empty();
     for (const event::Statement& statement : exchange_.statements) {
       if (statement.text.empty()) {  // Prepared before the capture: unknown.
         TouchUnknown();
-        result.only_ends = false;
+        result.only_ends = result.only_unlocks = false;
         continue;
       }
       const StatementFacts& facts = reader_.facts_.Get(statement.text, statement.ordinal);
       if (&statement == &exchange_.statements.front()) result.fingerprint = facts.fingerprint;
       result.only_ends &= KnownWhole(facts, statement.text) && IsEnd(facts.kind);
+      result.only_unlocks &= OnlyUnlocks(facts);
+      result.passes_locks |= facts.skips_locked || GaveUp(statement, facts);
       ReadStatement(statement, facts);
     }
     Finish(result.footprint);
@@ -149,7 +165,7 @@ class FootprintReader::Reading {
                     [](const Access& access) { return access.mode == Mode::kRead; });
     result.takes_snapshot = takes_snapshot_;
     result.footprint.touches = std::move(touches_);
-    return result;
+    return std::move(result_);
   }
 
  private:
@@ -157,8 +173,27 @@ class FootprintReader::Reading {
     return kind == StatementKind::kCommit || kind == StatementKind::kRollback;
   }
 
+  static bool OnlyUnlocks(const StatementFacts& facts) {
+    return facts.kind == StatementKind::kSelect && facts.relations.empty() &&
+           facts.functions.size() == 1 && facts.functions[0].starts_with("pg_advisory_unlock");
+  }
+  // pg_try_advisory_lock() that did not get it.
+  static bool GaveUp(const event::Statement& statement, const StatementFacts& facts) {
+    const bool tries =
+        std::any_of(facts.functions.begin(), facts.functions.end(),
+                    [](const auto& name) { return name.starts_with("pg_try_advisory"); });
+    const std::string& values = statement.outcome.values;
+    return tries && !values.empty() && (values.back() == 'f' || values.back() == '\0');
+  }
+
   void Touch(ObjectId object, Mode mode, uint64_t key = 0) {
     AddAccess(touches_, {object, key, mode});
+  }
+  void TouchRow(ObjectId object, Mode mode, const RowKey& key) {
+    Touch(object, mode, key.hash);
+    if (key.number && result_.rows.size() < kRowsMax) {
+      result_.rows.push_back({object, *key.number});
+    }
   }
   // May do anything: all that could be in its way is.
   void TouchUnknown() {
@@ -241,6 +276,9 @@ class FootprintReader::Reading {
     trail_.takes_snapshot =
         NamesSnapshotLevel(text) ||
         (!NamesPlainLevel(text) && (trail_.snapshot_default || catalog_.snapshots_by_default()));
+    trail_.serializable =
+        HoldsWord(text, "serializable") ||
+        (trail_.takes_snapshot && !NamesSnapshotLevel(text) && trail_.serializable_default);
   }
 
   void End(const StatementFacts& facts) {
@@ -277,6 +315,8 @@ class FootprintReader::Reading {
       const bool session = HoldsWord(facts.pattern, "default_transaction_isolation") ||
                            HoldsWord(facts.pattern, "session characteristics");
       (session ? trail_.snapshot_default : trail_.takes_snapshot) = true;
+      (session ? trail_.serializable_default : trail_.serializable) =
+          HoldsWord(statement.text, "serializable");
     } else if (word == "prepare") {
       if (trail_.prepared.size() < kNamesMax) {
         trail_.prepared[WordOf(facts.pattern, 1)] = {statement.text, statement.ordinal};
@@ -347,14 +387,17 @@ class FootprintReader::Reading {
     }
     for (const std::string& name : sites.reads) {
       const Found found = Find(name);
-      ReadRelation(found, KeyOf(sites, found, name, values));
+      ReadRelation(found, KeyOf(sites, found, name, values).hash);
     }
     for (const event::LockedRelation& locked : sites.row_locks) {
       const Found found = Find(locked.relation);
       if (found.unknown) return TouchUnknown();
-      const uint64_t key = KeyOf(sites, found, locked.relation, values);
+      const RowKey key = KeyOf(sites, found, locked.relation, values);
       for (const RelationFacts* relation : found.relations) {
-        for (const ObjectId object : relation->reads) Touch(object, ModeOf(locked.strength), key);
+        for (const ObjectId object : relation->reads) {
+          TouchRow(object, ModeOf(locked.strength), key);
+          if (facts.skips_locked) result_.queues.push_back(object);
+        }
       }
     }
     for (const std::string& name : sites.writes) WriteRelation(name, sites, facts, values);
@@ -385,20 +428,21 @@ class FootprintReader::Reading {
     return found;
   }
 
-  // 0 unless the statement touches only rows with that one value of the relation's key.
-  static uint64_t KeyOf(const StatementSites& sites, const RelationFacts& relation,
-                        const std::string& name, const Values& values) {
-    if (relation.key_column.empty()) return 0;
+  // Empty unless the statement touches only rows with that one value of the relation's key.
+  static RowKey KeyOf(const StatementSites& sites, const RelationFacts& relation,
+                      const std::string& name, const Values& values) {
+    if (relation.key_column.empty()) return {};
     for (const ValueSite& site : sites.sites) {
       if (!site.conjunct || site.relation != name || site.column != relation.key_column) continue;
-      const auto key = values.KeyOf(site, relation);
-      if (key) return std::max<uint64_t>(*key, 1);
+      const RowKey key = values.KeyOf(site, relation);
+      if (key.hash != 0) return key;
     }
-    return 0;
+    return {};
   }
-  static uint64_t KeyOf(const StatementSites& sites, const Found& found, const std::string& name,
-                        const Values& values) {
-    return found.relations.size() == 1 ? KeyOf(sites, *found.relations.front(), name, values) : 0;
+  static RowKey KeyOf(const StatementSites& sites, const Found& found, const std::string& name,
+                      const Values& values) {
+    return found.relations.size() == 1 ? KeyOf(sites, *found.relations.front(), name, values)
+                                       : RowKey();
   }
 
   void ReadRelation(const Found& found, uint64_t key) {
@@ -433,7 +477,7 @@ class FootprintReader::Reading {
           Touch(object, Mode::kInsert);
         }
         Draw(*relation, nullptr);
-        Delete(*relation, 0);
+        Delete(*relation, {});
       }
     }
   }
@@ -457,17 +501,17 @@ class FootprintReader::Reading {
     }
   }
 
-  void Update(const RelationFacts& relation, const StatementSites& sites, uint64_t key) {
+  void Update(const RelationFacts& relation, const StatementSites& sites, const RowKey& key) {
     const bool guarded =
         std::any_of(sites.set_columns.begin(), sites.set_columns.end(),
                     [&](const std::string& column) { return relation.guarded.contains(column); });
-    if (!guarded) return Touch(relation.object, Mode::kUpdate, key);
+    if (!guarded) return TouchRow(relation.object, Mode::kUpdate, key);
     Touch(relation.object, Mode::kInsert);
-    Delete(relation, 0);
+    Delete(relation, {});
   }
 
-  void Delete(const RelationFacts& relation, uint64_t key) {
-    Touch(relation.object, Mode::kDelete, key);
+  void Delete(const RelationFacts& relation, const RowKey& key) {
+    TouchRow(relation.object, Mode::kDelete, key);
     for (const ObjectId object : relation.cascades) Touch(object, Mode::kDelete);
     for (const ObjectId object : relation.referring) Touch(object, Mode::kRead);
   }
@@ -478,6 +522,7 @@ class FootprintReader::Reading {
         Touch(kSequences, Mode::kUpdate);
       } else if (name.starts_with("pg_advisory") || name.starts_with("pg_try_advisory")) {
         Touch(kAdvisoryLocks, Mode::kUpdate);
+        unlocks_ |= name.starts_with("pg_advisory_unlock");
         trail_.session_locks |= name.find("_xact_") == std::string::npos;
       } else if (name == "pg_notify") {
         Touch(kNotifications, Mode::kUpdate);
@@ -498,6 +543,7 @@ class FootprintReader::Reading {
   void Finish(Footprint& footprint) {
     const uint8_t status = exchange_.status;
     const bool over = status == 'I' || status == 0;
+    result_.serializable = trail_.serializable;
     const bool fails = status == 'E' && !std::exchange(trail_.failed, status == 'E');
     if (!over) trail_.failed = status == 'E';
     footprint.barrier = barrier_;
@@ -506,6 +552,7 @@ class FootprintReader::Reading {
       footprint.releases = trail_.held;
       Hold(footprint.releases, touches_);
     }
+    if (unlocks_) AddAccess(footprint.releases, {kAdvisoryLocks, 0, Mode::kUpdate});
     const bool keeps = !over && (trail_.savepoints || !fails);
     if (!keeps) trail_.held.clear();
     if (keeps) Hold(trail_.held, touches_);
@@ -513,6 +560,7 @@ class FootprintReader::Reading {
     trail_.table_locks = status == 'T' && (trail_.table_locks || barrier_);
     if (!over) return;
     trail_.savepoints = trail_.failed = trail_.takes_snapshot = trail_.snapshot_taken = false;
+    trail_.serializable = false;
     trail_.cursors.clear();
   }
 
@@ -520,7 +568,9 @@ class FootprintReader::Reading {
   const RelationCatalog& catalog_;
   const event::Exchange& exchange_;
   SessionTrail& trail_;
+  ExchangeFacts result_;
   std::vector<Access> touches_;
+  bool unlocks_ = false;  // Advisory locks of the session.
   bool barrier_ = false;
   bool takes_snapshot_ = false;
   bool released_ = false;  // A transaction, or a part of one, ended inside.
@@ -559,6 +609,7 @@ ExchangeFacts FootprintReader::Read(const event::Exchange& exchange, SessionTrai
 void FootprintReader::Start(const event::SessionStart& start, SessionTrail& trail) const {
   for (const auto& [name, value] : start.parameters) {
     trail.snapshot_default |= NamesSnapshotLevel(value);
+    trail.serializable_default |= HoldsWord(value, "serializable");
   }
 }
 

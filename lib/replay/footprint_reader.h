@@ -20,16 +20,18 @@ namespace scry::replay {
 
 // What the exchanges of a session before left behind.
 struct SessionTrail {
-  std::vector<Access> held;         // Changed or locked by the open transaction.
-  bool session_locks = false;       // Advisory locks of the session may be held.
-  bool open = false;                // In a transaction.
-  bool failed = false;              // In one that failed.
-  bool savepoints = false;          // It has, or had, some.
-  bool listens = false;             // It listens on some channel, or did.
-  bool table_locks = false;         // It locked whole tables: DDL, LOCK TABLE.
-  bool takes_snapshot = false;      // The open transaction is REPEATABLE READ or SERIALIZABLE ...
-  bool snapshot_taken = false;      // ... and has its snapshot.
-  bool snapshot_default = false;    // Transactions of this session are.
+  std::vector<Access> held;       // Changed or locked by the open transaction.
+  bool session_locks = false;     // Advisory locks of the session may be held.
+  bool open = false;              // In a transaction.
+  bool failed = false;            // In one that failed.
+  bool savepoints = false;        // It has, or had, some.
+  bool listens = false;           // It listens on some channel, or did.
+  bool table_locks = false;       // It locked whole tables: DDL, LOCK TABLE.
+  bool takes_snapshot = false;    // The open transaction is REPEATABLE READ or SERIALIZABLE ...
+  bool serializable = false;      // ... (the latter) ...
+  bool snapshot_taken = false;    // ... and has its snapshot.
+  bool snapshot_default = false;  // Transactions of this session are.
+  bool serializable_default = false;
   std::vector<Access> cursors;      // What fetching from its cursors may lock or change.
   std::set<std::string> temporary;  // Its temporary tables.
   // Prepared statements of the protocol whose declared types forbid to compare keys.
@@ -41,14 +43,6 @@ struct SessionTrail {
 // Does another session than `session` hold what `footprint` needs, in a transaction that is open?
 bool HeldByOthers(uint64_t session, const Footprint& footprint,
                   const std::unordered_map<uint64_t, SessionTrail>& trails);
-
-struct ExchangeFacts {
-  Footprint footprint;
-  bool only_ends = false;  // A bare COMMIT or ROLLBACK.
-  bool only_reads = false;
-  bool takes_snapshot = false;  // Of a REPEATABLE READ or SERIALIZABLE transaction.
-  uint64_t fingerprint = 0;     // Of its first statement; 0: none.
-};
 
 class FootprintReader {
  public:

@@ -17,22 +17,6 @@ std::string_view Trimmed(std::string_view value) {
   return value.substr(from, value.find_last_not_of(kBlanks) + 1 - from);
 }
 
-std::optional<int64_t> Integer(std::string_view value, bool binary) {
-  if (binary) {
-    if (value.size() != 2 && value.size() != 4 && value.size() != 8) return std::nullopt;
-    uint64_t bits = (static_cast<uint8_t>(value[0]) & 0x80) != 0 ? ~uint64_t{0} : 0;
-    for (const char c : value) bits = bits << 8 | static_cast<uint8_t>(c);
-    return static_cast<int64_t>(bits);
-  }
-  std::string_view digits = Trimmed(value);
-  if (digits.starts_with('+')) digits.remove_prefix(1);
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  // Hexadecimal, underscores, 5.0: a server may know more forms than we do.
-  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-  return number;
-}
-
 // 32 lower-case digits.
 std::optional<std::string> Uuid(std::string_view value, bool binary) {
   constexpr std::string_view kDigits = "0123456789abcdef";
@@ -55,10 +39,26 @@ std::optional<std::string> Uuid(std::string_view value, bool binary) {
 
 }  // namespace
 
+std::optional<int64_t> IntegerKey(std::string_view value, bool binary) {
+  if (binary) {
+    if (value.size() != 2 && value.size() != 4 && value.size() != 8) return std::nullopt;
+    uint64_t bits = (static_cast<uint8_t>(value[0]) & 0x80) != 0 ? ~uint64_t{0} : 0;
+    for (const char c : value) bits = bits << 8 | static_cast<uint8_t>(c);
+    return static_cast<int64_t>(bits);
+  }
+  std::string_view digits = Trimmed(value);
+  if (digits.starts_with('+')) digits.remove_prefix(1);
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  // Hexadecimal, underscores, 5.0: a server may know more forms than we do.
+  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return number;
+}
+
 std::optional<uint64_t> HashKey(KeyType type, std::string_view value, bool binary) {
   switch (type) {
     case KeyType::kInteger: {
-      const auto number = Integer(value, binary);
+      const auto number = IntegerKey(value, binary);
       if (!number) return std::nullopt;
       return XXH3_64bits(&*number, sizeof(*number));
     }

@@ -12,5 +12,7 @@ namespace scry::replay {
 
 // Nothing where the form is not one that can be told to be equal to others of its type.
 std::optional<uint64_t> HashKey(KeyType type, std::string_view value, bool binary);
+// The number itself, of a kInteger.
+std::optional<int64_t> IntegerKey(std::string_view value, bool binary);
 
 }  // namespace scry::replay

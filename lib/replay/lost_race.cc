@@ -37,6 +37,12 @@ bool FailedWith(const event::Exchange& exchange, std::string_view sqlstate) {
 
 }  // namespace
 
+bool IsLostRace(const event::Outcome& outcome) {
+  return outcome.status == event::OutcomeStatus::kError &&
+         (outcome.sqlstate == kSerialization || outcome.sqlstate == kDeadlock ||
+          outcome.sqlstate == kLockNotAvailable);
+}
+
 bool LostRace(const event::Exchange& exchange, bool lock_held) {
   return FailedWith(exchange, kSerialization) || FailedWith(exchange, kDeadlock) ||
          (!lock_held && FailedWith(exchange, kLockNotAvailable));

@@ -10,6 +10,8 @@
 
 namespace scry::replay {
 
+// A deadlock, a serialization failure, or a lock that was not to be had.
+bool IsLostRace(const event::Outcome& outcome);
 // `lock_held`: another session of the capture held what it touches.
 bool LostRace(const event::Exchange& exchange, bool lock_held);
 // It failed for want of a lock (55P03), or was cancelled or ran out of time (57014): whatever it

@@ -34,14 +34,46 @@ bool NeededLocks(const Footprint& writer, const Footprint& commit) {
   });
 }
 
+bool SameRows(const Access& a, const Access& b) {
+  return a.object == b.object && (a.key == 0 || b.key == 0 || a.key == b.key);
+}
+
 // `commit` let one row go that `change` changed.
 bool ReleasedRow(const Footprint& change, const Footprint& commit) {
   return std::any_of(change.touches.begin(), change.touches.end(), [&](const Access& touch) {
     return touch.key != 0 && Changes(touch.mode) &&
-           std::find_if(commit.releases.begin(), commit.releases.end(), [&](const Access& lock) {
+           std::any_of(commit.releases.begin(), commit.releases.end(), [&](const Access& lock) {
              return Changes(lock.mode) && lock.object == touch.object && lock.key == touch.key;
-           }) != commit.releases.end();
+           });
   });
+}
+
+// Something in `reads` may be changed by something in `changes`. What is not known proves nothing.
+bool Meets(const std::vector<Access>& reads, const std::vector<Access>& changes) {
+  return std::any_of(reads.begin(), reads.end(), [&](const Access& read) {
+    return read.object != kEverything &&
+           std::any_of(changes.begin(), changes.end(), [&](const Access& change) {
+             return change.mode != Mode::kRead && change.mode != Mode::kKeyShare &&
+                    SameRows(read, change);
+           });
+  });
+}
+
+void Note(std::vector<Access>& list, const std::vector<Access>& touches) {
+  constexpr size_t kNotedMax = 256;  // More is not looked for.
+  for (const Access& touch : touches) {
+    const bool there = std::find(list.begin(), list.end(), touch) != list.end();
+    if (!there && list.size() < kNotedMax) list.push_back(touch);
+  }
+}
+
+const event::Exchange* ExchangeOf(const ReadEvent& read) {
+  return std::get_if<event::Exchange>(&read.event);
+}
+
+bool FailedToSerialize(const event::Exchange& exchange) {
+  return std::any_of(exchange.statements.begin(), exchange.statements.end(),
+                     [](const auto& one) { return one.outcome.sqlstate == "40001"; });
 }
 
 }  // namespace
@@ -51,11 +83,11 @@ base::Micros ReadingOrder::MomentOf(const ReadEvent& event, base::Micros complet
   if (exchange == nullptr) return completed_us;
   const base::Micros forwarded_us = std::min(Sane(exchange->forwarded_us), completed_us);
   if (event.only_reads) return std::min(completed_us, forwarded_us + kSnapshotUs);
-  if (!event.only_ends) return completed_us;
+  if (!event.only_ends && !event.only_unlocks) return completed_us;
   for (auto held = held_.lower_bound({forwarded_us, 0}); held != held_.end(); ++held) {
     if (held->first.first >= completed_us) break;
     const auto* writer = std::get_if<event::Exchange>(&held->second.event);
-    if (writer != nullptr && GaveUpWaiting(*writer)) continue;
+    if (held->second.passes_locks || (writer != nullptr && GaveUpWaiting(*writer))) continue;
     if (NeededLocks(held->second.footprint, event.footprint)) return held->first.first - 1;
   }
   return completed_us;
@@ -72,54 +104,181 @@ void ReadingOrder::Add(ReadEvent event) {
     moment_us = std::max(moment_us, last_us);
     last_us = moment_us;
   }
-  if (!event.takes_snapshot && snapshots_.contains(session)) {
-    MoveSnapshot(session, event);
+  if (session != 0) {
+    Learn(session, event);
     moment_us = std::max(moment_us, last_us_[session]);
-    if (!event.footprint.releases.empty() || event.only_ends) snapshots_.erase(session);
   }
   const Key key(moment_us, ++events_);
-  if (event.takes_snapshot) snapshots_[session] = key;
+  if (event.takes_snapshot) transactions_[session].snapshot = key;
+  const event::Exchange* exchange = ExchangeOf(event);
+  if (!event.queues.empty() && exchange != nullptr && exchange->status == 'T') {
+    transactions_[session].take = key;
+  }
   if (std::holds_alternative<event::SessionEnd>(event.event)) {
     last_us_.erase(session);
-    snapshots_.erase(session);
+    transactions_.erase(session);
   }
   weight_ += event.weight;
   held_.emplace(key, std::move(event));
 }
 
-// `change` succeeded in a transaction with one snapshot.
-void ReadingOrder::MoveSnapshot(uint64_t session, const ReadEvent& change) {
-  const auto* exchange = std::get_if<event::Exchange>(&change.event);
-  if (exchange == nullptr || exchange->status == 'E') return;
-  const Key from = snapshots_[session];
+// What `event` tells of its transaction, and what that tells of the events before it.
+void ReadingOrder::Learn(uint64_t session, ReadEvent& event) {
+  const event::Exchange* exchange = ExchangeOf(event);
+  const auto found = transactions_.find(session);
+  if (exchange == nullptr || (found == transactions_.end() && !event.takes_snapshot)) return;
+  const bool ends = exchange->status != 'T' || event.only_ends;
+  if (found != transactions_.end() && found->second.take) {
+    for (const KeyedRow& row : event.rows) Took(session, row);
+  }
+  if (event.takes_snapshot) transactions_[session] = {};
+  Transaction& transaction = transactions_[session];
+  if (event.takes_snapshot || transaction.snapshot) {
+    Note(transaction.reads, event.footprint.touches);
+    std::vector<Access> changes = event.footprint.touches;
+    std::erase_if(changes, [](const Access& touch) { return !Changes(touch.mode); });
+    Note(transaction.changes, changes);
+  }
+  if (transaction.snapshot) {
+    if (FailedToSerialize(*exchange)) {
+      SnapshotMissed(session, event);
+    } else if (exchange->status != 'E') {
+      MoveSnapshot(session, event);
+      if (ends && event.serializable) event.had_read = transaction.reads;
+    }
+  }
+  if (ends) transactions_.erase(session);
+}
+
+// The transaction went on well with `event`: its snapshot saw what it must have seen.
+void ReadingOrder::MoveSnapshot(uint64_t session, const ReadEvent& event) {
+  const Transaction& transaction = transactions_[session];
+  const Key from = *transaction.snapshot;
   const auto snapshot = held_.find(from);
   if (snapshot == held_.end()) return;
   const base::Micros snapshot_done_us = Sane(event::TimeOf(snapshot->second.event));
+  const bool commits = event.serializable && ExchangeOf(event)->status == 'I';
   std::optional<Key> behind;
   for (auto held = std::next(snapshot); held != held_.end(); ++held) {
-    const auto* other = std::get_if<event::Exchange>(&held->second.event);
+    const event::Exchange* other = ExchangeOf(held->second);
     if (other == nullptr || static_cast<uint64_t>(other->session) == session) continue;
     if (Sane(other->forwarded_us) >= snapshot_done_us) continue;
-    if (ReleasedRow(change.footprint, held->second.footprint)) behind = held->first;
+    const Footprint& commit = held->second.footprint;
+    const bool crossed = commits && Meets(transaction.reads, commit.releases) &&
+                         Meets(held->second.had_read, transaction.changes);
+    if (crossed || ReleasedRow(event.footprint, commit)) behind = held->first;
   }
   if (behind) MoveBehind(session, from, *behind);
 }
 
+// The transaction failed, since a commit that its snapshot had not seen was in its way.
+void ReadingOrder::SnapshotMissed(uint64_t session, const ReadEvent& failure) {
+  const Transaction& transaction = transactions_[session];
+  const Key from = *transaction.snapshot;
+  const auto snapshot = held_.find(from);
+  if (snapshot == held_.end()) return;
+  const auto in_the_way = [&](const ReadEvent& read) {
+    const event::Exchange* other = ExchangeOf(read);
+    return other != nullptr && static_cast<uint64_t>(other->session) != session &&
+           (Meets(transaction.reads, read.footprint.releases) ||
+            Meets(failure.footprint.touches, read.footprint.releases));
+  };
+  for (auto held = std::next(snapshot); held != held_.end(); ++held) {
+    if (in_the_way(held->second)) return;
+  }
+  const base::Micros sent_us = Sane(ExchangeOf(snapshot->second)->forwarded_us);
+  for (auto held = snapshot; held != held_.begin();) {
+    --held;
+    if (static_cast<uint64_t>(event::SessionOf(held->second.event)) == session) return;
+    if (Sane(event::TimeOf(held->second.event)) < sent_us || !in_the_way(held->second)) continue;
+    return MoveBefore(session, from, held->first);
+  }
+}
+
+// The transaction goes on with a row: the one that it had taken from a queue.
+void ReadingOrder::Took(uint64_t session, const KeyedRow& row) {
+  const auto held = held_.find(*transactions_[session].take);
+  if (held == held_.end()) return;
+  ReadEvent& take = held->second;
+  if (std::find(take.queues.begin(), take.queues.end(), row.object) == take.queues.end()) return;
+  for (const KeyedRow& taken : take.taken) {
+    if (taken.object == row.object) return;  // The first one tells.
+  }
+  take.taken.push_back(row);
+  Queue& queue = queues_[row.object];
+  if (queue.last_us >= 0 && queue.last_us <= Sane(ExchangeOf(take)->forwarded_us)) {
+    ++(row.key > queue.last ? queue.ascending : queue.descending);
+  }
+  const base::Micros taken_us = Sane(event::TimeOf(take.event));
+  if (taken_us > queue.last_us) {
+    queue.last = row.key;
+    queue.last_us = taken_us;
+  }
+  OrderTakes(session, row, queue);
+}
+
+// Those that took from the same queue at the same time stand in the order of what they took.
+void ReadingOrder::OrderTakes(uint64_t session, const KeyedRow& row, const Queue& queue) {
+  constexpr uint32_t kSure = 4;  // So many times as often in one direction.
+  const bool ascends = queue.ascending >= kSure * std::max(queue.descending, 1U);
+  const bool descends = queue.descending >= kSure * std::max(queue.ascending, 1U);
+  if (!ascends && !descends) return;
+  const Key own = *transactions_[session].take;
+  const event::Exchange& take = *ExchangeOf(held_.find(own)->second);
+  const base::Micros from_us = Sane(take.forwarded_us);
+  const base::Micros to_us = Sane(take.completed_us);
+  std::optional<Key> before;
+  std::vector<std::pair<uint64_t, Key>> ahead;  // They come first, and stand behind.
+  for (const auto& [key, read] : held_) {
+    const event::Exchange* other = ExchangeOf(read);
+    if (other == nullptr || static_cast<uint64_t>(other->session) == session) continue;
+    if (Sane(other->completed_us) < from_us || Sane(other->forwarded_us) > to_us) continue;
+    for (const KeyedRow& taken : read.taken) {
+      if (taken.object != row.object || taken.key == row.key) continue;
+      const bool first = (row.key < taken.key) == ascends;
+      if (first && key < own && !before) before = key;
+      if (!first && own < key) ahead.emplace_back(static_cast<uint64_t>(other->session), key);
+    }
+  }
+  if (before) MoveBefore(session, own, *before);
+  for (const auto& [other, key] : ahead) MoveBefore(other, key, *transactions_[session].take);
+}
+
+// Not past an earlier event of the session.
+void ReadingOrder::MoveBefore(uint64_t session, Key from, Key place) {
+  for (auto held = held_.find(from); held != held_.begin();) {
+    --held;
+    if (held->first.first < place.first) break;
+    if (static_cast<uint64_t>(event::SessionOf(held->second.event)) == session) return;
+  }
+  Rekey(session, from, place.first - 1);
+}
+
 // The session's events from `from` on that stand before `place`, in their order.
 void ReadingOrder::MoveBehind(uint64_t session, Key from, Key place) {
-  std::vector<ReadEvent> moved;
-  for (auto held = held_.find(from); held != held_.end() && held->first < place;) {
-    if (static_cast<uint64_t>(event::SessionOf(held->second.event)) != session) {
-      ++held;
-      continue;
+  std::vector<Key> moved;
+  for (auto held = held_.find(from); held != held_.end() && held->first < place; ++held) {
+    if (static_cast<uint64_t>(event::SessionOf(held->second.event)) == session) {
+      moved.push_back(held->first);
     }
-    moved.push_back(std::move(held->second));
-    held = held_.erase(held);
   }
-  snapshots_[session] = Key(place.first, events_ + 1);
-  for (ReadEvent& event : moved) held_.emplace(Key(place.first, ++events_), std::move(event));
+  for (const Key& key : moved) Rekey(session, key, place.first);
   base::Micros& last_us = last_us_[session];
   last_us = std::max(last_us, place.first);
+}
+
+// Behind all that stands at that moment.
+void ReadingOrder::Rekey(uint64_t session, Key from, base::Micros moment_us) {
+  const Key to(moment_us, ++events_);
+  ReadEvent event = std::move(held_.find(from)->second);
+  held_.erase(from);
+  held_.emplace(to, std::move(event));
+  const auto transaction = transactions_.find(session);
+  if (transaction != transactions_.end()) {
+    for (std::optional<Key>* kept : {&transaction->second.snapshot, &transaction->second.take}) {
+      if (*kept == from) *kept = to;
+    }
+  }
 }
 
 std::optional<ReadEvent> ReadingOrder::Next() {

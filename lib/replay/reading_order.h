@@ -1,15 +1,19 @@
 // Events between the log and the order of replay: held for as long as one that belongs before them
 // may still be read, then given out by key. Pure; one thread.
 //
-// The key of an event is its completion, with three exceptions.
+// The key of an event is its completion. Where events overlapped, what the capture tells of their
+// true order counts more:
 //   * What only reads took its snapshot soon after it was sent: a report of a minute has not seen
 //     the commits of that minute.
 //   * A server lets a transaction's locks go before it acknowledges the COMMIT, so a writer that
-//     waited for them may have been answered first: a bare COMMIT comes before what was answered
-//     while it ran and needed its locks.
+//     waited for them may have been answered first: a bare COMMIT (or pg_advisory_unlock) comes
+//     before what was answered while it ran and needed its locks. What passes locks needed none.
 //   * A REPEATABLE READ transaction that changed a row had seen the last commit of that row, else
-//   it
-//     had failed: its snapshot stands behind that commit if both were under way at once.
+//     it had failed: its snapshot stands behind that commit if both were under way at once. The
+//     same goes for two SERIALIZABLE ones of which each read what the other changed. One that did
+//     fail, with nothing else to explain it, had not seen the commit.
+//   * Of two that took rows from a queue (SKIP LOCKED), the one who came first took the row that
+//     comes first. In which direction a queue runs is learned from those that did not overlap.
 // Events of one session never change places.
 #pragma once
 
@@ -27,18 +31,16 @@
 
 namespace scry::replay {
 
-struct ReadEvent {
+struct ReadEvent : ExchangeFacts {
   event::Event event;
-  Footprint footprint;
-  bool only_reads = false;
-  bool only_ends = false;       // A bare COMMIT or ROLLBACK.
-  bool takes_snapshot = false;  // The first statement of a REPEATABLE READ transaction.
-  bool lost_race = false;       // See lost_race.h.
-  bool listens = false;         // Of a session's end: it had listened.
+  bool lost_race = false;  // See lost_race.h.
+  bool listens = false;    // Of a session's end: it had listened.
   // Of an exchange: how long it had run when its client asked to cancel it.
   std::vector<base::Micros> cancels_us;
   size_t weight = 0;
-  uint64_t fingerprint = 0;  // Of an exchange's first statement.
+  // Filled by ReadingOrder.
+  std::vector<Access> had_read;  // By the SERIALIZABLE transaction that it commits.
+  std::vector<KeyedRow> taken;   // From a queue; known once its transaction went on.
 };
 
 class ReadingOrder {
@@ -56,14 +58,36 @@ class ReadingOrder {
  private:
   using Key = std::pair<base::Micros, uint64_t>;  // Moment, and place in the log.
 
+  // What is known of the open transaction of a session.
+  struct Transaction {
+    std::optional<Key> snapshot;  // Its event that took it, while held.
+    std::vector<Access> reads;    // With that snapshot.
+    std::vector<Access> changes;
+    std::optional<Key> take;  // Its last event that took from a queue, while held.
+  };
+  // Rows taken from a queue, one after the other, had larger keys than the ones before, or smaller.
+  struct Queue {
+    uint32_t ascending = 0;
+    uint32_t descending = 0;
+    int64_t last = 0;
+    base::Micros last_us = -1;  // Of its taking.
+  };
+
   base::Micros MomentOf(const ReadEvent& event, base::Micros completed_us) const;
-  void MoveSnapshot(uint64_t session, const ReadEvent& change);
+  void Learn(uint64_t session, ReadEvent& event);
+  void MoveSnapshot(uint64_t session, const ReadEvent& event);
+  void SnapshotMissed(uint64_t session, const ReadEvent& failure);
+  void Took(uint64_t session, const KeyedRow& row);
+  void OrderTakes(uint64_t session, const KeyedRow& row, const Queue& queue);
+  void MoveBefore(uint64_t session, Key from, Key place);
   void MoveBehind(uint64_t session, Key from, Key place);
+  void Rekey(uint64_t session, Key from, base::Micros moment_us);
 
   const size_t weight_max_;
   std::map<Key, ReadEvent> held_;
-  std::unordered_map<uint64_t, base::Micros> last_us_;  // Moments of open sessions.
-  std::unordered_map<uint64_t, Key> snapshots_;  // Of open transactions, by session, while held.
+  std::unordered_map<uint64_t, base::Micros> last_us_;      // Moments of open sessions.
+  std::unordered_map<uint64_t, Transaction> transactions_;  // By session.
+  std::unordered_map<ObjectId, Queue> queues_;
   uint64_t events_ = 0;
   base::Micros read_us_ = 0;  // Latest completion read.
   size_t weight_ = 0;

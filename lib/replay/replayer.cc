@@ -15,6 +15,7 @@
 #include "replay/agenda.h"
 #include "replay/cancel_book.h"
 #include "replay/commit_order.h"
+#include "replay/doubt.h"
 #include "replay/footprint_reader.h"
 #include "replay/identity.h"
 #include "replay/lost_race.h"
@@ -86,9 +87,10 @@ class Run {
         reading_(options.window_bytes / 2),
         agenda_(order_),
         suspects_(lanes.size(), false),
-        shared_{
-            options,  poller_, order_, sink, stats_, census_, suspects_, clock, clock.MonotonicUs(),
-            identity_} {
+        shared_{options,   poller_, order_,
+                sink,      stats_,  census_,
+                suspects_, clock,   clock.MonotonicUs(),
+                identity_, doubt_} {
     stats_.notes = std::move(ground.notes);
   }
 
@@ -133,6 +135,7 @@ class Run {
   base::Status CheckServers(bool at_end);
   void FireCancels();
   void CheckHoldUps();
+  void LetCommitsGoOn();
   base::Status CheckStall();
   bool BreakLockWaits(const std::vector<LockWait>& waits);
   void FreeBlocker(uint64_t id);
@@ -167,6 +170,7 @@ class Run {
   ReplayStats stats_;
   SessionPlayer::Census census_;
   std::vector<bool> suspects_;  // Lanes whose server may be gone.
+  Doubt doubt_;
   SessionPlayer::Shared shared_;
   std::optional<base::Micros> first_start_us_;    // In the capture's time.
   Sessions sessions_;                             // By session number.
@@ -249,14 +253,9 @@ void Run::Read(event::Event event) {
     return;
   }
   if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
-    ExchangeFacts found = footprints_.Read(*exchange, trails_[session]);
+    static_cast<ExchangeFacts&>(read) = footprints_.Read(*exchange, trails_[session]);
     read.lost_race = LostRace(*exchange, false) &&
-                     LostRace(*exchange, HeldByOthers(session, found.footprint, trails_));
-    read.footprint = std::move(found.footprint);
-    read.fingerprint = found.fingerprint;
-    read.only_reads = found.only_reads;
-    read.only_ends = found.only_ends;
-    read.takes_snapshot = found.takes_snapshot;
+                     LostRace(*exchange, HeldByOthers(session, read.footprint, trails_));
   } else if (const auto* start = std::get_if<event::SessionStart>(&event)) {
     footprints_.Start(*start, trails_[static_cast<uint64_t>(start->session)]);
   } else if (const auto* end = std::get_if<event::SessionEnd>(&event)) {
@@ -284,6 +283,9 @@ void Run::Admit(ReadEvent read) {
     work.weight = read.weight;
     work.fingerprint = read.fingerprint;
     work.only_reads = read.only_reads;
+    work.passes_locks = read.passes_locks;
+    work.touched = ObjectsTouched(read);
+    work.changed = ObjectsChanged(read);
     work.exchange = std::move(*exchange);
     work.cancels_us = std::move(read.cancels_us);
     stats_.cancel_requests += work.cancels_us.size();
@@ -500,6 +502,23 @@ void Run::CheckHoldUps() {
     player->CheckHoldUp(now);
     Enlist(id, *player);
   }
+  LetCommitsGoOn();
+}
+
+// A server that has many processes to run may not have begun with what it was sent long ago.
+void Run::LetCommitsGoOn() {
+  std::vector<SessionPlayer*> readers;
+  for (const auto& [id, player] : sessions_) {
+    if (player->HoldsUpCommits(Now())) readers.push_back(player.get());
+  }
+  for (size_t lane = 0; lane < lanes_.size() && !readers.empty(); ++lane) {
+    const auto holders = probe_.SnapshotHolders(lane);
+    if (!holders.ok()) return;  // If its server ended, others find out.
+    std::erase_if(readers, [&](const SessionPlayer* reader) {
+      return !holders->contains(reader->backend_pid(lane)) && reader->RunsOn(lane);
+    });
+  }
+  for (SessionPlayer* reader : readers) reader->LetCommitsGoOn();
 }
 
 base::Status Run::CheckStall() {

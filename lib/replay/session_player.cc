@@ -136,7 +136,7 @@ void SessionPlayer::StartNext(size_t rotation, bool warm_up, bool forced, base::
   if (rotation / lanes_.size() % 2 == 1) std::reverse(lane_order_.begin(), lane_order_.end());
   lanes_started_ = 0;
   cancels_fired_.assign(lanes_.size(), 0);
-  held_up_ = false;
+  held_up_ = let_go_ = false;
   cancelled_ = false;
   warm_up_ = warm_up;
   order_broken_ |= forced;
@@ -206,10 +206,20 @@ void SessionPlayer::CheckHoldUp(base::Micros now_us) {
     held_up_ = true;
     StartLane(lane_order_[lanes_started_++], now_us);
     FinishIfDone();
-    return;
   }
-  // It runs on every lane, so its snapshots are taken: commits may go on.
-  if (work_.front().only_reads) shared_.order.Done(work_.front().ticket);
+}
+
+bool SessionPlayer::HoldsUpCommits(base::Micros now_us) const {
+  // Well past the time that parsing and planning take.
+  constexpr base::Micros kHoldUps = 4;
+  return state_ == State::kRunning && lanes_started_ == lanes_.size() && !let_go_ &&
+         work_.front().only_reads &&
+         now_us - last_started_us_ >= kHoldUps * shared_.options.hold_up_us;
+}
+
+void SessionPlayer::LetCommitsGoOn() {
+  let_go_ = true;
+  shared_.order.Done(work_.front().ticket);
 }
 
 void SessionPlayer::FireCancels(base::Micros now_us) {
@@ -292,6 +302,7 @@ void SessionPlayer::Yield() {
   shared_.identity.OnAnswers(exchange, answers);
   PutUnasked(answers);
   LearnPortals(answers);
+  NoteDoubt(answers);
   const bool gives_pairs = !work_.front().withdrawn && !work_.front().own;
   for (size_t i = 0; i < statements && gives_pairs; ++i) {
     // A Parse that only a lane without the change refused is told by the statement's executions.
@@ -344,7 +355,7 @@ void SessionPlayer::PutPair(size_t statement, std::vector<exchange::Answers>& an
   }
   pair.held_up = held_up_;
   pair.cancel_requested = !work_.front().cancels_us.empty();
-  pair.order_broken = order_broken_;
+  pair.order_broken = order_broken_ || shared_.doubt.Touches(work_.front().touched);
   pair.counterfactual = diverged_;
   pair.warm_up = warm_up_;
   shared_.sink.Put(pair);
@@ -408,7 +419,18 @@ void SessionPlayer::CompareStarts() {
 
 // From here to the end of the transaction a client of the lane that went another way would not have
 // sent what was captured.
+// Before the pairs of this exchange: they too may be chance.
+void SessionPlayer::NoteDoubt(const std::vector<exchange::Answers>& answers) {
+  constexpr size_t kChangedMax = 256;  // Of more, everything is in doubt.
+  const Work& work = work_.front();
+  changed_.insert(changed_.end(), work.changed.begin(), work.changed.end());
+  if (changed_.size() > kChangedMax) changed_ = {kEverything};
+  by_chance_ |= WentApart(answers, order_broken_ || work.passes_locks, work.passes_locks);
+  if (by_chance_) shared_.doubt.Add(changed_);
+}
+
 void SessionPlayer::MarkDivergence() {
+  diverged_ |= by_chance_;
   const uint8_t first = lanes_[0]->transaction_status();
   bool idle = first == 'I';
   for (const auto& lane : lanes_) {
@@ -416,7 +438,8 @@ void SessionPlayer::MarkDivergence() {
     idle &= lane->transaction_status() == 'I';
   }
   if (idle) {
-    diverged_ = false;
+    diverged_ = by_chance_ = false;
+    changed_.clear();
     order_broken_ = false;
   }
 }

@@ -17,6 +17,7 @@
 #include "os/poller.h"
 #include "pg/conninfo.h"
 #include "replay/commit_order.h"
+#include "replay/doubt.h"
 #include "replay/identity.h"
 #include "replay/lane_connection.h"
 #include "replay/options.h"
@@ -29,6 +30,9 @@ struct Work {
   std::optional<event::Exchange> exchange;  // Empty: the session ends.
   CommitOrder::Ticket ticket = 0;
   bool only_reads = false;
+  bool passes_locks = false;  // See ExchangeFacts.
+  std::vector<ObjectId> touched;
+  std::vector<ObjectId> changed;
   bool withdrawn = false;  // See lost_race.h: gives no pairs.
   bool own = false;        // Not in the capture: gives no pairs, and is not counted.
   // Its client asked to cancel it when it had run for so long.
@@ -62,6 +66,7 @@ class SessionPlayer {
     const base::Clock& clock;
     base::Micros epoch_us;  // When the replay began.
     Identity& identity;
+    Doubt& doubt;
     base::Micros Now() const { return clock.MonotonicUs() - epoch_us; }
   };
 
@@ -82,6 +87,11 @@ class SessionPlayer {
   void OnReady(size_t lane, bool readable, bool writable, base::Micros now_us);
   // Lanes that do not answer no longer hold up the others.
   void CheckHoldUp(base::Micros now_us);
+  // It only reads, and has run on every lane for long: where all have their snapshots, commits need
+  // not wait for its end.
+  bool HoldsUpCommits(base::Micros now_us) const;
+  // All have. REQUIRES: HoldsUpCommits.
+  void LetCommitsGoOn();
   // Repeats on each lane what its client asked: to cancel what runs.
   void FireCancels(base::Micros now_us);
   // What runs failed in the capture for want of a lock or of time: a lane that waits for a lock may
@@ -101,6 +111,9 @@ class SessionPlayer {
   uint32_t backend_pid(size_t lane) const {
     return lane < lanes_.size() ? lanes_[lane]->backend_pid() : 0;
   }
+  bool RunsOn(size_t lane) const {
+    return lanes_[lane]->state() == LaneConnection::State::kRunning;
+  }
   // When it connected, or its last exchange ended, in the replay's time.
   base::Micros free_since_us() const { return free_since_us_; }
   // In the capture, from that moment to the sending of the next exchange. 0: no matter.
@@ -117,6 +130,7 @@ class SessionPlayer {
   void FinishIfDone();
   void Yield();
   static bool FailedOnCandidate(const std::vector<exchange::Answers>& answers, size_t statement);
+  void NoteDoubt(const std::vector<exchange::Answers>& answers);
   void MarkDivergence();
   void PutPair(size_t statement, std::vector<exchange::Answers>& answers);
   void LearnPortals(const std::vector<exchange::Answers>& answers);
@@ -154,8 +168,11 @@ class SessionPlayer {
   base::Micros last_started_us_ = 0;
   bool held_up_ = false;
   bool warm_up_ = false;
-  bool order_broken_ = false;  // Also of the rest of its transaction.
-  bool diverged_ = false;      // Lanes went apart in the open transaction.
+  bool let_go_ = false;            // Others no longer wait for it.
+  bool order_broken_ = false;      // Also of the rest of its transaction.
+  bool diverged_ = false;          // Lanes went apart in the open transaction ...
+  bool by_chance_ = false;         // ... and not by the change under test.
+  std::vector<ObjectId> changed_;  // By the open transaction.
   bool cancelled_ = false;
 
   bool end_seen_ = false;

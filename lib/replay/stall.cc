@@ -31,14 +31,28 @@ base::Result<StallProbe> StallProbe::Open(const std::vector<pg::ConnInfo>& lanes
   return StallProbe(std::move(probes));
 }
 
+// What is replayed may hold any lock, also on what a probe reads.
+base::Status StallProbe::LimitTime() {
+  if (std::exchange(limited_, true)) return {};
+  for (Probe& probe : probes_) {
+    SCRY_TRY(probe.session.Exec("SET statement_timeout = '5s'"));
+  }
+  return {};
+}
+
+base::Result<std::set<uint32_t>> StallProbe::SnapshotHolders(size_t lane) {
+  SCRY_TRY(LimitTime());
+  SCRY_TRY_ASSIGN(const pg::Rows rows, probes_[lane].session.Exec(
+                                           "SELECT pid FROM pg_catalog.pg_stat_get_activity(NULL) "
+                                           "WHERE backend_xmin IS NOT NULL"));
+  std::set<uint32_t> pids;
+  for (const auto& row : rows.rows) pids.insert(Number<uint32_t>(row[0]));
+  return pids;
+}
+
 base::Result<std::vector<LockWait>> StallProbe::LockWaits() {
   std::vector<LockWait> waits;
-  if (!std::exchange(limited_, true)) {
-    // What is replayed may hold any lock, also on what a probe reads.
-    for (Probe& probe : probes_) {
-      SCRY_TRY(probe.session.Exec("SET statement_timeout = '5s'"));
-    }
-  }
+  SCRY_TRY(LimitTime());
   for (size_t lane = 0; lane < probes_.size(); ++lane) {
     // The function, not the view over it, which also reads tables that can be locked.
     auto rows = probes_[lane].session.Exec(

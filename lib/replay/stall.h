@@ -1,8 +1,9 @@
 // Finds out, lane by lane, which backends wait for locks of which others. Asked only when a replay
-// makes no progress. Blocks shortly.
+// makes no progress; and which hold a snapshot. Blocks shortly.
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,8 @@ class StallProbe {
   static base::Result<StallProbe> Open(const std::vector<pg::ConnInfo>& lanes);
 
   base::Result<std::vector<LockWait>> LockWaits();
+  // Backends that hold a snapshot.
+  base::Result<std::set<uint32_t>> SnapshotHolders(size_t lane);
   // How many sessions of clients every lane has room for.
   base::Result<size_t> RoomForSessions();
   // For questions before the first LockWaits, which limits how long an answer may take.
@@ -35,6 +38,8 @@ class StallProbe {
     size_t lanes_on_server = 1;  // Two databases of one server share its room.
   };
   explicit StallProbe(std::vector<Probe> probes) : probes_(std::move(probes)) {}
+
+  base::Status LimitTime();
 
   std::vector<Probe> probes_;
   bool limited_ = false;

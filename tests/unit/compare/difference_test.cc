@@ -67,6 +67,20 @@ TEST_CASE("the name of a cursor is no value", "[compare]") {
         DifferenceKind::kValues);
 }
 
+TEST_CASE("what goes round locks never gates by its result, but by its errors", "[compare]") {
+  event::StatementFacts facts = Facts();
+  facts.skips_locked = true;
+  const auto one = Answer(kIdName, {{"1", "a"}});
+  for (const LaneOutcome& other : {Answer(kIdName, {{"2", "b"}}), Answer(kIdName, {})}) {
+    CHECK(Of(one, other).weight > Weight::kNote);
+    const Difference difference = Of(one, other, facts);
+    CHECK(difference.kind != DifferenceKind::kNone);
+    CHECK(difference.weight == Weight::kNote);
+    CHECK(difference.excuse == Excuse::kRace);
+  }
+  CHECK(Of(one, Failure("42703"), facts).weight == Weight::kGate);
+}
+
 TEST_CASE("another error than before is a warning", "[compare]") {
   const Difference changed = Of(Failure("23505"), Failure("23503"));
   CHECK(changed.kind == DifferenceKind::kErrorChanged);

@@ -217,6 +217,27 @@ TEST_CASE("order, limit and sort keys are those of the top level", "[event]") {
   }
 }
 
+TEST_CASE("who does not wait for locks is told, wherever it says so", "[event]") {
+  if (!HasParser()) return;
+  const StatementFacts skips =
+      One("UPDATE t SET a = 1 WHERE id IN (SELECT id FROM t FOR UPDATE SKIP LOCKED LIMIT 1)");
+  CHECK(skips.skips_locked);
+  CHECK_FALSE(skips.nowait);
+  CHECK(DependsOnLocks(skips));
+  for (const char* text : {"SELECT a FROM t FOR SHARE NOWAIT", "LOCK TABLE t NOWAIT"}) {
+    INFO(text);
+    CHECK(One(text).nowait);
+    CHECK_FALSE(One(text).skips_locked);
+    CHECK(DependsOnLocks(One(text)));
+  }
+  CHECK(DependsOnLocks(One("SELECT pg_try_advisory_xact_lock(1)")));
+  for (const char* text : {"SELECT a FROM t FOR UPDATE", "LOCK TABLE t",
+                           "SELECT pg_advisory_lock(1)", "SELECT 'skip locked'"}) {
+    INFO(text);
+    CHECK_FALSE(DependsOnLocks(One(text)));
+  }
+}
+
 TEST_CASE("functions are named wherever they stand, in lower case, once", "[event]") {
   if (!HasParser()) return;
   CHECK(One("SELECT NOW(), random(), pg_catalog.now() FROM generate_series(1, 3)").functions ==

@@ -33,6 +33,10 @@ class Session {
     exchange.statements[0].message = 3;  // Execute.
     return last_ = reader_.Read(exchange, trail_);
   }
+  const ExchangeFacts& Do(const event::Exchange& exchange) {
+    return last_ = reader_.Read(exchange, trail_);
+  }
+  const ExchangeFacts& last() const { return last_; }
   bool Touches(ObjectId object, Mode mode) const {
     return std::any_of(last_.footprint.touches.begin(), last_.footprint.touches.end(),
                        [&](const Access& a) { return a.object == object && a.mode == mode; });
@@ -298,6 +302,45 @@ TEST_CASE("advisory locks of a session outlive its transactions", "[replay]") {
   CHECK(session.Touches(kAdvisoryLocks, Mode::kUpdate));
   session.Do({"select 1"}, 'I');
   CHECK(session.End().releases.size() == 1);
+}
+
+TEST_CASE("who goes round locks or gives up at them is told", "[replay]") {
+  Session session;
+  const ExchangeFacts& take =
+      session.Do({"select id from t where a = 1 order by id for update skip locked limit 1"});
+  CHECK(take.passes_locks);
+  CHECK(take.queues == std::vector<ObjectId>{Session::kT});
+  CHECK(take.rows.empty());
+  const ExchangeFacts& next = session.Do({"update t set a = 2 where id = 5"});
+  CHECK_FALSE(next.passes_locks);
+  REQUIRE(next.rows.size() == 1);
+  CHECK(next.rows[0].object == Session::kT);
+  CHECK(next.rows[0].key == 5);
+  session.DoExtended("delete from t where id = $1", {"-7"});
+  REQUIRE(session.last().rows.size() == 1);
+  CHECK(session.last().rows[0].key == -7);
+
+  const std::string_view row("\0\0\0\7\0\1\0\0\0\1", 10);
+  for (const char answer : {'t', 'f', '\1', '\0'}) {
+    event::Exchange exchange;
+    exchange.status = 'T';
+    exchange.statements.resize(1);
+    exchange.statements[0].text = "select pg_try_advisory_lock(1)";
+    exchange.statements[0].outcome.values = std::string(row) + answer;
+    CHECK(session.Do(exchange).passes_locks == (answer == 'f' || answer == '\0'));
+  }
+}
+
+TEST_CASE("advisory locks let go inside a transaction are free at once", "[replay]") {
+  Session session;
+  session.Do({"begin"});
+  session.Do({"update t set a = 1 where id = 5"});
+  const ExchangeFacts& unlock = session.Do({"select pg_advisory_unlock(7)"});
+  CHECK(unlock.only_unlocks);
+  CHECK(session.Releases(kAdvisoryLocks));
+  CHECK_FALSE(session.Releases(Session::kT));
+  CHECK_FALSE(session.Do({"select pg_advisory_unlock(id) from t"}).only_unlocks);
+  CHECK_FALSE(session.Do({"select pg_advisory_lock(7)"}).only_unlocks);
 }
 
 TEST_CASE("a text too long to parse is not judged by its first word", "[replay]") {

@@ -1,5 +1,6 @@
 #include "replay/reading_order.h"
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -116,6 +117,114 @@ TEST_CASE("a snapshot stands behind the commit of a row that its transaction cha
   }
 }
 
+TEST_CASE("an unlock comes before whoever waited for it, not before who gave up", "[replay]") {
+  for (const bool gave_up : {false, true}) {
+    ReadingOrder order(1 << 20);
+    ReadEvent lock = ExchangeAt(1, 50, 150);
+    lock.footprint.touches = {{kAdvisoryLocks, 0, Mode::kUpdate}};
+    lock.passes_locks = gave_up;
+    order.Add(std::move(lock));
+    ReadEvent unlock = ExchangeAt(2, 100, 200);
+    unlock.footprint.touches = unlock.footprint.releases = {{kAdvisoryLocks, 0, Mode::kUpdate}};
+    unlock.only_unlocks = true;
+    order.Add(std::move(unlock));
+    order.End();
+    CHECK(Drain(order).front().session == (gave_up ? 1U : 2U));
+  }
+}
+
+// A SERIALIZABLE transaction of three: it reads all, changes one row, commits.
+ReadEvent Serializable(ReadEvent event, uint64_t index, char status) {
+  event.serializable = true;
+  auto& exchange = std::get<event::Exchange>(event.event);
+  exchange.index = index;
+  exchange.status = static_cast<uint8_t>(status);
+  return event;
+}
+ReadEvent Snapshot(uint64_t session, base::Micros forwarded_us, base::Micros completed_us) {
+  ReadEvent snapshot = Serializable(Report(session, forwarded_us, completed_us), 0, 'T');
+  snapshot.takes_snapshot = true;
+  return snapshot;
+}
+size_t PlaceOf(const std::vector<Place>& places, uint64_t session, uint64_t index) {
+  return static_cast<size_t>(
+      std::find_if(places.begin(), places.end(),
+                   [&](const Place& one) { return one.session == session && one.index == index; }) -
+      places.begin());
+}
+
+TEST_CASE("of two serializable transactions that crossed, one had seen the other", "[replay]") {
+  for (const bool crossed : {true, false}) {
+    ReadingOrder order(1 << 20);
+    order.Add(Snapshot(2, 100, 200));
+    order.Add(Serializable(Write(2, 300, 400, 7), 1, 'T'));
+    order.Add(Snapshot(1, 1000, 1200));  // The commit of the first is under way.
+    ReadEvent commit = Serializable(Commit(2, 900, 1300, 7), 2, 'I');
+    commit.serializable = crossed;
+    order.Add(std::move(commit));
+    order.Add(Serializable(Write(1, 1400, 1500, 8), 1, 'T'));
+    order.Add(Serializable(Commit(1, 1600, 1700, 8), 2, 'I'));
+    order.End();
+    const auto places = Drain(order);
+    CHECK((PlaceOf(places, 1, 0) > PlaceOf(places, 2, 2)) == crossed);
+    CHECK(PlaceOf(places, 1, 1) > PlaceOf(places, 1, 0));
+  }
+}
+
+TEST_CASE("who failed to serialize had not seen the commit in its way", "[replay]") {
+  for (const bool explained : {false, true}) {
+    ReadingOrder order(1 << 20);
+    order.Add(Commit(2, 1000, 1100, 7));
+    order.Add(Snapshot(1, 1050, 1200));
+    if (explained) order.Add(Commit(3, 1300, 1350, 7));
+    ReadEvent failure = Serializable(Write(1, 1400, 1500, 7), 1, 'E');
+    auto& statements = std::get<event::Exchange>(failure.event).statements;
+    statements.resize(1);
+    statements[0].outcome.sqlstate = "40001";
+    order.Add(std::move(failure));
+    order.End();
+    const auto places = Drain(order);
+    CHECK((PlaceOf(places, 1, 0) < PlaceOf(places, 2, 0)) == !explained);
+  }
+}
+
+TEST_CASE("takers from a queue stand in the order of what they took", "[replay]") {
+  for (const int64_t direction : {1, -1}) {
+    ReadingOrder order(1 << 20);
+    const auto take = [&](uint64_t session, base::Micros from_us, base::Micros to_us) {
+      ReadEvent event = ExchangeAt(session, from_us, to_us);
+      event.footprint.touches = {{kFirstRelation, 0, Mode::kDelete}};
+      event.passes_locks = true;
+      event.queues = {kFirstRelation};
+      std::get<event::Exchange>(event.event).status = 'T';
+      order.Add(std::move(event));
+    };
+    const auto took = [&](uint64_t session, base::Micros at_us, int64_t key) {
+      ReadEvent event = ExchangeAt(session, at_us, at_us + 5, 1);
+      event.rows = {{kFirstRelation, direction * key}};
+      std::get<event::Exchange>(event.event).status = 'T';
+      order.Add(std::move(event));
+    };
+    // Until the direction is known.
+    for (uint64_t i = 0; i < 6; ++i) {
+      const auto at_us = static_cast<base::Micros>(100 * i);
+      take(10 + i, at_us, at_us + 10);
+      took(10 + i, at_us + 20, static_cast<int64_t>(i));
+    }
+    take(1, 1010, 1100);  // The last of three, and answered first.
+    take(2, 1000, 1110);
+    take(3, 1005, 1120);
+    took(1, 1200, 22);
+    took(2, 1210, 20);
+    took(3, 1220, 21);
+    order.End();
+    const auto places = Drain(order);
+    CHECK(PlaceOf(places, 2, 0) < PlaceOf(places, 3, 0));
+    CHECK(PlaceOf(places, 3, 0) < PlaceOf(places, 1, 0));
+    CHECK(PlaceOf(places, 1, 0) < PlaceOf(places, 1, 1));
+  }
+}
+
 TEST_CASE("a pipelined commit stays behind what it commits", "[replay]") {
   ReadingOrder order(1 << 20);
   order.Add(Write(1, 10, 100, 7));
@@ -167,6 +276,17 @@ TEST_CASE("whatever the stamps, all comes out and sessions keep their order", "[
       std::get<event::Exchange>(event.event).index = added[session]++;
       event.only_reads = random.Below(4) == 0;
       event.takes_snapshot = random.Below(4) == 0;
+      event.serializable = random.Below(2) == 0;
+      if (random.Below(4) == 0) event.queues = {kFirstRelation};
+      if (random.Below(2) == 0) {
+        event.rows = {{kFirstRelation, static_cast<int64_t>(random.Below(100))}};
+      }
+      auto& exchange = std::get<event::Exchange>(event.event);
+      exchange.status = static_cast<uint8_t>("TTTIE"[random.Below(5)]);
+      if (exchange.status == 'E') {
+        exchange.statements.resize(1);
+        exchange.statements[0].outcome.sqlstate = "40001";
+      }
       order.Add(std::move(event));
       check();
     }
