@@ -305,8 +305,13 @@ class FootprintReader::Reading {
     const auto temporary = [&](const std::string& name) { return trail_.temporary.contains(name); };
     const bool own = !facts.relations.empty() &&
                      std::all_of(facts.relations.begin(), facts.relations.end(), temporary);
-    if (own || (drops && trail_.temporary.contains(WordOf(text, 2)))) return;
-    barrier_ = true;
+    const std::string dropped = WordOf(text, WordOf(text, 2) == "if" ? 4 : 2);
+    const bool only_temporary = own || (drops && trail_.temporary.contains(dropped));
+    // The name stands for what the temporary table had hidden.
+    if (drops) {
+      std::erase_if(trail_.temporary, [&](const auto& name) { return HoldsWord(text, name); });
+    }
+    barrier_ = barrier_ || !only_temporary;
   }
 
   void Setting(const event::Statement& statement, const StatementFacts& facts) {

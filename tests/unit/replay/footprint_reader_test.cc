@@ -391,6 +391,16 @@ TEST_CASE("who needs an advisory lock that a session holds is found", "[replay]"
   CHECK(holder.Holds(other));
 }
 
+TEST_CASE("a dropped temporary table hides the real one no more", "[replay]") {
+  Session session;
+  session.Do({"create temp table t (id int)"}, 'I');
+  session.Do({"select * from t"}, 'I');
+  CHECK_FALSE(session.Touches(Session::kT, Mode::kRead));
+  CHECK(session.Do({"drop table if exists t"}, 'I').footprint.empty());
+  session.Do({"select * from t"}, 'I');
+  CHECK(session.Touches(Session::kT, Mode::kRead));
+}
+
 TEST_CASE("LISTEN keeps its place among notifications", "[replay]") {
   Session session;
   session.Do({"listen orders"}, 'I');
