@@ -70,6 +70,11 @@ void PatternTable::Put(const StatementPair& pair) {
 
 void PatternTable::Put(const StatementPair& pair, const event::StatementFacts& facts) {
   const Difference difference = JudgePair(pair, facts);
+  const TaintBook::Following following = taint_.Add(pair, facts, difference);
+  if (following.in_transaction) {
+    const auto cause = patterns_.find(following.cause);
+    if (cause != patterns_.end()) ++cause->second.cut_short;
+  }
   ++totals_.statements;
   if (difference.excuse != Excuse::kNone) ++totals_.excuses[difference.excuse];
   totals_.warm_up += pair.warm_up ? 1U : 0U;
@@ -116,7 +121,9 @@ void PatternTable::Put(const StatementPair& pair, const event::StatementFacts& f
   }
   stats->control_columns.Add(difference.control_columns);
   stats->candidate_columns.Add(difference.columns);
-  if (difference.kind != DifferenceKind::kNone) AddDifference(*stats, pair, facts, difference);
+  if (difference.kind != DifferenceKind::kNone) {
+    AddDifference(*stats, pair, facts, difference, following.in_transaction ? 0 : following.cause);
+  }
   AddLatency(*stats, pair, difference);
 }
 
@@ -178,11 +185,16 @@ void PatternTable::KeepRows(const StatementPair& pair, const event::StatementFac
 }
 
 void PatternTable::AddDifference(PatternStats& stats, const StatementPair& pair,
-                                 const event::StatementFacts& facts, const Difference& difference) {
+                                 const event::StatementFacts& facts, const Difference& difference,
+                                 uint64_t cause) {
   KindStats& kind = stats.differences[difference.kind];
   ++kind.count;
   kind.weights.Add(difference.weight);
-  if (difference.weight > Weight::kNote && difference.own_columns() != 0) {
+  const bool weighs = difference.weight > Weight::kNote;
+  const bool follows = weighs && cause != 0 &&
+                       (kind.follows.size() < limits_.causes || kind.follows.count(cause) != 0);
+  if (follows) kind.follows[cause].Add(difference.weight);
+  if (weighs && !follows && difference.own_columns() != 0) {
     auto& sets = kind.by_columns;
     const bool room =
         sets.size() < limits_.column_sets || sets.count(difference.own_columns()) != 0;

@@ -13,6 +13,7 @@
 #include "compare/difference.h"
 #include "compare/fidelity.h"
 #include "compare/row_sample.h"
+#include "compare/taint_book.h"
 #include "compare/unasked_tally.h"
 #include "event/lane_pair.h"
 #include "event/statement_facts.h"
@@ -29,6 +30,7 @@ struct PatternTableLimits {
   size_t text_bytes = 64'000'000;  // Of example texts; past it patterns have none.
   size_t pattern_bytes = 4096;     // A longer pattern is cut.
   size_t sqlstates_per_lane = 32;  // Per pattern; further ones are counted as "other".
+  size_t causes = 16;       // Per pattern and kind; what follows from further ones stands alone.
   size_t column_sets = 32;  // Per pattern and kind; pairs of further ones count as not known.
   uint64_t seed = 1;
 };
@@ -63,6 +65,8 @@ struct KindStats {
   WeightCounts weights;
   // Of those, by the columns in which only the candidate differs (kValues; where they are known).
   std::map<ColumnBits, WeightCounts> by_columns;
+  // Of those, by the cause that they follow from: the fingerprint of an earlier difference.
+  std::map<uint64_t, WeightCounts> follows;
   uint64_t notes = 0;
   uint64_t introduced = 0;  // kFixed: because the change introduces what it needs.
   std::map<Excuse, uint64_t> excuses;
@@ -97,6 +101,7 @@ struct PatternStats {
   uint64_t held_up = 0;
   uint64_t order_broken = 0;
   uint64_t counterfactual = 0;
+  uint64_t cut_short = 0;       // Other statements after this one broke their transaction.
   uint64_t failed_on_both = 0;  // ... though production ran it.
   std::array<uint64_t, kLanesMax> time_us{};
 
@@ -153,7 +158,8 @@ class PatternTable : public event::PairSink {
   void KeepRows(const event::StatementPair& pair, const event::StatementFacts& facts,
                 const Difference& difference, Example& example);
   void AddDifference(PatternStats& stats, const event::StatementPair& pair,
-                     const event::StatementFacts& facts, const Difference& difference);
+                     const event::StatementFacts& facts, const Difference& difference,
+                     uint64_t cause);
   void AddLatency(PatternStats& stats, const event::StatementPair& pair,
                   const Difference& difference);
   template <typename T>
@@ -162,6 +168,7 @@ class PatternTable : public event::PairSink {
   const PatternTableLimits limits_;
   event::FactsCache facts_;
   std::unordered_map<uint64_t, PatternStats> patterns_;
+  TaintBook taint_;
   TableTotals totals_;
   UnaskedTally unasked_;
   size_t samples_left_;

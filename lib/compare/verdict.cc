@@ -20,6 +20,7 @@ constexpr size_t kUnjudgedMax = 1000;
 constexpr size_t kAddedColumnsToldMax = 5;
 constexpr double kNoiseFisherP = 0.01;
 constexpr double kFidelityTold = 0.99;
+constexpr size_t kFollowersToldMax = 3;
 constexpr size_t kUnfaithfulToldMax = 3;  // In the verdict's sentence.
 constexpr double kLostShareMax =
     0.05;  // More statements without a lane to run on: too thin to judge.
@@ -166,7 +167,9 @@ class Judgement {
     verdict_.statements = totals.statements;
     verdict_.compared = totals.compared;
     RankFidelity(patterns);
+    FindCauses(patterns);
     for (const PatternStats* stats : patterns) JudgeOutcomes(*stats);
+    TellFollowers();
     JudgeLatency();
     JudgeChannels();
     for (const PatternStats* stats : patterns) {
@@ -236,14 +239,88 @@ class Judgement {
     return noisy;
   }
 
+  // Patterns that gate by what follows from no other: under these the rest may be folded, and the
+  // verdict stays the same.
+  void FindCauses(const std::vector<const PatternStats*>& patterns) {
+    if (folds_all_) return;
+    Judgement alone(table_, policy_, run_, nullptr);
+    alone.folds_all_ = true;
+    for (const PatternStats* stats : patterns) alone.JudgeOutcomes(*stats);
+    for (const Finding& finding : alone.verdict_.findings) {
+      if (finding.gates) causes_.insert(finding.fingerprint);
+    }
+  }
+
+  // The pairs of a kind that are folded under a cause. Told once, with the cause.
+  WeightCounts Folded(const PatternStats& stats, const KindStats& kind) {
+    WeightCounts folded;
+    for (const auto& [cause, counts] : kind.follows) {
+      if (!folds_all_ && causes_.count(cause) == 0) continue;
+      folded.gates += counts.gates;
+      folded.gates_if_most += counts.gates_if_most;
+      folded.warnings += counts.warnings;
+      followers_[cause][stats.fingerprint][&kind] = counts.sum();
+    }
+    if (folded.sum() > 0) told_.insert(stats.fingerprint);
+    return folded;
+  }
+
+  // Causes first, consequences folded.
+  void TellFollowers() {
+    for (Finding& finding : verdict_.findings) {
+      const bool outcome =
+          finding.type == FindingClass::kBroken || finding.type == FindingClass::kDifferent;
+      if (!outcome || !finding.gates) continue;
+      const auto followers = followers_.find(finding.fingerprint);
+      if (followers != followers_.end()) {
+        uint64_t statements = 0;
+        for (const auto& [fingerprint, kinds] : followers->second) statements += SumOf(kinds);
+        finding.reasons.push_back(fmt::format(
+            "{} of {} that read or write the same rows later and differ follow from it",
+            Statements(statements),
+            followers->second.size() == 1 ? std::string("1 pattern")
+                                          : FormatCount(followers->second.size()) + " patterns"));
+        TellFollowingPatterns(followers->second, finding);
+        followers_.erase(followers);
+      }
+      const PatternStats* stats = table_.Find(finding.fingerprint);
+      if (stats != nullptr && stats->cut_short > 0 && cut_told_.insert(stats->fingerprint).second) {
+        finding.reasons.push_back(fmt::format("{} after it in the same transactions not weighed",
+                                              Statements(stats->cut_short)));
+      }
+    }
+  }
+
+  static uint64_t SumOf(const std::map<const KindStats*, uint64_t>& kinds) {
+    uint64_t sum = 0;
+    for (const auto& [kind, count] : kinds) sum += count;
+    return sum;
+  }
+
+  void TellFollowingPatterns(
+      const std::map<uint64_t, std::map<const KindStats*, uint64_t>>& followers,
+      Finding& finding) const {
+    std::vector<std::pair<uint64_t, uint64_t>> most;
+    for (const auto& [fingerprint, kinds] : followers) most.emplace_back(fingerprint, SumOf(kinds));
+    std::stable_sort(most.begin(), most.end(),
+                     [](const auto& a, const auto& b) { return a.second > b.second; });
+    for (size_t i = 0; i < most.size() && i < kFollowersToldMax; ++i) {
+      const PatternStats* stats = table_.Find(most[i].first);
+      if (stats == nullptr) continue;
+      finding.reasons.push_back(fmt::format("follows: {} ({})", base::Printable(stats->pattern, 60),
+                                            Calls(most[i].second)));
+    }
+  }
+
   // What weighs of a kind: not the pairs that differ in noisy columns only.
   struct Weighed {
     WeightCounts counts;
     uint64_t known = 0;  // Of those, with known columns.
     uint64_t noise = 0;  // Left out.
   };
-  static Weighed WeighKind(const PatternStats& stats, const KindStats& kind) {
+  Weighed WeighKind(const PatternStats& stats, const KindStats& kind) {
     Weighed weighed{kind.weights};
+    weighed.counts.Subtract(Folded(stats, kind));
     if (kind.by_columns.empty()) return weighed;
     const ColumnBits noisy = NoisyColumns(stats);
     for (const auto& [columns, counts] : kind.by_columns) {
@@ -278,17 +355,20 @@ class Judgement {
   }
 
   void JudgeErrors(const PatternStats& stats, const KindStats& counts) {
-    if (counts.weights.gates > 0) {
+    WeightCounts weights = counts.weights;
+    weights.Subtract(Folded(stats, counts));
+    if (weights.gates > 0) {
       Finding finding = Open(FindingClass::kBroken, stats, table_.totals());
       SetDifference(finding, DifferenceKind::kError, counts);
-      finding.affected = counts.weights.gates;
-      finding.gates = policy_.gate.error && ErrorsBeyondNoise(stats, counts.weights.gates);
-      finding.reasons.push_back(fmt::format(
-          "fails {}: {}", OfCalls(counts.weights.gates, stats.calls), counts.example.detail));
+      finding.affected = weights.gates;
+      finding.gates = policy_.gate.error && ErrorsBeyondNoise(stats, weights.gates);
+      finding.reasons.push_back(
+          fmt::format("fails {}: {}", OfCalls(weights.gates, stats.calls), counts.example.detail));
       AddOtherStates(stats, counts.example.sqlstate, finding);
       Add(std::move(finding));
       return;
     }
+    if (counts.weights.gates > 0) return;  // All of it follows from another finding.
     if (counts.excuses.empty()) return;
     const Excuse excuse = counts.excuses.begin()->first;
     Finding finding = Open(FindingClass::kWarning, stats, table_.totals());
@@ -826,6 +906,13 @@ class Judgement {
   Verdict verdict_;
   std::set<uint64_t> told_;  // Patterns with a finding.
   std::set<uint64_t> confirmed_;
+  // First pass: everything that follows is folded, to see what gates by itself.
+  bool folds_all_ = false;
+  std::set<uint64_t> causes_;
+  // Statements that follow, by cause, pattern and kind: a kind is weighed more than once.
+  using Followers = std::map<uint64_t, std::map<const KindStats*, uint64_t>>;
+  std::map<uint64_t, Followers> followers_;
+  std::set<uint64_t> cut_told_;
   uint64_t fixed_ = 0;
   uint64_t column_noise_ = 0;  // Statements that differ only where the control lane does as well.
   uint64_t refuted_ = 0;       // Slower patterns that the second run did not show again.
