@@ -9,24 +9,35 @@ namespace scry::replay {
 namespace {
 
 void AddObject(std::vector<ObjectId>& objects, const Access& access) {
-  const bool relation = access.object >= kFirstRelation || access.object == kEverything;
+  const bool relation = access.object >= kFirstRelation || access.object == kSequences ||
+                        access.object == kEverything;
   if (!relation || std::find(objects.begin(), objects.end(), access.object) != objects.end()) {
     return;
   }
   objects.push_back(access.object);
 }
 
-bool SameOutcome(const event::Outcome& a, const event::Outcome& b, bool compare_rows) {
-  if (a.status != b.status || a.sqlstate != b.sqlstate || a.tag != b.tag) return false;
-  return !compare_rows || a.digest_unordered == b.digest_unordered;
+bool SameOutcome(const event::Outcome& a, const event::Outcome& b) {
+  return a.status == b.status && a.sqlstate == b.sqlstate && a.tag == b.tag &&
+         a.digest_unordered == b.digest_unordered;
 }
 
-bool Same(const exchange::Answers& a, const exchange::Answers& b, bool compare_rows) {
+bool Same(const exchange::Answers& a, const exchange::Answers& b) {
   return a.status == b.status &&
          std::equal(a.statements.begin(), a.statements.end(), b.statements.begin(),
-                    b.statements.end(), [&](const auto& one, const auto& other) {
-                      return SameOutcome(one.outcome, other.outcome, compare_rows);
+                    b.statements.end(), [](const auto& one, const auto& other) {
+                      return SameOutcome(one.outcome, other.outcome);
                     });
+}
+
+template <typename Objects>
+bool Meet(const Objects& some, const std::vector<ObjectId>& others) {
+  if (some.empty() || others.empty()) return false;
+  const auto everything = [](ObjectId object) { return object == kEverything; };
+  if (std::any_of(some.begin(), some.end(), everything)) return true;
+  return std::any_of(others.begin(), others.end(), [&](ObjectId object) {
+    return everything(object) || std::find(some.begin(), some.end(), object) != some.end();
+  });
 }
 
 bool LostOne(const exchange::Answers& answers) {
@@ -36,11 +47,25 @@ bool LostOne(const exchange::Answers& answers) {
 
 }  // namespace
 
-bool Doubt::Touches(const std::vector<ObjectId>& objects) const {
-  if (objects_.empty()) return false;
-  if (objects_.contains(kEverything)) return !objects.empty();
-  return std::any_of(objects.begin(), objects.end(), [&](ObjectId object) {
-    return object == kEverything || objects_.contains(object);
+void Doubt::Begin(uint64_t session, const std::vector<ObjectId>& objects) {
+  constexpr size_t kPassingMax = 256;
+  if (passing_.size() >= kPassingMax) {  // Then for good.
+    Add(passing_.front().objects);
+    passing_.pop_front();
+  }
+  passing_.push_back({session, objects, -1});
+}
+
+void Doubt::End(uint64_t session, base::Micros now_us) {
+  for (Passing& passing : passing_) {
+    if (passing.session == session && passing.ended_us < 0) passing.ended_us = now_us;
+  }
+}
+
+bool Doubt::Touches(const std::vector<ObjectId>& objects, base::Micros since_us) const {
+  if (Meet(objects_, objects)) return true;
+  return std::any_of(passing_.begin(), passing_.end(), [&](const Passing& passing) {
+    return (passing.ended_us < 0 || passing.ended_us >= since_us) && Meet(passing.objects, objects);
   });
 }
 
@@ -54,6 +79,12 @@ std::vector<ObjectId> ObjectsTouched(const ExchangeFacts& facts) {
   return objects;
 }
 
+std::vector<ObjectId> ObjectsReleased(const ExchangeFacts& facts) {
+  std::vector<ObjectId> objects;
+  for (const Access& release : facts.footprint.releases) AddObject(objects, release);
+  return objects;
+}
+
 std::vector<ObjectId> ObjectsChanged(const ExchangeFacts& facts) {
   std::vector<ObjectId> objects;
   for (const Access& touch : facts.footprint.touches) {
@@ -62,7 +93,7 @@ std::vector<ObjectId> ObjectsChanged(const ExchangeFacts& facts) {
   return objects;
 }
 
-bool WentApart(const std::vector<exchange::Answers>& answers, bool by_chance, bool compare_rows) {
+bool WentApart(const std::vector<exchange::Answers>& answers, bool by_chance) {
   if (answers.size() < 2) return false;
   const bool lost = LostOne(answers.front());
   for (const exchange::Answers& other : answers) {
@@ -70,7 +101,7 @@ bool WentApart(const std::vector<exchange::Answers>& answers, bool by_chance, bo
   }
   constexpr auto kControl = static_cast<size_t>(event::LaneRole::kControl);
   const exchange::Answers& equal = answers[answers.size() > kControl ? kControl : 1];
-  return by_chance && !Same(answers.front(), equal, compare_rows);
+  return by_chance && !Same(answers.front(), equal);
 }
 
 }  // namespace scry::replay

@@ -148,7 +148,7 @@ class FootprintReader::Reading {
     for (const event::Statement& statement : exchange_.statements) {
       if (statement.text.empty()) {  // Prepared before the capture: unknown.
         TouchUnknown();
-        result.only_ends = result.only_unlocks = false;
+        result.only_ends = result.only_unlocks = boundaries_known_ = false;
         continue;
       }
       const StatementFacts& facts = reader_.facts_.Get(statement.text, statement.ordinal);
@@ -156,8 +156,10 @@ class FootprintReader::Reading {
       result.only_ends &= KnownWhole(facts, statement.text) && IsEnd(facts.kind);
       result.only_unlocks &= OnlyUnlocks(facts);
       result.passes_locks |= facts.skips_locked || GaveUp(statement, facts);
+      NoteBoundary(statement, facts);
       ReadStatement(statement, facts);
     }
+    CheckBoundary();
     Finish(result.footprint);
     result.only_reads =
         !touches_.empty() && !result.footprint.barrier && result.footprint.releases.empty() &&
@@ -268,6 +270,31 @@ class FootprintReader::Reading {
       default:
         Query(statement, facts);
     }
+  }
+
+  // Where transactions begin and end by their statements alone.
+  void NoteBoundary(const event::Statement& statement, const StatementFacts& facts) {
+    const bool failed = statement.outcome.status == event::OutcomeStatus::kError;
+    if (!KnownWhole(facts, statement.text)) {
+      boundaries_known_ = false;
+    } else if (facts.kind == StatementKind::kBegin) {
+      trail_.begun |= !failed;
+    } else if (IsEnd(facts.kind)) {
+      trail_.begun =
+          !failed && HoldsWord(facts.pattern, "chain") && !HoldsWord(facts.pattern, "no chain");
+    }
+  }
+
+  // A transaction of which the BEGIN (or the end) is missing in the capture goes another way on
+  // lanes: each of its statements commits by itself, or none does when the server said so.
+  void CheckBoundary() {
+    const bool open = exchange_.status == 'T' || exchange_.status == 'E';
+    if (!boundaries_known_ || exchange_.statements.empty()) trail_.begun = open;
+    trail_.torn |= trail_.begun != open;
+    if (!trail_.torn) return;
+    TouchUnknown();
+    released_ = true;
+    if (!open && !trail_.begun) trail_.torn = false;
   }
 
   void Begin(const std::string& text) {
@@ -558,9 +585,9 @@ class FootprintReader::Reading {
       Hold(footprint.releases, touches_);
     }
     if (unlocks_) AddAccess(footprint.releases, {kAdvisoryLocks, 0, Mode::kUpdate});
-    const bool keeps = !over && (trail_.savepoints || !fails);
-    if (!keeps) trail_.held.clear();
-    if (keeps) Hold(trail_.held, touches_);
+    // A lane on which it did not fail may commit it yet.
+    if (over) trail_.held.clear();
+    if (!over) Hold(trail_.held, touches_);
     trail_.open = !over;
     trail_.table_locks = status == 'T' && (trail_.table_locks || barrier_);
     if (!over) return;
@@ -575,7 +602,8 @@ class FootprintReader::Reading {
   SessionTrail& trail_;
   ExchangeFacts result_;
   std::vector<Access> touches_;
-  bool unlocks_ = false;  // Advisory locks of the session.
+  bool boundaries_known_ = true;  // See NoteBoundary.
+  bool unlocks_ = false;          // Advisory locks of the session.
   bool barrier_ = false;
   bool takes_snapshot_ = false;
   bool released_ = false;  // A transaction, or a part of one, ended inside.

@@ -24,6 +24,8 @@ struct SessionTrail {
   bool session_locks = false;     // Advisory locks of the session may be held.
   bool open = false;              // In a transaction.
   bool failed = false;            // In one that failed.
+  bool begun = false;             // By its statements: BEGIN was seen, its end was not.
+  bool torn = false;              // ... which is not what the server said: something is missing.
   bool savepoints = false;        // It has, or had, some.
   bool listens = false;           // It listens on some channel, or did.
   bool table_locks = false;       // It locked whole tables: DDL, LOCK TABLE.

@@ -286,6 +286,7 @@ void Run::Admit(ReadEvent read) {
     work.passes_locks = read.passes_locks;
     work.touched = ObjectsTouched(read);
     work.changed = ObjectsChanged(read);
+    work.released = ObjectsReleased(read);
     work.exchange = std::move(*exchange);
     work.cancels_us = std::move(read.cancels_us);
     stats_.cancel_requests += work.cancels_us.size();

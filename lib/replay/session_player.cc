@@ -139,7 +139,13 @@ void SessionPlayer::StartNext(size_t rotation, bool warm_up, bool forced, base::
   held_up_ = let_go_ = false;
   cancelled_ = false;
   warm_up_ = warm_up;
+  exchange_started_us_ = now_us;
   order_broken_ |= forced;
+  if (forced) {
+    std::vector<ObjectId> objects = work_.front().touched;
+    objects.insert(objects.end(), work_.front().released.begin(), work_.front().released.end());
+    shared_.doubt.Begin(static_cast<uint64_t>(start_.session), objects);
+  }
   since_us_ = now_us;
   Become(State::kRunning);
   StartLane(lane_order_[lanes_started_++], now_us);
@@ -355,7 +361,8 @@ void SessionPlayer::PutPair(size_t statement, std::vector<exchange::Answers>& an
   }
   pair.held_up = held_up_;
   pair.cancel_requested = !work_.front().cancels_us.empty();
-  pair.order_broken = order_broken_ || shared_.doubt.Touches(work_.front().touched);
+  pair.order_broken =
+      order_broken_ || shared_.doubt.Touches(work_.front().touched, exchange_started_us_);
   pair.counterfactual = diverged_;
   pair.warm_up = warm_up_;
   shared_.sink.Put(pair);
@@ -425,8 +432,9 @@ void SessionPlayer::NoteDoubt(const std::vector<exchange::Answers>& answers) {
   const Work& work = work_.front();
   changed_.insert(changed_.end(), work.changed.begin(), work.changed.end());
   if (changed_.size() > kChangedMax) changed_ = {kEverything};
-  by_chance_ |= WentApart(answers, order_broken_ || work.passes_locks, work.passes_locks);
+  by_chance_ |= WentApart(answers, order_broken_ || work.passes_locks);
   if (by_chance_) shared_.doubt.Add(changed_);
+  shared_.doubt.End(static_cast<uint64_t>(start_.session), shared_.Now());
 }
 
 void SessionPlayer::MarkDivergence() {

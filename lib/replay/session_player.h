@@ -33,6 +33,7 @@ struct Work {
   bool passes_locks = false;  // See ExchangeFacts.
   std::vector<ObjectId> touched;
   std::vector<ObjectId> changed;
+  std::vector<ObjectId> released;
   bool withdrawn = false;  // See lost_race.h: gives no pairs.
   bool own = false;        // Not in the capture: gives no pairs, and is not counted.
   // Its client asked to cancel it when it had run for so long.
@@ -168,6 +169,7 @@ class SessionPlayer {
   base::Micros last_started_us_ = 0;
   bool held_up_ = false;
   bool warm_up_ = false;
+  base::Micros exchange_started_us_ = 0;
   bool let_go_ = false;            // Others no longer wait for it.
   bool order_broken_ = false;      // Also of the rest of its transaction.
   bool diverged_ = false;          // Lanes went apart in the open transaction ...

@@ -24,6 +24,9 @@ class Session {
       statement.text = text;
       exchange.statements.push_back(std::move(statement));
     }
+    // The BEGIN of what is open was seen.
+    trail_.begun |= status != 'I' && !Begins(texts);
+    if (status == 'I' && texts.size() == 1 && !Ends(texts)) trail_.begun = false;
     return last_ = reader_.Read(exchange, trail_);
   }
   const ExchangeFacts& DoExtended(const std::string& text,
@@ -31,6 +34,7 @@ class Session {
     Script script;
     event::Exchange exchange = script.Send(1, Extended(text, std::move(values)), {text}, 'T');
     exchange.statements[0].message = 3;  // Execute.
+    trail_.begun = true;
     return last_ = reader_.Read(exchange, trail_);
   }
   const ExchangeFacts& Do(const event::Exchange& exchange) {
@@ -64,6 +68,12 @@ class Session {
   static constexpr ObjectId kLog = kFirstRelation + 2;
 
  private:
+  static bool Begins(const std::vector<std::string>& texts) {
+    return texts.front().starts_with("begin");
+  }
+  static bool Ends(const std::vector<std::string>& texts) {
+    return texts.front().starts_with("commit") || texts.front().starts_with("rollback");
+  }
   static RelationCatalog Catalog() {
     RelationCatalog catalog;
     RelationFacts& t = catalog.Put("public", "t");
@@ -226,13 +236,15 @@ TEST_CASE("a transaction's end lets go of all it changed or locked", "[replay]")
   CHECK(session.Do({"commit"}, 'I').footprint.empty());
 }
 
-TEST_CASE("an error lets go at once, except behind savepoints", "[replay]") {
+TEST_CASE("an error lets go at once", "[replay]") {
   Session session;
   session.Do({"begin"});
   session.Do({"update t set a = 1 where id = 5"});
   session.Do({"select nonsense from t"}, 'E');
   CHECK(session.Releases(Session::kT));
-  CHECK(session.Do({"rollback"}, 'I').footprint.empty());
+  // A lane on which it did not fail still holds them.
+  session.Do({"commit"}, 'I');
+  CHECK(session.Releases(Session::kT));
   session.Do({"begin"});
   session.Do({"update t set a = 1 where id = 5"});
   session.Do({"savepoint a"});
@@ -341,6 +353,75 @@ TEST_CASE("advisory locks let go inside a transaction are free at once", "[repla
   CHECK_FALSE(session.Releases(Session::kT));
   CHECK_FALSE(session.Do({"select pg_advisory_unlock(id) from t"}).only_unlocks);
   CHECK_FALSE(session.Do({"select pg_advisory_lock(7)"}).only_unlocks);
+}
+
+event::Exchange Sent(const std::vector<std::string>& texts, char status) {
+  event::Exchange exchange;
+  exchange.status = static_cast<uint8_t>(status);
+  for (const std::string& text : texts) {
+    exchange.statements.emplace_back().text = text;
+    exchange.statements.back().outcome.status = event::OutcomeStatus::kDone;
+  }
+  return exchange;
+}
+
+TEST_CASE("a transaction that is not whole in the capture may do anything at any time",
+          "[replay]") {
+  Session session;
+  // Its BEGIN is missing: a lane commits each statement.
+  session.Do(Sent({"update t set a = 1 where id = 5"}, 'T'));
+  CHECK(session.Unknown());
+  CHECK(session.Releases(Session::kT));
+  session.Do(Sent({"select a from t where id = 5"}, 'T'));
+  CHECK(session.Unknown());
+  session.Do(Sent({"commit"}, 'I'));
+  session.Do(Sent({"update t set a = 1 where id = 5"}, 'I'));
+  CHECK_FALSE(session.Unknown());
+  // Its end is missing: a lane leaves it open.
+  session.Do(Sent({"begin"}, 'T'));
+  session.Do(Sent({"update t set a = 1 where id = 6"}, 'T'));
+  CHECK_FALSE(session.Unknown());
+  session.Do(Sent({"update t set a = 1 where id = 5"}, 'I'));
+  CHECK(session.Unknown());
+  CHECK(session.Releases(Session::kT));
+}
+
+TEST_CASE("every way to end a transaction lets go of what it held", "[replay]") {
+  const std::string change = "update t set a = 1 where id = 5";
+  const std::vector<std::vector<event::Exchange>> ways = {
+      {Sent({"begin"}, 'T'), Sent({change}, 'T'), Sent({"commit and chain"}, 'T')},
+      {Sent({"begin"}, 'T'), Sent({change}, 'T'), Sent({"rollback and chain"}, 'T')},
+      {Sent({"begin"}, 'T'), Sent({change}, 'T'), Sent({"end"}, 'I')},
+      {Sent({"begin"}, 'T'), Sent({change}, 'T'), Sent({"abort"}, 'I')},
+      {Sent({"begin", change, "commit"}, 'I')},               // Of one Query message.
+      {Sent({change, "select a from t where id = 5"}, 'I')},  // Without BEGIN: one transaction.
+      {Sent({"begin", change}, 'T'), Sent({"commit", "begin"}, 'T')}};
+  for (const auto& way : ways) {
+    INFO(way.back().statements.front().text);
+    Session session;
+    for (const event::Exchange& exchange : way) session.Do(exchange);
+    CHECK(session.Releases(Session::kT));
+    CHECK_FALSE(session.Unknown());
+  }
+}
+
+TEST_CASE("what ends in another session, or inside of a procedure, waits for nobody's guess",
+          "[replay]") {
+  Session session;
+  session.Do(Sent({"begin"}, 'T'));
+  session.Do(Sent({"update t set a = 1 where id = 5"}, 'T'));
+  // The locks outlive the session: whoever commits it is alone, and so is this.
+  CHECK(session.Do(Sent({"prepare transaction 'x'"}, 'I')).footprint.barrier);
+  CHECK(session.Releases(Session::kT));
+  CHECK(session.Do(Sent({"commit prepared 'x'"}, 'I')).footprint.barrier);
+  CHECK(session.Do(Sent({"rollback prepared 'x'"}, 'I')).footprint.barrier);
+  // Commits inside, whatever it did.
+  session.Do(Sent({"call work()"}, 'I'));
+  CHECK(session.Unknown());
+  CHECK(session.Releases(kEverything));
+  session.Do(Sent({"do $$ begin commit; end $$"}, 'I'));
+  CHECK(session.Unknown());
+  CHECK(session.Releases(kEverything));
 }
 
 TEST_CASE("a text too long to parse is not judged by its first word", "[replay]") {
