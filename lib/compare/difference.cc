@@ -215,12 +215,14 @@ std::optional<Difference> CompareCounts(const Outcome& a, const Outcome& b,
   return counts;
 }
 
+// `beyond_rounding`: values were compared with a tolerance, and differ all the same.
 Difference ValuesDifference(const LaneOutcome& a, const LaneOutcome& b, const ColumnMatch& match,
-                            const StatementFacts& facts) {
+                            const StatementFacts& facts, bool beyond_rounding) {
   auto values = Make(DifferenceKind::kValues, Weight::kGate, "other values in equally many rows");
   if (CallsOneOf(facts, kFloatSums) && EqualWithoutFloats(a, b, match)) {
-    values.weight = Weight::kNote;
-    values.excuse = Excuse::kRowOrderSums;
+    // Sums that cancel out may differ by more than rounding does, but not in most calls.
+    values.weight = beyond_rounding ? Weight::kGateIfMost : Weight::kNote;
+    if (!beyond_rounding) values.excuse = Excuse::kRowOrderSums;
   } else if (CallsOneOf(facts, kOrderAggregates) && !Contains(facts.pattern, "order by")) {
     values.weight = Weight::kWarning;
     values.excuse = Excuse::kRowOrderSums;
@@ -230,7 +232,16 @@ Difference ValuesDifference(const LaneOutcome& a, const LaneOutcome& b, const Co
 
 std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome& b,
                                          const ColumnMatch& match, const StatementFacts& facts) {
-  const auto verdict = CompareRows(a, b, match, facts);
+  RowsVerdict verdict = CompareRows(a, b, match, facts);
+  std::optional<RowsVerdict> by_value;
+  if (verdict != RowsVerdict::kEqual && verdict != RowsVerdict::kTooLarge) {
+    by_value = CompareRowsByValue(a, b, match, facts);
+  }
+  if (by_value == RowsVerdict::kEqual) {
+    return Make(DifferenceKind::kValues, Weight::kNote,
+                "the same numbers, with another scale or rounding", Excuse::kEqualByValue);
+  }
+  if (by_value) verdict = *by_value;
   switch (verdict) {
     case RowsVerdict::kEqual:
       return std::nullopt;
@@ -251,7 +262,7 @@ std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome
       break;
   }
   if (EqualWithoutCursors(a, b, match)) return std::nullopt;
-  auto values = ValuesDifference(a, b, match, facts);
+  auto values = ValuesDifference(a, b, match, facts, by_value.has_value());
   if (facts.limited && !facts.ordered) {
     values.weight = Weight::kNote;
     values.excuse = Excuse::kLimitUnordered;
@@ -465,6 +476,7 @@ const char* Name(Excuse excuse) {
                                                                "counterfactual",
                                                                "order broken",
                                                                "noise",
+                                                               "equal by value",
                                                                "too large",
                                                                "no lanes"};
   return kNames[static_cast<size_t>(excuse)];

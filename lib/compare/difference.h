@@ -50,10 +50,11 @@ enum class Excuse : uint8_t {
   kCounterfactual,  // The client would not have sent it.
   kOrderBroken,     // The order of the capture could not be kept.
   kNoise,           // Baseline and control disagree as well.
+  kEqualByValue,    // The same numbers in another scale, or rounded otherwise.
   kTooLarge,        // Too many values to compare column by column.
   kNoLanes,         // Fewer than two lanes answered.
 };
-inline constexpr size_t kExcuses = 15;
+inline constexpr size_t kExcuses = 16;
 
 struct Difference {
   DifferenceKind kind = DifferenceKind::kNone;

@@ -97,7 +97,7 @@ void PatternTable::Put(const StatementPair& pair, const event::StatementFacts& f
     const bool failed = !Succeeded(pair.lanes[0].outcome) || !Succeeded(pair.lanes[2].outcome);
     ++(failed ? stats->control_errors : stats->control_results);
   }
-  if (difference.kind != DifferenceKind::kNone) AddDifference(*stats, pair, difference);
+  if (difference.kind != DifferenceKind::kNone) AddDifference(*stats, pair, facts, difference);
   AddLatency(*stats, pair, difference);
 }
 
@@ -148,8 +148,17 @@ std::string PatternTable::KeepText(const std::string& text) {
   return text;
 }
 
+// Counted as texts are: past the limit examples have none.
+void PatternTable::KeepRows(const StatementPair& pair, const event::StatementFacts& facts,
+                            Example& example) {
+  RowSample rows = SampleRows(pair.lanes[0], pair.lanes[1], facts.ordered);
+  if (rows.size_bytes() > text_bytes_left_) return;
+  text_bytes_left_ -= rows.size_bytes();
+  example.rows = std::move(rows);
+}
+
 void PatternTable::AddDifference(PatternStats& stats, const StatementPair& pair,
-                                 const Difference& difference) {
+                                 const event::StatementFacts& facts, const Difference& difference) {
   KindStats& kind = stats.differences[difference.kind];
   ++kind.count;
   kind.gates += difference.weight == Weight::kGate ? 1U : 0U;
@@ -163,12 +172,16 @@ void PatternTable::AddDifference(PatternStats& stats, const StatementPair& pair,
   Example& example = kind.example;
   example.session = pair.session;
   example.exchange = pair.exchange;
-  text_bytes_left_ += example.text.size();
+  text_bytes_left_ += example.text.size() + example.rows.size_bytes();
   example.text.clear();
+  example.rows = {};
   example.text = KeepText(pair.text);
   example.ordinal = pair.ordinal;
   example.detail = difference.detail;
   if (pair.lanes.size() < 2) return;
+  if (IsResultKind(difference.kind) && difference.weight > Weight::kNote) {
+    KeepRows(pair, facts, example);
+  }
   const event::Outcome& baseline = pair.lanes[0].outcome;
   const event::Outcome& candidate = pair.lanes[1].outcome;
   const auto& failed = difference.kind == DifferenceKind::kFixed ? baseline : candidate;

@@ -12,6 +12,7 @@
 
 #include "compare/difference.h"
 #include "compare/fidelity.h"
+#include "compare/row_sample.h"
 #include "compare/unasked_tally.h"
 #include "event/lane_pair.h"
 #include "event/statement_facts.h"
@@ -42,6 +43,7 @@ struct Example {
   uint64_t baseline_rows = 0;
   uint64_t candidate_rows = 0;
   std::string detail;  // Difference::detail.
+  RowSample rows;      // Of result differences that weigh; holds values.
 };
 
 struct KindStats {
@@ -123,8 +125,10 @@ class PatternTable : public event::PairSink {
   PatternStats* Open(const event::StatementPair& pair, const event::StatementFacts& facts,
                      bool must_keep);
   std::string KeepText(const std::string& text);
+  void KeepRows(const event::StatementPair& pair, const event::StatementFacts& facts,
+                Example& example);
   void AddDifference(PatternStats& stats, const event::StatementPair& pair,
-                     const Difference& difference);
+                     const event::StatementFacts& facts, const Difference& difference);
   void AddLatency(PatternStats& stats, const event::StatementPair& pair,
                   const Difference& difference);
   template <typename T>

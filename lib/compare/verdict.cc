@@ -343,6 +343,8 @@ class Judgement {
       if (finding.reasons.empty()) SetDifference(finding, kind, counts);
       finding.reasons.push_back(
           fmt::format("{}, {}", counts.example.detail, OfCalls(weighs, stats.calls)));
+      const std::string rows = DescribeSample(counts.example.rows);
+      if (!rows.empty()) finding.reasons.push_back("in one of them " + rows);
       gating += weighs;
     }
     if (gating == 0) return;
@@ -625,6 +627,8 @@ class Judgement {
         return "not weighed: baseline and control differ as well";
       case Excuse::kNoLanes:
         return "not compared: did not run on both lanes";
+      case Excuse::kEqualByValue:
+        return "not weighed: the same numbers, with another scale or rounding";
       case Excuse::kNone:
       case Excuse::kTooLarge:
         return nullptr;
