@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "compare/result_rows.h"
 #include "event/lane_pair.h"
 #include "event/statement_facts.h"
 
@@ -62,8 +63,14 @@ struct Difference {
   Excuse excuse = Excuse::kNone;
   // kFixed: the change under test introduces what the statement needs (a column, a table ...).
   bool introduced = false;
-  // Baseline and control differ on this pair in the same family (errors; results).
-  bool control_differs = false;
+  // How the control lane differs from the baseline on this pair.
+  DifferenceKind control = DifferenceKind::kNone;
+  // kValues: the columns that differ, on the candidate and on the control lane. 0: not known.
+  ColumnBits columns = 0;
+  ColumnBits control_columns = 0;
+
+  // Columns in which only the candidate differs.
+  ColumnBits own_columns() const { return columns & ~control_columns; }
   std::string detail;  // For people, one line, no values: "column email is gone". May be empty.
 };
 

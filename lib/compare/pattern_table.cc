@@ -43,6 +43,24 @@ bool IsCompared(const StatementPair& pair, const Difference& difference) {
 
 }  // namespace
 
+void WeightCounts::Add(Weight weight) {
+  gates += weight == Weight::kGate ? 1U : 0U;
+  gates_if_most += weight == Weight::kGateIfMost ? 1U : 0U;
+  warnings += weight == Weight::kWarning ? 1U : 0U;
+}
+
+void WeightCounts::Subtract(const WeightCounts& other) {
+  gates -= other.gates;
+  gates_if_most -= other.gates_if_most;
+  warnings -= other.warnings;
+}
+
+void ColumnTally::Add(ColumnBits columns) {
+  if (columns == 0) return;
+  counts_.resize(kColumnBits);
+  for (size_t bit = 0; bit < kColumnBits; ++bit) counts_[bit] += columns >> bit & 1U;
+}
+
 PatternTable::PatternTable(PatternTableLimits limits)
     : limits_(limits), samples_left_(limits.samples_total), text_bytes_left_(limits.text_bytes) {}
 
@@ -93,10 +111,11 @@ void PatternTable::Put(const StatementPair& pair, const event::StatementFacts& f
         errors.size() < limits_.sqlstates_per_lane || errors.count(outcome.sqlstate) != 0;
     ++errors[room ? outcome.sqlstate : std::string("other")];
   }
-  if (difference.control_differs) {
-    const bool failed = !Succeeded(pair.lanes[0].outcome) || !Succeeded(pair.lanes[2].outcome);
-    ++(failed ? stats->control_errors : stats->control_results);
+  if (IsErrorKind(difference.control) || IsResultKind(difference.control)) {
+    ++stats->control_differences[difference.control];
   }
+  stats->control_columns.Add(difference.control_columns);
+  stats->candidate_columns.Add(difference.columns);
   if (difference.kind != DifferenceKind::kNone) AddDifference(*stats, pair, facts, difference);
   AddLatency(*stats, pair, difference);
 }
@@ -150,8 +169,9 @@ std::string PatternTable::KeepText(const std::string& text) {
 
 // Counted as texts are: past the limit examples have none.
 void PatternTable::KeepRows(const StatementPair& pair, const event::StatementFacts& facts,
-                            Example& example) {
-  RowSample rows = SampleRows(pair.lanes[0], pair.lanes[1], facts.ordered);
+                            const Difference& difference, Example& example) {
+  RowSample rows = SampleRows(pair.lanes[0], pair.lanes[1], facts.ordered,
+                              difference.own_columns() == 0 ? 0 : difference.control_columns);
   if (rows.size_bytes() > text_bytes_left_) return;
   text_bytes_left_ -= rows.size_bytes();
   example.rows = std::move(rows);
@@ -161,9 +181,13 @@ void PatternTable::AddDifference(PatternStats& stats, const StatementPair& pair,
                                  const event::StatementFacts& facts, const Difference& difference) {
   KindStats& kind = stats.differences[difference.kind];
   ++kind.count;
-  kind.gates += difference.weight == Weight::kGate ? 1U : 0U;
-  kind.gates_if_most += difference.weight == Weight::kGateIfMost ? 1U : 0U;
-  kind.warnings += difference.weight == Weight::kWarning ? 1U : 0U;
+  kind.weights.Add(difference.weight);
+  if (difference.weight > Weight::kNote && difference.own_columns() != 0) {
+    auto& sets = kind.by_columns;
+    const bool room =
+        sets.size() < limits_.column_sets || sets.count(difference.own_columns()) != 0;
+    if (room) sets[difference.own_columns()].Add(difference.weight);
+  }
   kind.notes += difference.weight == Weight::kNote ? 1U : 0U;
   kind.introduced += difference.introduced ? 1U : 0U;
   if (difference.excuse != Excuse::kNone) ++kind.excuses[difference.excuse];
@@ -180,7 +204,7 @@ void PatternTable::AddDifference(PatternStats& stats, const StatementPair& pair,
   example.detail = difference.detail;
   if (pair.lanes.size() < 2) return;
   if (IsResultKind(difference.kind) && difference.weight > Weight::kNote) {
-    KeepRows(pair, facts, example);
+    KeepRows(pair, facts, difference, example);
   }
   const event::Outcome& baseline = pair.lanes[0].outcome;
   const event::Outcome& candidate = pair.lanes[1].outcome;

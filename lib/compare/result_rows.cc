@@ -266,6 +266,27 @@ bool LooksLikeId(const Column& column) {
          (column.table_oid != 0 && column.column_number == 1);
 }
 
+ColumnBits DifferingColumnBits(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                               const ColumnMatch& match) {
+  if (!HasCells(baseline) || !HasCells(candidate)) return 0;
+  const auto grid_of = [&](const LaneOutcome& lane, bool is_baseline) {
+    HashGrid grid;
+    const std::vector<size_t> columns = Side(match, is_baseline);
+    grid.width = columns.size();
+    for (size_t row = 0; row < lane.outcome.rows; ++row) {
+      for (const size_t column : columns) {
+        grid.cells.push_back(lane.cells[row * lane.columns.size() + column]);
+      }
+    }
+    return grid;
+  };
+  ColumnBits bits = 0;
+  for (const size_t place : DifferingColumns(grid_of(baseline, true), grid_of(candidate, false))) {
+    bits |= ColumnBits{1} << std::min(match.common[place].first, kColumnBits - 1);
+  }
+  return bits;
+}
+
 namespace {
 
 // False where there is no column of these types.

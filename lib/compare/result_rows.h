@@ -57,6 +57,14 @@ std::optional<RowsVerdict> CompareRowsByValue(const event::LaneOutcome& baseline
 // A primary key by its looks: the first column of its table, or the name everybody gives it.
 bool LooksLikeId(const event::Column& column);
 
+// Which columns differ between the lanes, as a set of bits: bit i is the baseline's column i, the
+// last bit all further ones. All common columns where no fewer explain it; 0 where cells are needed
+// and not there. REQUIRES: equal row counts, and that the rows differ.
+using ColumnBits = uint64_t;
+inline constexpr size_t kColumnBits = 64;
+ColumnBits DifferingColumnBits(const event::LaneOutcome& baseline,
+                               const event::LaneOutcome& candidate, const ColumnMatch& match);
+
 // True where the rows are equal once columns of floating point type are left aside.
 bool EqualWithoutFloats(const event::LaneOutcome& baseline, const event::LaneOutcome& candidate,
                         const ColumnMatch& match);

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "base/units.h"
-#include "compare/result_rows.h"
 #include "compare/row_values.h"
 #include "compare/value_form.h"
 
@@ -142,8 +141,12 @@ size_t RowSample::size_bytes() const {
   return bytes;
 }
 
-RowSample SampleRows(const LaneOutcome& baseline, const LaneOutcome& candidate, bool ordered) {
-  const ColumnMatch match = MatchColumns(baseline.columns, candidate.columns);
+RowSample SampleRows(const LaneOutcome& baseline, const LaneOutcome& candidate, bool ordered,
+                     ColumnBits leave_out) {
+  ColumnMatch match = MatchColumns(baseline.columns, candidate.columns);
+  std::erase_if(match.common, [&](const auto& columns) {
+    return (leave_out >> std::min(columns.first, kColumnBits - 1) & 1U) != 0;
+  });
   if (match.common.empty()) return {};
   const auto values = ReadRowValues(baseline, candidate, match);
   if (!values) return {};

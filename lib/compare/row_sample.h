@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "compare/result_rows.h"
 #include "compare/row_diff.h"
 #include "event/lane_pair.h"
 
@@ -56,9 +57,9 @@ struct RowSample {
 };
 
 // Empty where the rows of a lane were not kept, do not parse or share no column. `ordered`: the
-// order of rows counts.
+// order of rows counts. `leave_out`: columns not looked at, as the control lane differs there too.
 RowSample SampleRows(const event::LaneOutcome& baseline, const event::LaneOutcome& candidate,
-                     bool ordered);
+                     bool ordered, ColumnBits leave_out = 0);
 
 // "price differs in 3 of 20 rows, note in 1; 2 rows gone". No values.
 std::string DescribeSample(const RowSample& sample);

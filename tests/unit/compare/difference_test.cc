@@ -337,7 +337,7 @@ TEST_CASE("what the control lane does as well is noise", "[compare]") {
   event::StatementPair pair = PairOf(Answer(kIdName, {{"1", "a"}}), Answer(kIdName, {{"1", "b"}}));
   pair.lanes.push_back(Answer(kIdName, {{"1", "c"}}));
   const Difference noise = JudgePair(pair, Facts());
-  CHECK(noise.control_differs);
+  CHECK(noise.control == DifferenceKind::kValues);
   CHECK(noise.excuse == Excuse::kNoise);
   CHECK(noise.weight == Weight::kNote);
   pair.lanes[2] = pair.lanes[0];
@@ -355,6 +355,53 @@ TEST_CASE("what the control lane does as well is noise", "[compare]") {
   pair.lanes[1] = Failure("42703");
   pair.lanes[2] = Answer(kIdName, {{"1", "c"}});
   CHECK(JudgePair(pair, Facts()).weight == Weight::kGate);
+}
+
+// A pair of three lanes with one row each.
+event::StatementPair Three(const std::vector<event::Column>& columns, const Row& baseline,
+                           const Row& candidate, const Row& control) {
+  event::StatementPair pair = PairOf(Answer(columns, {baseline}), Answer(columns, {candidate}));
+  pair.lanes.push_back(Answer(columns, {control}));
+  return pair;
+}
+
+const std::vector<event::Column> kStamped = {Col("id", 23, 1), Col("name", 25, 2),
+                                             Col("updated_at", 1114, 3)};
+
+TEST_CASE("noise in one column does not excuse a difference in another", "[compare]") {
+  const Row row = {"1", "a", "10:01"};
+  const Difference same_column =
+      JudgePair(Three(kStamped, row, {"1", "a", "10:02"}, {"1", "a", "10:03"}), Facts());
+  CHECK(same_column.excuse == Excuse::kNoise);
+  const Difference other_column =
+      JudgePair(Three(kStamped, row, {"1", "b", "10:02"}, {"1", "a", "10:03"}), Facts());
+  CHECK(other_column.weight == Weight::kGate);
+  CHECK(other_column.columns == 0b110U);
+  CHECK(other_column.own_columns() == 0b010U);
+}
+
+TEST_CASE("noise in values does not excuse rows that are missing", "[compare]") {
+  auto pair = Three(kStamped, {"1", "a", "10:01"}, {"1", "a", "10:02"}, {"1", "a", "10:03"});
+  pair.lanes[1] = Answer(kStamped, {});
+  CHECK(JudgePair(pair, Facts()).weight == Weight::kGate);
+  pair.lanes[2] = Answer(kStamped, {{"1", "a", "10:01"}, {"2", "b", "10:01"}});
+  CHECK(JudgePair(pair, Facts()).excuse == Excuse::kNoise);
+  // Nor can values be held against a control lane that returned other rows.
+  pair.lanes[1] = Answer(kStamped, {{"1", "b", "10:01"}});
+  CHECK(JudgePair(pair, Facts()).excuse == Excuse::kNoise);
+}
+
+TEST_CASE("beside a clock the other columns of a query are still compared", "[compare]") {
+  auto facts = Facts();
+  facts.functions = {"now"};
+  const Row row = {"1", "a", "10:01"};
+  const auto judge = [&](const Row& candidate) {
+    return JudgePair(Three(kStamped, row, candidate, {"1", "a", "10:03"}), facts);
+  };
+  CHECK(judge({"1", "a", "10:02"}).excuse == Excuse::kVolatile);
+  CHECK(judge({"1", "b", "10:02"}).weight == Weight::kGateIfMost);
+  facts.functions = {"nextval", "now"};  // Ids may drift, whatever the control lane says.
+  CHECK(judge({"1", "b", "10:02"}).excuse == Excuse::kVolatile);
 }
 
 TEST_CASE("replayed out of order or against the client's will, results do not gate", "[compare]") {

@@ -49,6 +49,17 @@ TEST_CASE("equal results, and those that were not kept, have no sample", "[compa
   CHECK(DescribeSample({}).empty());
 }
 
+TEST_CASE("columns in which the control lane differs too are left out of a sample", "[compare]") {
+  PatternTable table;
+  event::StatementPair pair =
+      PairOf(Kept(kPrices, {{"1", "1.50", "10:01"}}), Kept(kPrices, {{"1", "2.50", "10:02"}}));
+  pair.lanes.push_back(Kept(kPrices, {{"1", "1.50", "10:03"}}));
+  table.Put(pair, Facts());
+  const RowSample& sample = table.Find(1)->differences.at(DifferenceKind::kValues).example.rows;
+  REQUIRE(sample.columns.size() == 1);
+  CHECK(sample.columns[0].name == "price");
+}
+
 TEST_CASE("a sample is bounded, whatever the rows", "[compare]") {
   std::vector<event::Column> wide;
   Row before;
