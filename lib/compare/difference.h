@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "compare/result_rows.h"
 #include "event/lane_pair.h"
 #include "event/statement_facts.h"
 
@@ -50,10 +51,11 @@ enum class Excuse : uint8_t {
   kCounterfactual,  // The client would not have sent it.
   kOrderBroken,     // The order of the capture could not be kept.
   kNoise,           // Baseline and control disagree as well.
+  kEqualByValue,    // The same numbers in another scale, or rounded otherwise.
   kTooLarge,        // Too many values to compare column by column.
   kNoLanes,         // Fewer than two lanes answered.
 };
-inline constexpr size_t kExcuses = 15;
+inline constexpr size_t kExcuses = 16;
 
 struct Difference {
   DifferenceKind kind = DifferenceKind::kNone;
@@ -61,8 +63,14 @@ struct Difference {
   Excuse excuse = Excuse::kNone;
   // kFixed: the change under test introduces what the statement needs (a column, a table ...).
   bool introduced = false;
-  // Baseline and control differ on this pair in the same family (errors; results).
-  bool control_differs = false;
+  // How the control lane differs from the baseline on this pair.
+  DifferenceKind control = DifferenceKind::kNone;
+  // kValues: the columns that differ, on the candidate and on the control lane. 0: not known.
+  ColumnBits columns = 0;
+  ColumnBits control_columns = 0;
+
+  // Columns in which only the candidate differs.
+  ColumnBits own_columns() const { return columns & ~control_columns; }
   std::string detail;  // For people, one line, no values: "column email is gone". May be empty.
 };
 

@@ -43,6 +43,24 @@ bool IsCompared(const StatementPair& pair, const Difference& difference) {
 
 }  // namespace
 
+void WeightCounts::Add(Weight weight) {
+  gates += weight == Weight::kGate ? 1U : 0U;
+  gates_if_most += weight == Weight::kGateIfMost ? 1U : 0U;
+  warnings += weight == Weight::kWarning ? 1U : 0U;
+}
+
+void WeightCounts::Subtract(const WeightCounts& other) {
+  gates -= other.gates;
+  gates_if_most -= other.gates_if_most;
+  warnings -= other.warnings;
+}
+
+void ColumnTally::Add(ColumnBits columns) {
+  if (columns == 0) return;
+  counts_.resize(kColumnBits);
+  for (size_t bit = 0; bit < kColumnBits; ++bit) counts_[bit] += columns >> bit & 1U;
+}
+
 PatternTable::PatternTable(PatternTableLimits limits)
     : limits_(limits), samples_left_(limits.samples_total), text_bytes_left_(limits.text_bytes) {}
 
@@ -93,11 +111,12 @@ void PatternTable::Put(const StatementPair& pair, const event::StatementFacts& f
         errors.size() < limits_.sqlstates_per_lane || errors.count(outcome.sqlstate) != 0;
     ++errors[room ? outcome.sqlstate : std::string("other")];
   }
-  if (difference.control_differs) {
-    const bool failed = !Succeeded(pair.lanes[0].outcome) || !Succeeded(pair.lanes[2].outcome);
-    ++(failed ? stats->control_errors : stats->control_results);
+  if (IsErrorKind(difference.control) || IsResultKind(difference.control)) {
+    ++stats->control_differences[difference.control];
   }
-  if (difference.kind != DifferenceKind::kNone) AddDifference(*stats, pair, difference);
+  stats->control_columns.Add(difference.control_columns);
+  stats->candidate_columns.Add(difference.columns);
+  if (difference.kind != DifferenceKind::kNone) AddDifference(*stats, pair, facts, difference);
   AddLatency(*stats, pair, difference);
 }
 
@@ -148,13 +167,27 @@ std::string PatternTable::KeepText(const std::string& text) {
   return text;
 }
 
+// Counted as texts are: past the limit examples have none.
+void PatternTable::KeepRows(const StatementPair& pair, const event::StatementFacts& facts,
+                            const Difference& difference, Example& example) {
+  RowSample rows = SampleRows(pair.lanes[0], pair.lanes[1], facts.ordered,
+                              difference.own_columns() == 0 ? 0 : difference.control_columns);
+  if (rows.size_bytes() > text_bytes_left_) return;
+  text_bytes_left_ -= rows.size_bytes();
+  example.rows = std::move(rows);
+}
+
 void PatternTable::AddDifference(PatternStats& stats, const StatementPair& pair,
-                                 const Difference& difference) {
+                                 const event::StatementFacts& facts, const Difference& difference) {
   KindStats& kind = stats.differences[difference.kind];
   ++kind.count;
-  kind.gates += difference.weight == Weight::kGate ? 1U : 0U;
-  kind.gates_if_most += difference.weight == Weight::kGateIfMost ? 1U : 0U;
-  kind.warnings += difference.weight == Weight::kWarning ? 1U : 0U;
+  kind.weights.Add(difference.weight);
+  if (difference.weight > Weight::kNote && difference.own_columns() != 0) {
+    auto& sets = kind.by_columns;
+    const bool room =
+        sets.size() < limits_.column_sets || sets.count(difference.own_columns()) != 0;
+    if (room) sets[difference.own_columns()].Add(difference.weight);
+  }
   kind.notes += difference.weight == Weight::kNote ? 1U : 0U;
   kind.introduced += difference.introduced ? 1U : 0U;
   if (difference.excuse != Excuse::kNone) ++kind.excuses[difference.excuse];
@@ -163,12 +196,16 @@ void PatternTable::AddDifference(PatternStats& stats, const StatementPair& pair,
   Example& example = kind.example;
   example.session = pair.session;
   example.exchange = pair.exchange;
-  text_bytes_left_ += example.text.size();
+  text_bytes_left_ += example.text.size() + example.rows.size_bytes();
   example.text.clear();
+  example.rows = {};
   example.text = KeepText(pair.text);
   example.ordinal = pair.ordinal;
   example.detail = difference.detail;
   if (pair.lanes.size() < 2) return;
+  if (IsResultKind(difference.kind) && difference.weight > Weight::kNote) {
+    KeepRows(pair, facts, difference, example);
+  }
   const event::Outcome& baseline = pair.lanes[0].outcome;
   const event::Outcome& candidate = pair.lanes[1].outcome;
   const auto& failed = difference.kind == DifferenceKind::kFixed ? baseline : candidate;

@@ -12,6 +12,7 @@
 
 #include "compare/difference.h"
 #include "compare/fidelity.h"
+#include "compare/row_sample.h"
 #include "compare/unasked_tally.h"
 #include "event/lane_pair.h"
 #include "event/statement_facts.h"
@@ -28,6 +29,7 @@ struct PatternTableLimits {
   size_t text_bytes = 64'000'000;  // Of example texts; past it patterns have none.
   size_t pattern_bytes = 4096;     // A longer pattern is cut.
   size_t sqlstates_per_lane = 32;  // Per pattern; further ones are counted as "other".
+  size_t column_sets = 32;  // Per pattern and kind; pairs of further ones count as not known.
   uint64_t seed = 1;
 };
 
@@ -42,13 +44,25 @@ struct Example {
   uint64_t baseline_rows = 0;
   uint64_t candidate_rows = 0;
   std::string detail;  // Difference::detail.
+  RowSample rows;      // Of result differences that weigh; holds values.
+};
+
+// Pairs by weight.
+struct WeightCounts {
+  uint64_t gates = 0;          // Weight kGate.
+  uint64_t gates_if_most = 0;  // Weight kGateIfMost.
+  uint64_t warnings = 0;
+
+  void Add(Weight weight);
+  void Subtract(const WeightCounts& other);
+  uint64_t sum() const { return gates + gates_if_most + warnings; }
 };
 
 struct KindStats {
   uint64_t count = 0;
-  uint64_t gates = 0;          // Weight kGate.
-  uint64_t gates_if_most = 0;  // Weight kGateIfMost.
-  uint64_t warnings = 0;
+  WeightCounts weights;
+  // Of those, by the columns in which only the candidate differs (kValues; where they are known).
+  std::map<ColumnBits, WeightCounts> by_columns;
   uint64_t notes = 0;
   uint64_t introduced = 0;  // kFixed: because the change introduces what it needs.
   std::map<Excuse, uint64_t> excuses;
@@ -58,6 +72,17 @@ struct KindStats {
 
 // A sample of latencies; each entry is one statement on every lane, in microseconds.
 using LatencyTuple = std::array<uint32_t, kLanesMax>;
+
+// How many pairs differ in a column; empty: none does.
+class ColumnTally {
+ public:
+  void Add(ColumnBits columns);
+  uint64_t At(size_t bit) const { return bit < counts_.size() ? counts_[bit] : 0; }
+  bool empty() const { return counts_.empty(); }
+
+ private:
+  std::vector<uint64_t> counts_;
+};
 
 struct PatternStats {
   uint64_t fingerprint = 0;
@@ -82,8 +107,10 @@ struct PatternStats {
 
   std::array<std::map<std::string, uint64_t>, kLanesMax> errors;  // Per SQLSTATE.
   std::map<DifferenceKind, KindStats> differences;
-  uint64_t control_errors = 0;  // Pairs on which baseline and control differ, by family.
-  uint64_t control_results = 0;
+  // Pairs on which baseline and control differ, by kind, and of values by column.
+  std::map<DifferenceKind, uint64_t> control_differences;
+  ColumnTally control_columns;
+  ColumnTally candidate_columns;  // The same of the candidate.
 
   FidelityCounts fidelity;
 };
@@ -123,8 +150,10 @@ class PatternTable : public event::PairSink {
   PatternStats* Open(const event::StatementPair& pair, const event::StatementFacts& facts,
                      bool must_keep);
   std::string KeepText(const std::string& text);
+  void KeepRows(const event::StatementPair& pair, const event::StatementFacts& facts,
+                const Difference& difference, Example& example);
   void AddDifference(PatternStats& stats, const event::StatementPair& pair,
-                     const Difference& difference);
+                     const event::StatementFacts& facts, const Difference& difference);
   void AddLatency(PatternStats& stats, const event::StatementPair& pair,
                   const Difference& difference);
   template <typename T>

@@ -7,6 +7,10 @@
 #include <map>
 #include <optional>
 #include <string_view>
+#include <utility>
+
+#include "compare/row_values.h"
+#include "compare/value_form.h"
 
 namespace scry::compare {
 namespace {
@@ -92,12 +96,6 @@ bool SkipsRows(const event::StatementFacts& facts) {
                      same) != facts.pattern.end();
 }
 
-// A primary key by its looks: the first column of its table, or the name everybody gives it.
-bool LooksLikeId(const Column& column) {
-  return column.name == "id" || column.name == "uuid" ||
-         (column.table_oid != 0 && column.column_number == 1);
-}
-
 struct Sorted {
   Hashes keys;
   Hashes rows;
@@ -154,6 +152,39 @@ RowsVerdict CompareOrdered(const LaneOutcome& baseline, const LaneOutcome& candi
   return CompareGroups(a, b, is_id, facts);
 }
 
+// A sort key given by its place, by its place among the columns that both sides have.
+std::string KeyAmong(const std::string& key, const ColumnMatch& match) {
+  const auto position = PositionFrom(key);
+  if (!position) return key;
+  for (size_t i = 0; i < match.common.size(); ++i) {
+    if (match.common[i].first == *position) return "#" + std::to_string(i + 1);
+  }
+  return {};
+}
+
+// By cells alone: digests cannot tell, or are not to.
+RowsVerdict CompareCells(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                         const ColumnMatch& match, const event::StatementFacts& facts) {
+  if (match.common.empty()) return RowsVerdict::kEqual;
+  if (!HasCells(baseline) || !HasCells(candidate)) return RowsVerdict::kTooLarge;
+  const Hashes left = RowHashes(baseline, Side(match, true));
+  const Hashes right = RowHashes(candidate, Side(match, false));
+  if (left == right) return RowsVerdict::kEqual;
+  const bool same_set = SameSet(left, right);
+  if (facts.ordered) return CompareOrdered(baseline, candidate, match, facts, same_set);
+  return same_set ? RowsVerdict::kEqual : RowsVerdict::kValues;
+}
+
+// A lane with the columns that both sides have, and hashes of what their values say.
+LaneOutcome WithCells(const LaneOutcome& lane, HashGrid hashes, std::vector<size_t> columns) {
+  LaneOutcome by_value;
+  by_value.outcome.rows = hashes.rows();
+  for (const size_t column : columns) by_value.columns.push_back(lane.columns[column]);
+  by_value.cells = std::move(hashes.cells);
+  by_value.cells_complete = true;
+  return by_value;
+}
+
 }  // namespace
 
 ColumnMatch MatchColumns(const std::vector<Column>& baseline,
@@ -197,22 +228,63 @@ RowsVerdict CompareRows(const LaneOutcome& baseline, const LaneOutcome& candidat
   const auto& a = baseline.outcome;
   const auto& b = candidate.outcome;
   if (a.rows == 0) return RowsVerdict::kEqual;
-  bool same_set = false;
-  if (match.same()) {
-    if (a.digest_ordered == b.digest_ordered && a.row_bytes == b.row_bytes) {
-      return RowsVerdict::kEqual;
-    }
-    same_set = a.digest_unordered == b.digest_unordered && a.row_bytes == b.row_bytes;
-  } else {
-    if (match.common.empty()) return RowsVerdict::kEqual;
-    if (!HasCells(baseline) || !HasCells(candidate)) return RowsVerdict::kTooLarge;
-    const Hashes left = RowHashes(baseline, Side(match, true));
-    const Hashes right = RowHashes(candidate, Side(match, false));
-    if (left == right) return RowsVerdict::kEqual;
-    same_set = SameSet(left, right);
+  if (!match.same()) return CompareCells(baseline, candidate, match, facts);
+  if (a.digest_ordered == b.digest_ordered && a.row_bytes == b.row_bytes) {
+    return RowsVerdict::kEqual;
   }
+  const bool same_set = a.digest_unordered == b.digest_unordered && a.row_bytes == b.row_bytes;
   if (facts.ordered) return CompareOrdered(baseline, candidate, match, facts, same_set);
   return same_set ? RowsVerdict::kEqual : RowsVerdict::kValues;
+}
+
+std::optional<RowsVerdict> CompareRowsByValue(const LaneOutcome& baseline,
+                                              const LaneOutcome& candidate,
+                                              const ColumnMatch& match,
+                                              const event::StatementFacts& facts) {
+  const bool may_differ =
+      !baseline.columns.empty() && !candidate.columns.empty() &&
+      std::any_of(match.common.begin(), match.common.end(), [&](const auto& columns) {
+        return HasValueForm(baseline.columns[columns.first].type_oid);
+      });
+  if (!may_differ) return std::nullopt;
+  auto values = ReadRowValues(baseline, candidate, match);
+  if (!values || !values->before.complete || !values->after.complete) return std::nullopt;
+  ColumnMatch same;
+  for (size_t i = 0; i < match.common.size(); ++i) same.common.emplace_back(i, i);
+  event::StatementFacts by_place;
+  by_place.ordered = facts.ordered;
+  by_place.limited = facts.limited;
+  by_place.pattern = facts.pattern;
+  for (const std::string& key : facts.sort_keys) by_place.sort_keys.push_back(KeyAmong(key, match));
+  return CompareCells(WithCells(baseline, std::move(values->before), Side(match, true)),
+                      WithCells(candidate, std::move(values->after), Side(match, false)), same,
+                      by_place);
+}
+
+bool LooksLikeId(const Column& column) {
+  return column.name == "id" || column.name == "uuid" ||
+         (column.table_oid != 0 && column.column_number == 1);
+}
+
+ColumnBits DifferingColumnBits(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                               const ColumnMatch& match) {
+  if (!HasCells(baseline) || !HasCells(candidate)) return 0;
+  const auto grid_of = [&](const LaneOutcome& lane, bool is_baseline) {
+    HashGrid grid;
+    const std::vector<size_t> columns = Side(match, is_baseline);
+    grid.width = columns.size();
+    for (size_t row = 0; row < lane.outcome.rows; ++row) {
+      for (const size_t column : columns) {
+        grid.cells.push_back(lane.cells[row * lane.columns.size() + column]);
+      }
+    }
+    return grid;
+  };
+  ColumnBits bits = 0;
+  for (const size_t place : DifferingColumns(grid_of(baseline, true), grid_of(candidate, false))) {
+    bits |= ColumnBits{1} << std::min(match.common[place].first, kColumnBits - 1);
+  }
+  return bits;
 }
 
 namespace {

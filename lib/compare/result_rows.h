@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,6 +45,25 @@ enum class RowsVerdict : uint8_t {
 // REQUIRES: equal row counts on both lanes.
 RowsVerdict CompareRows(const event::LaneOutcome& baseline, const event::LaneOutcome& candidate,
                         const ColumnMatch& match, const event::StatementFacts& facts);
+
+// The same of kept rows and by what their values say: numbers of another scale are equal, and
+// floating point numbers within a tolerance. nullopt where no column can hold such values, or where
+// the rows were not kept whole. REQUIRES: equal row counts.
+std::optional<RowsVerdict> CompareRowsByValue(const event::LaneOutcome& baseline,
+                                              const event::LaneOutcome& candidate,
+                                              const ColumnMatch& match,
+                                              const event::StatementFacts& facts);
+
+// A primary key by its looks: the first column of its table, or the name everybody gives it.
+bool LooksLikeId(const event::Column& column);
+
+// Which columns differ between the lanes, as a set of bits: bit i is the baseline's column i, the
+// last bit all further ones. All common columns where no fewer explain it; 0 where cells are needed
+// and not there. REQUIRES: equal row counts, and that the rows differ.
+using ColumnBits = uint64_t;
+inline constexpr size_t kColumnBits = 64;
+ColumnBits DifferingColumnBits(const event::LaneOutcome& baseline,
+                               const event::LaneOutcome& candidate, const ColumnMatch& match);
 
 // True where the rows are equal once columns of floating point type are left aside.
 bool EqualWithoutFloats(const event::LaneOutcome& baseline, const event::LaneOutcome& candidate,

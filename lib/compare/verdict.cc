@@ -191,11 +191,70 @@ class Judgement {
   }
 
   // More often on the candidate than the control lane differs by itself.
-  bool BeyondNoise(const PatternStats& stats, uint64_t count, bool errors) const {
-    const uint64_t noise = errors ? stats.control_errors : stats.control_results;
+  static bool BeyondNoise(const PatternStats& stats, uint64_t count, uint64_t noise) {
     if (noise == 0) return true;
     const uint64_t n = std::max({stats.calls, count, noise});
     return FisherGreater(count, n, noise, n) <= kNoiseFisherP;
+  }
+
+  static uint64_t ControlCount(const PatternStats& stats,
+                               std::initializer_list<DifferenceKind> kinds) {
+    uint64_t count = 0;
+    for (const DifferenceKind kind : kinds) {
+      const auto found = stats.control_differences.find(kind);
+      if (found != stats.control_differences.end()) count += found->second;
+    }
+    return count;
+  }
+
+  static bool ErrorsBeyondNoise(const PatternStats& stats, uint64_t count) {
+    return BeyondNoise(
+        stats, count, ControlCount(stats, {DifferenceKind::kError, DifferenceKind::kErrorChanged}));
+  }
+
+  // `known`: the columns are, and each was held against the control lane's by itself.
+  static bool ResultsBeyondNoise(const PatternStats& stats, DifferenceKind kind, uint64_t count,
+                                 bool known) {
+    using Kind = DifferenceKind;
+    uint64_t noise = ControlCount(stats, {kind});
+    if (kind == Kind::kValues) {
+      noise = ControlCount(stats, {Kind::kRows}) + (known ? 0 : ControlCount(stats, {kind}));
+    }
+    if (kind == Kind::kOrder) noise = ControlCount(stats, {kind, Kind::kValues, Kind::kRows});
+    return BeyondNoise(stats, count, noise);
+  }
+
+  // Columns in which the candidate differs about as often as the control lane does by itself.
+  static ColumnBits NoisyColumns(const PatternStats& stats) {
+    ColumnBits noisy = 0;
+    for (size_t bit = 0; bit < kColumnBits && !stats.control_columns.empty(); ++bit) {
+      const uint64_t noise = stats.control_columns.At(bit);
+      if (!BeyondNoise(stats, stats.candidate_columns.At(bit), noise)) {
+        noisy |= ColumnBits{1} << bit;
+      }
+    }
+    return noisy;
+  }
+
+  // What weighs of a kind: not the pairs that differ in noisy columns only.
+  struct Weighed {
+    WeightCounts counts;
+    uint64_t known = 0;  // Of those, with known columns.
+    uint64_t noise = 0;  // Left out.
+  };
+  static Weighed WeighKind(const PatternStats& stats, const KindStats& kind) {
+    Weighed weighed{kind.weights};
+    if (kind.by_columns.empty()) return weighed;
+    const ColumnBits noisy = NoisyColumns(stats);
+    for (const auto& [columns, counts] : kind.by_columns) {
+      if ((columns & ~noisy) != 0) {
+        weighed.known += counts.sum();
+        continue;
+      }
+      weighed.counts.Subtract(counts);
+      weighed.noise += counts.sum();
+    }
+    return weighed;
   }
 
   void JudgeOutcomes(const PatternStats& stats) {
@@ -219,13 +278,13 @@ class Judgement {
   }
 
   void JudgeErrors(const PatternStats& stats, const KindStats& counts) {
-    if (counts.gates > 0) {
+    if (counts.weights.gates > 0) {
       Finding finding = Open(FindingClass::kBroken, stats, table_.totals());
       SetDifference(finding, DifferenceKind::kError, counts);
-      finding.affected = counts.gates;
-      finding.gates = policy_.gate.error && BeyondNoise(stats, counts.gates, true);
-      finding.reasons.push_back(
-          fmt::format("fails {}: {}", OfCalls(counts.gates, stats.calls), counts.example.detail));
+      finding.affected = counts.weights.gates;
+      finding.gates = policy_.gate.error && ErrorsBeyondNoise(stats, counts.weights.gates);
+      finding.reasons.push_back(fmt::format(
+          "fails {}: {}", OfCalls(counts.weights.gates, stats.calls), counts.example.detail));
       AddOtherStates(stats, counts.example.sqlstate, finding);
       Add(std::move(finding));
       return;
@@ -335,19 +394,25 @@ class Judgement {
   void JudgeResults(const PatternStats& stats) {
     Finding finding = Open(FindingClass::kDifferent, stats, table_.totals());
     uint64_t gating = 0;
+    bool beyond = false;
     for (const auto& [kind, counts] : stats.differences) {
       if (!IsResultKind(kind)) continue;
-      const bool most = counts.gates_if_most * 2 > stats.compared;
-      const uint64_t weighs = counts.gates + (most ? counts.gates_if_most : 0);
+      const Weighed weighed = WeighKind(stats, counts);
+      column_noise_ += weighed.noise;
+      const bool most = weighed.counts.gates_if_most * 2 > stats.compared;
+      const uint64_t weighs = weighed.counts.gates + (most ? weighed.counts.gates_if_most : 0);
       if (weighs == 0) continue;
+      beyond = beyond || ResultsBeyondNoise(stats, kind, weighs, weighed.known >= weighs);
       if (finding.reasons.empty()) SetDifference(finding, kind, counts);
       finding.reasons.push_back(
           fmt::format("{}, {}", counts.example.detail, OfCalls(weighs, stats.calls)));
+      const std::string rows = DescribeSample(counts.example.rows);
+      if (!rows.empty()) finding.reasons.push_back("in one of them " + rows);
       gating += weighs;
     }
     if (gating == 0) return;
     finding.affected = gating;
-    finding.gates = policy_.gate.result && BeyondNoise(stats, gating, false);
+    finding.gates = policy_.gate.result && beyond;
     if (policy_.gate.result && !finding.gates) {
       finding.reasons.push_back("does not gate: the control lane differs about as often");
     }
@@ -357,8 +422,9 @@ class Judgement {
   void JudgeWarnings(const PatternStats& stats) {
     Finding finding = Open(FindingClass::kWarning, stats, table_.totals());
     for (const auto& [kind, counts] : stats.differences) {
-      const bool few = counts.gates_if_most > 0 && counts.gates_if_most * 2 <= stats.compared;
-      const uint64_t told = counts.warnings + (few ? counts.gates_if_most : 0);
+      const WeightCounts weighs = WeighKind(stats, counts).counts;
+      const bool few = weighs.gates_if_most > 0 && weighs.gates_if_most * 2 <= stats.compared;
+      const uint64_t told = weighs.warnings + (few ? weighs.gates_if_most : 0);
       if (told == 0) continue;
       if (finding.reasons.empty()) SetDifference(finding, kind, counts);
       finding.affected += told;
@@ -574,6 +640,11 @@ class Judgement {
       const char* why = ExcuseSentence(excuse);
       if (why != nullptr) Note(fmt::format("{} {}", Statements(count), why));
     }
+    if (column_noise_ > 0) {
+      Note(fmt::format(
+          "{} not weighed: differ only in columns in which baseline and control differ as well",
+          Statements(column_noise_)));
+    }
     if (totals.overflow_statements > 0) {
       Note(
           fmt::format("{} of rare patterns were checked for breaks only: there were too many "
@@ -625,6 +696,8 @@ class Judgement {
         return "not weighed: baseline and control differ as well";
       case Excuse::kNoLanes:
         return "not compared: did not run on both lanes";
+      case Excuse::kEqualByValue:
+        return "not weighed: the same numbers, with another scale or rounding";
       case Excuse::kNone:
       case Excuse::kTooLarge:
         return nullptr;
@@ -754,7 +827,8 @@ class Judgement {
   std::set<uint64_t> told_;  // Patterns with a finding.
   std::set<uint64_t> confirmed_;
   uint64_t fixed_ = 0;
-  uint64_t refuted_ = 0;          // Slower patterns that the second run did not show again.
+  uint64_t column_noise_ = 0;  // Statements that differ only where the control lane does as well.
+  uint64_t refuted_ = 0;       // Slower patterns that the second run did not show again.
   std::set<uint64_t> ran_again_;  // Often enough, in the second run.
   std::set<uint64_t> noisy_;
 };

@@ -86,6 +86,39 @@ class Reader {
     Read(from, "p95_us", to.p95_us);
     Read(from, "p99_us", to.p99_us);
   }
+  void Fill(const json& from, SampleColumn& to) {
+    Read(from, "name", to.name);
+    Read(from, "type", to.type);
+    Read(from, "rows", to.rows);
+  }
+  void Fill(const json& from, SampleCell& to) {
+    Read(from, "column", to.column);
+    Read(from, "null_before", to.null_before);
+    Read(from, "null_after", to.null_after);
+    Read(from, "before", to.before);
+    Read(from, "after", to.after);
+  }
+  void Fill(const json& from, SampleRow& to) {
+    Read(from, "change", to.change);
+    Read(from, "before", to.before);
+    Read(from, "after", to.after);
+    Read(from, "key", to.key);
+    ReadList(from, "cells", to.cells);
+  }
+  void Fill(const json& from, RowSample& to) {
+    Read(from, "key", to.key);
+    ReadList(from, "columns", to.columns);
+    Read(from, "columns_more", to.columns_more);
+    Read(from, "rows_before", to.rows_before);
+    Read(from, "rows_after", to.rows_after);
+    Read(from, "changed", to.changed);
+    Read(from, "gone", to.gone);
+    Read(from, "added", to.added);
+    Read(from, "moved", to.moved);
+    Read(from, "partial", to.partial);
+    Read(from, "values", to.values);
+    ReadList(from, "sample", to.rows);
+  }
   void Fill(const json& from, Finding& to) {
     Read(from, "id", to.id);
     Read(from, "type", to.type);
@@ -112,6 +145,7 @@ class Reader {
       Read(*latency, "p", to.p);
       Read(*latency, "confirmed", to.confirmed);
     }
+    if (const json* rows = Object(from, "rows")) Fill(*rows, to.rows);
     if (const json* plan = Object(from, "plan")) {
       Read(*plan, "sentence", to.plan.sentence);
       Read(*plan, "baseline", to.plan.baseline);

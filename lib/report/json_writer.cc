@@ -17,6 +17,44 @@ ordered_json Of(const Latency& latency) {
           {"p99_us", Finite(latency.p99_us)}};
 }
 
+ordered_json Of(const SampleRow& row, bool values) {
+  ordered_json json = {{"change", row.change}, {"before", row.before}, {"after", row.after}};
+  if (values) json["key"] = row.key;
+  json["cells"] = ordered_json::array();
+  for (const SampleCell& cell : row.cells) {
+    ordered_json one = {{"column", cell.column},
+                        {"null_before", cell.null_before},
+                        {"null_after", cell.null_after}};
+    if (values) {
+      one["before"] = cell.before;
+      one["after"] = cell.after;
+    }
+    json["cells"].push_back(std::move(one));
+  }
+  return json;
+}
+
+ordered_json Of(const RowSample& sample) {
+  ordered_json columns = ordered_json::array();
+  for (const SampleColumn& column : sample.columns) {
+    columns.push_back({{"name", column.name}, {"type", column.type}, {"rows", column.rows}});
+  }
+  ordered_json rows = ordered_json::array();
+  for (const SampleRow& row : sample.rows) rows.push_back(Of(row, sample.values));
+  return {{"key", sample.key},
+          {"columns", columns},
+          {"columns_more", sample.columns_more},
+          {"rows_before", sample.rows_before},
+          {"rows_after", sample.rows_after},
+          {"changed", sample.changed},
+          {"gone", sample.gone},
+          {"added", sample.added},
+          {"moved", sample.moved},
+          {"partial", sample.partial},
+          {"values", sample.values},
+          {"sample", rows}};
+}
+
 ordered_json Of(const Finding& finding) {
   ordered_json json = {{"id", finding.id},
                        {"type", finding.type},
@@ -48,6 +86,7 @@ ordered_json Of(const Finding& finding) {
                     {"baseline", finding.plan.baseline},
                     {"candidate", finding.plan.candidate}};
   }
+  if (!finding.rows.rows.empty()) json["rows"] = Of(finding.rows);
   if (!finding.example.empty()) json["example"] = finding.example;
   return json;
 }

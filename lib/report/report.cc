@@ -11,6 +11,38 @@ Latency LatencyOf(const compare::LatencyNumbers& numbers) {
   return {numbers.p50_us, numbers.p95_us, numbers.p99_us};
 }
 
+RowSample SampleOf(const compare::RowSample& from, bool show_values) {
+  RowSample sample;
+  if (from.empty()) return sample;
+  sample.key = from.key;
+  for (const compare::SampleColumn& column : from.columns) {
+    sample.columns.push_back({column.name, column.type, column.rows});
+  }
+  sample.columns_more = from.columns_more;
+  sample.rows_before = from.rows_before;
+  sample.rows_after = from.rows_after;
+  sample.changed = from.changed;
+  sample.gone = from.gone;
+  sample.added = from.added;
+  sample.moved = from.moved;
+  sample.partial = from.partial;
+  sample.values = show_values;
+  for (const compare::SampleRow& row : from.rows) {
+    SampleRow& shown = sample.rows.emplace_back();
+    shown.change = compare::Name(row.change);
+    shown.before = row.before;
+    shown.after = row.after;
+    if (show_values) shown.key = row.key;
+    for (size_t i = 0; i < row.cells.size(); ++i) {
+      const compare::SampleCell& cell = row.cells[i];
+      if (!cell.differs) continue;
+      shown.cells.push_back({from.columns[i].name, cell.null_before, cell.null_after,
+                             show_values ? cell.before : "", show_values ? cell.after : ""});
+    }
+  }
+  return sample;
+}
+
 Losses LossesOf(const compare::FidelityCounts& counts) {
   const auto of = [&](compare::FidelityLoss loss) {
     return counts.lost[static_cast<size_t>(loss)];
@@ -47,6 +79,7 @@ Finding FindingOf(const compare::Finding& from, bool show_values) {
   finding.factor_high = from.factor_interval.high;
   finding.p = from.p;
   finding.confirmed = from.confirmed;
+  finding.rows = SampleOf(from.example.rows, show_values);
   if (show_values) finding.example = from.example.text;
   return finding;
 }

@@ -90,6 +90,48 @@ struct PlanText {
   friend bool operator==(const PlanText&, const PlanText&) = default;
 };
 
+struct SampleColumn {
+  std::string name;
+  std::string type;
+  uint64_t rows = 0;  // Changed rows in which it differs.
+  friend bool operator==(const SampleColumn&, const SampleColumn&) = default;
+};
+
+struct SampleCell {
+  std::string column;
+  bool null_before = false;
+  bool null_after = false;
+  std::string before;  // Values: only where the user asked for them.
+  std::string after;
+  friend bool operator==(const SampleCell&, const SampleCell&) = default;
+};
+
+struct SampleRow {
+  std::string change;   // "changed", "gone", "added", "moved".
+  uint64_t before = 0;  // Place in the baseline's result, from 1; 0: not there.
+  uint64_t after = 0;
+  std::vector<std::string> key;   // Values of RowSample::key, where asked for.
+  std::vector<SampleCell> cells;  // That differ.
+  friend bool operator==(const SampleRow&, const SampleRow&) = default;
+};
+
+// The first differing rows of one example.
+struct RowSample {
+  std::vector<std::string> key;  // Columns that line rows up; empty: none do.
+  std::vector<SampleColumn> columns;
+  uint64_t columns_more = 0;
+  uint64_t rows_before = 0;  // Looked at.
+  uint64_t rows_after = 0;
+  uint64_t changed = 0;
+  uint64_t gone = 0;
+  uint64_t added = 0;
+  uint64_t moved = 0;
+  bool partial = false;  // Only the first rows were looked at.
+  bool values = false;   // Values are shown.
+  std::vector<SampleRow> rows;
+  friend bool operator==(const RowSample&, const RowSample&) = default;
+};
+
 struct Finding {
   std::string id;
   std::string type;  // compare::Name(FindingClass): "broken" ...
@@ -114,6 +156,7 @@ struct Finding {
   double p = 1;
   bool confirmed = false;
   PlanText plan;
+  RowSample rows;       // No rows: not about results, or not kept.
   std::string example;  // With values: only where the user asked for them.
   friend bool operator==(const Finding&, const Finding&) = default;
 };

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/units.h"
+#include "report/row_sample_text.h"
 #include "report/table.h"
 
 namespace scry::report {
@@ -170,6 +171,13 @@ class Writer {
     if (!finding.example.empty()) Detail("example: " + finding.example, Ink::kDim);
   }
 
+  void WriteRows(const RowSample& sample) {
+    if (sample.rows.empty()) return;
+    for (const std::string& line : RowSampleLines(sample, columns_ - kDetailIndent)) {
+      Line(std::string(kDetailIndent, ' ') + line);
+    }
+  }
+
   void WritePlan(const Finding& finding) {
     if (!finding.plan.sentence.empty()) Detail(finding.plan.sentence);
     if (!options_.plans) return;
@@ -200,6 +208,7 @@ class Writer {
                            FormatDuration(finding.after.p95_us)));
       }
       if (type != "warning") TellGate(finding);
+      WriteRows(finding.rows);
       WritePlan(finding);
       WriteExample(finding);
     }

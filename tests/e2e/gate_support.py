@@ -30,6 +30,7 @@ FINDING = {
     "id": str, "type": str, "gates": bool, "fingerprint": str, "pattern": str, "reasons": list,
     "calls": int, "affected": int, "share": NUMBER, "difference?": str, "sqlstate?": str,
     "message?": str, "rows_before?": int, "rows_after?": int, "latency?": dict, "plan?": dict,
+    "rows?": dict,
     "example?": str}
 LATENCY = {"before": dict, "after": dict, "factor": NUMBER, "factor_low": NUMBER,
            "factor_high": NUMBER, "p": NUMBER, "confirmed": bool}

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/random.h"
+#include "compare/row_sample.h"
 #include "support/catch.h"
 #include "unit/compare/pairs.h"
 
@@ -256,6 +257,76 @@ TEST_CASE("float sums depend on the order rows are read in", "[compare]") {
         Weight::kGate);
 }
 
+TEST_CASE("numbers are compared by value, and told where they are written otherwise", "[compare]") {
+  const std::vector<event::Column> columns = {Col("id", 23, 1), Col("price", 1700, 2)};
+  const Rows rows = {{"1", "1.0"}, {"2", "2.5"}};
+  const Difference scale = Of(Kept(columns, rows), Kept(columns, {{"2", "2.500"}, {"1", "1.000"}}));
+  CHECK(scale.kind == DifferenceKind::kValues);
+  CHECK(scale.excuse == Excuse::kEqualByValue);
+  CHECK(scale.weight == Weight::kNote);
+  CHECK(Of(Kept(columns, rows), Kept(columns, {{"1", "1.0"}, {"2", "2.51"}})).weight ==
+        Weight::kGate);
+  // Only the first rows were kept: the rest may differ.
+  CHECK(Of(Kept(columns, rows, 1), Kept(columns, {{"1", "1.00"}, {"2", "2.5"}}, 1)).weight ==
+        Weight::kGate);
+}
+
+TEST_CASE("by value as by bytes, ORDER BY binds its sort keys", "[compare]") {
+  const std::vector<event::Column> columns = {Col("id", 23, 1), Col("price", 1700, 2)};
+  const Rows rows = {{"1", "1.0"}, {"2", "1.0"}, {"3", "2.0"}};
+  for (const char* key : {"price", "#2"}) {
+    CAPTURE(key);
+    CHECK(Of(Kept(columns, rows), Kept(columns, {{"2", "1.00"}, {"1", "1.00"}, {"3", "2.00"}}),
+             Ordered({key}))
+              .excuse == Excuse::kEqualByValue);
+    CHECK(Of(Kept(columns, rows), Kept(columns, {{"3", "2.00"}, {"1", "1.00"}, {"2", "1.00"}}),
+             Ordered({key}))
+              .kind == DifferenceKind::kOrder);
+  }
+  // A tie at the limit, with another scale on top.
+  CHECK(Of(Kept(columns, rows), Kept(columns, {{"1", "1.00"}, {"2", "1.00"}, {"9", "2.00"}}),
+           Ordered({"price"}, true))
+            .excuse == Excuse::kTiesAtLimit);
+}
+
+TEST_CASE("a sum that is off by more than rounding gates if most calls are", "[compare]") {
+  auto facts = Facts();
+  facts.functions = {"sum"};
+  const std::vector<event::Column> columns = {Col("sum", 701)};
+  CHECK(Of(Kept(columns, {{"0.3"}}), Kept(columns, {{"0.30000000000000004"}}), facts).excuse ==
+        Excuse::kEqualByValue);
+  CHECK(Of(Kept(columns, {{"0.3"}}), Kept(columns, {{"0.4"}}), facts).weight ==
+        Weight::kGateIfMost);
+}
+
+TEST_CASE("the same outcome on all lanes is no difference, whatever its bytes", "[compare]") {
+  base::Random random(21);
+  for (int round = 0; round < 1000; ++round) {
+    LaneOutcome lane;
+    lane.outcome.status = static_cast<OutcomeStatus>(random.Below(5));
+    lane.outcome.rows = random.Below(4);
+    lane.outcome.row_bytes = random.Below(100);
+    lane.outcome.digest_ordered = random.Below(3);
+    lane.outcome.tag = random.Below(2) == 0 ? "SELECT 2" : "UPDATE 7";
+    lane.rows_complete = random.Below(2) == 0;
+    lane.cells_complete = random.Below(2) == 0;
+    for (uint64_t i = random.Below(4); i > 0; --i) lane.columns.push_back(Col("c", 1700));
+    for (uint64_t i = random.Below(60); i > 0; --i) {
+      lane.rows.push_back(static_cast<char>(random.Below(4)));
+    }
+    for (uint64_t i = random.Below(9); i > 0; --i) lane.cells.push_back(random.Below(9));
+    event::StatementPair pair = PairOf(lane, lane);
+    pair.lanes.push_back(lane);
+    auto facts = random.Below(2) == 0 ? Facts() : Ordered({"c", "#1"}, random.Below(2) == 0);
+    const Difference difference = JudgePair(pair, facts);
+    const bool none =
+        difference.kind == DifferenceKind::kNone || difference.excuse == Excuse::kCascade;
+    CHECK(none);
+    CHECK(difference.weight == Weight::kNone);
+    CHECK(SampleRows(lane, lane, facts.ordered).empty());
+  }
+}
+
 TEST_CASE("reading the catalogs shows the migration itself", "[compare]") {
   auto facts = Facts();
   facts.relations = {"information_schema.columns"};
@@ -266,7 +337,7 @@ TEST_CASE("what the control lane does as well is noise", "[compare]") {
   event::StatementPair pair = PairOf(Answer(kIdName, {{"1", "a"}}), Answer(kIdName, {{"1", "b"}}));
   pair.lanes.push_back(Answer(kIdName, {{"1", "c"}}));
   const Difference noise = JudgePair(pair, Facts());
-  CHECK(noise.control_differs);
+  CHECK(noise.control == DifferenceKind::kValues);
   CHECK(noise.excuse == Excuse::kNoise);
   CHECK(noise.weight == Weight::kNote);
   pair.lanes[2] = pair.lanes[0];
@@ -284,6 +355,53 @@ TEST_CASE("what the control lane does as well is noise", "[compare]") {
   pair.lanes[1] = Failure("42703");
   pair.lanes[2] = Answer(kIdName, {{"1", "c"}});
   CHECK(JudgePair(pair, Facts()).weight == Weight::kGate);
+}
+
+// A pair of three lanes with one row each.
+event::StatementPair Three(const std::vector<event::Column>& columns, const Row& baseline,
+                           const Row& candidate, const Row& control) {
+  event::StatementPair pair = PairOf(Answer(columns, {baseline}), Answer(columns, {candidate}));
+  pair.lanes.push_back(Answer(columns, {control}));
+  return pair;
+}
+
+const std::vector<event::Column> kStamped = {Col("id", 23, 1), Col("name", 25, 2),
+                                             Col("updated_at", 1114, 3)};
+
+TEST_CASE("noise in one column does not excuse a difference in another", "[compare]") {
+  const Row row = {"1", "a", "10:01"};
+  const Difference same_column =
+      JudgePair(Three(kStamped, row, {"1", "a", "10:02"}, {"1", "a", "10:03"}), Facts());
+  CHECK(same_column.excuse == Excuse::kNoise);
+  const Difference other_column =
+      JudgePair(Three(kStamped, row, {"1", "b", "10:02"}, {"1", "a", "10:03"}), Facts());
+  CHECK(other_column.weight == Weight::kGate);
+  CHECK(other_column.columns == 0b110U);
+  CHECK(other_column.own_columns() == 0b010U);
+}
+
+TEST_CASE("noise in values does not excuse rows that are missing", "[compare]") {
+  auto pair = Three(kStamped, {"1", "a", "10:01"}, {"1", "a", "10:02"}, {"1", "a", "10:03"});
+  pair.lanes[1] = Answer(kStamped, {});
+  CHECK(JudgePair(pair, Facts()).weight == Weight::kGate);
+  pair.lanes[2] = Answer(kStamped, {{"1", "a", "10:01"}, {"2", "b", "10:01"}});
+  CHECK(JudgePair(pair, Facts()).excuse == Excuse::kNoise);
+  // Nor can values be held against a control lane that returned other rows.
+  pair.lanes[1] = Answer(kStamped, {{"1", "b", "10:01"}});
+  CHECK(JudgePair(pair, Facts()).excuse == Excuse::kNoise);
+}
+
+TEST_CASE("beside a clock the other columns of a query are still compared", "[compare]") {
+  auto facts = Facts();
+  facts.functions = {"now"};
+  const Row row = {"1", "a", "10:01"};
+  const auto judge = [&](const Row& candidate) {
+    return JudgePair(Three(kStamped, row, candidate, {"1", "a", "10:03"}), facts);
+  };
+  CHECK(judge({"1", "a", "10:02"}).excuse == Excuse::kVolatile);
+  CHECK(judge({"1", "b", "10:02"}).weight == Weight::kGateIfMost);
+  facts.functions = {"nextval", "now"};  // Ids may drift, whatever the control lane says.
+  CHECK(judge({"1", "b", "10:02"}).excuse == Excuse::kVolatile);
 }
 
 TEST_CASE("replayed out of order or against the client's will, results do not gate", "[compare]") {

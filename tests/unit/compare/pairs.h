@@ -1,11 +1,13 @@
 // Builds statement pairs for the tests of compare: small results, cell by cell.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/bytes.h"
 #include "event/lane_pair.h"
 #include "event/statement_facts.h"
 
@@ -47,6 +49,28 @@ inline event::LaneOutcome Answer(std::vector<event::Column> columns, const Rows&
     outcome.digest_ordered = outcome.digest_ordered * 1000003 + HashOf(payload);
     outcome.digest_unordered += HashOf(payload);
   }
+  return lane;
+}
+
+inline const std::string kNull = "\\N";  // In a Row: NULL.
+
+// As Answer, and with the rows themselves, as a lane keeps them: whole or only the first.
+inline event::LaneOutcome Kept(std::vector<event::Column> columns, const Rows& rows,
+                               size_t rows_kept = SIZE_MAX) {
+  event::LaneOutcome lane = Answer(std::move(columns), rows);
+  base::ByteWriter list;
+  for (size_t i = 0; i < rows.size() && i < rows_kept; ++i) {
+    base::ByteWriter row;
+    row.BigU16(static_cast<uint16_t>(rows[i].size()));
+    for (const std::string& cell : rows[i]) {
+      row.BigU32(cell == kNull ? UINT32_MAX : static_cast<uint32_t>(cell.size()));
+      if (cell != kNull) row.Text(cell);
+    }
+    list.BigU32(static_cast<uint32_t>(row.size()));
+    list.Text(row.str());
+  }
+  lane.rows = list.Release();
+  lane.rows_complete = rows.size() <= rows_kept;
   return lane;
 }
 

@@ -69,7 +69,7 @@ TEST_CASE("past the limit patterns are counted, but breaks are kept", "[compare]
   CHECK(table.totals().overflow_statements == 92);
   table.Put(PairOf(Answer(kId, {{"1"}}), Failure("42703")), Facts(1000));
   REQUIRE(table.Find(1000) != nullptr);
-  CHECK(table.Find(1000)->differences.at(DifferenceKind::kError).gates == 1);
+  CHECK(table.Find(1000)->differences.at(DifferenceKind::kError).weights.gates == 1);
 }
 
 TEST_CASE("latency samples are bounded, even and repeatable", "[compare]") {
@@ -137,7 +137,7 @@ TEST_CASE("the example is of the heaviest difference, and the first of its weigh
   }
   const KindStats& stats = table.Find(1)->differences.at(DifferenceKind::kError);
   CHECK(stats.count == 3);
-  CHECK(stats.gates == 2);
+  CHECK(stats.weights.gates == 2);
   CHECK(stats.example.text == "first");
   CHECK(stats.example.sqlstate == "42703");
   CHECK(table.Find(1)->errors[1].at("42703") == 2);

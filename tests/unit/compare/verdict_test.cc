@@ -404,6 +404,59 @@ TEST_CASE("the list of unfaithful patterns is bounded", "[compare]") {
   CHECK(verdict.fidelity.share() == 0);
 }
 
+TEST_CASE("noise is learnt column by column, whatever the order of pairs", "[compare]") {
+  const std::vector<event::Column> columns = {Col("id", 23, 1), Col("name", 25, 2),
+                                              Col("updated_at", 1114, 3)};
+  const auto pair_of = [&](const Row& candidate, const Row& control) {
+    event::StatementPair pair =
+        PairOf(Answer(columns, {{"1", "a", "10:01"}}), Answer(columns, {candidate}));
+    pair.lanes.push_back(Answer(columns, {control}));
+    return pair;
+  };
+  const Row same = {"1", "a", "10:01"};
+  const Row late = {"1", "a", "10:02"};
+  std::vector<event::StatementPair> pairs;
+  for (int i = 0; i < 6; ++i) {
+    pairs.push_back(pair_of(same, same));
+    pairs.push_back(pair_of(late, same));  // The control lane was in time by chance.
+    pairs.push_back(pair_of(same, late));
+  }
+  const auto judge = [&] {
+    PatternTable table;
+    for (const auto& pair : pairs) table.Put(pair, Facts());
+    return JudgeOf(table);
+  };
+  const Verdict noise = judge();
+  CHECK(noise.result == VerdictResult::kSafe);
+  CHECK(noise.findings.empty());
+  CHECK(std::count(noise.notes.begin(), noise.notes.end(),
+                   "6 statements not weighed: differ only in columns in which baseline and control "
+                   "differ as well") == 1);
+  pairs.push_back(pair_of({"1", "b", "10:02"}, late));  // Once, in a column without noise.
+  for (int order = 0; order < 2; ++order) {
+    const Verdict verdict = judge();
+    CHECK(verdict.result == VerdictResult::kRegressions);
+    REQUIRE(verdict.findings.size() == 1);
+    CHECK(verdict.findings[0].affected == 1);
+    std::reverse(pairs.begin(), pairs.end());
+  }
+}
+
+TEST_CASE("sets of columns are bounded, and what is past the bound still weighs", "[compare]") {
+  std::vector<event::Column> columns;
+  for (int i = 0; i < 80; ++i) columns.push_back(Col("c" + std::to_string(i)));
+  const Row row(80, "x");
+  PatternTable table;
+  for (size_t i = 0; i < 80; ++i) {
+    Row other = row;
+    other[i] = "y";
+    table.Put(PairOf(Answer(columns, {row}), Answer(columns, {other})), Facts());
+  }
+  const KindStats& stats = table.Find(1)->differences.at(DifferenceKind::kValues);
+  CHECK(stats.by_columns.size() == PatternTableLimits{}.column_sets);
+  CHECK(JudgeOf(table).findings.at(0).affected == 80);
+}
+
 TEST_CASE("a replay that was cut short is not safe", "[compare]") {
   PatternTable table;
   Traffic(1).Run(table, 1, 60, 1000, 1);

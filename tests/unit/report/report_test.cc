@@ -1,5 +1,7 @@
 #include "report/report.h"
 
+#include "report/json_writer.h"
+#include "report/text_writer.h"
 #include "support/catch.h"
 
 namespace scry::report {
@@ -17,6 +19,13 @@ compare::Verdict VerdictWithValues() {
   finding.example.text = "select 'secret'";
   finding.example.baseline_rows = 2;
   finding.example.candidate_rows = 1;
+  finding.example.rows.key = {"id"};
+  finding.example.rows.columns = {{"name", "text", 1}};
+  compare::SampleRow row;
+  row.before = row.after = 1;
+  row.key = {"secret key"};
+  row.cells = {{true, true, false, "NULL", "secret cell"}};
+  finding.example.rows.rows.push_back(row);
   verdict.findings.push_back(finding);
   verdict.unjudged.push_back({1, "select $1", "too few", 3, 3, 0.1});
   return verdict;
@@ -35,6 +44,11 @@ TEST_CASE("values enter a report only when asked for", "[report]") {
   Report open;
   FillVerdict(VerdictWithValues(), true, open);
   CHECK(open.findings[0].example == "select 'secret'");
+  const std::string closed_json = WriteJson(report) + WriteText(report, {});
+  CHECK(closed_json.find("secret") == std::string::npos);
+  CHECK(closed_json.find("NULL -> value") != std::string::npos);
+  CHECK(WriteJson(open).find("secret key") != std::string::npos);
+  CHECK(WriteText(open, {}).find("secret cell") != std::string::npos);
 }
 
 TEST_CASE("notes of the verdict join those that are there", "[report]") {

@@ -85,6 +85,16 @@ inline Report Regressions() {
   different.affected = 31;
   different.rows_before = 20;
   different.rows_after = 18;
+  different.rows.key = {"id"};
+  different.rows.columns = {{"total_cents", "bigint", 3}, {"note", "text", 1}};
+  different.rows.rows_before = 20;
+  different.rows.rows_after = 18;
+  different.rows.changed = 3;
+  different.rows.gone = 2;
+  different.rows.rows = {
+      {"changed", 3, 3, {}, {{"total_cents", false, false, "", ""}}},
+      {"changed", 4, 5, {}, {{"total_cents", false, false, "", ""}, {"note", true, false, "", ""}}},
+      {"gone", 7, 0, {}, {}}};
   Finding slower = Timed(FindingOf("slower",
                                    "SELECT * FROM orders WHERE customer_id = $1 AND "
                                    "status = $2 ORDER BY created_at DESC LIMIT $3"),
@@ -137,6 +147,25 @@ inline Report Safe() {
   report.tested.unchanged = 41;
   report.tested.sessions_excluded = 0;
   report.captures[0].gaps = 0;
+  return report;
+}
+
+// As Regressions, for a user who asked for values.
+inline Report RegressionsWithValues() {
+  Report report = Regressions();
+  for (Finding& finding : report.findings) {
+    if (finding.rows.rows.empty()) continue;
+    finding.example = "SELECT o.* FROM orders o JOIN customers c ON c.id = o.customer_id";
+    finding.rows.values = true;
+    auto& rows = finding.rows.rows;
+    for (size_t i = 0; i < rows.size(); ++i) rows[i].key = {std::to_string(1004 + i)};
+    rows[0].cells[0].before = "1250";
+    rows[0].cells[0].after = "12.50";
+    rows[1].cells[0].before = "99";
+    rows[1].cells[0].after = "0.99";
+    rows[1].cells[1].before = "NULL";
+    rows[1].cells[1].after = "a note that is far longer than the column of a table may be";
+  }
   return report;
 }
 

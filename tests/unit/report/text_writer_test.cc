@@ -44,6 +44,8 @@ TEST_CASE("the text of a report is a contract", "[report]") {
   plans.plans = true;
   const std::string text = WriteText(Regressions(), plans);
   CHECK(text == Golden("regressions.plans.txt", text));
+  const std::string values = WriteText(RegressionsWithValues(), {});
+  CHECK(values == Golden("regressions.values.txt", values));
 }
 
 TEST_CASE("patterns that lost fidelity are shown below the floor, or when asked", "[report]") {
@@ -66,7 +68,7 @@ TEST_CASE("color changes no character", "[report]") {
 }
 
 TEST_CASE("no line is wider than asked for or ends in a blank", "[report]") {
-  Report report = Regressions();
+  Report report = RegressionsWithValues();
   report.next_steps.clear();  // Commands are never broken.
   for (const size_t columns : {60U, 80U, 100U, 140U}) {
     TextOptions options;
