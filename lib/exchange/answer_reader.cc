@@ -179,12 +179,12 @@ void AnswerReader::OnBackend(uint8_t type, base::Bytes payload, Micros now_us) {
 
 void AnswerReader::AddRow(base::Bytes data_row) {
   if (mapper_ && rows_ == 0) mapping_ = mapper_->active() && mapper_->Begin(ColumnsOf(*Current()));
+  if (options_.row_bytes_kept > 0) kept_.Add(data_row);
   if (mapping_) data_row = mapper_->Map(data_row);
   ++rows_;
   row_bytes_ += data_row.size();
   digest_.Add(data_row);
   if (options_.cells_max > 0) cells_.AddRow(data_row);
-  if (options_.row_bytes_kept > 0) kept_.Add(data_row);
 }
 
 void AnswerReader::OnBackendPiece(uint8_t type, uint32_t payload_length, uint32_t offset,

@@ -92,6 +92,7 @@ class Run {
                 suspects_, clock,   clock.MonotonicUs(),
                 identity_, doubt_} {
     stats_.notes = std::move(ground.notes);
+    identity_.ShareSites(footprints_.sites());
   }
 
   base::Result<ReplayStats> Go();
@@ -204,6 +205,7 @@ base::Result<ReplayStats> Run::Go() {
   stats_.duration_us = Now();
   stats_.identity = identity_.stats();
   stats_.cancels_missed = cancels_.missed();
+  for (std::string& note : stats_.identity.Notes()) stats_.notes.push_back(std::move(note));
   (void)tick_(stats_);
   return stats_;
 }

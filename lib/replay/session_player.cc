@@ -155,7 +155,7 @@ void SessionPlayer::StartNext(size_t rotation, bool warm_up, bool forced, base::
 void SessionPlayer::StartLane(size_t lane, base::Micros now_us) {
   const event::Exchange& captured = *work_.front().exchange;
   sent_.resize(lanes_.size());
-  sent_[lane] = shared_.identity.ForLane(captured, lane);
+  sent_[lane] = shared_.identity.ForLane(captured, lane, identity_);
   if (sent_[lane]) sent_[lane]->statements = captured.statements;
   if (!portals_[lane].empty()) {
     if (!sent_[lane]) sent_[lane] = captured;
@@ -305,7 +305,7 @@ void SessionPlayer::Yield() {
     answers.push_back(lane->TakeAnswers());
     statements = std::max(statements, answers.back().statements.size());
   }
-  shared_.identity.OnAnswers(exchange, answers);
+  shared_.identity.OnAnswers(exchange, answers, identity_);
   PutUnasked(answers);
   LearnPortals(answers);
   NoteDoubt(answers);

@@ -155,6 +155,7 @@ class SessionPlayer {
   std::vector<std::unique_ptr<LaneConnection>> lanes_;  // From Connect on.
   std::vector<PortalNames> portals_;                    // By lane.
   std::deque<Work> work_;
+  IdentitySession identity_;
   base::Micros since_us_ = 0;  // Of connecting, of the exchange, or of its cancellation.
 
   base::Micros free_since_us_ = 0;
