@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: different /count\(distinct country\)/
+-- also: /country/
 -- why: 'DE' and 'de' are one value
 
 -- section: migration

@@ -5,8 +5,8 @@
 -- finding: broken 42P01 /from items/
 -- finding: broken 42P01 /insert into items/
 -- finding: broken 42P01 /order_total/
--- also: /items/
--- why: all deployed code names the old table
+-- also: /items|update orders/
+-- why: all deployed code names the old table; orders whose items fail are never committed, so later updates miss them
 
 -- section: migration
 alter table items rename to order_lines;
