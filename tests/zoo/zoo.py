@@ -141,8 +141,14 @@ def is_there(expected, report):
 
 
 def describe(finding):
-    return (f"{finding['type']} {finding.get('sqlstate', '') or finding.get('difference', '')}: "
-            f"{' '.join(finding['pattern'].split())[:100]} [{'; '.join(finding['reasons'])[:160]}]")
+    what = finding.get("sqlstate") or finding.get("difference") or ""
+    why = "; ".join(finding["reasons"])[:160]
+    if "latency" in finding:
+        speed = finding["latency"]
+        why += (f"median {speed['before']['p50_us'] / 1000:.2f} ms to {speed['after']['p50_us'] / 1000:.2f} ms"
+                f"{', seen twice' if speed['confirmed'] else ''}")
+    pattern = " ".join(finding["pattern"].split())[:100]
+    return f"{' '.join((finding['type'], what)).strip()}: {pattern} [{why}]"
 
 
 # --- What is told.
@@ -181,7 +187,7 @@ def as_json(results):
              "words": one.words, "seconds": round(one.seconds, 2),
              "exit_status": one.report["exit_status"] if one.report else None,
              "findings": [{key: finding.get(key) for key in ("type", "gates", "sqlstate", "difference",
-                                                             "pattern", "reasons")}
+                                                             "pattern", "reasons", "latency")}
                           for finding in (one.report["findings"] if one.report else [])]}
             for one in results]
 
