@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/units.h"
+#include "compare/fidelity.h"
 #include "job/plan_probe.h"
 #include "os/file.h"
 #include "report/json_writer.h"
@@ -30,7 +31,8 @@ constexpr uint64_t kConfirmPairsMax = 600;
 constexpr uint64_t kConfirmPairsMin = 30;  // Twice what a judgement of speed needs.
 constexpr Micros kConfirmBudgetMinUs = 5 * 1000000LL;
 
-// Counts only what the confirmation is about, not the BEGIN and ROLLBACK around it.
+// Counts only what the confirmation is about, not the BEGIN and ROLLBACK around it, and of it what
+// does the work that it did when captured.
 class ChosenPatterns final : public event::PairSink {
  public:
   ChosenPatterns(compare::PatternTable& table, event::FactsCache& facts,
@@ -39,7 +41,8 @@ class ChosenPatterns final : public event::PairSink {
   void Put(const event::StatementPair& pair) override {
     if (pair.text.empty()) return;
     const event::StatementFacts& facts = facts_.Get(pair.text, pair.ordinal);
-    if (samples_.contains(facts.fingerprint)) table_.Put(pair);
+    if (!samples_.contains(facts.fingerprint)) return;
+    if (compare::WritesAsCaptured(pair, facts)) table_.Put(pair);
   }
 
  private:
