@@ -131,7 +131,7 @@ Result<replay::ReplayStats> Comparison::ReplayOne(const Lanes& lanes, Traffic tr
   SCRY_TRY_ASSIGN(const std::vector<replay::LaneTarget> targets, lanes());
   replay::ReplayOptions options = request_.replay;
   options.snapshot = snapshot_ ? &*snapshot_ : nullptr;
-  options.set_sequences = set_sequences;
+  options.set_sequences = set_sequences && request_.set_sequences;
   return WatchedReplay(targets, traffic, sink, facts_, options, watch_, progress_);
 }
 

@@ -62,6 +62,8 @@ void ReplayStats::Add(const ReplayStats& other) {
   order_wait_us += other.order_wait_us;
   tool_wait_us += other.tool_wait_us;
   lag_us_max = std::max(lag_us_max, other.lag_us_max);
+  lag.Merge(other.lag);
+  server_wait_us += other.server_wait_us;
   duration_us += other.duration_us;
   identity.Add(other.identity);
   notes.insert(notes.end(), other.notes.begin(), other.notes.end());

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "event/source_snapshot.h"
 
 namespace scry::replay {
@@ -80,6 +81,9 @@ struct ReplayStats {
   // Paced replay: how far behind its time an exchange was started, at most. What is neither the
   // order's nor the tool's doing is the servers'.
   Micros lag_us_max = 0;
+  base::Histogram lag;  // Of every exchange of a paced replay; those in time count as 0.
+  // What the servers took longer for exchanges than in the capture, at the replay's speed. A sum.
+  Micros server_wait_us = 0;
   Micros duration_us = 0;
   IdentityStats identity;
   std::vector<std::string> notes;  // For people, one sentence each.

@@ -416,8 +416,11 @@ void Run::StartWhatMay() {
     const base::Micros now = Now();
     stats_.order_wait_us += std::max<base::Micros>(turn->freed_us - turn->since_us, 0);
     stats_.tool_wait_us += std::max<base::Micros>(now - turn->freed_us, 0);
-    if (options_.speed > 0 && found->second->next_work().exchange) {
-      stats_.lag_us_max = std::max(stats_.lag_us_max, now - ScheduledUs(*found->second));
+    const Work& next = found->second->next_work();
+    if (options_.speed > 0 && next.exchange && !next.own) {
+      const base::Micros lag = std::max<base::Micros>(now - ScheduledUs(*found->second), 0);
+      stats_.lag_us_max = std::max(stats_.lag_us_max, lag);
+      stats_.lag.Add(lag);
     }
     Start(found->first, *found->second, false);
     if (found->second->over()) sessions_.erase(found);

@@ -329,9 +329,16 @@ void SessionPlayer::Yield() {
   }
   captured_end_us_ = std::max(captured_end_us_, Sane(exchange.completed_us));
   free_since_us_ = shared_.Now();
+  CountServerWait(free_since_us_ - since_us_);
   Become(State::kWaiting);
   EndWork();
   if (dead) Exclude(reason);
+}
+
+void SessionPlayer::CountServerWait(base::Micros took_us) {
+  const double speed = shared_.options.speed > 0 ? shared_.options.speed : 1;
+  const auto due_us = static_cast<base::Micros>(static_cast<double>(CapturedUs()) / speed);
+  shared_.stats.server_wait_us += std::max<base::Micros>(took_us - due_us, 0);
 }
 
 void SessionPlayer::PutPair(size_t statement, std::vector<exchange::Answers>& answers) {

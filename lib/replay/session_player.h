@@ -146,6 +146,7 @@ class SessionPlayer {
   base::Micros StuckLimit() const;
   base::Micros CapturedUs() const;
   bool Cancellable() const;
+  void CountServerWait(base::Micros took_us);
 
   Shared& shared_;
   const event::SessionStart start_;

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "report/json_members.h"
+
 namespace scry::report {
 namespace {
 
@@ -102,16 +104,7 @@ ordered_json Of(const NotJudged& item) {
 
 ordered_json Of(const NextStep& step) { return {{"why", step.why}, {"command", step.command}}; }
 
-ordered_json Of(const CaptureFacts& capture) {
-  return {{"name", capture.name},
-          {"sessions", capture.sessions},
-          {"statements", capture.statements},
-          {"started_us", capture.started_us},
-          {"duration_us", capture.duration_us},
-          {"gaps", capture.gaps},
-          {"gap_exchanges", capture.gap_exchanges}};
-}
-
+ordered_json Of(const CaptureFacts& capture) { return CaptureJson(capture); }
 ordered_json Of(const LaneFacts& lane) {
   return {{"name", lane.name},
           {"made", lane.made},
