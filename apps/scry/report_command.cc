@@ -23,7 +23,7 @@ ExitStatus Show(const CommonOptions& common, const std::string& path, bool plans
   options.color = WantsColor(common, STDOUT_FILENO);
   options.columns = std::min<size_t>(TerminalColumns(STDOUT_FILENO), 100);
   options.plans = plans || common.verbose;
-  options.fidelity = common.verbose;
+  options.fidelity = options.waits = common.verbose;
   PrintResult(report::WriteText(*report, options));
   return ExitStatus::kSafe;
 }
