@@ -22,6 +22,8 @@ struct Flags {
   std::string report_dir;
   std::string timeout;
   std::string speed = "max";
+  std::string connect_speed;
+  std::string sync = "commit";
   bool keep = false;
   bool plans = false;
   bool show_values = false;
@@ -41,6 +43,10 @@ base::Result<job::MigrationTestRequest> RequestOf(const CommonOptions& common, c
     SCRY_TRY_ASSIGN(request.timeout_us, base::ParseDuration(flags.timeout));
   }
   SCRY_TRY_ASSIGN(request.speed, ParseSpeed(flags.speed));
+  if (!flags.connect_speed.empty()) {
+    SCRY_TRY_ASSIGN(request.connect_speed, ParseSpeed(flags.connect_speed));
+  }
+  SCRY_TRY_ASSIGN(request.sync, ParseSyncMode(flags.sync, request.speed));
   SCRY_TRY_ASSIGN(const std::optional<config::Config> config, LoadConfigIfAny(common));
   if (config) {
     ApplyPolicy(*config, request.policy, request.notes);
@@ -97,6 +103,10 @@ void AddCiCommand(CLI::App& app, Chosen& chosen) {
   command->add_option("--report", flags->report_dir, "Leave report.json and report.txt there");
   command->add_option("--timeout", flags->timeout, "Give up after 10m, 2h (exit status 2)");
   command->add_option("--speed", flags->speed, "1: as captured, N: N times as fast, max (default)");
+  command->add_option("--connect-speed", flags->connect_speed,
+                      "The same for the starts of sessions; default: as --speed");
+  command->add_option("--sync", flags->sync,
+                      "Across sessions: commit (what each had seen; default), time, none");
   command->add_flag("--plans", flags->plans, "Whole plans of the slower queries");
   command->add_flag("--show-values", flags->show_values, "Examples with their constants");
   command->add_flag("--keep", flags->keep,

@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "config/config.h"
+#include "job/migration_test_job.h"
 #include "terminal.h"
 
 namespace scry::app {
@@ -25,6 +26,8 @@ base::Result<std::vector<std::string>> SourcesOfConfig(const CommonOptions& comm
 
 // "max" is 0, "1", "2.5".
 base::Result<double> ParseSpeed(const std::string& text);
+// "commit", "time" or "none". `speed`: time needs a pace.
+base::Result<replay::SyncMode> ParseSyncMode(const std::string& text, double speed);
 
 // Readable once Ctrl-C came; -1 if signals cannot be caught.
 int InterruptFd();

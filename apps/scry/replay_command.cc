@@ -48,13 +48,6 @@ base::Error Usage(std::string message) {
   return base::Fail(base::ErrorCode::kUsage, std::move(message));
 }
 
-Result<replay::SyncMode> ParseSync(const std::string& text) {
-  if (text == "commit") return replay::SyncMode::kCommit;
-  if (text == "time") return replay::SyncMode::kTime;
-  if (text == "none") return replay::SyncMode::kNone;
-  return Usage(fmt::format("'{}' is no order; write commit, time or none", base::Printable(text)));
-}
-
 // "2/3".
 base::Status ParseShard(const std::string& text, replay::TrafficFilterOptions& filter) {
   const char* end = text.data() + text.size();
@@ -94,10 +87,7 @@ Result<replay::ReplayOptions> PaceOf(const Flags& flags, const std::string& spee
   options.sync = !flags.target.empty() && options.speed > 0 ? replay::SyncMode::kTime
                                                             : replay::SyncMode::kCommit;
   if (!flags.sync.empty()) {
-    SCRY_TRY_ASSIGN(options.sync, ParseSync(flags.sync));
-  }
-  if (options.sync == replay::SyncMode::kTime && options.speed <= 0) {
-    return Usage("--sync time needs a pace: give --speed 1, or --sync commit");
+    SCRY_TRY_ASSIGN(options.sync, ParseSyncMode(flags.sync, options.speed));
   }
   return options;
 }

@@ -233,6 +233,11 @@ void Comparison::FillTested() {
   report_.tested.sessions = stats_.sessions;
   report_.tested.sessions_excluded = stats_.sessions_excluded;
   report_.tested.stalls_released = stats_.stalls_broken;
+  report_.tested.races_withdrawn = stats_.races_withdrawn;
+  report_.tested.cancelled = stats_.cancelled;
+  report_.tested.order_wait_us = stats_.order_wait_us;
+  report_.tested.tool_wait_us = stats_.tool_wait_us;
+  report_.tested.lag_us_max = stats_.lag_us_max;
   report_.tested.duration_us = stats_.duration_us;
   for (const auto& [reason, count] : stats_.exclusion_reasons) {
     report_.notes.push_back(fmt::format("{} session{} could not be replayed: {}",

@@ -148,6 +148,11 @@ class Reader : public JsonMembers {
     Read(from, "order_broken", to.order_broken);
     Read(from, "held_up", to.held_up);
     Read(from, "stalls_released", to.stalls_released);
+    Read(from, "races_withdrawn", to.races_withdrawn);
+    Read(from, "cancelled", to.cancelled);
+    Read(from, "order_wait_us", to.order_wait_us);
+    Read(from, "tool_wait_us", to.tool_wait_us);
+    Read(from, "lag_us_max", to.lag_us_max);
     Read(from, "duration_us", to.duration_us);
   }
   void Fill(const json& from, Report& to) {

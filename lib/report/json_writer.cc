@@ -144,6 +144,11 @@ ordered_json Of(const TestedFacts& tested) {
           {"order_broken", tested.order_broken},
           {"held_up", tested.held_up},
           {"stalls_released", tested.stalls_released},
+          {"races_withdrawn", tested.races_withdrawn},
+          {"cancelled", tested.cancelled},
+          {"order_wait_us", tested.order_wait_us},
+          {"tool_wait_us", tested.tool_wait_us},
+          {"lag_us_max", tested.lag_us_max},
           {"duration_us", tested.duration_us}};
 }
 
