@@ -18,6 +18,7 @@
 #include "replay/doubt.h"
 #include "replay/footprint_reader.h"
 #include "replay/identity.h"
+#include "replay/large_objects.h"
 #include "replay/lost_race.h"
 #include "replay/reading_order.h"
 #include "replay/relation_catalog.h"
@@ -290,6 +291,7 @@ void Run::Admit(ReadEvent read) {
     work.changed = ObjectsChanged(read);
     work.released = ObjectsReleased(read);
     work.exchange = std::move(*exchange);
+    KeepObjectNumber(*work.exchange);
     work.cancels_us = std::move(read.cancels_us);
     stats_.cancel_requests += work.cancels_us.size();
     if (read.lost_race) {
