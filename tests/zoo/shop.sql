@@ -1,5 +1,5 @@
 -- The shop of the zoo: one schema in which every migration of the catalogue has something to hit.
--- Small enough to copy in a blink, large enough (130,000 rows) that a lost index shows.
+-- Small enough to copy in a blink, large enough (200,000 rows) that a lost index shows.
 
 create extension citext;
 create extension btree_gist;
@@ -74,7 +74,7 @@ create table reviews (
     words text,
     period tsrange not null default '[2026-01-01,2026-01-02)');
 insert into reviews (product_id, stars, words)
-    select 1 + i % 2500, 1 + i % 5, 'words ' || i from generate_series(1, 30000) i;
+    select 1 + i % 2500, 1 + i % 5, 'words ' || i from generate_series(1, 80000) i;
 
 -- Hot counters: no index but the key, so that updates stay within their page.
 create table counters (id int primary key, hits bigint not null default 0, touched int not null default 0)

@@ -9,6 +9,6 @@
 -- section: migration
 alter table reviews add foreign key (product_id) references products;
 
--- section: traffic role=app protocol=prepared calls=60
+-- section: traffic role=app protocol=prepared calls=100
 \set id random(2600, 3000)
 delete from products where id = :id;
