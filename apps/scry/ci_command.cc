@@ -10,8 +10,7 @@
 #include "configuration.h"
 #include "job/comparison.h"
 #include "job/migration_test_job.h"
-#include "report/json_writer.h"
-#include "report/text_writer.h"
+#include "report_output.h"
 
 namespace scry::app {
 namespace {
@@ -23,6 +22,8 @@ struct Flags {
   std::string report_dir;
   std::string timeout;
   std::string speed = "max";
+  std::string connect_speed;
+  std::string sync = "commit";
   bool keep = false;
   bool plans = false;
   bool show_values = false;
@@ -42,19 +43,13 @@ base::Result<job::MigrationTestRequest> RequestOf(const CommonOptions& common, c
     SCRY_TRY_ASSIGN(request.timeout_us, base::ParseDuration(flags.timeout));
   }
   SCRY_TRY_ASSIGN(request.speed, ParseSpeed(flags.speed));
+  if (!flags.connect_speed.empty()) {
+    SCRY_TRY_ASSIGN(request.connect_speed, ParseSpeed(flags.connect_speed));
+  }
+  SCRY_TRY_ASSIGN(request.sync, ParseSyncMode(flags.sync, request.speed));
   SCRY_TRY_ASSIGN(const std::optional<config::Config> config, LoadConfigIfAny(common));
   if (config) {
-    request.policy = config->policy();
-    if (config->policy().gate.work || config->policy().gate.lock) {
-      request.notes.push_back(
-          "scry.yaml gates on work or lock, which this version does not judge: only error, result "
-          "and "
-          "latency can gate.");
-    }
-    if (!config->ignore().empty()) {
-      request.notes.push_back(
-          "The ignore rules of scry.yaml are not applied by this version: every finding counts.");
-    }
+    ApplyPolicy(*config, request.policy, request.notes);
     const auto database = config->FindDatabase(request.shadow.database);
     if (!database.ok() && database.error().code != base::ErrorCode::kNotFound) {
       return database.error();
@@ -81,16 +76,7 @@ ExitStatus TestMigration(const CommonOptions& common, const Flags& flags) {
   const auto report =
       job::RunMigrationTest(*state, *request, progress, [] { return Interrupted(); });
   if (!report.ok()) return Refuse(report.error());
-  if (common.json) {
-    PrintResult(report::WriteJson(*report));
-  } else {
-    report::TextOptions options;
-    options.color = WantsColor(common, STDOUT_FILENO);
-    options.columns = std::min<size_t>(TerminalColumns(STDOUT_FILENO), 100);
-    options.plans = flags.plans || common.verbose;
-    options.fidelity = common.verbose;
-    PrintResult(report::WriteText(*report, options));
-  }
+  PrintReport(common, *report, flags.plans);
   // Printed first: a folder that cannot be written loses nothing.
   if (!flags.report_dir.empty()) {
     const base::Status written = job::WriteReportFiles(*report, flags.report_dir);
@@ -117,6 +103,10 @@ void AddCiCommand(CLI::App& app, Chosen& chosen) {
   command->add_option("--report", flags->report_dir, "Leave report.json and report.txt there");
   command->add_option("--timeout", flags->timeout, "Give up after 10m, 2h (exit status 2)");
   command->add_option("--speed", flags->speed, "1: as captured, N: N times as fast, max (default)");
+  command->add_option("--connect-speed", flags->connect_speed,
+                      "The same for the starts of sessions; default: as --speed");
+  command->add_option("--sync", flags->sync,
+                      "Across sessions: commit (what each had seen; default), time, none");
   command->add_flag("--plans", flags->plans, "Whole plans of the slower queries");
   command->add_flag("--show-values", flags->show_values, "Examples with their constants");
   command->add_flag("--keep", flags->keep,

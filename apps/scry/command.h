@@ -25,6 +25,7 @@ struct Chosen {
 void AddCaptureCommand(CLI::App& app, Chosen& chosen);
 void AddLogCommand(CLI::App& app, Chosen& chosen);
 void AddShadowCommand(CLI::App& app, Chosen& chosen);
+void AddReplayCommand(CLI::App& app, Chosen& chosen);
 void AddCiCommand(CLI::App& app, Chosen& chosen);
 void AddReportCommand(CLI::App& app, Chosen& chosen);
 void AddDemoCommand(CLI::App& app, Chosen& chosen);

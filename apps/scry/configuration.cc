@@ -48,6 +48,31 @@ base::Result<std::optional<config::Config>> LoadConfigIfAny(const CommonOptions&
   return std::optional<config::Config>(std::move(config));
 }
 
+void ApplyPolicy(const config::Config& config, compare::Policy& policy,
+                 std::vector<std::string>& notes) {
+  policy = config.policy();
+  if (policy.gate.work || policy.gate.lock) {
+    notes.push_back(
+        "scry.yaml gates on work or lock, which this version does not judge: only error, result "
+        "and latency can gate.");
+  }
+  if (!config.ignore().empty()) {
+    notes.push_back(
+        "The ignore rules of scry.yaml are not applied by this version: every finding counts.");
+  }
+}
+
+base::Result<std::vector<std::string>> SourcesOfConfig(const CommonOptions& common) {
+  std::vector<std::string> sources;
+  SCRY_TRY_ASSIGN(const std::optional<config::Config> config, LoadConfigIfAny(common));
+  if (!config) return sources;
+  for (const std::string& name : config->DatabaseNames()) {
+    const auto database = config->FindDatabase(name);
+    if (database.ok() && !database->source.empty()) sources.push_back(database->source);
+  }
+  return sources;
+}
+
 base::Result<double> ParseSpeed(const std::string& text) {
   if (text == "max") return 0.0;
   double speed = 0;
@@ -57,6 +82,19 @@ base::Result<double> ParseSpeed(const std::string& text) {
                       fmt::format("'{}' is no speed; write 1, 2.5 or max", base::Printable(text)));
   }
   return speed;
+}
+
+base::Result<replay::SyncMode> ParseSyncMode(const std::string& text, double speed) {
+  if (text == "commit") return replay::SyncMode::kCommit;
+  if (text == "none") return replay::SyncMode::kNone;
+  if (text != "time") {
+    return base::Fail(
+        base::ErrorCode::kUsage,
+        fmt::format("'{}' is no --sync; write commit, time or none", base::Printable(text)));
+  }
+  if (speed > 0) return replay::SyncMode::kTime;
+  return base::Fail(base::ErrorCode::kUsage,
+                    "--sync time needs a pace: give --speed 1, or --sync commit");
 }
 
 int InterruptFd() { return Interrupt().ok() ? Interrupt()->fd() : -1; }

@@ -3,9 +3,11 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "config/config.h"
+#include "job/migration_test_job.h"
 #include "terminal.h"
 
 namespace scry::app {
@@ -15,8 +17,17 @@ base::Result<config::Config> LoadConfig(const CommonOptions& common);
 // The same, but no scry.yaml is no error unless --config names one.
 base::Result<std::optional<config::Config>> LoadConfigIfAny(const CommonOptions& common);
 
+// The policy of scry.yaml; `notes` says what of it this version does not honour.
+void ApplyPolicy(const config::Config& config, compare::Policy& policy,
+                 std::vector<std::string>& notes);
+// CONNINFOs of all sources that scry.yaml names, but for those whose variables are not set. No
+// scry.yaml: none.
+base::Result<std::vector<std::string>> SourcesOfConfig(const CommonOptions& common);
+
 // "max" is 0, "1", "2.5".
 base::Result<double> ParseSpeed(const std::string& text);
+// "commit", "time" or "none". `speed`: time needs a pace.
+base::Result<replay::SyncMode> ParseSyncMode(const std::string& text, double speed);
 
 // Readable once Ctrl-C came; -1 if signals cannot be caught.
 int InterruptFd();

@@ -33,8 +33,10 @@ CAPTURE
 
 TEST
   shadow        create | list | show | url | destroy | gc: kept copies of a database
+                mark | unmark: servers of your own that replays may write to
   ci            test-migration: run a migration on a fork and judge it by captured traffic
-  report        show: print a report again
+  replay        captured traffic on a server: as load, or on two side by side
+  report        show | merge: print a report again, add up those of shards
 
 OPTIONS (for every command)
   --config FILE      scry.yaml to use; default: here or in a parent, up to the repository root
@@ -86,6 +88,7 @@ ExitStatus Run(int argc, char** argv) {
   scry::app::AddLogCommand(app, chosen);
   scry::app::AddShadowCommand(app, chosen);
   scry::app::AddCiCommand(app, chosen);
+  scry::app::AddReplayCommand(app, chosen);
   scry::app::AddReportCommand(app, chosen);
   scry::app::AddDemoCommand(app, chosen);
   app.add_subcommand("version", "Print the version")->callback([&chosen] {

@@ -1,48 +1,81 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <memory>
 
 #include "command.h"
 #include "job/report_job.h"
-#include "report/json_writer.h"
-#include "report/text_writer.h"
+#include "report_output.h"
 
 namespace scry::app {
 namespace {
 
-ExitStatus Show(const CommonOptions& common, const std::string& path, bool plans) {
-  const auto report = job::ReadReport(path);
+struct Flags {
+  std::string path;
+  std::vector<std::string> paths;
+  std::string output;
+  uint64_t top = 20;
+  bool plans = false;
+};
+
+ExitStatus Show(const CommonOptions& common, const Flags& flags) {
+  const auto report = job::ReadAnyReport(flags.path);
   if (!report.ok()) return Refuse(report.error());
-  if (common.json) {
-    PrintResult(report::WriteJson(*report));
-    return ExitStatus::kSafe;
+  if (const auto* load = std::get_if<report::LoadReport>(&*report)) {
+    PrintLoadReport(common, *load, flags.top);
+  } else {
+    PrintReport(common, std::get<report::Report>(*report), flags.plans);
   }
-  report::TextOptions options;
-  options.color = WantsColor(common, STDOUT_FILENO);
-  options.columns = std::min<size_t>(TerminalColumns(STDOUT_FILENO), 100);
-  options.plans = plans || common.verbose;
-  options.fidelity = common.verbose;
-  PrintResult(report::WriteText(*report, options));
   return ExitStatus::kSafe;
+}
+
+ExitStatus Merge(const CommonOptions& common, const Flags& flags) {
+  const auto merged = job::MergeReportFiles(flags.paths);
+  if (!merged.ok()) return Refuse(merged.error());
+  if (!flags.output.empty()) {
+    const base::Status written = job::WriteLoadReport(*merged, flags.output);
+    if (!written.ok()) return Refuse(written.error());
+  }
+  PrintLoadReport(common, *merged, flags.top);
+  return ExitStatus::kSafe;
+}
+
+void AddTop(CLI::App* command, Flags& flags) {
+  command->add_option("--top", flags.top, "Patterns of a load replay shown; 0: all")
+      ->check(CLI::NonNegativeNumber);
 }
 
 }  // namespace
 
 void AddReportCommand(CLI::App& app, Chosen& chosen) {
-  CLI::App* report = app.add_subcommand("report", "Reports that 'scry ci test-migration' left.");
+  CLI::App* report =
+      app.add_subcommand("report", "Reports that 'scry ci test-migration' and 'scry replay' left.");
   report->require_subcommand(1);
+  auto flags = std::make_shared<Flags>();
+
   CLI::App* show = report->add_subcommand("show", "Print a report again");
-  auto path = std::make_shared<std::string>();
-  auto plans = std::make_shared<bool>(false);
-  show->add_option("report", *path, "report.json, or the folder it is in")->required();
-  show->add_flag("--plans", *plans, "Whole plans of the slower queries");
+  show->add_option("report", flags->path, "report.json, or the folder it is in")->required();
+  show->add_flag("--plans", flags->plans, "Whole plans of the slower queries");
+  AddTop(show, *flags);
   show->footer(
       "EXIT STATUS\n  0 done   1 not readable   3 no such report   64 wrong usage\n"
       "EXAMPLE\n  scry report show out/report.json --plans");
-  show->callback([&chosen, path, plans] {
-    chosen.action = [&chosen, path, plans] { return Show(chosen.common, *path, *plans); };
+  show->callback([&chosen, flags] {
+    chosen.action = [&chosen, flags] { return Show(chosen.common, *flags); };
+  });
+
+  CLI::App* merge = report->add_subcommand(
+      "merge",
+      "Add up the load reports of 'scry replay --shard', as if one machine had replayed all");
+  merge->add_option("reports", flags->paths, "report.json files, or their folders")->required();
+  merge->add_option("-o,--output", flags->output, "Also write it as JSON to this file");
+  AddTop(merge, *flags);
+  merge->footer(
+      "EXIT STATUS\n  0 done   1 not readable   3 no such report   64 reports of different "
+      "replays\n"
+      "EXAMPLE\n  scry report merge shard1/report.json shard2/report.json -o whole.json");
+  merge->callback([&chosen, flags] {
+    chosen.action = [&chosen, flags] { return Merge(chosen.common, *flags); };
   });
 }
 

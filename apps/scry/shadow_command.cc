@@ -7,10 +7,12 @@
 #include "base/units.h"
 #include "command.h"
 #include "configuration.h"
+#include "job/replay_target.h"
 #include "job/shadow_listing.h"
 #include "shadow/garbage.h"
 #include "shadow/provider.h"
 #include "shadow/store.h"
+#include "shadow/target_mark.h"
 
 namespace scry::app {
 namespace {
@@ -19,6 +21,7 @@ using base::Result;
 
 struct Flags {
   std::string name;
+  std::string target;
   bool force = false;
   bool kept_too = false;
 };
@@ -106,6 +109,30 @@ Result<std::string> Collect(const CommonOptions& common, const Flags& flags) {
   return text;
 }
 
+Result<std::string> Mark(const CommonOptions& common, const Flags& flags) {
+  SCRY_TRY_ASSIGN(const pg::ConnInfo target, job::ResolveTarget(flags.target));
+  SCRY_TRY_ASSIGN(const std::vector<std::string> sources, SourcesOfConfig(common));
+  SCRY_TRY(job::RefuseSources(target, sources));
+  SCRY_TRY(shadow::MarkTarget(target));
+  if (common.json) return fmt::format("{{\"marked\": {}}}\n", JsonString(target.Display()));
+  return fmt::format(
+      "marked the server of {}: replays may now write to every database of it\n"
+      "next: scry replay CAPTURE --target CONNINFO; to undo: scry shadow unmark --target "
+      "CONNINFO\n",
+      target.Display());
+}
+
+Result<std::string> Unmark(const CommonOptions& common, const Flags& flags) {
+  SCRY_TRY_ASSIGN(const pg::ConnInfo target, job::ResolveTarget(flags.target));
+  SCRY_TRY_ASSIGN(const bool was_marked, shadow::UnmarkTarget(target));
+  if (common.json) {
+    return fmt::format("{{\"unmarked\": {}, \"was_marked\": {}}}\n", JsonString(target.Display()),
+                       was_marked);
+  }
+  return fmt::format("{} the server of {}\n", was_marked ? "unmarked" : "there was no mark on",
+                     target.Display());
+}
+
 using Verb = Result<std::string> (*)(const CommonOptions&, const Flags&);
 
 CLI::App* AddVerb(CLI::App* shadow, Chosen& chosen, const std::string& name,
@@ -144,6 +171,12 @@ void AddShadowCommand(CLI::App& app, Chosen& chosen) {
   CLI::App* gc =
       AddVerb(shadow, chosen, "gc", "Remove what killed runs left behind", false, Collect, flags);
   gc->add_flag("--kept", flags->kept_too, "Also forks kept with --keep");
+  CLI::App* mark = AddVerb(shadow, chosen, "mark", "Let replays write to a server of your own",
+                           false, Mark, flags);
+  mark->add_option("--target", flags->target, "CONNINFO, as a role that may create roles")
+      ->required();
+  CLI::App* unmark = AddVerb(shadow, chosen, "unmark", "Take that back", false, Unmark, flags);
+  unmark->add_option("--target", flags->target, "CONNINFO")->required();
   shadow->footer(
       "EXIT STATUS\n  0 done   1 failed   3 no such shadow   64 wrong usage or configuration\n"
       "EXAMPLE\n  scry shadow create prod-db/ci-main");

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace scry::base {
 
@@ -20,5 +22,8 @@ const Clock& SystemClock();
 
 // "2026-11-20 13:17:05.123456Z".
 std::string FormatWall(Micros wall_us);
+// ISO 8601, to the second or finer: "2026-11-20T13:17:05Z", "2026-11-20 13:17:05.25+02:00". Without
+// a zone it is UTC; without a time the day's beginning. nullopt for anything else.
+std::optional<Micros> ParseWall(std::string_view text);
 
 }  // namespace scry::base

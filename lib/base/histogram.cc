@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <utility>
 
 namespace scry::base {
 namespace {
 
-constexpr uint32_t kSubBits = 7;  // 128 buckets to each power of two.
+constexpr uint64_t kCountMax = UINT64_C(1) << 62;  // Of stored ones: sums stay in range.
+constexpr uint32_t kSubBits = 7;                   // 128 buckets to each power of two.
 
 uint32_t BucketOf(Micros value_us) {
   const auto value = static_cast<uint64_t>(std::max<Micros>(value_us, 0));
@@ -41,6 +43,29 @@ void Histogram::Merge(const Histogram& other) {
   count_ += other.count_;
   total_us_ += other.total_us_;
   for (const auto& [bucket, count] : other.buckets_) buckets_[bucket] += count;
+}
+
+Result<Histogram> Histogram::FromParts(std::map<uint32_t, uint64_t> buckets, Micros total_us,
+                                       Micros min_us, Micros max_us) {
+  const Error broken = Fail(ErrorCode::kCorrupt, "a histogram whose parts contradict each other");
+  Histogram histogram;
+  for (const auto& [bucket, count] : buckets) {
+    if (count == 0 || count > kCountMax - histogram.count_) return broken;
+    histogram.count_ += count;
+  }
+  if (histogram.count_ == 0) {
+    if (total_us != 0 || min_us != 0 || max_us != 0) return broken;
+    return histogram;
+  }
+  if (min_us > max_us || BucketOf(min_us) != buckets.begin()->first ||
+      BucketOf(max_us) != buckets.rbegin()->first) {
+    return broken;
+  }
+  histogram.buckets_ = std::move(buckets);
+  histogram.total_us_ = total_us;
+  histogram.min_us_ = min_us;
+  histogram.max_us_ = max_us;
+  return histogram;
 }
 
 double Histogram::mean() const {

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/clock.h"
+#include "base/result.h"
 
 namespace scry::base {
 
@@ -22,6 +23,15 @@ class Histogram {
   // `share` in [0, 1]: 0.5 is the median. The lower bound of the bucket, never above max(). 0 when
   // empty.
   Micros Quantile(double share) const;
+
+  // For storing: counts by number of the bucket, 128 buckets to each power of two (values below 128
+  // have one each). Two that went through this and are merged give what all values together had.
+  const std::map<uint32_t, uint64_t>& buckets() const { return buckets_; }
+  // Fails with kCorrupt where the parts do not belong together.
+  static Result<Histogram> FromParts(std::map<uint32_t, uint64_t> buckets, Micros total_us,
+                                     Micros min_us, Micros max_us);
+
+  friend bool operator==(const Histogram&, const Histogram&) = default;
 
  private:
   std::map<uint32_t, uint64_t> buckets_;

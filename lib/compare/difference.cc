@@ -24,7 +24,7 @@ bool In(const std::array<std::string_view, N>& sorted, std::string_view word) {
 }
 
 // Sorted, for binary search.
-constexpr std::array<std::string_view, 44> kVolatileFunctions = {
+constexpr std::array<std::string_view, 48> kVolatileFunctions = {
     "age",
     "clock_timestamp",
     "current_date",
@@ -39,6 +39,10 @@ constexpr std::array<std::string_view, 44> kVolatileFunctions = {
     "inet_server_addr",
     "inet_server_port",
     "lastval",
+    "lo_creat",
+    "lo_create",
+    "lo_from_bytea",
+    "lo_import",
     "localtime",
     "localtimestamp",
     "nextval",

@@ -70,9 +70,9 @@ struct Answers {
   Unasked unasked;                        // Since the exchange before ended.
 };
 
-// Changes rows before they are digested, hashed and kept: values that mean the same on every lane
-// though they are written otherwise. Implemented by replay. Rows that come in pieces are not asked
-// about.
+// Changes rows before they are digested and hashed: values that mean the same on every lane though
+// they are written otherwise. Rows are kept as they came. Implemented by replay. Rows that come in
+// pieces are not asked about.
 class RowMapper {
  public:
   virtual ~RowMapper() = default;

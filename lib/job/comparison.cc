@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/units.h"
+#include "compare/fidelity.h"
 #include "job/plan_probe.h"
 #include "os/file.h"
 #include "report/json_writer.h"
@@ -30,7 +31,8 @@ constexpr uint64_t kConfirmPairsMax = 600;
 constexpr uint64_t kConfirmPairsMin = 30;  // Twice what a judgement of speed needs.
 constexpr Micros kConfirmBudgetMinUs = 5 * 1000000LL;
 
-// Counts only what the confirmation is about, not the BEGIN and ROLLBACK around it.
+// Counts only what the confirmation is about, not the BEGIN and ROLLBACK around it, and of it what
+// does the work that it did when captured.
 class ChosenPatterns final : public event::PairSink {
  public:
   ChosenPatterns(compare::PatternTable& table, event::FactsCache& facts,
@@ -39,7 +41,8 @@ class ChosenPatterns final : public event::PairSink {
   void Put(const event::StatementPair& pair) override {
     if (pair.text.empty()) return;
     const event::StatementFacts& facts = facts_.Get(pair.text, pair.ordinal);
-    if (samples_.contains(facts.fingerprint)) table_.Put(pair);
+    if (!samples_.contains(facts.fingerprint)) return;
+    if (compare::WritesAsCaptured(pair, facts)) table_.Put(pair);
   }
 
  private:
@@ -128,7 +131,7 @@ Result<replay::ReplayStats> Comparison::ReplayOne(const Lanes& lanes, Traffic tr
   SCRY_TRY_ASSIGN(const std::vector<replay::LaneTarget> targets, lanes());
   replay::ReplayOptions options = request_.replay;
   options.snapshot = snapshot_ ? &*snapshot_ : nullptr;
-  options.set_sequences = set_sequences;
+  options.set_sequences = set_sequences && request_.set_sequences;
   return WatchedReplay(targets, traffic, sink, facts_, options, watch_, progress_);
 }
 
@@ -230,6 +233,11 @@ void Comparison::FillTested() {
   report_.tested.sessions = stats_.sessions;
   report_.tested.sessions_excluded = stats_.sessions_excluded;
   report_.tested.stalls_released = stats_.stalls_broken;
+  report_.tested.races_withdrawn = stats_.races_withdrawn;
+  report_.tested.cancelled = stats_.cancelled;
+  report_.tested.order_wait_us = stats_.order_wait_us;
+  report_.tested.tool_wait_us = stats_.tool_wait_us;
+  report_.tested.lag_us_max = stats_.lag_us_max;
   report_.tested.duration_us = stats_.duration_us;
   for (const auto& [reason, count] : stats_.exclusion_reasons) {
     report_.notes.push_back(fmt::format("{} session{} could not be replayed: {}",

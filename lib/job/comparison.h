@@ -40,6 +40,8 @@ struct ComparisonRequest {
   compare::Policy policy;
   replay::ReplayOptions replay;
   bool show_values = false;
+  // Lanes' sequences are set to where the source's stood. Not where nothing may be written.
+  bool set_sequences = true;
 };
 
 class Comparison {

@@ -78,7 +78,9 @@ ComparisonRequest MigrationTest::ComparisonOf(const MigrationTestRequest& reques
   ComparisonRequest comparison;
   comparison.captures = request.captures;
   comparison.policy = request.policy;
+  comparison.replay.sync = request.sync;
   comparison.replay.speed = request.speed;
+  comparison.replay.connect_speed = request.connect_speed;
   comparison.show_values = request.show_values;
   return comparison;
 }

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "compare/policy.h"
 #include "job/progress.h"
+#include "replay/options.h"
 #include "report/report.h"
 #include "shadow/options.h"
 #include "shadow/state_dir.h"
@@ -24,7 +25,10 @@ struct MigrationTestRequest {
   std::vector<std::string> captures;  // Directories. At least one.
   std::vector<std::string> command;   // What stood behind `--`. Empty: no migration.
   compare::Policy policy;
-  double speed = 0;             // See replay::ReplayOptions.
+  // See replay::ReplayOptions.
+  replay::SyncMode sync = replay::SyncMode::kCommit;
+  double speed = 0;
+  double connect_speed = -1;
   base::Micros timeout_us = 0;  // Of the whole run; 0: none.
   bool keep = false;            // Leave the forks for a person to look at.
   bool show_values = false;

@@ -35,6 +35,13 @@ class ConnInfo {
   ConnInfo& Set(std::string_view keyword, std::string_view value);
   const Pairs& pairs() const { return pairs_; }
 
+  // Captured sessions all go to the database named here, not to the one they named.
+  ConnInfo& PinDatabase(bool pinned = true) {
+    database_pinned_ = pinned;
+    return *this;
+  }
+  bool database_pinned() const { return database_pinned_; }
+
   // key='value' pairs that libpq reads back to the same ConnInfo. With the password, if it has one.
   std::string Render() const;
   // "postgresql:///shop?host=/tmp/x&port=5432&user=app": for programs that read DATABASE_URL. With
@@ -50,6 +57,7 @@ class ConnInfo {
 
  private:
   Pairs pairs_;  // Keywords once each, values not empty, in the order they were set.
+  bool database_pinned_ = false;
 };
 
 // Does the keyword hold a secret?

@@ -64,7 +64,7 @@ StartupPlan PlanStartup(const ConnInfo& lane, const StartupSettings& settings) {
     }
     if (name == "database") {
       // Empty means the user's name to the server, and libpq does the same with an absent dbname.
-      plan.info.Set("dbname", value);
+      if (!lane.database_pinned()) plan.info.Set("dbname", value);
       continue;
     }
     if (name == "options") {
@@ -93,7 +93,7 @@ StartupPlan PlanStartup(const ConnInfo& lane, const StartupSettings& settings) {
   const auto has_database = std::any_of(settings.begin(), settings.end(), [](const auto& setting) {
     return setting.first == "database";
   });
-  if (!has_database) plan.info.Set("dbname", plan.info.Get("user"));
+  if (!has_database && !lane.database_pinned()) plan.info.Set("dbname", plan.info.Get("user"));
   options += extra;
   if (!options.empty() && options[0] == ' ') options.erase(0, 1);
   plan.info.Set("options", options);

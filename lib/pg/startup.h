@@ -20,9 +20,9 @@ struct StartupPlan {
   std::vector<std::string> dropped;
 };
 
-// `lane` with user, database and settings of the captured session. Everything libpq has no keyword
-// for goes into `options` as "-c name=value", behind the captured options: in the packet it had won
-// over them, and the last of several -c wins.
+// `lane` with user, database (unless it is pinned) and settings of the captured session. Everything
+// libpq has no keyword for goes into `options` as "-c name=value", behind the captured options: in
+// the packet it had won over them, and the last of several -c wins.
 StartupPlan PlanStartup(const ConnInfo& lane, const StartupSettings& settings);
 
 // One argument of the server's command line inside `options`: blanks and backslashes escaped by a

@@ -57,6 +57,8 @@ class FootprintReader {
   static Footprint Notified() { return {{{kNotifications, 0, Mode::kRead}}, {}, false}; }
   // The end of a session: an open transaction is rolled back, advisory locks are let go.
   static Footprint End(const SessionTrail& trail);
+  // What it knows of texts, for others to share.
+  event::SitesCache& sites() { return sites_; }
 
  private:
   struct Values;

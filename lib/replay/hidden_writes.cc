@@ -65,6 +65,12 @@ base::Result<std::set<std::string>> Names(pg::AdminSession& lane, const char* sq
 
 }  // namespace
 
+void HiddenWrites::Add(HiddenWrites other) {
+  functions.merge(other.functions);
+  relations.merge(other.relations);
+  operators.merge(other.operators);
+}
+
 base::Result<HiddenWrites> FindHiddenWrites(pg::AdminSession& lane) {
   HiddenWrites hidden;
   SCRY_TRY_ASSIGN(hidden.functions, Names(lane, kFunctions));

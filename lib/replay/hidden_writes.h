@@ -14,6 +14,8 @@ struct HiddenWrites {
   std::set<std::string> functions;  // Volatile ones: lower case, no schema.
   std::set<std::string> relations;  // Views and tables with policies that use such; no schema.
   std::set<std::string> operators;  // "<=>": those whose function is volatile.
+
+  void Add(HiddenWrites other);
 };
 
 base::Result<HiddenWrites> FindHiddenWrites(pg::AdminSession& lane);

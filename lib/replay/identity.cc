@@ -4,53 +4,109 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string_view>
 #include <utility>
 
+#include "exchange/row_digest.h"
+#include "replay/column_catalog.h"
+#include "replay/identity_map.h"
 #include "replay/message_rewriter.h"
 #include "replay/row_rewriter.h"
 #include "replay/sequence_states.h"
+#include "replay/type_oids.h"
 
 namespace scry::replay {
 
+struct Identity::Shared {
+  ColumnCatalog columns;
+  const event::SourceSnapshot* snapshot = nullptr;
+  event::SitesCache* sites = nullptr;
+  std::optional<IdentityLearner> learner;  // From ShareSites on.
+  size_t cells_max = 0;
+  IdentityStats stats;
+};
+
 struct Identity::Lane {
+  explicit Lane(size_t identities_max) : values(identities_max) {}
   TypeOids from_source;
   // In binary values, back to the source; without a snapshot, to the baseline.
   TypeOids to_source;
   TypeOids to_baseline;  // Of columns.
+  IdentityMap values;
+  // Its rows hold what is to be translated back.
+  bool active() const { return !to_source.empty() || !values.empty(); }
+  bool learned = false;  // From the exchange that ended: its rows were digested before.
 };
 
-// Translates the rows of one connection back.
+// Translates rows of a lane back.
 class Identity::Rows final : public exchange::RowMapper {
  public:
-  explicit Rows(const Lane& lane) : lane_(lane) {}
+  Rows(const Shared& shared, size_t index, Lane& lane)
+      : shared_(shared), index_(index), lane_(lane) {}
 
-  bool active() const override { return !lane_.to_source.empty(); }
+  bool active() const override { return lane_.active(); }
+  bool Begin(const std::vector<event::Column>& columns) override { return Begin(columns, {}); }
 
-  bool Begin(const std::vector<event::Column>& columns) override {
-    holds_oids_.assign(columns.size(), false);
+  bool Begin(const std::vector<event::Column>& columns, const CallColumns& calls) {
+    cells_.assign(columns.size(), Cell());
+    bool any = false;
     for (size_t i = 0; i < columns.size(); ++i) {
-      holds_oids_[i] = columns[i].format == 1 && TypeOids::MayHoldOids(columns[i].type_oid);
+      const event::Column& column = columns[i];
+      Cell& cell = cells_[i];
+      cell.binary = column.format == 1;
+      cell.holds_oids =
+          cell.binary && !lane_.to_source.empty() && TypeOids::MayHoldOids(column.type_oid);
+      const MappedColumn* mapped =
+          shared_.columns.Find(index_, column.table_oid, column.column_number);
+      const auto call = calls.find(i);
+      if (mapped != nullptr) {
+        cell.column = *mapped;
+      } else if (call != calls.end()) {
+        cell.column = *call->second;
+        cell.column.kind = KindOf(column.type_oid);
+      }
+      if (!lane_.values.Has(cell.column.domain)) cell.column.domain = 0;
+      any |= cell.holds_oids || cell.column.domain != 0;
     }
-    return std::find(holds_oids_.begin(), holds_oids_.end(), true) != holds_oids_.end();
+    return any;
   }
 
   base::Bytes Map(base::Bytes data_row) override {
-    auto row = RewriteRow(data_row, [&](size_t column, std::string_view value) {
-      const bool holds = column < holds_oids_.size() && holds_oids_[column];
-      return holds ? lane_.to_source.MapBinary(value) : std::nullopt;
-    });
+    auto row = RewriteRow(
+        data_row, [&](size_t column, std::string_view value) { return MapCell(column, value); });
     if (!row) return data_row;
     row_ = std::move(*row);
     return base::AsBytes(row_);
   }
 
  private:
-  const Lane& lane_;
-  std::vector<bool> holds_oids_;  // By column.
+  struct Cell {
+    MappedColumn column;  // Domain 0: not mapped.
+    bool binary = false;
+    bool holds_oids = false;
+  };
+
+  std::optional<std::string> MapCell(size_t index, std::string_view value) {
+    if (index >= cells_.size()) return std::nullopt;
+    const Cell& cell = cells_[index];
+    if (cell.holds_oids) return lane_.to_source.MapBinary(value);
+    if (cell.column.domain == 0) return std::nullopt;
+    const auto back = [&](const std::string& text) -> std::optional<std::string> {
+      const auto found = lane_.values.ToCaptured(cell.column.domain, text);
+      if (!found.known) return std::nullopt;
+      return std::string(found.value);
+    };
+    return MapValue(cell.column.kind, value, cell.binary, back);
+  }
+
+  const Shared& shared_;
+  const size_t index_;
+  Lane& lane_;
+  std::vector<Cell> cells_;  // By column.
   std::string row_;
 };
 
-Identity::Identity() : stats_(std::make_unique<IdentityStats>()) {}
+Identity::Identity() : shared_(std::make_unique<Shared>()) {}
 Identity::Identity(Identity&&) noexcept = default;
 Identity& Identity::operator=(Identity&&) noexcept = default;
 Identity::~Identity() = default;
@@ -59,6 +115,8 @@ base::Result<Identity> Identity::Open(const std::vector<pg::AdminSession*>& lane
                                       const ReplayOptions& options,
                                       std::vector<std::string>& notes) {
   Identity identity;
+  identity.shared_->snapshot = options.snapshot;
+  identity.shared_->cells_max = options.cells_max;
   // Names in a snapshot are UTF-8, whatever the encoding of the database.
   for (pg::AdminSession* lane : lanes) SCRY_TRY(lane->Exec("SET client_encoding = 'UTF8'"));
   if (options.snapshot != nullptr && options.set_sequences) {
@@ -67,8 +125,9 @@ base::Result<Identity> Identity::Open(const std::vector<pg::AdminSession*>& lane
   }
   std::vector<event::SourceType> baseline;
   for (pg::AdminSession* session : lanes) {
+    SCRY_TRY(identity.shared_->columns.AddLane(*session));
     SCRY_TRY_ASSIGN(std::vector<event::SourceType> types, ReadTypes(*session));
-    auto lane = std::make_unique<Lane>();
+    auto lane = std::make_unique<Lane>(options.identities_max);
     const bool first = identity.lanes_.empty();
     if (!first) lane->to_baseline = TypeOids(types, baseline);
     if (options.snapshot != nullptr) {
@@ -89,9 +148,24 @@ base::Result<Identity> Identity::Open(const std::vector<pg::AdminSession*>& lane
   return identity;
 }
 
-std::optional<event::Exchange> Identity::ForLane(const event::Exchange& exchange, size_t lane) {
-  if (lane >= lanes_.size()) return std::nullopt;
-  auto messages = MessageRewriter(lanes_[lane]->from_source, *stats_).Rewrite(exchange.messages);
+void Identity::ShareSites(event::SitesCache& sites) {
+  shared_->sites = &sites;
+  shared_->learner.emplace(shared_->columns, sites, shared_->snapshot);
+}
+
+std::optional<event::Exchange> Identity::ForLane(const event::Exchange& exchange, size_t index,
+                                                 const IdentitySession& session) {
+  if (index >= lanes_.size() || shared_->sites == nullptr) return std::nullopt;
+  Lane& lane = *lanes_[index];
+  if (index == 0) {
+    for (const event::FrontendMessage& message : exchange.messages) {
+      if (CallsUnknownFunction(message)) ++shared_->stats.functions_unknown;
+    }
+  }
+  if (lane.from_source.empty() && lane.values.empty()) return std::nullopt;
+  auto messages = MessageRewriter(lane.from_source, shared_->columns, lane.values, *shared_->sites,
+                                  shared_->stats)
+                      .Rewrite(exchange, session.narrow);
   if (!messages) return std::nullopt;
   event::Exchange other;
   other.session = exchange.session;
@@ -103,12 +177,29 @@ std::optional<event::Exchange> Identity::ForLane(const event::Exchange& exchange
 
 std::unique_ptr<exchange::RowMapper> Identity::MapperFor(size_t lane) {
   if (lane >= lanes_.size()) return nullptr;
-  return std::make_unique<Rows>(*lanes_[lane]);
+  return std::make_unique<Rows>(*shared_, lane, *lanes_[lane]);
 }
 
-void Identity::OnAnswers(const event::Exchange& /*exchange*/,
-                         std::vector<exchange::Answers>& answers) {
-  for (size_t lane = 1; lane < std::min(answers.size(), lanes_.size()); ++lane) {
+void Identity::OnAnswers(const event::Exchange& exchange, std::vector<exchange::Answers>& answers,
+                         IdentitySession& session) {
+  if (answers.size() != lanes_.size()) return;
+  TranslateTypes(answers);
+  if (!shared_->learner) return;
+  if (!shared_->columns.empty()) NoteNarrow(exchange, session.narrow);
+  for (const auto& lane : lanes_) lane->learned = false;
+  size_t statements = exchange.statements.size();
+  for (const exchange::Answers& one : answers) statements = std::max(statements, one.lanes.size());
+  for (size_t i = 0; i < statements; ++i) {
+    const CallColumns calls =
+        shared_->columns.empty() ? CallColumns() : Learn(exchange, i, answers, session);
+    for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+      if (lanes_[lane]->active()) TranslateRows(lane, answers[lane], i, calls);
+    }
+  }
+}
+
+void Identity::TranslateTypes(std::vector<exchange::Answers>& answers) {
+  for (size_t lane = 1; lane < lanes_.size(); ++lane) {
     const TypeOids& types = lanes_[lane]->to_baseline;
     if (types.empty()) continue;
     for (event::LaneOutcome& outcome : answers[lane].lanes) {
@@ -117,6 +208,76 @@ void Identity::OnAnswers(const event::Exchange& /*exchange*/,
   }
 }
 
-const IdentityStats& Identity::stats() const { return *stats_; }
+// No lane made anything of its own yet.
+bool Identity::Idle() const {
+  return std::all_of(lanes_.begin(), lanes_.end(),
+                     [](const auto& lane) { return lane->values.empty(); });
+}
+
+CallColumns Identity::Learn(const event::Exchange& exchange, size_t statement,
+                            const std::vector<exchange::Answers>& answers,
+                            IdentitySession& session) {
+  if (statement >= exchange.statements.size()) return {};
+  const event::Statement& captured = exchange.statements[statement];
+  if (captured.outcome.status != event::OutcomeStatus::kDone) return {};
+  IdentityLearner::Note(captured, session);
+  if (captured.outcome.values.empty()) return {};
+  std::vector<const event::LaneOutcome*> lanes;
+  std::vector<IdentityMap*> maps;
+  bool differs = false;
+  for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+    const auto& outcomes = answers[lane].lanes;
+    const bool ran = statement < outcomes.size() &&
+                     outcomes[statement].outcome.status == event::OutcomeStatus::kDone;
+    lanes.push_back(ran ? &outcomes[statement] : nullptr);
+    maps.push_back(&lanes_[lane]->values);
+    differs |= ran && outcomes[statement].rows != captured.outcome.values;
+  }
+  if (lanes.front() == nullptr || (!differs && Idle())) return {};
+  const CallColumns calls = shared_->learner->CallsOf(captured, lanes.front()->columns, session);
+  const uint64_t learned = shared_->learner->Learn(captured, calls, lanes, maps);
+  shared_->stats.values_learned += learned;
+  if (learned > 0) {
+    for (const auto& lane : lanes_) lane->learned = true;
+  }
+  return calls;
+}
+
+// What was digested while it came was digested without what this exchange taught, and what calls
+// draw is known only now.
+void Identity::TranslateRows(size_t lane, exchange::Answers& answers, size_t statement,
+                             const CallColumns& calls) {
+  if (statement >= answers.lanes.size()) return;
+  event::LaneOutcome& outcome = answers.lanes[statement];
+  Rows rows(*shared_, lane, *lanes_[lane]);
+  if (outcome.rows.empty() || !rows.Begin(outcome.columns, calls)) return;
+  const bool again = outcome.rows_complete && (lanes_[lane]->learned || !calls.empty());
+  exchange::RowDigest digest;
+  exchange::CellHashes cells(shared_->cells_max);
+  base::ByteWriter translated;
+  uint64_t row_bytes = 0;
+  ForEachRow(outcome.rows, [&](base::Bytes data_row) {
+    const base::Bytes row = rows.Map(data_row);
+    AppendSized(translated, base::AsText(row));
+    if (!again) return;
+    digest.Add(row);
+    cells.AddRow(row);
+    row_bytes += row.size();
+  });
+  outcome.rows = translated.Release();
+  if (!again) return;
+  event::Outcome& told = answers.statements[statement].outcome;
+  told.digest_ordered = digest.ordered();
+  told.digest_unordered = digest.unordered();
+  told.row_bytes = row_bytes;
+  outcome.cells_complete = cells.complete();
+  outcome.cells = cells.Take();
+}
+
+IdentityStats Identity::stats() const {
+  IdentityStats stats = shared_->stats;
+  for (const auto& lane : lanes_) stats.values_forgotten += lane->values.forgotten();
+  return stats;
+}
 
 }  // namespace scry::replay

@@ -1,6 +1,7 @@
 // What is the same on the source and on a lane though they name it otherwise: types, whose OIDs a
-// copy may have given out anew. Captured messages are translated for each lane, and what a lane
-// answers is translated back before it is compared. Owned by the replayer; one thread, its loop.
+// copy may have given out anew, and values that each made itself (ids drawn from sequences, UUIDs).
+// Captured messages are translated for each lane, and what a lane answers is translated back before
+// it is compared. Owned by the replayer; one thread, its loop.
 #pragma once
 
 #include <cstddef>
@@ -11,11 +12,11 @@
 
 #include "base/result.h"
 #include "event/event.h"
-#include "event/source_snapshot.h"
+#include "event/value_sites.h"
 #include "exchange/answer_reader.h"
 #include "pg/admin.h"
+#include "replay/identity_learner.h"
 #include "replay/options.h"
-#include "replay/type_oids.h"
 
 namespace scry::replay {
 
@@ -31,21 +32,35 @@ class Identity {
   Identity& operator=(Identity&&) noexcept;
   ~Identity();
 
+  // Before the first exchange. `sites` outlives this.
+  void ShareSites(event::SitesCache& sites);
+
   // What the lane is to get in the place of a captured exchange, messages alone. nullopt: the same.
-  std::optional<event::Exchange> ForLane(const event::Exchange& exchange, size_t lane);
+  std::optional<event::Exchange> ForLane(const event::Exchange& exchange, size_t lane,
+                                         const IdentitySession& session);
   // For a connection to that lane; does not outlive this.
   std::unique_ptr<exchange::RowMapper> MapperFor(size_t lane);
-  // All lanes, the baseline first, answered the exchange.
-  void OnAnswers(const event::Exchange& exchange, std::vector<exchange::Answers>& answers);
+  // All lanes, the baseline first, answered the exchange: to be told of all in the order in which
+  // they may depend on each other.
+  void OnAnswers(const event::Exchange& exchange, std::vector<exchange::Answers>& answers,
+                 IdentitySession& session);
 
-  const IdentityStats& stats() const;
+  IdentityStats stats() const;
 
  private:
+  struct Shared;
   struct Lane;
   class Rows;
 
+  void TranslateTypes(std::vector<exchange::Answers>& answers);
+  bool Idle() const;
+  CallColumns Learn(const event::Exchange& exchange, size_t statement,
+                    const std::vector<exchange::Answers>& answers, IdentitySession& session);
+  void TranslateRows(size_t lane, exchange::Answers& answers, size_t statement,
+                     const CallColumns& calls);
+
+  std::unique_ptr<Shared> shared_;
   std::vector<std::unique_ptr<Lane>> lanes_;
-  std::unique_ptr<IdentityStats> stats_;
 };
 
 }  // namespace scry::replay

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "event/source_snapshot.h"
 
 namespace scry::replay {
@@ -39,14 +40,23 @@ struct ReplayOptions {
   uint64_t warm_up_calls = 1;              // First runs of a pattern that do not count for latency.
   // What the source was when the capture began; nullptr: not known. Outlives the replay.
   const event::SourceSnapshot* snapshot = nullptr;
+  size_t identities_max = 250 * 1000;  // Values remembered per lane; about 250 bytes each.
   bool set_sequences = true;  // The lanes' sequences begin where those of the snapshot stand.
 };
 
 // What the lanes named otherwise than production did. See identity.h.
 struct IdentityStats {
+  // Values that a lane made itself otherwise than production did, of all lanes.
+  uint64_t values_learned = 0;
+  uint64_t values_sent = 0;  // In the place of production's, in later statements.
+  uint64_t values_ambiguous =
+      0;  // Left as they were: one of production's may be several of a lane.
+  uint64_t values_forgotten = 0;   // Over the limit of what is remembered.
   uint64_t functions_unknown = 0;  // Calls by OID of functions that are not the server's own.
 
   void Add(const IdentityStats& other);
+  // For people; nothing for what is as it should be.
+  std::vector<std::string> Notes() const;
 };
 
 struct ReplayStats {
@@ -71,6 +81,9 @@ struct ReplayStats {
   // Paced replay: how far behind its time an exchange was started, at most. What is neither the
   // order's nor the tool's doing is the servers'.
   Micros lag_us_max = 0;
+  base::Histogram lag;  // Of every exchange of a paced replay; those in time count as 0.
+  // What the servers took longer for exchanges than in the capture, at the replay's speed. A sum.
+  Micros server_wait_us = 0;
   Micros duration_us = 0;
   IdentityStats identity;
   std::vector<std::string> notes;  // For people, one sentence each.

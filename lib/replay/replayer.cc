@@ -18,6 +18,7 @@
 #include "replay/doubt.h"
 #include "replay/footprint_reader.h"
 #include "replay/identity.h"
+#include "replay/large_objects.h"
 #include "replay/lost_race.h"
 #include "replay/reading_order.h"
 #include "replay/relation_catalog.h"
@@ -92,6 +93,7 @@ class Run {
                 suspects_, clock,   clock.MonotonicUs(),
                 identity_, doubt_} {
     stats_.notes = std::move(ground.notes);
+    identity_.ShareSites(footprints_.sites());
   }
 
   base::Result<ReplayStats> Go();
@@ -204,6 +206,7 @@ base::Result<ReplayStats> Run::Go() {
   stats_.duration_us = Now();
   stats_.identity = identity_.stats();
   stats_.cancels_missed = cancels_.missed();
+  for (std::string& note : stats_.identity.Notes()) stats_.notes.push_back(std::move(note));
   (void)tick_(stats_);
   return stats_;
 }
@@ -288,6 +291,7 @@ void Run::Admit(ReadEvent read) {
     work.changed = ObjectsChanged(read);
     work.released = ObjectsReleased(read);
     work.exchange = std::move(*exchange);
+    KeepObjectNumber(*work.exchange);
     work.cancels_us = std::move(read.cancels_us);
     stats_.cancel_requests += work.cancels_us.size();
     if (read.lost_race) {
@@ -414,8 +418,11 @@ void Run::StartWhatMay() {
     const base::Micros now = Now();
     stats_.order_wait_us += std::max<base::Micros>(turn->freed_us - turn->since_us, 0);
     stats_.tool_wait_us += std::max<base::Micros>(now - turn->freed_us, 0);
-    if (options_.speed > 0 && found->second->next_work().exchange) {
-      stats_.lag_us_max = std::max(stats_.lag_us_max, now - ScheduledUs(*found->second));
+    const Work& next = found->second->next_work();
+    if (options_.speed > 0 && next.exchange && !next.own) {
+      const base::Micros lag = std::max<base::Micros>(now - ScheduledUs(*found->second), 0);
+      stats_.lag_us_max = std::max(stats_.lag_us_max, lag);
+      stats_.lag.Add(lag);
     }
     Start(found->first, *found->second, false);
     if (found->second->over()) sessions_.erase(found);

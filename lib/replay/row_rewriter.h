@@ -1,4 +1,4 @@
-// Puts other values into a DataRow. Pure.
+// Rows of a RowList (event.h), one by one; and other values put into a DataRow. Pure.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +16,18 @@ namespace scry::replay {
 inline void AppendSized(base::ByteWriter& out, std::string_view value) {
   out.BigU32(static_cast<uint32_t>(value.size()));
   out.Text(value);
+}
+
+// Calls `each` with every DataRow of a RowList, up to one that is cut short.
+template <typename Each>
+void ForEachRow(std::string_view row_list, Each each) {
+  base::ByteReader in(row_list);
+  while (in.left() > 0) {
+    const uint32_t size = in.BigU32();
+    const base::Bytes row = in.Take(size);
+    if (!in.ok()) return;
+    each(row);
+  }
 }
 
 // `map(column, value)` answers an optional<std::string>: what stands in the place of a value that

@@ -109,6 +109,7 @@ std::optional<Sample> SampleBook::MakeSample(const Session& session,
   Sample sample;
   sample.session = session.start;
   sample.text = exchange.statements[0].text;
+  sample.tag = exchange.statements[0].outcome.tag;
   if (exchange.messages.size() == 1 && exchange.messages[0].type == wire::frontend::kQuery) {
     return sample;
   }
@@ -169,6 +170,8 @@ event::Exchange SampleSource::QueryExchange(event::SessionId session, const std:
 
 event::Exchange SampleSource::SampleExchange(const Run& run) {
   event::Exchange exchange = QueryExchange(run.session, run.sample->text, 'T');
+  exchange.statements[0].outcome.status = event::OutcomeStatus::kDone;
+  exchange.statements[0].outcome.tag = run.sample->tag;
   if (!run.sample->messages.empty()) {
     exchange.messages = run.sample->messages;
     exchange.statements[0].message = 3;

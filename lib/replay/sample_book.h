@@ -23,6 +23,7 @@ struct Sample {
   uint64_t fingerprint = 0;
   event::SessionStart session;  // Whose role and settings it ran with.
   std::string text;
+  std::string tag;  // What the server answered when it was captured.
   // Of the extended protocol: the messages that run it, complete with its Parse. Empty: simple
   // query.
   std::vector<event::FrontendMessage> messages;

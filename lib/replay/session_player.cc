@@ -155,7 +155,7 @@ void SessionPlayer::StartNext(size_t rotation, bool warm_up, bool forced, base::
 void SessionPlayer::StartLane(size_t lane, base::Micros now_us) {
   const event::Exchange& captured = *work_.front().exchange;
   sent_.resize(lanes_.size());
-  sent_[lane] = shared_.identity.ForLane(captured, lane);
+  sent_[lane] = shared_.identity.ForLane(captured, lane, identity_);
   if (sent_[lane]) sent_[lane]->statements = captured.statements;
   if (!portals_[lane].empty()) {
     if (!sent_[lane]) sent_[lane] = captured;
@@ -305,7 +305,7 @@ void SessionPlayer::Yield() {
     answers.push_back(lane->TakeAnswers());
     statements = std::max(statements, answers.back().statements.size());
   }
-  shared_.identity.OnAnswers(exchange, answers);
+  shared_.identity.OnAnswers(exchange, answers, identity_);
   PutUnasked(answers);
   LearnPortals(answers);
   NoteDoubt(answers);
@@ -329,9 +329,16 @@ void SessionPlayer::Yield() {
   }
   captured_end_us_ = std::max(captured_end_us_, Sane(exchange.completed_us));
   free_since_us_ = shared_.Now();
+  CountServerWait(free_since_us_ - since_us_);
   Become(State::kWaiting);
   EndWork();
   if (dead) Exclude(reason);
+}
+
+void SessionPlayer::CountServerWait(base::Micros took_us) {
+  const double speed = shared_.options.speed > 0 ? shared_.options.speed : 1;
+  const auto due_us = static_cast<base::Micros>(static_cast<double>(CapturedUs()) / speed);
+  shared_.stats.server_wait_us += std::max<base::Micros>(took_us - due_us, 0);
 }
 
 void SessionPlayer::PutPair(size_t statement, std::vector<exchange::Answers>& answers) {

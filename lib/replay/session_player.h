@@ -146,6 +146,7 @@ class SessionPlayer {
   base::Micros StuckLimit() const;
   base::Micros CapturedUs() const;
   bool Cancellable() const;
+  void CountServerWait(base::Micros took_us);
 
   Shared& shared_;
   const event::SessionStart start_;
@@ -155,6 +156,7 @@ class SessionPlayer {
   std::vector<std::unique_ptr<LaneConnection>> lanes_;  // From Connect on.
   std::vector<PortalNames> portals_;                    // By lane.
   std::deque<Work> work_;
+  IdentitySession identity_;
   base::Micros since_us_ = 0;  // Of connecting, of the exchange, or of its cancellation.
 
   base::Micros free_since_us_ = 0;

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/units.h"
+#include "report/json_members.h"
 #include "report/json_writer.h"
 
 namespace scry::report {
@@ -13,60 +13,8 @@ namespace {
 
 using nlohmann::json;
 
-// Reads members of objects; the first one of a wrong type is remembered, and all later reads do
-// nothing.
-class Reader {
+class Reader : public JsonMembers {
  public:
-  const std::string& problem() const { return problem_; }
-
-  void Read(const json& from, const char* key, std::string& to) {
-    if (const json* value = Member(from, key, &json::is_string)) to = value->get<std::string>();
-  }
-  void Read(const json& from, const char* key, bool& to) {
-    if (const json* value = Member(from, key, &json::is_boolean)) to = value->get<bool>();
-  }
-  void Read(const json& from, const char* key, double& to) {
-    if (const json* value = Member(from, key, &json::is_number)) to = value->get<double>();
-  }
-  void Read(const json& from, const char* key, uint64_t& to) {
-    if (const json* value = Member(from, key, &json::is_number_unsigned)) {
-      to = value->get<uint64_t>();
-    }
-  }
-  void Read(const json& from, const char* key, Micros& to) {
-    const json* value = Member(from, key, &json::is_number_integer);
-    if (value == nullptr) return;
-    if (value->is_number_unsigned() &&
-        value->get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<Micros>::max())) {
-      Complain(key);
-      return;
-    }
-    to = value->get<Micros>();
-  }
-  void Read(const json& from, const char* key, int& to) {
-    Micros wide = to;
-    Read(from, key, wide);
-    if (wide < std::numeric_limits<int>::min() || wide > std::numeric_limits<int>::max()) {
-      Complain(key);
-      return;
-    }
-    to = static_cast<int>(wide);
-  }
-  void Read(const json& from, const char* key, std::vector<std::string>& to) {
-    Each(from, key, [&](const json& item) {
-      if (item.is_string()) {
-        to.push_back(item.get<std::string>());
-      } else {
-        Complain(key);
-      }
-    });
-  }
-  template <typename Take>
-  void Each(const json& from, const char* key, Take take) {
-    const json* list = Member(from, key, &json::is_array);
-    if (list == nullptr) return;
-    for (const json& item : *list) take(item);
-  }
   template <typename T>
   void ReadList(const json& from, const char* key, std::vector<T>& to) {
     Each(from, key, [&](const json& item) {
@@ -76,9 +24,6 @@ class Reader {
         Complain(key);
       }
     });
-  }
-  const json* Object(const json& from, const char* key) {
-    return Member(from, key, &json::is_object);
   }
 
   void Fill(const json& from, Latency& to) {
@@ -175,15 +120,7 @@ class Reader {
     Read(from, "why", to.why);
     Read(from, "command", to.command);
   }
-  void Fill(const json& from, CaptureFacts& to) {
-    Read(from, "name", to.name);
-    Read(from, "sessions", to.sessions);
-    Read(from, "statements", to.statements);
-    Read(from, "started_us", to.started_us);
-    Read(from, "duration_us", to.duration_us);
-    Read(from, "gaps", to.gaps);
-    Read(from, "gap_exchanges", to.gap_exchanges);
-  }
+  using JsonMembers::Fill;
   void Fill(const json& from, LaneFacts& to) {
     Read(from, "name", to.name);
     Read(from, "made", to.made);
@@ -211,6 +148,11 @@ class Reader {
     Read(from, "order_broken", to.order_broken);
     Read(from, "held_up", to.held_up);
     Read(from, "stalls_released", to.stalls_released);
+    Read(from, "races_withdrawn", to.races_withdrawn);
+    Read(from, "cancelled", to.cancelled);
+    Read(from, "order_wait_us", to.order_wait_us);
+    Read(from, "tool_wait_us", to.tool_wait_us);
+    Read(from, "lag_us_max", to.lag_us_max);
     Read(from, "duration_us", to.duration_us);
   }
   void Fill(const json& from, Report& to) {
@@ -230,21 +172,6 @@ class Reader {
     if (const json* tested = Object(from, "tested")) Fill(*tested, to.tested);
     if (const json* migration = Object(from, "migration")) Fill(*migration, to.migration);
   }
-
- private:
-  const json* Member(const json& from, const char* key, bool (json::*is)() const noexcept) {
-    if (!problem_.empty()) return nullptr;
-    const auto found = from.find(key);
-    if (found == from.end() || found->is_null()) return nullptr;
-    if (((*found).*is)()) return &*found;
-    Complain(key);
-    return nullptr;
-  }
-  void Complain(const char* key) {
-    if (problem_.empty()) problem_ = fmt::format("\"{}\" is of the wrong type", key);
-  }
-
-  std::string problem_;
 };
 
 base::Error NoReport(std::string_view what) {

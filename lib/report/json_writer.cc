@@ -3,6 +3,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "report/json_members.h"
+
 namespace scry::report {
 namespace {
 
@@ -102,16 +104,7 @@ ordered_json Of(const NotJudged& item) {
 
 ordered_json Of(const NextStep& step) { return {{"why", step.why}, {"command", step.command}}; }
 
-ordered_json Of(const CaptureFacts& capture) {
-  return {{"name", capture.name},
-          {"sessions", capture.sessions},
-          {"statements", capture.statements},
-          {"started_us", capture.started_us},
-          {"duration_us", capture.duration_us},
-          {"gaps", capture.gaps},
-          {"gap_exchanges", capture.gap_exchanges}};
-}
-
+ordered_json Of(const CaptureFacts& capture) { return CaptureJson(capture); }
 ordered_json Of(const LaneFacts& lane) {
   return {{"name", lane.name},
           {"made", lane.made},
@@ -151,6 +144,11 @@ ordered_json Of(const TestedFacts& tested) {
           {"order_broken", tested.order_broken},
           {"held_up", tested.held_up},
           {"stalls_released", tested.stalls_released},
+          {"races_withdrawn", tested.races_withdrawn},
+          {"cancelled", tested.cancelled},
+          {"order_wait_us", tested.order_wait_us},
+          {"tool_wait_us", tested.tool_wait_us},
+          {"lag_us_max", tested.lag_us_max},
           {"duration_us", tested.duration_us}};
 }
 

@@ -72,6 +72,12 @@ struct TestedFacts {
   uint64_t order_broken = 0;
   uint64_t held_up = 0;
   uint64_t stalls_released = 0;
+  uint64_t races_withdrawn = 0;  // Exchanges that had lost a race when captured: not run again.
+  uint64_t cancelled = 0;        // Exchanges that did not end by themselves.
+  // Exchanges that were ready waited for the order, and for scry: sums.
+  Micros order_wait_us = 0;
+  Micros tool_wait_us = 0;
+  Micros lag_us_max = 0;   // Of a paced replay: behind its time, at most.
   Micros duration_us = 0;  // Of the replay.
   friend bool operator==(const TestedFacts&, const TestedFacts&) = default;
 };

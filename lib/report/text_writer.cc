@@ -346,6 +346,7 @@ class Writer {
       Fact("replayed", "nothing");
     } else {
       Fact("replayed", ReplayedText(tested));
+      if (options_.waits) Fact("waited", WaitsText(tested));
       Fact("compared",
            fmt::format("{} of {}; {} unchanged", Count(tested.compared, "statement", "statements"),
                        Count(tested.patterns, "pattern", "patterns"),
@@ -421,6 +422,22 @@ class Writer {
     if (tested.stalls_released > 0) {
       text += fmt::format("; {} released", Count(tested.stalls_released, "stall", "stalls"));
     }
+    return text;
+  }
+
+  // What kept the replay from going faster, and what it did not run to its end.
+  static std::string WaitsText(const TestedFacts& tested) {
+    std::string text =
+        fmt::format("{} for the order, {} for scry", FormatDuration(tested.order_wait_us),
+                    FormatDuration(tested.tool_wait_us));
+    if (tested.lag_us_max > 0) {
+      text += fmt::format("; at most {} late", FormatDuration(tested.lag_us_max));
+    }
+    if (tested.races_withdrawn > 0) {
+      text += fmt::format("; {} not run again",
+                          Count(tested.races_withdrawn, "lost race", "lost races"));
+    }
+    if (tested.cancelled > 0) text += fmt::format("; {} cancelled", tested.cancelled);
     return text;
   }
 

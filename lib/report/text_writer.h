@@ -15,6 +15,7 @@ struct TextOptions {
   size_t columns = 100;                  // No line is wider, but for words that cannot be broken.
   bool plans = false;                    // Whole plans, not only the sentence about them.
   bool fidelity = false;                 // Patterns that lost fidelity, also above the floor.
+  bool waits = false;                    // What the replay waited for.
   size_t findings_per_section_max = 20;  // Further ones are counted; the JSON has them all.
 };
 

@@ -15,9 +15,11 @@ import bench_capture  # noqa: E402
 import bench_demo  # noqa: E402
 import bench_log  # noqa: E402
 import bench_replay  # noqa: E402
+import bench_zoo  # noqa: E402
 from bench_support import Bench, Broken, machine_facts, machine_text, say  # noqa: E402
 
-SUBJECTS = {"capture": bench_capture, "replay": bench_replay, "log": bench_log, "demo": bench_demo}
+SUBJECTS = {"capture": bench_capture, "replay": bench_replay, "log": bench_log, "demo": bench_demo,
+            "zoo": bench_zoo}
 
 
 def parse(argv):
@@ -28,7 +30,8 @@ def parse(argv):
                "  capture   pgbench direct, through scry capture, through PgBouncer\n"
                "  replay    scry ci test-migration on two equal lanes, next to pgbench itself\n"
                "  log       size of a capture and speed of reading, next to the server's own log\n"
-               "  demo      scry demo, next to a bare initdb\n\n"
+               "  demo      scry demo, next to a bare initdb\n"
+               "  zoo       a catalogue of migrations: what is seen of the dangerous, and false alarms\n\n"
                "exit status: 0 measured, however slow; 1 something does not work; 64 wrong usage\n"
                "SCRY_BINARY names a binary to measure instead of building one.")
     parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help="default: all")

@@ -107,6 +107,10 @@ class FailureTest(gate_support.GateTest):
                 ("ci", "test-migration", "../../etc", "--capture", self.traffic),
                 ("ci", "test-migration", "db/main", "--capture", self.traffic, "--timeout", "soon"),
                 ("ci", "test-migration", "db/main", "--capture", self.traffic, "--speed", "0"),
+                ("ci", "test-migration", "db/main", "--capture", self.traffic, "--sync", "later"),
+                ("ci", "test-migration", "db/main", "--capture", self.traffic, "--sync", "time"),
+                ("ci", "test-migration", "db/main", "--capture", self.traffic, "--connect-speed",
+                 "-1"),
                 ("shadow", "create", "db/main", "--color", "mauve"),
                 ("shadow", "create", "db/main"), ("nonsense",)):
             with self.subTest(arguments=arguments):

@@ -37,7 +37,8 @@ LATENCY = {"before": dict, "after": dict, "factor": NUMBER, "factor_low": NUMBER
 TESTED = {
     "sessions": int, "sessions_excluded": int, "statements": int, "compared": int, "patterns": int,
     "unchanged": int, "fidelity": NUMBER, "fidelity_floor": NUMBER, "fidelity_lost": dict, "order_broken": int, "held_up": int,
-    "stalls_released": int, "duration_us": int}
+    "stalls_released": int, "races_withdrawn": int, "cancelled": int, "order_wait_us": int,
+    "tool_wait_us": int, "lag_us_max": int, "duration_us": int}
 CAPTURE = {"name": str, "sessions": int, "statements": int, "started_us": int, "duration_us": int,
            "gaps": int, "gap_exchanges": int}
 LANE = {"name": str, "made": str, "server_version": str, "ready_us": int, "busy_us": int}

@@ -244,6 +244,28 @@ def function_calls_and_large_objects(connect):
 
 
 @scenario
+def large_objects_that_the_server_numbers(connect):
+    with connect() as client:
+        def number():
+            answers = client.do(function_call(957, [int4(0x60000)]))  # lo_creat
+            return next(payload for kind, payload in answers if kind == b"V")[4:]
+        # Numbers that production alone gives: this client goes away before its Sync.
+        other = connect()
+        other.send(parse("create temp table gone (i int)") + bind() + execute() + FLUSH)
+        other.until(b"C")
+        other.socket.close()
+        client.sql("begin")
+        one, two = number(), number()
+        client.do(parse("insert into sink select $1::oid::int8::int4 - $2::oid::int8::int4, 'lo'"),
+                  bind([two, one], formats=(1,)), execute(), SYNC)
+        client.do(function_call(952, [two, int4(0x60000)], formats=(1, 1)))  # lo_open
+        client.sql("commit")
+        for kept in (one, two):
+            client.sql(f"select length(lo_get({struct.unpack('!I', kept)[0]}))")
+            client.do(function_call(964, [kept]))  # lo_unlink
+
+
+@scenario
 def roles_and_settings(connect):
     with connect(application_name="first", options="-c statement_timeout=60000") as client:
         client.sql("set role clerk")

@@ -246,12 +246,13 @@ class Server:
 class Capture:
     """`scry capture` without a command: started, listening, to be ended by stop()."""
 
-    def __init__(self, test, directory, server, *flags, env=None, prefix=()):
+    def __init__(self, test, directory, server, *flags, dbname="postgres", env=None, prefix=()):
         self.test = test
         self.server = server
         self.directory = directory
         self.errors = os.path.join(test.workspace, f"capture-{uuid.uuid4().hex}.stderr")
-        argv = [*prefix, test.binary, "capture", "--upstream", server.url(), "-o", directory, *flags]
+        argv = [*prefix, test.binary, "capture", "--upstream", server.url(dbname), "-o", directory,
+                *flags]
         with open(self.errors, "wb") as stderr:
             self.process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr,

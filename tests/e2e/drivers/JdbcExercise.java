@@ -158,14 +158,14 @@ public class JdbcExercise {
   // By function calls of the protocol.
   static void largeObjects(Connection connection) throws Exception {
     connection.setAutoCommit(false);
-    run(connection, "select lo_create(88001)");
     LargeObjectManager manager = connection.unwrap(PGConnection.class).getLargeObjectAPI();
-    LargeObject object = manager.open(88001L, LargeObjectManager.READWRITE);
+    long number = manager.createLO();
+    LargeObject object = manager.open(number, LargeObjectManager.READWRITE);
     object.write(new byte[10000]);
     object.seek(10);
     object.read(500);
     object.close();
-    manager.delete(88001L);
+    manager.delete(number);
     connection.commit();
     connection.setAutoCommit(true);
   }

@@ -159,8 +159,8 @@ static void Copies(PGconn* conn) {
 
 static void LargeObjects(PGconn* conn) {
   Run(conn, "begin", PGRES_COMMAND_OK);
-  const Oid object = lo_create(conn, 77001);
-  if (object != 77001) Fail("lo_create", PQerrorMessage(conn));
+  const Oid object = lo_creat(conn, INV_READ | INV_WRITE);
+  if (object == InvalidOid) Fail("lo_creat", PQerrorMessage(conn));
   const int handle = lo_open(conn, object, INV_READ | INV_WRITE);
   char data[5000];
   memset(data, 'l', sizeof(data));
@@ -173,7 +173,9 @@ static void LargeObjects(PGconn* conn) {
   lo_truncate64(conn, handle, 2000);
   lo_close(conn, handle);
   Run(conn, "commit", PGRES_COMMAND_OK);
-  Run(conn, "select length(lo_get(77001))", PGRES_TUPLES_OK);
+  char read_again[64];
+  snprintf(read_again, sizeof(read_again), "select length(lo_get(%u))", object);
+  Run(conn, read_again, PGRES_TUPLES_OK);
   lo_unlink(conn, object);
 }
 

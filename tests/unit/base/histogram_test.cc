@@ -60,6 +60,22 @@ TEST_CASE("merging is as if all values had gone into one", "[base]") {
   for (int i = 0; i <= 100; ++i) CHECK(merged.Quantile(i / 100.0) == all.Quantile(i / 100.0));
 }
 
+TEST_CASE("a histogram comes back from its parts, and only from parts that fit", "[base]") {
+  Random random(11);
+  Histogram histogram;
+  for (int i = 0; i < 1000; ++i) histogram.Add(static_cast<Micros>(random.Below(10000000)));
+  const auto back = Histogram::FromParts(histogram.buckets(), histogram.total(), histogram.min(),
+                                         histogram.max());
+  REQUIRE(back.ok());
+  CHECK(*back == histogram);
+  CHECK(*Histogram::FromParts({}, 0, 0, 0) == Histogram());
+  CHECK_FALSE(Histogram::FromParts({}, 1, 0, 0).ok());
+  CHECK_FALSE(Histogram::FromParts({{5, 0}}, 0, 5, 5).ok());
+  CHECK_FALSE(Histogram::FromParts({{5, 1}}, 5, 5, 6).ok());
+  CHECK_FALSE(Histogram::FromParts({{5, 1}, {6, 1}}, 11, 6, 5).ok());
+  CHECK_FALSE(Histogram::FromParts({{5, UINT64_MAX}, {6, 1}}, 11, 5, 6).ok());
+}
+
 TEST_CASE("a share outside of 0 to 1 means the nearest end", "[base]") {
   Histogram histogram;
   histogram.Add(5);

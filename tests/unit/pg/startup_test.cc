@@ -55,6 +55,12 @@ TEST_CASE("a session without a database goes to the one named like its user", "[
   CHECK(PlanStartup(lane, {{"user", "app"}}).info.Get("dbname") == "app");
 }
 
+TEST_CASE("a pinned database is where all sessions go", "[pg]") {
+  const auto lane = ConnInfo::Parse("host=/tmp dbname=copy")->PinDatabase();
+  CHECK(PlanStartup(lane, {{"user", "app"}, {"database", "shop"}}).info.Get("dbname") == "copy");
+  CHECK(PlanStartup(lane, {{"user", "app"}}).info.Get("dbname") == "copy");
+}
+
 TEST_CASE("values that libpq would replace by its own go through options", "[pg]") {
   const ConnInfo lane = ConnInfo::Private("/tmp/lane", 5432, "postgres", "shop");
   const auto plan = PlanStartup(lane, {{"user", "app"}, {"application_name", ""}});

@@ -68,6 +68,24 @@ TEST_CASE("a sample runs what was captured, complete with its Parse", "[replay]"
                                       wire::EncodeExecute("") + wire::EncodeSync());
 }
 
+TEST_CASE("a sample is played with the tag it was captured with", "[replay]") {
+  const std::string sql = "delete from t where id = 1";
+  Script script;
+  script.Start(1, "app");
+  script.Query(1, sql).statements.at(0).outcome.tag = "DELETE 1";
+  script.End(1);
+  event::FactsCache facts;
+  SampleBook book({FingerprintOf(facts, sql)}, 5, 1);
+  REQUIRE(book.Scan(script, facts).ok());
+  SampleSource source(book.samples(), 1, 1);
+  std::vector<std::string> tags;
+  for (const auto& event : All(source)) {
+    const auto* exchange = std::get_if<event::Exchange>(&event);
+    if (exchange != nullptr) tags.push_back(exchange->statements.at(0).outcome.tag);
+  }
+  CHECK(tags == std::vector<std::string>{"", "DELETE 1", ""});
+}
+
 TEST_CASE("what cannot be run alone is no sample", "[replay]") {
   const std::string sql = "select v from t where id = 1";
   event::FactsCache facts;

@@ -1,0 +1,222 @@
+#include "job/load_replay_job.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <utility>
+
+#include "base/units.h"
+#include "job/capture_survey.h"
+#include "job/replay_target.h"
+#include "job/run_watch.h"
+#include "os/file.h"
+#include "report/load_json.h"
+#include "report/load_table.h"
+#include "report/load_text.h"
+
+namespace scry::job {
+namespace {
+
+using base::Fail;
+using base::FormatCount;
+using base::Micros;
+using base::Result;
+using base::Status;
+
+const char* NameOf(replay::SyncMode sync) {
+  switch (sync) {
+    case replay::SyncMode::kCommit:
+      return "commit";
+    case replay::SyncMode::kTime:
+      return "time";
+    case replay::SyncMode::kNone:
+      return "none";
+  }
+  return "";
+}
+
+class LoadReplay {
+ public:
+  LoadReplay(const LoadReplayRequest& request, Progress& progress,
+             const std::function<bool()>& should_stop, SelectedTraffic traffic, pg::ConnInfo target)
+      : request_(request),
+        progress_(progress),
+        watch_(request.timeout_us, should_stop),
+        traffic_(std::move(traffic)),
+        target_(std::move(target)),
+        table_(facts_) {}
+
+  Result<report::LoadReport> Go();
+
+ private:
+  bool reads_only() const { return request_.selection.filter.reads_only; }
+  Status Admit();
+  Status Survey();
+  Status ReplayCaptures();
+  Status CheckReplayed() const;
+  std::string Detail(const replay::ReplayStats& stats) const;
+  void FillSettings();
+  void FillTotals();
+
+  const LoadReplayRequest& request_;
+  Progress& progress_;
+  const RunWatch watch_;
+  SelectedTraffic traffic_;
+  pg::ConnInfo target_;
+
+  CaptureSurvey survey_;              // Of what is selected.
+  std::vector<uint64_t> statements_;  // The same, by capture.
+  event::FactsCache facts_;
+  report::LoadTable table_;
+  replay::ReplayStats stats_;
+  report::LoadReport report_;
+};
+
+// Before anything is sent that could change something.
+Status LoadReplay::Admit() {
+  progress_.Step("look at " + target_.Display());
+  SCRY_TRY(RefuseSources(target_, request_.sources));
+  SCRY_TRY_ASSIGN(const std::vector<std::string> databases, traffic_.Databases(request_.captures));
+  SCRY_TRY(ChooseDatabase(databases, target_));
+  SCRY_TRY_ASSIGN(report_.server_version, ServerVersion(target_));
+  SCRY_TRY(AdmitTarget(target_, reads_only()));
+  if (reads_only()) {
+    SCRY_TRY_ASSIGN(replay::HiddenWrites hidden, HiddenWritesOf(target_, databases));
+    traffic_.Guard(std::move(hidden));
+  }
+  report_.target = target_.Display();
+  progress_.Done("PostgreSQL " + report_.server_version);
+  return watch_.Check();
+}
+
+Status LoadReplay::Survey() {
+  progress_.Step("read " + (request_.captures.size() == 1
+                                ? request_.captures[0]
+                                : fmt::format("{} captures", request_.captures.size())));
+  for (const std::string& directory : request_.captures) {
+    SCRY_TRY_ASSIGN(const CaptureSurvey whole, SurveyCapture(directory, &OpenWholeCapture));
+    report_.captures.push_back(whole.facts);
+    SCRY_TRY_ASSIGN(const CaptureSurvey selected, SurveyCapture(directory, traffic_.Opener()));
+    statements_.push_back(selected.facts.statements);
+    survey_.Add(selected);
+    SCRY_TRY(watch_.Check());
+  }
+  progress_.Done(fmt::format("{} statements of {} sessions", FormatCount(survey_.facts.statements),
+                             FormatCount(survey_.facts.sessions)));
+  // A shard of a small capture may be empty, and its report is wanted all the same.
+  if (survey_.facts.statements > 0 || request_.selection.filter.shards > 1) return {};
+  if (request_.filters.empty()) {
+    return Fail(base::ErrorCode::kInconclusive,
+                "the capture holds no statements; capture some traffic first: scry capture --help");
+  }
+  return Fail(base::ErrorCode::kInconclusive,
+              "nothing of the capture is left to replay with these filters; 'scry log top' shows "
+              "the patterns it holds");
+}
+
+std::string LoadReplay::Detail(const replay::ReplayStats& stats) const {
+  std::string text;
+  if (stats.lag.count() > 0) {
+    text += fmt::format(", {} behind at most", base::FormatDuration(stats.lag_us_max));
+  }
+  if (table_.errors_fresh() > 0) {
+    text += fmt::format(", {} new errors", FormatCount(table_.errors_fresh()));
+  }
+  return text;
+}
+
+Status LoadReplay::ReplayCaptures() {
+  for (size_t i = 0; i < request_.captures.size(); ++i) {
+    progress_.Step("replay on " + target_.Display());
+    SCRY_TRY_ASSIGN(const std::unique_ptr<event::EventSource> source,
+                    traffic_.Open(request_.captures[i]));
+    const std::vector<replay::LaneTarget> lanes = {{"target", target_}};
+    SCRY_TRY_ASSIGN(
+        const replay::ReplayStats stats,
+        WatchedReplay(lanes, {*source, statements_[i]}, table_, facts_, request_.replay, watch_,
+                      progress_, [&](const replay::ReplayStats& now) { return Detail(now); }));
+    progress_.Done(fmt::format("{} statements, {:.0f}/s{}", FormatCount(stats.statements),
+                               RateOf(stats), Detail(stats)));
+    stats_.Add(stats);
+  }
+  return {};
+}
+
+Status LoadReplay::CheckReplayed() const {
+  if (stats_.sessions > 0 || stats_.exclusion_reasons.empty()) return {};
+  return Fail(base::ErrorCode::kInconclusive,
+              fmt::format("no session could be replayed: {}",
+                          base::OneLine(stats_.exclusion_reasons.begin()->first)));
+}
+
+void LoadReplay::FillSettings() {
+  const replay::TrafficFilterOptions& filter = request_.selection.filter;
+  report_.settings.speed = request_.replay.speed;
+  report_.settings.connect_speed = request_.replay.connect_speed;
+  report_.settings.sync = NameOf(request_.replay.sync);
+  report_.settings.multiply = filter.multiply;
+  report_.settings.reads_only = filter.reads_only;
+  report_.settings.filters = request_.filters;
+  if (filter.shards > 1) report_.shards = {fmt::format("{}/{}", filter.shard, filter.shards)};
+}
+
+void LoadReplay::FillTotals() {
+  const replay::TrafficFilterStats filtered = traffic_.Stats();
+  report::LoadTotals& totals = report_.totals;
+  totals.sessions = stats_.sessions;
+  totals.sessions_excluded = stats_.sessions_excluded;
+  totals.sessions_filtered = filtered.sessions_filtered;
+  totals.exchanges = stats_.exchanges;
+  totals.exchanges_excluded = stats_.exchanges_excluded;
+  totals.exchanges_filtered = filtered.exchanges_filtered;
+  totals.exchanges_refused = filtered.exchanges_refused;
+  totals.statements = table_.statements();
+  totals.gaps = stats_.gaps;
+  totals.gap_exchanges = stats_.gap_exchanges;
+  totals.stalls_released = stats_.stalls_broken;
+  totals.cancelled = stats_.cancelled;
+  totals.races_withdrawn = stats_.races_withdrawn;
+  totals.duration_us = stats_.duration_us;
+  totals.order_wait_us = stats_.order_wait_us;
+  totals.tool_wait_us = stats_.tool_wait_us;
+  totals.server_wait_us = stats_.server_wait_us;
+  totals.lag = stats_.lag;
+  for (const auto& [reason, count] : stats_.exclusion_reasons) {
+    report_.excluded[base::Printable(base::OneLine(reason), 200)] += count;
+  }
+}
+
+Result<report::LoadReport> LoadReplay::Go() {
+  SCRY_TRY(Admit());
+  SCRY_TRY(Survey());
+  SCRY_TRY(ReplayCaptures());
+  SCRY_TRY(CheckReplayed());
+  report_.tool_version = SCRY_VERSION;
+  report_.created_us = base::SystemClock().WallUs();
+  FillSettings();
+  FillTotals();
+  table_.Fill(report_);
+  return report_;
+}
+
+}  // namespace
+
+Result<report::LoadReport> RunLoadReplay(const LoadReplayRequest& request, Progress& progress,
+                                         const std::function<bool()>& should_stop) {
+  SCRY_TRY_ASSIGN(pg::ConnInfo target, ResolveTarget(request.target));
+  SCRY_TRY_ASSIGN(SelectedTraffic traffic,
+                  SelectedTraffic::Make(request.selection, request.captures));
+  LoadReplay replay(request, progress, should_stop, std::move(traffic), std::move(target));
+  return replay.Go();
+}
+
+Status WriteLoadReportFiles(const report::LoadReport& report, const std::string& directory) {
+  os::FileSystem& files = os::RealFileSystem();
+  SCRY_TRY(files.MakeDirectories(directory).With("write the report to " + directory));
+  SCRY_TRY(os::ReplaceFile(files, directory + "/report.json", report::WriteLoadJson(report)));
+  report::LoadTextOptions options;
+  options.top = 0;
+  return os::ReplaceFile(files, directory + "/report.txt", report::WriteLoadText(report, options));
+}
+
+}  // namespace scry::job

@@ -1,0 +1,153 @@
+#include "job/replay_selection.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/units.h"
+#include "querylog/log_reader.h"
+#include "replay/read_guard.h"
+
+namespace scry::job {
+namespace {
+
+using base::Fail;
+using base::Micros;
+using base::Result;
+
+base::Error BadMoment(const std::string& flag, const std::string& text) {
+  return Fail(base::ErrorCode::kUsage,
+              fmt::format("{} '{}' is no moment; write 10m (since the capture's start) or "
+                          "2026-11-20T13:17:05Z",
+                          flag, base::Printable(text, 60)));
+}
+
+// Since the capture's start.
+Result<Micros> MomentIn(const querylog::LogReader& log, const std::string& flag,
+                        const std::string& text, bool alone) {
+  if (const auto wall = base::ParseWall(text)) return *wall - log.manifest().started_wall_us;
+  const auto offset = base::ParseDuration(text);
+  if (!offset.ok()) return BadMoment(flag, text);
+  if (!alone) {
+    return Fail(base::ErrorCode::kUsage,
+                flag + " counts from a capture's start: give one capture, or a wall time");
+  }
+  return *offset;
+}
+
+// The latest moment a capture tells of. One that was not sealed has to be read for that.
+Result<Micros> EndOf(querylog::LogReader& log) {
+  if (log.manifest().sealed) return log.manifest().totals.last_us;
+  Micros last_us = 0;
+  for (;;) {
+    SCRY_TRY_ASSIGN(const std::optional<event::Event> event, log.Next());
+    if (!event) return last_us;
+    last_us = std::max(last_us, event::TimeOf(*event));
+  }
+}
+
+}  // namespace
+
+// A capture and the filter over it.
+class SelectedTraffic::Source final : public event::EventSource {
+ public:
+  Source(querylog::LogReader log, const replay::TrafficFilterOptions& options,
+         std::optional<replay::HiddenWrites> hidden, replay::TrafficFilterStats& stats)
+      : log_(std::move(log)),
+        guard_(facts_, hidden.value_or(replay::HiddenWrites())),
+        filter_(log_, options, facts_, &guard_),
+        stats_(stats) {}
+
+  Result<std::optional<event::Event>> Next() override {
+    auto event = filter_.Next();
+    if (event.ok() && !event->has_value()) stats_ = filter_.stats();
+    return event;
+  }
+
+ private:
+  querylog::LogReader log_;
+  event::FactsCache facts_;
+  replay::ReadGuard guard_;
+  replay::TrafficFilter filter_;
+  replay::TrafficFilterStats& stats_;
+};
+
+Result<SelectedTraffic> SelectedTraffic::Make(const ReplaySelection& selection,
+                                              const std::vector<std::string>& captures) {
+  SelectedTraffic traffic;
+  if (!selection.last.empty() && (!selection.from.empty() || !selection.to.empty())) {
+    return Fail(base::ErrorCode::kUsage, "--last goes without --from and --to");
+  }
+  const bool alone = captures.size() == 1;
+  for (const std::string& directory : captures) {
+    SCRY_TRY_ASSIGN(querylog::LogReader log, querylog::LogReader::Open(directory));
+    replay::TrafficFilterOptions options = selection.filter;
+    if (!selection.from.empty()) {
+      SCRY_TRY_ASSIGN(options.from_us, MomentIn(log, "--from", selection.from, alone));
+    }
+    if (!selection.to.empty()) {
+      SCRY_TRY_ASSIGN(options.to_us, MomentIn(log, "--to", selection.to, alone));
+    }
+    if (!selection.last.empty()) {
+      SCRY_TRY_ASSIGN(const Micros length, base::ParseDuration(selection.last));
+      SCRY_TRY_ASSIGN(const Micros end, EndOf(log));
+      options.from_us = end - length;
+    }
+    if (options.from_us && options.to_us && *options.from_us >= *options.to_us) {
+      return Fail(base::ErrorCode::kUsage, "--from is not before --to");
+    }
+    if (!traffic.options_.emplace(directory, std::move(options)).second) {
+      return Fail(base::ErrorCode::kUsage,
+                  "the capture " + base::Printable(directory) + " is given twice");
+    }
+  }
+  return traffic;
+}
+
+Result<std::unique_ptr<event::EventSource>> SelectedTraffic::OpenWith(const std::string& directory,
+                                                                      bool guarded) {
+  const auto found = options_.find(directory);
+  SCRY_CHECK(found != options_.end());
+  replay::TrafficFilterOptions options = found->second;
+  if (!guarded) options.reads_only = false;
+  SCRY_CHECK(hidden_.has_value() || !options.reads_only);
+  SCRY_TRY_ASSIGN(querylog::LogReader log, querylog::LogReader::Open(directory));
+  return std::unique_ptr<event::EventSource>(
+      std::make_unique<Source>(std::move(log), options, hidden_, stats_[directory]));
+}
+
+Result<std::unique_ptr<event::EventSource>> SelectedTraffic::Open(const std::string& directory) {
+  return OpenWith(directory, true);
+}
+
+Result<std::vector<std::string>> SelectedTraffic::Databases(
+    const std::vector<std::string>& captures) {
+  std::set<std::string> names;
+  for (const std::string& directory : captures) {
+    SCRY_TRY_ASSIGN(const std::unique_ptr<event::EventSource> source, OpenWith(directory, false));
+    for (;;) {
+      SCRY_TRY_ASSIGN(const std::optional<event::Event> event, source->Next());
+      if (!event) break;
+      const auto* start = std::get_if<event::SessionStart>(&*event);
+      if (start == nullptr) continue;
+      names.insert(std::string(replay::DatabaseOf(*start)));
+      if (names.size() > kDatabasesMax) {
+        return Fail(base::ErrorCode::kUsage,
+                    fmt::format("the capture holds sessions of more than {} databases; choose some "
+                                "with --database",
+                                kDatabasesMax));
+      }
+    }
+  }
+  return std::vector<std::string>(names.begin(), names.end());
+}
+
+replay::TrafficFilterStats SelectedTraffic::Stats() const {
+  replay::TrafficFilterStats sum;
+  for (const auto& [directory, stats] : stats_) sum.Add(stats);
+  return sum;
+}
+
+}  // namespace scry::job

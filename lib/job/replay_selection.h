@@ -1,0 +1,63 @@
+// Which part of captures is replayed, as the user chose it, and the captures opened that way. Used
+// by the jobs behind `scry replay`. One thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "event/event_source.h"
+#include "event/statement_facts.h"
+#include "job/capture_traffic.h"
+#include "replay/hidden_writes.h"
+#include "replay/traffic_filter.h"
+
+namespace scry::job {
+
+struct ReplaySelection {
+  replay::TrafficFilterOptions filter;  // But for its window, which is given here:
+  std::string from;  // "10m" since the capture's start, or a wall time as base::ParseWall reads it.
+  std::string to;
+  std::string last;  // "2h" up to the capture's end. Not with the other two.
+};
+
+class SelectedTraffic {
+ public:
+  // Works out the window of each capture. kUsage for one that means nothing.
+  static base::Result<SelectedTraffic> Make(const ReplaySelection& selection,
+                                            const std::vector<std::string>& captures);
+
+  // Databases of the sessions that are replayed, in alphabetical order, as far as sessions alone
+  // decide. Reads the captures. kUsage: more than kDatabasesMax.
+  static constexpr size_t kDatabasesMax = 100;
+  base::Result<std::vector<std::string>> Databases(const std::vector<std::string>& captures);
+
+  // What must not be replayed. REQUIRES: before Open(), if only reads are selected.
+  void Guard(replay::HiddenWrites hidden) { hidden_ = std::move(hidden); }
+
+  // Outlived by this.
+  base::Result<std::unique_ptr<event::EventSource>> Open(const std::string& directory);
+  OpenTraffic Opener() {
+    return [this](const std::string& directory) { return Open(directory); };
+  }
+
+  // Of the captures that were read to their end, each once.
+  replay::TrafficFilterStats Stats() const;
+
+ private:
+  class Source;
+  base::Result<std::unique_ptr<event::EventSource>> OpenWith(const std::string& directory,
+                                                             bool guarded);
+
+  std::map<std::string, replay::TrafficFilterOptions> options_;  // By capture.
+  std::map<std::string, replay::TrafficFilterStats> stats_;
+  std::optional<replay::HiddenWrites> hidden_;
+};
+
+}  // namespace scry::job

@@ -1,0 +1,86 @@
+// Which columns make their values themselves (defaults that draw from a sequence, identity columns,
+// volatile defaults), and which refer to those through foreign keys: what a lane has there may be
+// another value than production's, and means the same. Known by name from the baseline, and by the
+// OIDs of every lane. Pure, but for AddLane; one thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "event/value_sites.h"
+#include "pg/admin.h"
+#include "replay/identity_map.h"
+#include "replay/identity_value.h"
+
+namespace scry::replay {
+
+struct MappedColumn {
+  DomainId domain = 0;
+  ValueKind kind = ValueKind::kOpaque;
+  bool own = false;    // It makes the values of its domain; else it refers to the one that does.
+  bool drawn = false;  // The domain's values come from a sequence.
+};
+
+class ColumnCatalog {
+ public:
+  // The baseline first. REQUIRES: client_encoding UTF8. Blocks.
+  base::Status AddLane(pg::AdminSession& lane);
+
+  // By what a RowDescription says. nullptr: its values are what they are.
+  const MappedColumn* Find(size_t lane, uint32_t table_oid, uint16_t column_number) const;
+
+  struct Named {
+    const MappedColumn* column = nullptr;
+    bool ambiguous = false;  // It may be one of several, of which one at least is mapped.
+  };
+  // By what the text of a statement says.
+  Named Find(const event::ValueSite& site) const;
+  // The values of a sequence, by its name as nextval() takes it. nullptr: not known, or of several.
+  const MappedColumn* FindSequence(std::string_view name) const;
+  // The column of a relation that draws from a sequence. nullptr: none, or several.
+  const MappedColumn* DrawnBy(std::string_view relation) const;
+  const MappedColumn* SequenceNamed(const std::string& schema, const std::string& name) const;
+
+  bool empty() const { return domains_ == 0; }
+
+  // For tests. `position`: from 1.
+  void Put(const std::string& schema, const std::string& relation, const std::string& column,
+           const MappedColumn& mapped);
+  void PutSequence(const std::string& schema, const std::string& name, const MappedColumn& column) {
+    sequences_[schema + "." + name] = column;
+  }
+  void PutOid(size_t lane, uint32_t table_oid, uint16_t column_number, const MappedColumn& column);
+
+ private:
+  class Reader;
+  struct Relation {
+    std::string schema;
+    std::vector<std::string> columns;  // In their order.
+    std::map<std::string, MappedColumn, std::less<>> mapped;
+    bool Has(std::string_view column) const;
+  };
+  using Position = std::pair<uint32_t, uint16_t>;
+  struct PositionHash {
+    size_t operator()(const Position& position) const {
+      return std::hash<uint64_t>()(uint64_t{position.first} << 16 | position.second);
+    }
+  };
+
+  std::vector<const Relation*> RelationsOf(std::string_view name) const;
+  static const MappedColumn* ColumnOf(const Relation& relation, const std::string& column);
+
+  DomainId domains_ = 0;
+  std::multimap<std::string, Relation, std::less<>> relations_;  // By name without schema.
+  std::map<std::string, MappedColumn, std::less<>> sequences_;   // By "schema.name".
+  std::vector<std::unordered_map<Position, MappedColumn, PositionHash>> lanes_;
+};
+
+}  // namespace scry::replay

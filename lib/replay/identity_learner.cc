@@ -1,0 +1,215 @@
+#include "replay/identity_learner.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <string_view>
+#include <utility>
+
+#include "replay/identity_value.h"
+#include "replay/row_rewriter.h"
+
+namespace scry::replay {
+namespace {
+
+using Cells = std::vector<std::optional<std::string_view>>;
+
+// nullopt: malformed.
+std::optional<std::vector<Cells>> CellsOf(std::string_view row_list, size_t width) {
+  std::vector<Cells> rows;
+  bool fits = true;
+  ForEachRow(row_list, [&](base::Bytes data_row) {
+    Cells& cells = rows.emplace_back();
+    wire::DataRowReader row(data_row);
+    wire::RowValue value;
+    while (row.Next(value)) {
+      cells.push_back(value.null ? std::nullopt : std::optional(value.text));
+    }
+    fits = fits && row.ok() && cells.size() == width;
+  });
+  if (!fits) return std::nullopt;
+  return rows;
+}
+
+std::optional<int64_t> Integer(const std::string& text) {
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+// An output column whose values are made by a column itself.
+struct IdentityLearner::Source {
+  size_t index = 0;  // In the baseline's output, and so in production's.
+  std::string name;
+  MappedColumn column;
+  bool binary = false;
+  bool call = false;
+};
+
+IdentityLearner::IdentityLearner(const ColumnCatalog& columns, event::SitesCache& sites,
+                                 const event::SourceSnapshot* snapshot)
+    : columns_(columns), sites_(sites) {
+  if (snapshot == nullptr) return;
+  for (const event::SequenceState& sequence : snapshot->sequences) {
+    const MappedColumn* column = columns_.SequenceNamed(sequence.schema, sequence.name);
+    if (column == nullptr || !sequence.last_value) continue;
+    starts_[column->domain] = {*sequence.last_value, sequence.increment < 0};
+  }
+}
+
+void IdentityLearner::Note(const event::Statement& captured, IdentitySession& session) {
+  if (!captured.outcome.tag.starts_with("INSERT ") || !captured.outcome.values.empty()) return;
+  if (session.last_insert.text != captured.text) session.last_insert.text = captured.text;
+  session.last_insert.ordinal = captured.ordinal;
+}
+
+CallColumns IdentityLearner::CallsOf(const event::Statement& captured,
+                                     const std::vector<event::Column>& columns,
+                                     const IdentitySession& session) {
+  CallColumns calls;
+  const bool plain = std::any_of(columns.begin(), columns.end(),
+                                 [](const auto& column) { return column.table_oid == 0; });
+  if (!plain || captured.text.empty() || !captured.outcome.tag.starts_with("SELECT ")) return calls;
+  // A copy: looking at the text of the INSERT may push this one out of the cache.
+  const std::vector<event::SequenceCall> found =
+      sites_.Get(captured.text, captured.ordinal).sequence_calls;
+  for (const event::SequenceCall& call : found) {
+    const MappedColumn* column = nullptr;
+    if (!call.sequence.empty()) {
+      column = columns_.FindSequence(call.sequence);
+    } else if (call.function != "nextval" && !session.last_insert.text.empty()) {
+      const std::vector<std::string> writes =
+          sites_.Get(session.last_insert.text, session.last_insert.ordinal).writes;
+      if (writes.size() == 1) column = columns_.DrawnBy(writes.front());
+    }
+    if (column != nullptr && call.column < columns.size()) calls[call.column] = column;
+  }
+  return calls;
+}
+
+std::vector<IdentityLearner::Source> IdentityLearner::SourcesOf(const event::LaneOutcome& baseline,
+                                                                const CallColumns& calls) const {
+  std::vector<Source> sources;
+  for (size_t i = 0; i < baseline.columns.size(); ++i) {
+    const event::Column& column = baseline.columns[i];
+    Source source;
+    source.index = i;
+    source.name = column.name;
+    source.binary = column.format == 1;
+    const MappedColumn* mapped = columns_.Find(0, column.table_oid, column.column_number);
+    const auto call = calls.find(i);
+    if (call != calls.end()) {
+      source.column = *call->second;
+      source.column.kind = KindOf(column.type_oid);
+      source.call = true;
+    } else if (mapped != nullptr && mapped->own) {
+      source.column = *mapped;
+    } else {
+      continue;
+    }
+    sources.push_back(std::move(source));
+  }
+  return sources;
+}
+
+// A plain INSERT makes what it returns. Everything else may return what was there before.
+IdentityLearner::Trust IdentityLearner::TrustOf(const event::Statement& captured) {
+  if (!captured.outcome.tag.starts_with("INSERT ") || captured.text.empty()) return Trust::kKnown;
+  const event::StatementSites& sites = sites_.Get(captured.text, captured.ordinal);
+  const bool plain = sites.insert && !sites.insert->on_conflict;
+  return plain ? Trust::kNew : Trust::kKnown;
+}
+
+bool IdentityLearner::Believe(const Source& source, Trust trust, const std::string& captured,
+                              const std::string& baseline) const {
+  // Short values that are made by chance are made more than once.
+  constexpr size_t kTellingBytes = 6;
+  if (source.call) return true;
+  if (!source.column.drawn && captured.size() < kTellingBytes) return false;
+  // What the baseline made just as production did, a lane has no reason to make otherwise: unless
+  // it draws from a sequence, which a migration may move.
+  if (trust == Trust::kNew) return source.column.drawn || baseline != captured;
+  if (baseline == captured) return false;
+  const auto start = starts_.find(source.column.domain);
+  const auto number = Integer(captured);
+  if (start == starts_.end() || !number) return false;
+  // Made during the capture: rows of before are the same ones on all lanes.
+  return start->second.descending ? *number < start->second.last_value
+                                  : *number > start->second.last_value;
+}
+
+// What production and the baseline answered, cell by cell.
+struct IdentityLearner::Answers {
+  std::vector<Source> sources;
+  std::vector<Cells> captured;
+  std::vector<Cells> baseline;
+  Trust trust = Trust::kKnown;
+};
+
+uint64_t IdentityLearner::Learn(const event::Statement& captured, const CallColumns& calls,
+                                const std::vector<const event::LaneOutcome*>& lanes,
+                                const std::vector<IdentityMap*>& maps) {
+  const event::LaneOutcome* baseline = lanes.front();
+  if (baseline == nullptr || baseline->columns.empty() || !baseline->rows_complete) return 0;
+  Answers answers;
+  answers.sources = SourcesOf(*baseline, calls);
+  if (answers.sources.empty()) return 0;
+  auto rows = CellsOf(captured.outcome.values, baseline->columns.size());
+  auto before = CellsOf(baseline->rows, baseline->columns.size());
+  if (!rows || !before || rows->size() != before->size()) return 0;
+  answers.captured = std::move(*rows);
+  answers.baseline = std::move(*before);
+  answers.trust = TrustOf(captured);
+  uint64_t learned = 0;
+  for (size_t lane = 0; lane < lanes.size(); ++lane) {
+    if (lanes[lane] == nullptr || !lanes[lane]->rows_complete) continue;
+    if (lanes[lane]->rows == captured.outcome.values && maps[lane]->empty()) continue;
+    learned += LearnLane(answers, *lanes[lane], *maps[lane]);
+  }
+  return learned;
+}
+
+// A migration may have put columns in other places.
+uint64_t IdentityLearner::LearnLane(const Answers& answers, const event::LaneOutcome& lane,
+                                    IdentityMap& map) const {
+  uint64_t learned = 0;
+  for (const Source& source : answers.sources) {
+    const auto named = [&](const event::Column& column) { return column.name == source.name; };
+    auto column = lane.columns.end();
+    if (source.index < lane.columns.size() && named(lane.columns[source.index])) {
+      column = lane.columns.begin() + static_cast<std::ptrdiff_t>(source.index);
+    } else {
+      column = std::find_if(lane.columns.begin(), lane.columns.end(), named);
+    }
+    if (column == lane.columns.end()) continue;
+    learned +=
+        LearnColumn(answers, source, lane, static_cast<size_t>(column - lane.columns.begin()), map);
+  }
+  return learned;
+}
+
+uint64_t IdentityLearner::LearnColumn(const Answers& answers, const Source& source,
+                                      const event::LaneOutcome& lane, size_t index,
+                                      IdentityMap& map) const {
+  const auto rows = CellsOf(lane.rows, lane.columns.size());
+  if (!rows || rows->size() != answers.captured.size()) return 0;
+  const MappedColumn& column = source.column;
+  const auto read = [&](const std::optional<std::string_view>& cell, bool binary) {
+    return cell ? ReadValue(column.kind, *cell, binary) : std::nullopt;
+  };
+  uint64_t learned = 0;
+  for (size_t row = 0; row < rows->size(); ++row) {
+    const auto captured = read(answers.captured[row][source.index], source.binary);
+    const auto baseline = read(answers.baseline[row][source.index], source.binary);
+    const auto here = read((*rows)[row][index], lane.columns[index].format == 1);
+    if (!captured || !baseline || !here) continue;
+    if (*captured != *here && !Believe(source, answers.trust, *captured, *baseline)) continue;
+    learned += map.Learn(column.domain, *captured, *here) ? 1U : 0U;
+  }
+  return learned;
+}
+
+}  // namespace scry::replay

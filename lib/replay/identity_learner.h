@@ -1,0 +1,77 @@
+// Reads off what a statement answered, in production and on the lanes, which value of a lane is
+// which of production's: RETURNING of what columns made themselves, and nextval() and its like.
+// Only what a column is known to make by itself is believed: another value anywhere else is a
+// difference. Pure; one thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "event/event.h"
+#include "event/lane_pair.h"
+#include "event/source_snapshot.h"
+#include "event/value_sites.h"
+#include "replay/column_catalog.h"
+#include "replay/identity_map.h"
+
+namespace scry::replay {
+
+// What is remembered of one captured session.
+struct IdentitySession {
+  // Its last INSERT without RETURNING, for lastval().
+  struct Insert {
+    std::string text;
+    uint32_t ordinal = 0;
+  } last_insert;
+  // Payloads of Parse by statement name, where a declared type may be too narrow for a lane's ids.
+  std::unordered_map<std::string, std::string> narrow;
+};
+
+// Output columns that are calls of nextval() and its like, with the column they draw for.
+using CallColumns = std::map<size_t, const MappedColumn*>;
+
+class IdentityLearner {
+ public:
+  // `snapshot` may be nullptr. All outlive it.
+  IdentityLearner(const ColumnCatalog& columns, event::SitesCache& sites,
+                  const event::SourceSnapshot* snapshot);
+
+  // To be told of every statement, in the order of each session.
+  static void Note(const event::Statement& captured, IdentitySession& session);
+  CallColumns CallsOf(const event::Statement& captured, const std::vector<event::Column>& columns,
+                      const IdentitySession& session);
+  // `lanes`: what the statement did on each, the baseline first; nullptr: it did not run. Puts what
+  // is found into `maps`, by lane. How many values were new.
+  uint64_t Learn(const event::Statement& captured, const CallColumns& calls,
+                 const std::vector<const event::LaneOutcome*>& lanes,
+                 const std::vector<IdentityMap*>& maps);
+
+ private:
+  struct Source;
+  enum class Trust : uint8_t { kNew, kKnown };  // What the statement made; what it may have found.
+
+  struct Answers;
+  std::vector<Source> SourcesOf(const event::LaneOutcome& baseline, const CallColumns& calls) const;
+  uint64_t LearnLane(const Answers& answers, const event::LaneOutcome& lane,
+                     IdentityMap& map) const;
+  uint64_t LearnColumn(const Answers& answers, const Source& source, const event::LaneOutcome& lane,
+                       size_t index, IdentityMap& map) const;
+  bool Believe(const Source& source, Trust trust, const std::string& captured,
+               const std::string& baseline) const;
+  Trust TrustOf(const event::Statement& captured);
+
+  const ColumnCatalog& columns_;
+  event::SitesCache& sites_;
+  struct Start {
+    int64_t last_value = 0;
+    bool descending = false;
+  };
+  std::map<DomainId, Start> starts_;  // Where sequences stood when the capture began.
+};
+
+}  // namespace scry::replay

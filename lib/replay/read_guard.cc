@@ -1,0 +1,146 @@
+#include "replay/read_guard.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "wire/frontend.h"
+
+namespace scry::replay {
+namespace {
+
+using event::StatementFacts;
+using event::StatementKind;
+
+namespace frontend = wire::frontend;
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return lower;
+}
+
+bool Holds(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+std::vector<std::string_view> WordsOf(std::string_view text) {
+  std::vector<std::string_view> words;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find_first_of(" =", at), text.size());
+    if (end > at) words.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return words;
+}
+
+bool IsPlainName(std::string_view word) {
+  return std::all_of(word.begin(), word.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+  });
+}
+
+// A pattern that was cut, or a name in quotes, which may be written in many ways.
+bool IsOpaque(std::string_view pattern) { return Holds(pattern, "…") || Holds(pattern, "\""); }
+
+// SET of a setting that has no say in what may be written.
+bool IsHarmlessSetting(std::string_view pattern) {
+  const std::vector<std::string_view> words = WordsOf(pattern);
+  size_t at = 1;
+  if (words.size() > at && (words[at] == "session" || words[at] == "local")) ++at;
+  if (words.size() <= at || !IsPlainName(words[at])) return false;
+  if (words[at] == "transaction") return !Holds(pattern, "write");
+  return words[at] != "characteristics" && words[at] != "authorization" &&
+         !Holds(words[at], "read_only");
+}
+
+bool IsHarmlessSessionCommand(std::string_view pattern) {
+  static constexpr std::array<std::string_view, 6> kHarmless = {"reset",  "discard",  "deallocate",
+                                                                "listen", "unlisten", "close"};
+  const std::vector<std::string_view> words = WordsOf(pattern);
+  if (words.empty()) return false;
+  if (words[0] == "set") return IsHarmlessSetting(pattern);
+  // The startup packet's value is what RESET goes back to.
+  return std::find(kHarmless.begin(), kHarmless.end(), words[0]) != kHarmless.end();
+}
+
+}  // namespace
+
+bool ReadGuard::MayRun(const event::FrontendMessage& message) {
+  const std::string payload = message.Payload();
+  switch (message.type) {
+    case frontend::kQuery: {
+      const auto text = wire::ParseQuery(base::AsBytes(payload));
+      return text && MayRunText(std::string(*text));
+    }
+    case frontend::kParse: {
+      const auto parse = wire::ParseParse(base::AsBytes(payload));
+      return parse && MayRunText(std::string(parse->text));
+    }
+    // They run only what a Parse brought, and each Parse was asked for here.
+    case frontend::kBind:
+    case frontend::kExecute:
+    case frontend::kDescribe:
+    case frontend::kClose:
+    case frontend::kFlush:
+    case frontend::kSync:
+      return true;
+    default:  // A function by its number, data for COPY.
+      return false;
+  }
+}
+
+bool ReadGuard::MayRun(const event::Exchange& exchange) {
+  return std::all_of(exchange.messages.begin(), exchange.messages.end(),
+                     [&](const event::FrontendMessage& message) { return MayRun(message); }) &&
+         std::all_of(exchange.statements.begin(), exchange.statements.end(),
+                     [&](const event::Statement& one) { return MayRunText(one.text); });
+}
+
+bool ReadGuard::MayRunText(const std::string& text) {
+  if (text.empty()) return false;  // Prepared before the capture.
+  const std::vector<StatementFacts>& all = facts_.GetAll(text);
+  return std::all_of(all.begin(), all.end(),
+                     [&](const StatementFacts& facts) { return MayRunStatement(text, facts); });
+}
+
+bool ReadGuard::MayRunStatement(const std::string& text, const StatementFacts& facts) const {
+  if (!facts.parsed || facts.writes) return false;
+  const std::string pattern = Lower(facts.pattern);
+  switch (facts.kind) {
+    case StatementKind::kSelect:
+      return ReadsOnly(text, facts);
+    case StatementKind::kCopyOut:  // Neither into a file nor into a program of the server.
+      return !IsOpaque(pattern) && Holds(pattern, " to stdout") && !Holds(pattern, " program ") &&
+             !Holds(pattern, " to $") && ReadsOnly(text, facts);
+    case StatementKind::kBegin:
+      return !IsOpaque(pattern) && !Holds(pattern, "write");
+    case StatementKind::kCommit:
+    case StatementKind::kRollback:
+    case StatementKind::kSavepoint:
+      return true;
+    case StatementKind::kSession:
+      if (pattern.starts_with("declare ")) return ReadsOnly(text, facts);
+      return !IsOpaque(pattern) && IsHarmlessSessionCommand(pattern);
+    default:
+      return false;
+  }
+}
+
+bool ReadGuard::ReadsOnly(const std::string& text, const StatementFacts& facts) const {
+  const auto writes = [](const std::set<std::string>& known) {
+    return [&known](const std::string& name) {
+      return known.contains(name.substr(name.rfind('.') + 1));  // Whole where there is no dot.
+    };
+  };
+  return std::none_of(facts.functions.begin(), facts.functions.end(), writes(hidden_.functions)) &&
+         std::none_of(facts.relations.begin(), facts.relations.end(), writes(hidden_.relations)) &&
+         std::none_of(hidden_.operators.begin(), hidden_.operators.end(),
+                      [&](const std::string& name) { return Holds(text, name); });
+}
+
+}  // namespace scry::replay

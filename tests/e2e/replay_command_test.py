@@ -1,0 +1,277 @@
+"""`scry replay` on servers that exist: as load, in shards, reads only, and two servers side by side.
+
+Nothing here looks at how long something took: counts, refusals and verdicts alone.
+"""
+
+import json
+import os
+import signal
+import subprocess
+
+import scry_e2e
+
+CLIENTS = 4
+TRANSACTIONS = 60
+
+
+class ReplayTest(scry_e2e.TestCase):
+    """A source whose pgbench traffic was captured, and a second server with databases to replay on."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.source = cls.start_server(config={"autovacuum": "off"})
+        cls.target = cls.start_server(config={"autovacuum": "off", "max_connections": "80"})
+        cls.source.sql("create database bench; create role reader login; "
+                       "create database other;")
+        cls.target.sql("create database bench; create role reader login;")
+        for server in (cls.source, cls.target):
+            cls.init(server)
+        cls.target.sql("create database pristine template bench")
+        fixture = cls()
+        try:
+            fixture.capture_all()
+        finally:
+            fixture.doCleanups()
+
+    def runTest(self):
+        """So that setUpClass() has an instance to run on."""
+
+    @staticmethod
+    def init(server):
+        subprocess.run([scry_e2e.program("pgbench"), "-i", "-q", "-s", "1", server.url("bench")],
+                       check=True, capture_output=True, env=scry_e2e.clean_environment())
+        server.sql("create table notes (n int); insert into notes values (0); "
+                   "grant select on all tables in schema public to reader; "
+                   "grant update on notes to reader; analyze", "bench")
+
+    def capture_all(self):
+        cls = type(self)
+        cls.capture = self.path("cap")
+        capture = self.start_capture(cls.capture, server=self.source)
+        for mode in ("prepared", "simple"):
+            subprocess.run(
+                [scry_e2e.program("pgbench"), "-n", "-c", str(CLIENTS), "-t", str(TRANSACTIONS),
+                 "-M", mode, capture.url("bench")],
+                check=True, capture_output=True, env=scry_e2e.clean_environment())
+        reads = "set application_name = 'report';\n" + "".join(
+            f"select abalance from pgbench_accounts where aid = {aid};\n" for aid in range(1, 21))
+        done = self.psql(capture.url("bench", user="reader"),
+                         reads + "select count(*) from pgbench_history;\n"
+                         "select nonsense;\n"
+                         # What would unlock a session that may only read.
+                         "select set_config('default_transaction_read_only', 'off', false);\n"
+                         "set default_transaction_read_only = off;\n"
+                         "begin read write;\n"
+                         "update notes set n = n + 1;\n"
+                         "commit;\n")
+        self.assertEqual(done.code, 0, done)
+        self.assertEqual(capture.stop().code, 0)
+        info = self.log_info(cls.capture)
+        cls.statements = info["statements"]
+        cls.sessions = info["sessions"]
+
+    def setUp(self):
+        self.mark()
+
+    def mark(self):
+        done = self.run_scry("shadow", "mark", "--target", self.target.url())
+        self.assertEqual(done.code, 0, done)
+
+    def unmark(self):
+        done = self.run_scry("shadow", "unmark", "--target", self.target.url())
+        self.assertEqual(done.code, 0, done)
+
+    def load(self, *flags, code=0, target=None, capture=None):
+        """The load report as a document, or the Done where it failed."""
+        done = self.run_scry("replay", capture or self.capture, "--target",
+                             target or self.target.url("bench"), "--speed", "max", "--json", *flags)
+        self.assertEqual(done.code, code, done)
+        return json.loads(done.out) if code == 0 else done
+
+    def written(self, database="bench"):
+        """Rows that changed in the target's tables."""
+        return self.target.sql("select (select count(*) from pgbench_history), (select n from notes),"
+                               " (select sum(abalance) from pgbench_accounts)", database)
+
+    # --- Load.
+
+    def test_everything_that_was_captured_is_replayed(self):
+        before = self.target.sql("select count(*) from pgbench_history", "bench")
+        report = self.load()
+        totals = report["totals"]
+        self.assertEqual(totals["statements"], self.statements, report)
+        self.assertEqual(totals["sessions"], self.sessions)
+        self.assertEqual(totals["sessions_excluded"], 0, report["excluded"])
+        self.assertEqual(sum(one["calls"] for one in report["patterns"]), self.statements)
+        for one in report["patterns"]:
+            self.assertEqual(one["replayed"]["count"] + one["errors"]["expected"] +
+                             one["errors"]["new"] + one["lost"], one["calls"], one)
+        # select nonsense failed in the capture too.
+        self.assertEqual(report["errors"]["42703"], {"expected": 1, "new": 0})
+        after = self.target.sql("select count(*) from pgbench_history", "bench")
+        self.assertEqual(int(after) - int(before), 2 * CLIENTS * TRANSACTIONS)
+        top = self.log_top(self.capture)
+        self.assertEqual({one["fingerprint"] for one in report["patterns"]},
+                         {one["fingerprint"] for one in top["patterns"]}, "the same patterns as log top")
+
+    def test_a_paced_replay_tells_its_lag_and_leaves_a_report(self):
+        folder = self.path("out")
+        done = self.run_scry("replay", self.capture, "--target", self.target.url("bench"), "--speed", "50",
+                             "--report", folder, "--top", "3")
+        self.assertEqual(done.code, 0, done)
+        self.assertIn("behind schedule", done.out)
+        self.assertIn("further patterns", done.out)
+        self.assertEqual(sorted(os.listdir(folder)), ["report.json", "report.txt"])
+        shown = self.run_scry("report", "show", folder, "--top", "3")
+        self.assertEqual((shown.code, shown.out), (0, done.out))
+        with open(os.path.join(folder, "report.json"), encoding="utf-8") as file:
+            report = json.load(file)
+        self.assertEqual(report["schema"], "scry.load/1")
+        self.assertEqual(report["settings"]["sync"], "time")
+        self.assertEqual(report["totals"]["lag"]["count"], report["totals"]["exchanges"])
+
+    def test_sessions_are_multiplied(self):
+        report = self.load("--multiply", "3", "--sync", "none", "--user", "reader")
+        self.assertEqual(report["totals"]["sessions"], 3)
+        single = self.load("--user", "reader")
+        self.assertEqual(report["totals"]["statements"], 3 * single["totals"]["statements"])
+
+    def test_shards_add_up_to_the_whole(self):
+        whole = self.load("--sync", "none", "--reads-only")
+        folders = []
+        for shard in ("1/3", "2/3", "3/3"):
+            folders.append(self.path("shard" + shard[0]))
+            self.load("--sync", "none", "--reads-only", "--shard", shard, "--report", folders[-1])
+        merged = self.scry_json("report", "merge", *folders)
+        self.assertEqual(merged["shards"], ["1/3", "2/3", "3/3"])
+        for name in ("sessions", "statements", "exchanges", "exchanges_refused"):
+            self.assertEqual(merged["totals"][name], whole["totals"][name], name)
+
+        def counts(report):
+            return {one["fingerprint"]: (one["calls"], one["captured"], one["errors"])
+                    for one in report["patterns"]}
+        self.assertEqual(counts(merged), counts(whole))
+        again = self.run_scry("report", "merge", folders[0], folders[0])
+        self.assertEqual(again.code, 64, again)
+        self.assertIn("shard 1/3 is in two", again.err)
+
+    def test_filters_choose_sessions_statements_and_times(self):
+        reader = self.load("--user", "read*")
+        self.assertEqual(reader["totals"]["sessions"], 1)
+        updates = self.load("--pattern", "update pgbench_tellers%")
+        calls = {one["pattern"].split()[0].lower(): one["calls"] for one in updates["patterns"]}
+        self.assertEqual(calls["update"], 2 * CLIENTS * TRANSACTIONS, calls)
+        self.assertEqual(calls["begin"], 2 * CLIENTS * TRANSACTIONS, calls)
+        self.assertNotIn("insert", calls)
+        self.assertNotIn("select", calls)
+        whole = self.load("--from", "0s")
+        self.assertEqual(whole["totals"]["statements"], self.statements)
+        first = self.load("--to", "2000-01-01T00:00:00Z", code=6)
+        self.assertIn("nothing of the capture is left", first.err)
+        nobody = self.load("--user", "nobody", code=6)
+        self.assertIn("nothing of the capture is left", nobody.err)
+
+    # --- Safety.
+
+    def test_a_server_without_the_mark_is_not_written_to(self):
+        self.unmark()
+        before = self.written()
+        done = self.load(code=64)
+        self.assertIn("scry shadow mark", done.err)
+        self.assertEqual(done.err.strip().count("\n"), 0, done.err)
+        done = self.run_scry("replay", self.capture, "--baseline", self.target.url("bench"),
+                             "--candidate", self.target.url("pristine"))
+        self.assertEqual(done.code, 64, done)
+        self.assertEqual(self.written(), before)
+
+    def test_reads_alone_need_no_mark(self):
+        self.unmark()
+        before = self.written()
+        report = self.load("--reads-only")
+        self.assertEqual(self.written(), before)
+        kinds = {one["pattern"].split()[0].lower() for one in report["patterns"]}
+        self.assertIn("select", kinds)
+        self.assertFalse(kinds & {"update", "insert"}, kinds)
+        self.assertGreater(report["totals"]["exchanges_refused"], 0)
+        self.assertFalse([one for one in report["patterns"] if "set_config" in one["pattern"]])
+        self.assertEqual(report["errors"], {"42703": {"expected": 1, "new": 0}})
+
+    def test_a_source_is_never_a_target(self):
+        config = self.path("scry.yaml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write("version: 1\ndatabases:\n  db:\n"
+                       f"    source: {self.target.url('bench')}\n")
+        for command in (["replay", self.capture], ["shadow", "mark"]):
+            done = self.run_scry("--config", config, *command, "--target", self.target.url())
+            self.assertEqual(done.code, 64, done)
+            self.assertIn("nothing is ever written to a source", done.err)
+
+    def test_wrong_usage_is_told(self):
+        cases = [(["replay", self.capture], "where to?"),
+                 (["replay", self.capture, "--target", "x", "--baseline", "y"], "one or the other"),
+                 (["replay", self.capture, "--baseline", self.target.url()], "both"),
+                 (["replay", self.capture, "--target", self.target.url(), "--shard", "4/3"],
+                  "no shard"),
+                 (["replay", self.capture, "--target", self.target.url(), "--sync", "time",
+                   "--speed", "max"], "needs a pace"),
+                 (["replay", self.capture, "--target", self.target.url(), "--from", "noon"],
+                  "no moment"),
+                 (["replay", self.capture, "--target", self.target.url("bench") +
+                   "?sslmode=require"], "plain text"),
+                 (["replay", self.capture, "--baseline", self.target.url("bench"), "--candidate",
+                   self.target.url("bench")], "same server")]
+        for argv, words in cases:
+            done = self.run_scry(*argv)
+            self.assertEqual(done.code, 64, done)
+            self.assertIn(words, done.err)
+        done = self.run_scry("replay", self.path("none"), "--target", self.target.url())
+        self.assertEqual(done.code, 3, done)
+
+    # --- Two servers.
+
+    def compare(self, *flags, code, change=None):
+        """Both databases as the source was before the capture, but for `change`."""
+        for name in ("bench_b", "bench_c"):
+            self.target.sql(f"drop database if exists {name}")
+            self.target.sql(f"create database {name} template pristine")
+        if change:
+            self.target.sql(change, "bench_c")
+        done = self.run_scry("replay", self.capture, "--baseline", self.target.url("bench_b"),
+                             "--candidate", self.target.url("bench_c"), "--json", *flags)
+        self.assertEqual(done.code, code, done)
+        return json.loads(done.out)
+
+    def test_equal_servers_are_safe_and_a_dropped_column_is_not(self):
+        report = self.compare(code=0)
+        self.assertEqual(report["verdict"], "safe", report["sentence"])
+        self.assertEqual([one["name"] for one in report["lanes"]], ["baseline", "candidate"])
+        self.assertTrue(any("No control" in note for note in report["notes"]), report["notes"])
+        self.assertEqual(report["tested"]["statements"], self.statements)
+        report = self.compare(code=5, change="alter table pgbench_tellers drop column tbalance")
+        broken = [one for one in report["findings"] if one["type"] == "broken"]
+        self.assertIn("42703", {one["sqlstate"] for one in broken}, report["findings"])
+
+    # --- Ends.
+
+    def test_ctrl_c_ends_it_with_nothing_left_behind(self):
+        process = subprocess.Popen(
+            [self.binary, "replay", self.capture, "--target", self.target.url("bench"), "--speed", "0.01"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=scry_e2e.clean_environment(), cwd=self.workspace, start_new_session=True)
+        ours = "select count(*) from pg_stat_activity where datname = 'bench' and pid <> pg_backend_pid()"
+        try:
+            scry_e2e.wait_until(lambda: int(self.target.sql(ours)) > 1, "the replay to connect")
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=scry_e2e.PATIENCE_S)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+        self.assertEqual(process.returncode, 130, err)
+        self.assertEqual(out, b"")
+        scry_e2e.wait_until(lambda: int(self.target.sql(ours)) == 0, "its connections to end")
+
+
+if __name__ == "__main__":
+    scry_e2e.main()

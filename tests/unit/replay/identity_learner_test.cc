@@ -1,0 +1,184 @@
+#include "replay/identity_learner.h"
+
+#include <string>
+
+#include "base/bytes.h"
+#include "support/catch.h"
+
+namespace scry::replay {
+namespace {
+
+constexpr uint32_t kTable = 5000;
+
+std::string Rows(const std::vector<std::vector<const char*>>& rows) {
+  base::ByteWriter out;
+  for (const auto& row : rows) {
+    base::ByteWriter cells;
+    cells.BigU16(static_cast<uint16_t>(row.size()));
+    for (const char* cell : row) {
+      if (cell == nullptr) {
+        cells.BigU32(UINT32_MAX);
+        continue;
+      }
+      cells.BigU32(static_cast<uint32_t>(std::string(cell).size()));
+      cells.Text(cell);
+    }
+    out.BigU32(static_cast<uint32_t>(cells.size()));
+    out.Text(cells.str());
+  }
+  return out.Release();
+}
+
+// Three lanes; the relation t has id (drawn), key (a random text), state (a plain column).
+struct Learning {
+  Learning() {
+    const MappedColumn id{1, ValueKind::kInteger, true, true};
+    const MappedColumn key{2, ValueKind::kText, true, false};
+    columns.Put("public", "t", "id", id);
+    columns.Put("public", "t", "key", key);
+    columns.PutSequence("public", "t_id_seq", id);
+    for (size_t lane = 0; lane < 3; ++lane) {
+      columns.PutOid(lane, kTable, 1, id);
+      columns.PutOid(lane, kTable, 2, key);
+    }
+    event::SequenceState& state = snapshot.sequences.emplace_back();
+    state.schema = "public";
+    state.name = "t_id_seq";
+    state.last_value = 100;
+  }
+
+  uint64_t Learn(const std::string& text, const std::string& tag, const std::string& captured,
+                 const std::vector<std::string>& lanes) {
+    IdentityLearner learner(columns, sites, &snapshot);
+    event::Statement statement;
+    statement.text = text;
+    statement.outcome.tag = tag;
+    statement.outcome.values = captured;
+    std::vector<event::LaneOutcome> outcomes(lanes.size());
+    std::vector<const event::LaneOutcome*> views;
+    for (size_t lane = 0; lane < lanes.size(); ++lane) {
+      outcomes[lane].columns = described;
+      outcomes[lane].rows = lanes[lane];
+      outcomes[lane].rows_complete = true;
+      views.push_back(&outcomes[lane]);
+    }
+    IdentityLearner::Note(statement, session);
+    const CallColumns calls = learner.CallsOf(statement, described, session);
+    return learner.Learn(statement, calls, views, {&maps[0], &maps[1], &maps[2]});
+  }
+  std::string To(size_t lane, DomainId domain, const char* captured) {
+    return std::string(maps[lane].ToLane(domain, captured).value);
+  }
+
+  std::vector<event::Column> described = {
+      {"id", kTable, 1, 20, 0}, {"key", kTable, 2, 25, 0}, {"state", kTable, 3, 25, 0}};
+  ColumnCatalog columns;
+  event::SitesCache sites;
+  event::SourceSnapshot snapshot;
+  IdentitySession session;
+  IdentityMap maps[3] = {IdentityMap(100), IdentityMap(100), IdentityMap(100)};
+};
+
+TEST_CASE("what an INSERT returns of what it made is learned, and nothing else", "[replay]") {
+  Learning learning;
+  const char* sql = "insert into t (state) values ('a'), ('b') returning *";
+  const std::string captured = Rows({{"105", "key-of-production", "a"}, {"106", nullptr, "b"}});
+  learning.Learn(sql, "INSERT 0 2", captured,
+                 {Rows({{"107", "key-of-baseline", "a"}, {"108", nullptr, "b"}}), captured,
+                  Rows({{"107", "key-of-control", "z"}, {"108", nullptr, "b"}})});
+  CHECK(learning.To(0, 1, "105") == "107");
+  CHECK(learning.To(0, 1, "106") == "108");
+  CHECK(learning.To(0, 2, "key-of-production") == "key-of-baseline");
+  CHECK(learning.To(2, 2, "key-of-production") == "key-of-control");
+  CHECK(learning.maps[1].empty());
+}
+
+TEST_CASE("a default that only the candidate changed is a difference", "[replay]") {
+  Learning learning;
+  const char* sql = "insert into t (state) values ('a') returning *";
+  const std::string captured = Rows({{"105", "the-default", "a"}});
+  learning.Learn(sql, "INSERT 0 1", captured,
+                 {captured, Rows({{"1000", "another-default", "a"}}), captured});
+  CHECK(learning.To(1, 1, "105") == "1000");  // A sequence may be moved.
+  CHECK_FALSE(learning.maps[1].Has(2));
+}
+
+TEST_CASE("short values made by chance tell nothing", "[replay]") {
+  Learning learning;
+  learning.Learn("insert into t default values returning *", "INSERT 0 1",
+                 Rows({{"105", "t", "a"}}),
+                 {Rows({{"105", "f", "a"}}), Rows({{"105", "f", "a"}}), Rows({{"105", "t", "a"}})});
+  CHECK(learning.maps[0].empty());
+}
+
+TEST_CASE("rows of before the capture are the same ones everywhere", "[replay]") {
+  Learning learning;
+  const char* sql = "update t set state = 'x' where state = 'y' returning *";
+  const auto row = [](const char* id) { return Rows({{id, "k", "x"}}); };
+  learning.Learn(sql, "UPDATE 1", row("50"), {row("51"), row("51"), row("51")});
+  CHECK(learning.maps[0].empty());
+  // Made in the capture, but only the candidate found another.
+  learning.Learn(sql, "UPDATE 1", row("105"), {row("105"), row("106"), row("105")});
+  CHECK(learning.maps[1].empty());
+  learning.Learn(sql, "UPDATE 1", row("105"), {row("107"), row("107"), row("107")});
+  CHECK(learning.To(1, 1, "105") == "107");
+  learning.Learn("insert into t (id) values (1) on conflict do nothing returning *", "INSERT 0 1",
+                 row("52"), {row("53"), row("53"), row("53")});
+  CHECK_FALSE(learning.maps[0].ToLane(1, "52").known);
+}
+
+TEST_CASE("calls of sequence functions are known by their sequence or the last INSERT",
+          "[replay]") {
+  Learning learning;
+  learning.described = {{"nextval", 0, 0, 20, 0}};
+  const auto draw = [&](const char* sql, const char* captured, const char* lane) {
+    const std::string row = Rows({{lane}});
+    return learning.Learn(sql, "SELECT 1", Rows({{captured}}), {row, row, row});
+  };
+  CHECK(draw("select nextval('t_id_seq')", "105", "107") == 3);
+  CHECK(learning.To(2, 1, "105") == "107");
+  CHECK(draw("select nextval('public.t_id_seq'::regclass)", "106", "108") == 3);
+  CHECK(draw("select nextval('unknown')", "1", "2") == 0);
+  CHECK(draw("select lastval()", "109", "110") == 0);  // Nothing was inserted.
+  learning.described = {};
+  learning.Learn("insert into t (state) values ('a')", "INSERT 0 1", "", {"", "", ""});
+  learning.described = {{"lastval", 0, 0, 20, 0}};
+  CHECK(draw("select lastval()", "109", "110") == 3);
+  CHECK(learning.To(0, 1, "109") == "110");
+  CHECK(draw("select id + 1 from t", "7", "8") == 0);
+}
+
+TEST_CASE("answers that do not fit each other teach nothing", "[replay]") {
+  Learning learning;
+  const char* sql = "insert into t (state) values ('a') returning *";
+  const std::string captured = Rows({{"105", "k", "a"}});
+  const std::string two = Rows({{"107", "k", "a"}, {"108", "k", "a"}});
+  CHECK(learning.Learn(sql, "INSERT 0 1", captured, {two, two, two}) == 0);
+  const std::string short_row = Rows({{"107", "k"}});
+  CHECK(learning.Learn(sql, "INSERT 0 1", captured, {short_row, short_row, short_row}) == 0);
+  const std::string odd = Rows({{"1x", "k", "a"}});
+  CHECK(learning.Learn(sql, "INSERT 0 1", captured, {odd, odd, odd}) == 0);
+  CHECK(learning.Learn(sql, "INSERT 0 1", "\1\2\3", {two, two, two}) == 0);
+}
+
+TEST_CASE("columns that the migration moved are found by name", "[replay]") {
+  Learning learning;
+  IdentityLearner learner(learning.columns, learning.sites, nullptr);
+  event::Statement statement;
+  statement.text = "insert into t (state) values ('a') returning *";
+  statement.outcome.tag = "INSERT 0 1";
+  statement.outcome.values = Rows({{"105", "k", "a"}});
+  event::LaneOutcome baseline;
+  baseline.columns = learning.described;
+  baseline.rows = statement.outcome.values;
+  baseline.rows_complete = true;
+  event::LaneOutcome candidate = baseline;
+  candidate.columns.insert(candidate.columns.begin(), event::Column{"added", kTable, 9, 23, 0});
+  candidate.rows = Rows({{"1", "1000", "k", "a"}});
+  CHECK(learner.Learn(statement, {}, {&baseline, &candidate},
+                      {&learning.maps[0], &learning.maps[1]}) == 1);
+  CHECK(learning.To(1, 1, "105") == "1000");
+}
+
+}  // namespace
+}  // namespace scry::replay

@@ -1,0 +1,8 @@
+-- title: ALTER TABLE waits behind a long transaction, and everything behind it
+-- catalogue: 1
+-- visible: during
+-- finding: blocked
+-- why: the queue stands only while the migration waits; before and after it every query is as fast as ever
+
+-- section: migration
+alter table orders add column channel text;

@@ -1,0 +1,8 @@
+-- title: UPDATE of every row at once
+-- catalogue: 5
+-- visible: during
+-- finding: blocked
+-- why: row locks, WAL and dead rows; after it and a vacuum the queries read the same rows
+
+-- section: migration
+update orders set note = coalesce(note, '');

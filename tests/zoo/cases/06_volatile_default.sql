@@ -1,0 +1,8 @@
+-- title: ADD COLUMN with a volatile default
+-- catalogue: 6
+-- visible: during
+-- finding: blocked
+-- why: the table is rewritten under an exclusive lock; judged after VACUUM, index-only scans are back
+
+-- section: migration
+alter table orders add column token uuid not null default gen_random_uuid();

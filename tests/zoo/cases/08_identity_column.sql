@@ -1,0 +1,8 @@
+-- title: ADD COLUMN identity
+-- catalogue: 8
+-- visible: during
+-- finding: blocked
+-- why: the table is rewritten under an exclusive lock; inserts are fine after it
+
+-- section: migration
+alter table tickets add column number int generated always as identity;

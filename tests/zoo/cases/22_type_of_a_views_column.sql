@@ -1,0 +1,9 @@
+-- title: Type of a column that a view uses
+-- catalogue: 22
+-- visible: before-after
+-- exit: 7
+-- finding: migration-failed 0A000
+-- why: fails where the views are as in production
+
+-- section: migration
+alter table customers alter column phone type text;

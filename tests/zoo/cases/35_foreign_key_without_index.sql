@@ -1,0 +1,14 @@
+-- title: FOREIGN KEY on a column without an index: deletes of the parent scan the child
+-- catalogue: 35
+-- visible: before-after
+-- exit: 5
+-- finding: slower|more-work /delete from products/
+-- known: miss: the second run finds the rows deleted already, and takes the slowdown for refuted
+-- why: each DELETE looks for children; nothing helps it find them
+
+-- section: migration
+alter table reviews add foreign key (product_id) references products;
+
+-- section: traffic role=app protocol=prepared calls=100
+\set id random(2600, 3000)
+delete from products where id = :id;

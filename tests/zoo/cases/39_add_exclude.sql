@@ -1,0 +1,8 @@
+-- title: ADD EXCLUDE builds a GiST index under an exclusive lock
+-- catalogue: 39
+-- visible: during
+-- finding: blocked
+-- why: the lock is gone with the build
+
+-- section: migration
+alter table reviews add exclude using gist (id with =, period with &&);

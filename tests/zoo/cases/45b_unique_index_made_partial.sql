@@ -1,0 +1,10 @@
+-- title: A unique index made partial: ON CONFLICT cannot infer it
+-- catalogue: 45
+-- visible: before-after
+-- exit: 5
+-- finding: broken 42P10 /insert into coupons/
+-- why: a partial index is inferred only if the statement repeats its predicate
+
+-- section: migration
+drop index coupons_code;
+create unique index coupons_code on coupons (code) where used < 100;

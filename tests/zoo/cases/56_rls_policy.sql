@@ -1,0 +1,11 @@
+-- title: A row level security policy: fewer rows
+-- catalogue: 56
+-- visible: before-after
+-- exit: 5
+-- finding: different /from customers where id/
+-- also: /customers|label_of/
+-- why: the application sees a part of the rows
+
+-- section: migration
+alter table customers enable row level security;
+create policy by_country on customers to app using (country <> 'US') with check (true);

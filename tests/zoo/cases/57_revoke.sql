@@ -1,0 +1,9 @@
+-- title: REVOKE
+-- catalogue: 57
+-- visible: before-after
+-- exit: 5
+-- finding: broken 42501 /update orders/
+-- why: shows only to the role that needs the right
+
+-- section: migration
+revoke update on orders from app;

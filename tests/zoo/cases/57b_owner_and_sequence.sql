@@ -1,0 +1,9 @@
+-- title: REVOKE of a sequence: inserts that draw from it fail
+-- catalogue: 57
+-- visible: before-after
+-- exit: 5
+-- finding: broken 42501 /insert into reviews/
+-- why: nextval() needs USAGE
+
+-- section: migration
+revoke all on sequence reviews_id_seq from app;

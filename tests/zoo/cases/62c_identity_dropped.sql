@@ -1,0 +1,10 @@
+-- title: DROP IDENTITY
+-- catalogue: 62
+-- visible: before-after
+-- exit: 5
+-- finding: broken 23502 /insert into orders/
+-- also: /orders|items/
+-- why: nothing gives the id any more
+
+-- section: migration
+alter table orders alter column id drop identity;

@@ -1,0 +1,253 @@
+"""The zoo: every migration of a catalogue of dangerous and of harmless ones, through the real binary.
+
+    SCRY_BINARY=build/test/scry PYTHONPATH=tests/support python3 tests/zoo/zoo.py [--quick] [--json FILE] [CASE...]
+
+`scripts/bench zoo` does the same on a release build. Case files: zoo_cases.py. One source server, one
+shadow of it; each case's traffic is captured on a fresh copy of the shop, together with what happens
+on every day (everyday.sql), and replayed by `scry ci test-migration ... -- psql -f migration.sql`.
+
+Exit status: 0, all as the case files say, known misses included; 1, not so; 64, wrong usage.
+"""
+
+import argparse
+import collections
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", part) for part in ("support", "e2e", "bench")] + [HERE]
+
+# pylint: disable=wrong-import-position
+import bench_support  # noqa: E402
+import gate_support  # noqa: E402
+import scry_e2e  # noqa: E402
+import zoo_cases  # noqa: E402
+
+# What came of a case. The order is that of the table of cases that did not go as they should.
+FOUND, SAFE, MISSED, ALARM, KNOWN, SKIPPED = "found", "safe", "MISSED", "FALSE ALARM", "known", "not run"
+
+Result = collections.namedtuple("Result", "case outcome named alarms words seconds report")
+
+
+class Zoo(gate_support.GateTest):
+    """The server, the shadow and the captures; run() tries one case."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.captures = {}  # By digest of their traffic.
+        super().setUpClass()
+
+    def prepare(self):
+        self.server.sql("create database shop")
+        with open(os.path.join(HERE, "shop.sql"), encoding="utf-8") as file:
+            self.server.sql(file.read(), "shop")
+        self.config_of("shop")
+        self.create_shadow()
+        self.server.sql("create database golden template shop")
+        type(self).version = int(self.server.sql("show server_version_num")) // 10000
+
+    def captured(self, traffic):
+        """The directory of a capture of this traffic."""
+        key = hashlib.sha256(repr(traffic).encode()).hexdigest()[:12]
+        if key not in self.captures:
+            # Lanes begin with the shop as it was copied; so does the traffic.
+            self.server.sql("drop database shop with (force)")
+            self.server.sql("create database shop template golden")
+            directory = os.path.join(self.workspace, f"capture-{key}")
+            capture = self.start_capture(directory, dbname="shop")
+            gate_support.run_all(*[lambda one=one: self.play(capture, one) for one in traffic])
+            self.must(capture.stop())
+            self.assert_sound(directory)
+            self.captures[key] = directory
+        return self.captures[key]
+
+    def play(self, capture, traffic):
+        url = capture.url("shop", user=traffic.role)
+        if traffic.client == "psql":
+            self.must(self.psql(url, traffic.script * traffic.calls, "-q"))
+            return
+        digest = hashlib.sha256(repr(traffic).encode()).hexdigest()[:12]
+        script = os.path.join(self.workspace, f"traffic-{digest}.sql")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write(traffic.script)
+        done = subprocess.run(
+            [scry_e2e.program("pgbench"), "-n", "--random-seed=7", "-c", str(traffic.clients), "-t",
+             str(traffic.calls), "-M", traffic.protocol, "-f", script, url],
+            capture_output=True, text=True, env=scry_e2e.clean_environment())
+        if done.returncode != 0 or " aborted" in done.stderr:
+            raise AssertionError(f"{traffic.script}{done.stderr}")
+
+    def attempt(self, case):
+        """Answers Result."""
+        if case.visible != "before-after":
+            return Result(case, SKIPPED, False, [], case.why, 0, None)
+        if case.needs > self.version:
+            return Result(case, SKIPPED, False, [], f"needs PostgreSQL {case.needs}", 0, None)
+        capture = self.captured(zoo_cases.everyday() + case.traffic)
+        script = os.path.join(self.workspace, f"{case.id}.sql")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write(case.migration)
+        began = time.monotonic()
+        done, report = self.migrate(
+            scry_e2e.program("psql"), "-Xq", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose", "-f",
+            script, capture=capture)
+        seconds = time.monotonic() - began
+        if report is None:
+            raise AssertionError(f"{case.id}: exit status {done.code}: {done.err}")
+        return judge(case, report, seconds)
+
+
+# --- Verdicts.
+
+def judge(case, report, seconds):
+    missing = [one.name() for one in case.findings if not is_there(one, report)]
+    gating = [one for one in report["findings"] if one["gates"]]
+    alarms = [one for one in gating
+              if not any(expected.matches(one) for expected in case.findings)
+              and not any(culprit.search(one["pattern"]) for culprit in case.also)]
+    words = []
+    if report["exit_status"] != case.exit:
+        words.append(f"exit status {report['exit_status']} instead of {case.exit}: {report['sentence']}")
+        if report["exit_status"] == 7 and "migration" in report:
+            words += report["migration"]["output"][-2:]
+    words += [f"no finding {name}" for name in missing]
+    words += [describe(one) for one in alarms]
+    wrong_exit = report["exit_status"] != case.exit
+    if case.safe:
+        outcome = ALARM if alarms or wrong_exit else SAFE
+    else:
+        outcome = MISSED if missing or wrong_exit else ALARM if alarms else FOUND
+    if outcome in (MISSED, ALARM) and case.known:
+        outcome = KNOWN
+        words = [case.known]
+    elif case.known:
+        words = ["the file says that it is not seen; it is: " + case.known]
+    return Result(case, outcome, not missing, alarms, "; ".join(words), seconds, report)
+
+
+def is_there(expected, report):
+    if expected.name() == "none":
+        return True
+    if expected.name() == "migration-failed":
+        output = "\n".join(report.get("migration", {}).get("output", []))
+        return report["exit_status"] == 7 and (expected.sqlstate or "") in output
+    return any(expected.matches(one) for one in report["findings"])
+
+
+def describe(finding):
+    what = finding.get("sqlstate") or finding.get("difference") or ""
+    why = "; ".join(finding["reasons"])[:160]
+    if "latency" in finding:
+        speed = finding["latency"]
+        why += (f"median {speed['before']['p50_us'] / 1000:.2f} ms to {speed['after']['p50_us'] / 1000:.2f} ms"
+                f"{', seen twice' if speed['confirmed'] else ''}")
+    pattern = " ".join(finding["pattern"].split())[:100]
+    return f"{' '.join((finding['type'], what)).strip()}: {pattern} [{why}]"
+
+
+# --- What is told.
+
+def class_table(results):
+    """Recall and false alarms per class."""
+    table = bench_support.Table([
+        ("", "class", ""), ("", "", "cases"), ("", "", "seen"), ("", "", "recall"),
+        ("", "", "false alarms"), ("", "", "only while it runs"), ("", "", "never seen")])
+    classes = {}
+    for one in results:
+        classes.setdefault("safe" if one.case.safe else one.case.name, []).append(one)
+    for name in sorted(classes, key=lambda name: (name == "safe", name)):
+        members = classes[name]
+        ran = [one for one in members if one.outcome != SKIPPED]
+        seen = [one for one in ran if one.outcome in (FOUND, SAFE) or (one.named and one.outcome == ALARM)]
+        alarms = sum(1 for one in ran if one.alarms or (one.case.safe and one.outcome != SAFE))
+        of = {kind: sum(one.case.visible == kind for one in members) for kind in zoo_cases.VISIBLE}
+        recall = "-" if not ran or name == "safe" else f"{100 * len(seen) / len(ran):.0f} %"
+        table.add(name, len(ran), len(seen) if name != "safe" else "-", recall, alarms,
+                  of["during"] or "-", of["not"] or "-")
+    return table.text()
+
+
+def case_lines(results):
+    for one in results:
+        line = f"{one.outcome:<12}{one.case.id:<34}{one.seconds:5.1f} s  {one.case.title}"
+        yield line.rstrip()
+        if one.words and one.outcome != SKIPPED:
+            yield f"            {one.words}"
+
+
+def as_json(results):
+    return [{"case": one.case.id, "catalogue": one.case.catalogue, "title": one.case.title,
+             "class": one.case.name, "visible": one.case.visible, "outcome": one.outcome,
+             "words": one.words, "seconds": round(one.seconds, 2),
+             "exit_status": one.report["exit_status"] if one.report else None,
+             "findings": [{key: finding.get(key) for key in ("type", "gates", "sqlstate", "difference",
+                                                             "pattern", "reasons", "latency")}
+                          for finding in (one.report["findings"] if one.report else [])]}
+            for one in results]
+
+
+def wrong(results):
+    """Those that went as no case file says."""
+    return [one for one in results if one.outcome in (MISSED, ALARM)]
+
+
+def chosen(quick=False, names=()):
+    cases = zoo_cases.read_all()
+    for name in names:
+        if not any(case.id.startswith(name) for case in cases):
+            raise zoo_cases.Malformed(f"no case {name}")
+    return [case for case in cases
+            if (not quick or case.quick) and (not names or any(case.id.startswith(n) for n in names))]
+
+
+def visit(cases, tell=lambda line: None):
+    """Runs the cases on a zoo of their own. Answers [Result]."""
+    results = []
+    Zoo.setUpClass()
+    zoo = Zoo()
+    try:
+        for case in cases:
+            results.append(zoo.attempt(case))
+            for line in case_lines(results[-1:]):
+                tell(line)
+    finally:
+        zoo.doCleanups()
+        Zoo.doClassCleanups()
+    return results
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Runs the zoo of migrations.")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="beginning of a name; default: all")
+    parser.add_argument("--quick", action="store_true", help="the fast subset")
+    parser.add_argument("--json", metavar="FILE", help="write every result there")
+    try:
+        options = parser.parse_args()
+    except SystemExit as end:
+        sys.exit(64 if end.code else 0)
+    # Where a shell put us into the background, children would ignore the signal that ends a capture.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, scry_e2e._on_signal)
+    try:
+        results = visit(chosen(options.quick, options.cases), lambda line: print(line, flush=True))
+    except (zoo_cases.Malformed, AssertionError, unittest.SkipTest, OSError,
+            subprocess.SubprocessError) as error:
+        scry_e2e._Cleanup.run()
+        sys.exit(f"zoo: {error}")
+    print("\n" + class_table(results))
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump(as_json(results), file, indent=2)
+            file.write("\n")
+    sys.exit(1 if wrong(results) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""The zoo's case files: a header of `-- key: value` lines, then sections, all of it plain SQL.
+
+    -- title: ADD COLUMN serial
+    -- catalogue: 7
+    -- visible: before-after
+    -- exit: 5
+    -- finding: broken 42501 /insert into items/
+    -- why: the application has no right on the new sequence
+
+    -- section: migration
+    alter table items add column code serial;
+
+    -- section: traffic role=app protocol=extended calls=20
+    insert into items ...;
+
+Keys (`finding` and `also` may come several times):
+- visible: `before-after`, `during` (shows only while the migration runs; not run yet) or `not`.
+- exit: the exit status of `scry ci test-migration`.
+- finding: CLASS [SQLSTATE] [/culprit/]. CLASS is the type of a finding in report.json ("a|b": either
+  will do), or `migration-failed` (SQLSTATE: in the command's output), `blocked`, `none`. The culprit is
+  a regular expression over the finding's pattern, without regard to case. Findings that gate are
+  expected, but of class `warning`.
+- also: /culprit/ of findings that gate as well, and rightly so.
+- quick: yes: part of the fast subset.
+- needs: the PostgreSQL major version from which on the migration exists.
+- known: what scry does not do yet, and why: `miss: ...` or `false alarm: ...`. It is counted as such.
+- why: for people. Of `during` and `not`: why a replay before and after does not show it.
+
+A traffic section is a script of pgbench, or with client=psql of psql: role, database user;
+protocol, simple, extended or prepared (pgbench alone); calls, times; clients, sessions at once.
+"""
+
+import collections
+import glob
+import os
+import re
+
+FOLDER = os.path.dirname(os.path.realpath(__file__))
+VISIBLE = ("before-after", "during", "not")
+CLASSES = ("broken", "different", "slower", "more-work", "warning", "migration-failed", "blocked", "none")
+REPEATED = ("finding", "also")
+KEYS = ("title", "catalogue", "visible", "exit", "quick", "needs", "known", "why", *REPEATED)
+
+Traffic = collections.namedtuple("Traffic", "role protocol calls clients client script")
+
+
+class Malformed(Exception):
+    """A case file that says something nobody understands."""
+
+
+class Expected:
+    """One `finding:` line."""
+
+    def __init__(self, text):
+        found = re.fullmatch(r"([a-z|-]+)(?: ([0-9A-Z]{5}))?(?: /(.+)/)?", text)
+        if not found or any(name not in CLASSES for name in found.group(1).split("|")):
+            raise Malformed(f"finding: {text}")
+        self.classes = found.group(1).split("|")
+        self.sqlstate = found.group(2)
+        self.culprit = re.compile(found.group(3) or "", re.IGNORECASE)
+
+    def name(self):
+        return "|".join(self.classes)
+
+    def matches(self, finding):
+        """Of report.json's findings."""
+        gates = "warning" not in self.classes
+        return (finding["type"] in self.classes and finding["gates"] == gates
+                and self.sqlstate in (None, finding.get("sqlstate"))
+                and self.culprit.search(finding["pattern"]) is not None)
+
+
+class Case:
+    """One case file. Attributes are the keys; id, migration, traffic."""
+
+    def __init__(self, name, text):
+        self.id = name
+        header, sections = split(text)
+        self.title = header["title"]
+        self.catalogue = header["catalogue"]
+        self.visible = header["visible"]
+        self.exit = int(header.get("exit", "-1"))
+        self.findings = [Expected(one) for one in header["finding"]]
+        self.also = [re.compile(one.strip("/"), re.IGNORECASE) for one in header["also"]]
+        self.quick = header.get("quick") == "yes"
+        self.needs = int(header.get("needs", "0"))
+        self.known = header.get("known", "")
+        self.why = header["why"]
+        self.traffic = [one for kind, one in sections if kind == "traffic"]
+        migrations = [one for kind, one in sections if kind == "migration"]
+        if self.visible not in VISIBLE or not self.findings or len(migrations) != 1:
+            raise Malformed("needs visible, finding and one migration")
+        if self.visible == "before-after" and self.exit not in (0, 5, 7):
+            raise Malformed("needs an exit status")
+        self.migration = migrations[0]
+
+    @property
+    def name(self):
+        """Of the class of finding it belongs to."""
+        return self.findings[0].name()
+
+    @property
+    def safe(self):
+        return self.name == "none"
+
+
+def split(text):
+    """(header as dict, [(kind, migration's SQL or Traffic)])."""
+    header = {key: [] for key in REPEATED}
+    sections = []
+    for line in text.splitlines():
+        section = re.fullmatch(r"-- section: (\w+)((?: \w+=\w+)*)", line)
+        if section:
+            sections.append((section.group(1), section.group(2).split(), []))
+        elif sections:
+            sections[-1][2].append(line)
+        elif line.startswith("-- ") and ": " in line:
+            key, value = line[3:].split(": ", 1)
+            if key not in KEYS:
+                raise Malformed(line)
+            if key in REPEATED:
+                header[key].append(value.strip())
+            else:
+                header[key] = value.strip()
+        elif line.strip() and not line.startswith("--"):
+            raise Malformed(f"before the first section: {line}")
+    return header, [_section(*one) for one in sections]
+
+
+def _section(kind, words, lines):
+    script = "\n".join(lines).strip() + "\n"
+    if kind == "migration":
+        return kind, script
+    if kind != "traffic":
+        raise Malformed(f"section {kind}")
+    options = {"role": "app", "protocol": "simple", "calls": "20", "clients": "1", "client": "pgbench"}
+    options.update(word.split("=", 1) for word in words)
+    return kind, Traffic(options["role"], options["protocol"], int(options["calls"]),
+                         int(options["clients"]), options["client"], script)
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    try:
+        return Case(os.path.basename(path).removesuffix(".sql"), text)
+    except (Malformed, KeyError, ValueError, TypeError, re.error) as error:
+        raise Malformed(f"{path}: {error!r}") from error
+
+
+def read_all():
+    """Every case, in the catalogue's order."""
+    return [read(path) for path in sorted(glob.glob(os.path.join(FOLDER, "cases", "*.sql")))]
+
+
+def everyday():
+    with open(os.path.join(FOLDER, "everyday.sql"), encoding="utf-8") as file:
+        text = file.read()
+    # Its comment is no header.
+    return [one for _, one in split(text[text.index("-- section:"):])[1]]
