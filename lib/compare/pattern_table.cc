@@ -41,6 +41,15 @@ bool IsCompared(const StatementPair& pair, const Difference& difference) {
   return !FailedOnBoth(pair, difference);
 }
 
+// As an example, rather than the one that is held.
+bool GoesFirst(Weight weight, bool follows, const KindStats& kind) {
+  if (weight > Weight::kNote && kind.example_weight > Weight::kNote &&
+      follows != kind.example_follows) {
+    return kind.example_follows;
+  }
+  return weight > kind.example_weight;
+}
+
 }  // namespace
 
 void WeightCounts::Add(Weight weight) {
@@ -193,18 +202,20 @@ void PatternTable::AddDifference(PatternStats& stats, const StatementPair& pair,
   const bool weighs = difference.weight > Weight::kNote;
   const bool follows = weighs && cause != 0 &&
                        (kind.follows.size() < limits_.causes || kind.follows.count(cause) != 0);
-  if (follows) kind.follows[cause].Add(difference.weight);
-  if (weighs && !follows && difference.own_columns() != 0) {
+  if (follows) kind.follows[cause].weights.Add(difference.weight);
+  if (weighs && difference.own_columns() != 0) {
     auto& sets = kind.by_columns;
-    const bool room =
-        sets.size() < limits_.column_sets || sets.count(difference.own_columns()) != 0;
-    if (room) sets[difference.own_columns()].Add(difference.weight);
+    const ColumnBits columns = difference.own_columns();
+    const bool room = sets.size() < limits_.column_sets || sets.count(columns) != 0;
+    if (room) sets[columns].Add(difference.weight);
+    if (room && follows) kind.follows[cause].by_columns[columns].Add(difference.weight);
   }
   kind.notes += difference.weight == Weight::kNote ? 1U : 0U;
   kind.introduced += difference.introduced ? 1U : 0U;
   if (difference.excuse != Excuse::kNone) ++kind.excuses[difference.excuse];
-  if (kind.count > 1 && difference.weight <= kind.example_weight) return;
+  if (kind.count > 1 && !GoesFirst(difference.weight, follows, kind)) return;
   kind.example_weight = difference.weight;
+  kind.example_follows = follows;
   Example& example = kind.example;
   example.session = pair.session;
   example.exchange = pair.exchange;

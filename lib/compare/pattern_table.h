@@ -60,18 +60,22 @@ struct WeightCounts {
   uint64_t sum() const { return gates + gates_if_most + warnings; }
 };
 
-struct KindStats {
-  uint64_t count = 0;
+struct ColumnWeights {
   WeightCounts weights;
   // Of those, by the columns in which only the candidate differs (kValues; where they are known).
   std::map<ColumnBits, WeightCounts> by_columns;
-  // Of those, by the cause that they follow from: the fingerprint of an earlier difference.
-  std::map<uint64_t, WeightCounts> follows;
+};
+
+struct KindStats : ColumnWeights {
+  uint64_t count = 0;
+  // Of its weights, by the cause that they follow from: the fingerprint of an earlier difference.
+  std::map<uint64_t, ColumnWeights> follows;
   uint64_t notes = 0;
   uint64_t introduced = 0;  // kFixed: because the change introduces what it needs.
   std::map<Excuse, uint64_t> excuses;
-  Example example;  // Of the heaviest weight seen.
+  Example example;  // Of the heaviest weight seen; one that follows from no cause goes first.
   Weight example_weight = Weight::kNone;
+  bool example_follows = false;
 };
 
 // A sample of latencies; each entry is one statement on every lane, in microseconds.

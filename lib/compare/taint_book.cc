@@ -15,11 +15,32 @@ using event::StatementPair;
 // Past these a relation taints nothing, and its differences stand by themselves.
 constexpr size_t kRelationsMax = 4096;
 constexpr size_t kWrittenMax = 256;
-constexpr size_t kSessionsMax = 4096;
+constexpr size_t kSessionsMax = 4096;  // The oldest is forgotten.
+constexpr size_t kStemMin = 3;
 
 std::string WithoutSchema(std::string_view name) {
   const size_t dot = name.rfind('.');
   return std::string(dot == std::string_view::npos ? name : name.substr(dot + 1));
+}
+
+// "categories" in the name of a foreign key is "category_id": the name without its plural.
+std::string_view StemOf(std::string_view relation) {
+  for (const std::string_view plural : {"ies", "es", "s"}) {
+    if (relation.ends_with(plural)) return relation.substr(0, relation.size() - plural.size());
+  }
+  return relation;
+}
+
+// What a message has between double quotes, by number from 0; empty: it has not as many.
+std::string_view Quoted(std::string_view message, size_t number) {
+  for (size_t i = 0;; ++i) {
+    const size_t begin = message.find('"');
+    if (begin == std::string_view::npos) return {};
+    const size_t end = message.find('"', begin + 1);
+    if (end == std::string_view::npos) return {};
+    if (i == number) return message.substr(begin + 1, end - begin - 1);
+    message.remove_prefix(end + 1);
+  }
 }
 
 bool SameWord(std::string_view text, std::string_view lower) {
@@ -43,7 +64,7 @@ bool FollowsFromRows(const StatementPair& pair, const Difference& difference) {
 
 bool Diverged(const Difference& difference) {
   return difference.weight > Weight::kNote &&
-         (IsErrorKind(difference.kind) || difference.kind == DifferenceKind::kRows);
+         (difference.kind == DifferenceKind::kError || difference.kind == DifferenceKind::kRows);
 }
 
 }  // namespace
@@ -74,11 +95,11 @@ std::string WrittenRelation(const StatementFacts& facts) {
       std::string name(word);
       std::erase(name, '"');
       name = WithoutSchema(name);
-      const bool known = std::any_of(
+      const auto known = std::find_if(
           facts.relations.begin(), facts.relations.end(), [&](const std::string& relation) {
-            return SameWord(name, WithoutSchema(relation)) || name == WithoutSchema(relation);
+            return name == WithoutSchema(relation) || SameWord(name, WithoutSchema(relation));
           });
-      return known ? name : std::string();
+      return known == facts.relations.end() ? std::string() : WithoutSchema(*known);
     }
     if (end == std::string_view::npos) break;
     text.remove_prefix(end + 1);
@@ -98,7 +119,7 @@ TaintBook::Following TaintBook::Add(const StatementPair& pair, const StatementFa
   if (known == sessions_.end()) {
     const bool quiet = relation.empty() && !Diverged(difference);
     if (quiet && (taints_.empty() || difference.weight <= Weight::kNote)) return {};
-    if (sessions_.size() >= kSessionsMax) return {};
+    if (sessions_.size() >= kSessionsMax) sessions_.erase(sessions_.begin());
     known = sessions_.emplace(id, Session{}).first;
   }
   Session& session = known->second;
@@ -112,7 +133,7 @@ TaintBook::Following TaintBook::Add(const StatementPair& pair, const StatementFa
   }
   if (Diverged(difference)) {
     const uint64_t cause = following.cause != 0 ? following.cause : facts.fingerprint;
-    if (IsErrorKind(difference.kind) && session.cause == 0) session.cause = cause;
+    if (difference.kind == DifferenceKind::kError && session.cause == 0) session.cause = cause;
     if (!relation.empty()) Write(relation, facts, cause, session);
   } else if (!relation.empty()) {
     Write(relation, facts, 0, session);
@@ -134,9 +155,28 @@ uint64_t TaintBook::CauseOf(const StatementPair& pair, const StatementFacts& fac
       if (found != taints->end() && found->second != facts.fingerprint) return found->second;
     }
   }
-  // The relation that lacks the row is not named by the statement.
-  const bool foreign_key = pair.lanes[1].outcome.sqlstate == "23503";
-  return foreign_key && last_cause_ != facts.fingerprint ? last_cause_ : 0;
+  const event::Outcome& candidate = pair.lanes[1].outcome;
+  if (candidate.sqlstate != "23503") return 0;
+  const uint64_t cause = CauseOfKey(candidate.message, session);
+  return cause != facts.fingerprint ? cause : 0;
+}
+
+// The relation that lacks the row is named neither by the statement nor by the message, but most
+// keys have it in their name: 'insert or update on table "items" violates foreign key constraint
+// "items_order_id_fkey"'. Deletes have the referencing relation behind it.
+uint64_t TaintBook::CauseOfKey(std::string_view message, const Session& session) const {
+  std::string_view key = Quoted(message, 1);
+  const std::string_view table = Quoted(message, 0);
+  const std::string_view referencing = Quoted(message, 2);
+  if (key.starts_with(table)) key.remove_prefix(table.size());
+  for (const auto* taints : {&session.taints, &taints_}) {
+    for (const auto& [relation, cause] : *taints) {
+      const std::string_view stem = StemOf(relation);
+      const bool in_key = stem.size() >= kStemMin && key.find(stem) != std::string_view::npos;
+      if (in_key || relation == referencing) return cause;
+    }
+  }
+  return 0;
 }
 
 // `cause` 0: the write itself went alike, but may hand on what it read.
@@ -175,8 +215,7 @@ void TaintBook::End(const StatementPair& pair, const StatementFacts& facts, Sess
 }
 
 void TaintBook::Publish(const std::string& relation, uint64_t cause) {
-  if (taints_.size() >= kRelationsMax || !taints_.emplace(relation, cause).second) return;
-  last_cause_ = cause;
+  if (taints_.size() < kRelationsMax) taints_.emplace(relation, cause);
 }
 
 }  // namespace scry::compare

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <vector>
 
 #include "compare/difference.h"
@@ -38,14 +38,14 @@ class TaintBook {
 
   uint64_t CauseOf(const event::StatementPair& pair, const event::StatementFacts& facts,
                    const Difference& difference, const Session& session) const;
+  uint64_t CauseOfKey(std::string_view message, const Session& session) const;
   void Write(const std::string& relation, const event::StatementFacts& facts, uint64_t cause,
              Session& session) const;
   void End(const event::StatementPair& pair, const event::StatementFacts& facts, Session& session);
   void Publish(const std::string& relation, uint64_t cause);
 
   std::map<std::string, uint64_t> taints_;  // Cause by relation, without its schema.
-  uint64_t last_cause_ = 0;
-  std::unordered_map<uint64_t, Session> sessions_;  // With a transaction open that wrote.
+  std::map<uint64_t, Session> sessions_;    // With a transaction open that wrote.
 };
 
 // The relation that a statement writes, without its schema; empty: none, or not known.

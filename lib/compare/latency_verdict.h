@@ -1,0 +1,27 @@
+// Which patterns became slower or faster, and how sure that is. Pure.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "compare/pattern_table.h"
+#include "compare/policy.h"
+#include "compare/verdict.h"
+
+namespace scry::compare {
+
+struct LatencyVerdict {
+  std::vector<Finding> findings;
+  std::vector<Unjudged> unjudged;
+  std::vector<std::string> notes;
+  std::vector<uint64_t> to_confirm;
+  bool too_noisy = false;
+};
+
+// `confirmation`: see Judge(). `told`: patterns that have a finding already.
+LatencyVerdict JudgeLatency(const PatternTable& table, const Policy& policy,
+                            const PatternTable* confirmation, const std::set<uint64_t>& told);
+
+}  // namespace scry::compare

@@ -1,0 +1,332 @@
+#include "compare/outcome_verdict.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "base/units.h"
+#include "compare/finding_parts.h"
+#include "compare/folding.h"
+#include "compare/statistics.h"
+
+namespace scry::compare {
+namespace {
+
+using base::FormatCount;
+
+constexpr double kNoiseFisherP = 0.01;
+constexpr size_t kFoldingsMax = 8;
+
+// More often on the candidate than the control lane differs by itself.
+bool BeyondNoise(const PatternStats& stats, uint64_t count, uint64_t noise) {
+  if (noise == 0) return true;
+  const uint64_t n = std::max({stats.calls, count, noise});
+  return FisherGreater(count, n, noise, n) <= kNoiseFisherP;
+}
+
+uint64_t ControlCount(const PatternStats& stats, std::initializer_list<DifferenceKind> kinds) {
+  uint64_t count = 0;
+  for (const DifferenceKind kind : kinds) {
+    const auto found = stats.control_differences.find(kind);
+    if (found != stats.control_differences.end()) count += found->second;
+  }
+  return count;
+}
+
+bool ErrorsBeyondNoise(const PatternStats& stats, uint64_t count) {
+  return BeyondNoise(stats, count,
+                     ControlCount(stats, {DifferenceKind::kError, DifferenceKind::kErrorChanged}));
+}
+
+// `known`: the columns are, and each was held against the control lane's by itself.
+bool ResultsBeyondNoise(const PatternStats& stats, DifferenceKind kind, uint64_t count,
+                        bool known) {
+  using Kind = DifferenceKind;
+  uint64_t noise = ControlCount(stats, {kind});
+  if (kind == Kind::kValues) {
+    noise = ControlCount(stats, {Kind::kRows}) + (known ? 0 : ControlCount(stats, {kind}));
+  }
+  if (kind == Kind::kOrder) noise = ControlCount(stats, {kind, Kind::kValues, Kind::kRows});
+  return BeyondNoise(stats, count, noise);
+}
+
+// Columns in which the candidate differs about as often as the control lane does by itself.
+ColumnBits NoisyColumns(const PatternStats& stats) {
+  ColumnBits noisy = 0;
+  for (size_t bit = 0; bit < kColumnBits && !stats.control_columns.empty(); ++bit) {
+    const uint64_t noise = stats.control_columns.At(bit);
+    if (!BeyondNoise(stats, stats.candidate_columns.At(bit), noise)) {
+      noisy |= ColumnBits{1} << bit;
+    }
+  }
+  return noisy;
+}
+
+void AddOtherStates(const PatternStats& stats, const std::string& told, Finding& finding) {
+  std::string others;
+  for (const auto& [state, count] : stats.errors[1]) {
+    const auto before = stats.errors[0].find(state);
+    const uint64_t baseline = before == stats.errors[0].end() ? 0 : before->second;
+    if (state == told || count <= baseline) continue;
+    others += fmt::format("{}{} ({} times)", others.empty() ? "" : ", ", state,
+                          FormatCount(count - baseline));
+  }
+  if (!others.empty()) finding.reasons.push_back("also fails with " + others);
+}
+
+class OutcomeJudge {
+ public:
+  OutcomeJudge(const PatternTable& table, const Policy& policy, const Causes& causes)
+      : table_(table), policy_(policy), causes_(causes) {}
+
+  OutcomeVerdict Run() {
+    for (const PatternStats* stats : table_.Patterns()) JudgePattern(*stats);
+    return std::move(outcomes_);
+  }
+
+ private:
+  void Add(Finding finding) {
+    outcomes_.told.insert(finding.fingerprint);
+    outcomes_.findings.push_back(std::move(finding));
+  }
+
+  void AddUnjudged(const PatternStats& stats, std::string why) {
+    outcomes_.unjudged.push_back(UnjudgedOf(stats, table_.totals(), std::move(why)));
+  }
+
+  // What weighs of a kind: not what is folded, and not the pairs that differ in noisy columns only.
+  struct Weighed {
+    WeightCounts counts;
+    uint64_t known = 0;  // Of those, with known columns.
+    uint64_t noise = 0;  // Left out.
+  };
+  Weighed Weigh(const PatternStats& stats, const KindStats& kind) const {
+    const ColumnWeights own = OwnWeights(kind, causes_);
+    Weighed weighed{own.weights};
+    if (own.by_columns.empty()) return weighed;
+    const ColumnBits noisy = NoisyColumns(stats);
+    for (const auto& [columns, counts] : own.by_columns) {
+      if ((columns & ~noisy) != 0) {
+        weighed.known += counts.sum();
+        continue;
+      }
+      weighed.counts.Subtract(counts);
+      weighed.noise += counts.sum();
+    }
+    return weighed;
+  }
+
+  void JudgePattern(const PatternStats& stats) {
+    if (AnyFolded(stats, causes_)) outcomes_.told.insert(stats.fingerprint);
+    for (const auto& [kind, counts] : stats.differences) {
+      if (kind == DifferenceKind::kError) JudgeErrors(stats, counts);
+      if (kind == DifferenceKind::kFixed) JudgeFixed(stats, counts);
+    }
+    JudgeRaces(stats);
+    JudgeResults(stats);
+    JudgeWarnings(stats);
+    if (stats.failed_on_both > 0 && stats.failed_on_both * 2 > stats.calls) {
+      const auto& errors = stats.errors[0];
+      const std::string state =
+          errors.empty() ? "" : fmt::format(" with {}", errors.begin()->first);
+      AddUnjudged(stats, fmt::format("fails{} on both lanes, though it ran when captured", state));
+    }
+    const auto odd = stats.differences.find(DifferenceKind::kNotComparable);
+    if (odd != stats.differences.end() && odd->second.excuses.count(Excuse::kTooLarge) != 0) {
+      AddUnjudged(stats, "its results are too large to compare column by column");
+    }
+  }
+
+  void JudgeErrors(const PatternStats& stats, const KindStats& counts) {
+    const WeightCounts weights = OwnWeights(counts, causes_).weights;
+    if (weights.gates > 0) {
+      Finding finding = OpenFinding(FindingClass::kBroken, stats, table_.totals());
+      SetDifference(finding, DifferenceKind::kError, counts);
+      finding.affected = weights.gates;
+      finding.gates = policy_.gate.error && ErrorsBeyondNoise(stats, weights.gates);
+      finding.reasons.push_back(
+          fmt::format("fails {}: {}", OfCalls(weights.gates, stats.calls), counts.example.detail));
+      AddOtherStates(stats, counts.example.sqlstate, finding);
+      Add(std::move(finding));
+      return;
+    }
+    if (counts.weights.gates > 0) return;  // All of it follows from another finding.
+    if (counts.excuses.empty()) return;
+    const Excuse excuse = counts.excuses.begin()->first;
+    Finding finding = OpenFinding(FindingClass::kWarning, stats, table_.totals());
+    SetDifference(finding, DifferenceKind::kError, counts);
+    finding.affected = counts.count;
+    std::string why = "the control lane disagrees with the baseline as well";
+    if (excuse == Excuse::kCounterfactual) {
+      why = "an earlier statement went differently, so a client might not have sent it";
+    }
+    if (excuse == Excuse::kOrderBroken) why = "the order of the capture could not be kept there";
+    finding.reasons.push_back(
+        fmt::format("fails {}: {}", OfCalls(counts.count, stats.calls), counts.example.detail));
+    finding.reasons.push_back("does not gate: " + why);
+    Add(std::move(finding));
+  }
+
+  // One lost race says nothing. A query that runs into its timeout on the candidate again and
+  // again, and not on the baseline, has become too slow to ever yield a pair of latencies.
+  void JudgeRaces(const PatternStats& stats) {
+    for (const auto& [state, count] : stats.errors[1]) {
+      if (!IsRaceState(state)) continue;
+      uint64_t usual = 0;
+      for (const size_t lane : {size_t{0}, size_t{2}}) {
+        const auto found = stats.errors[lane].find(state);
+        if (found != stats.errors[lane].end()) usual = std::max(usual, found->second);
+      }
+      if (FisherGreater(count, stats.calls, usual, stats.calls) > kNoiseFisherP) continue;
+      const bool timeout = state == "57014";
+      Finding finding = OpenFinding(timeout ? FindingClass::kBroken : FindingClass::kWarning, stats,
+                                    table_.totals());
+      const auto odd = stats.differences.find(DifferenceKind::kNotComparable);
+      if (odd != stats.differences.end())
+        SetDifference(finding, DifferenceKind::kError, odd->second);
+      if (finding.sqlstate != state) finding.message.clear();
+      finding.sqlstate = state;
+      finding.id += "-" + state;
+      finding.affected = count;
+      finding.gates = timeout && policy_.gate.error;
+      finding.reasons.push_back(
+          fmt::format("{} {}: {}, {} on the baseline", timeout ? "is cancelled" : "loses a race",
+                      OfCalls(count, stats.calls), state, FormatCount(usual)));
+      Add(std::move(finding));
+    }
+  }
+
+  void JudgeFixed(const PatternStats& stats, const KindStats& counts) {
+    if (counts.introduced == 0) {
+      ++outcomes_.fixed;
+      return;
+    }
+    Finding finding = OpenFinding(FindingClass::kNew, stats, table_.totals());
+    SetDifference(finding, DifferenceKind::kFixed, counts);
+    finding.affected = counts.introduced;
+    const std::string before =
+        fmt::format("cannot run before the change: {}", counts.example.detail);
+    const NewPatternPolicy& policy = policy_.new_pattern;
+    std::string judged;
+    if (!stats.new_latencies.empty()) {
+      std::vector<double> captured;
+      std::vector<double> candidate;
+      for (const auto& [then, now] : stats.new_latencies) {
+        captured.push_back(then);
+        candidate.push_back(now);
+      }
+      finding.has_latency = true;
+      finding.before = NumbersOf(captured);
+      finding.after = NumbersOf(candidate);
+      finding.factor = finding.after.p50_us / std::max(finding.before.p50_us, 1.0);
+      const bool slow =
+          finding.factor >= policy.min_ratio &&
+          finding.after.p50_us - finding.before.p50_us >= static_cast<double>(policy.min_delta_us);
+      if (stats.new_pairs < policy.min_samples) {
+        AddUnjudged(stats, fmt::format("new, and ran {} of the {} times needed to judge its speed",
+                                       FormatCount(stats.new_pairs), policy.min_samples));
+      } else if (slow) {
+        finding.type = FindingClass::kNewSlow;
+        finding.id = fmt::format("{}-{:016x}", Name(finding.type), stats.fingerprint);
+        finding.gates = policy_.gate.latency;
+        judged = fmt::format("takes {:.1f} times as long as when it was captured", finding.factor);
+      } else {
+        judged = "runs after it, about as fast as when it was captured or faster";
+      }
+    } else {
+      AddUnjudged(stats, "new, and did not run when captured: its speed cannot be judged");
+    }
+    if (!judged.empty()) finding.reasons.push_back(judged);
+    finding.reasons.push_back(before);
+    Add(std::move(finding));
+  }
+
+  void JudgeResults(const PatternStats& stats) {
+    Finding finding = OpenFinding(FindingClass::kDifferent, stats, table_.totals());
+    uint64_t gating = 0;
+    bool beyond = false;
+    for (const auto& [kind, counts] : stats.differences) {
+      if (!IsResultKind(kind)) continue;
+      const Weighed weighed = Weigh(stats, counts);
+      outcomes_.column_noise += weighed.noise;
+      const bool most = weighed.counts.gates_if_most * 2 > stats.compared;
+      const uint64_t weighs = weighed.counts.gates + (most ? weighed.counts.gates_if_most : 0);
+      if (weighs == 0) continue;
+      beyond = beyond || ResultsBeyondNoise(stats, kind, weighs, weighed.known >= weighs);
+      if (finding.reasons.empty()) SetDifference(finding, kind, counts);
+      finding.reasons.push_back(
+          fmt::format("{}, {}", counts.example.detail, OfCalls(weighs, stats.calls)));
+      const std::string rows = DescribeSample(counts.example.rows);
+      if (!rows.empty()) finding.reasons.push_back("in one of them " + rows);
+      gating += weighs;
+    }
+    if (gating == 0) return;
+    finding.affected = gating;
+    finding.gates = policy_.gate.result && beyond;
+    if (policy_.gate.result && !finding.gates) {
+      finding.reasons.push_back("does not gate: the control lane differs about as often");
+    }
+    Add(std::move(finding));
+  }
+
+  void JudgeWarnings(const PatternStats& stats) {
+    Finding finding = OpenFinding(FindingClass::kWarning, stats, table_.totals());
+    for (const auto& [kind, counts] : stats.differences) {
+      const WeightCounts weighs = Weigh(stats, counts).counts;
+      const bool few = weighs.gates_if_most > 0 && weighs.gates_if_most * 2 <= stats.compared;
+      const uint64_t told = weighs.warnings + (few ? weighs.gates_if_most : 0);
+      if (told == 0) continue;
+      if (finding.reasons.empty()) SetDifference(finding, kind, counts);
+      finding.affected += told;
+      finding.reasons.push_back(
+          fmt::format("{}, {}", counts.example.detail, OfCalls(told, stats.calls)));
+      if (few) finding.reasons.push_back("may be chance: fewer than half of its calls differ");
+    }
+    if (!finding.reasons.empty()) Add(std::move(finding));
+  }
+
+  const PatternTable& table_;
+  const Policy& policy_;
+  const Causes& causes_;
+  OutcomeVerdict outcomes_;
+};
+
+// Patterns that gate by their outcomes.
+std::set<uint64_t> GatingPatterns(const OutcomeVerdict& outcomes) {
+  std::set<uint64_t> gating;
+  for (const Finding& finding : outcomes.findings) {
+    const bool outcome =
+        finding.type == FindingClass::kBroken || finding.type == FindingClass::kDifferent;
+    if (outcome && finding.gates) gating.insert(finding.fingerprint);
+  }
+  return gating;
+}
+
+}  // namespace
+
+// First all that follows is folded, to see what gates by itself; then only what follows from that.
+// Repeated until each cause is seen to gate beside what is folded under it; without causes, nothing
+// is folded.
+OutcomeVerdict JudgeOutcomes(const PatternTable& table, const Policy& policy) {
+  Causes causes;
+  if (AnyFollows(table)) {
+    causes.only = GatingPatterns(OutcomeJudge(table, policy, {true, {}}).Run());
+  }
+  for (size_t i = 0;; ++i) {
+    if (i >= kFoldingsMax) causes.only.clear();
+    OutcomeVerdict outcomes = OutcomeJudge(table, policy, causes).Run();
+    const std::set<uint64_t> gating = GatingPatterns(outcomes);
+    std::set<uint64_t> kept;
+    std::set_intersection(causes.only.begin(), causes.only.end(), gating.begin(), gating.end(),
+                          std::inserter(kept, kept.end()));
+    if (kept == causes.only) {
+      TellFollowers(table, causes, outcomes.findings);
+      return outcomes;
+    }
+    causes.only = std::move(kept);
+  }
+}
+
+}  // namespace scry::compare

@@ -1,0 +1,120 @@
+#include "compare/verdict_sentence.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/units.h"
+#include "compare/finding_parts.h"
+
+namespace scry::compare {
+namespace {
+
+using base::FormatCount;
+
+constexpr size_t kUnfaithfulToldMax = 3;
+// More statements without a lane to run on: too thin to judge.
+constexpr double kLostShareMax = 0.05;
+
+std::string Summary(const Verdict& verdict) {
+  std::map<FindingClass, uint64_t> counts;
+  for (const Finding& finding : verdict.findings) {
+    if (finding.gates) ++counts[finding.type];
+  }
+  struct Words {
+    const char* one;
+    const char* many;
+  };
+  static const std::map<FindingClass, Words> kWords = {
+      {FindingClass::kBroken, {"breaks", "break"}},
+      {FindingClass::kDifferent, {"returns something else", "return something else"}},
+      {FindingClass::kSlower, {"is slower", "are slower"}},
+      {FindingClass::kNewSlow, {"is new and slow", "are new and slow"}}};
+  std::string summary;
+  for (const auto& [type, count] : counts) {
+    const auto words = kWords.find(type);
+    if (words == kWords.end()) continue;
+    const std::string noun = !summary.empty() ? "" : count == 1 ? " query" : " queries";
+    summary += fmt::format("{}{}{} {}", summary.empty() ? "" : ", ", FormatCount(count), noun,
+                           count == 1 ? words->second.one : words->second.many);
+  }
+  return summary;
+}
+
+// Too unfaithful a replay shows neither safety nor a regression. What would have gated is told
+// all the same.
+std::string UnfaithfulSentence(const Verdict& verdict, const Policy& policy, bool gates) {
+  std::string sentence = fmt::format(
+      "the baseline did what production did for {} of the statements and {:.4g} % are "
+      "required: {}",
+      Percent(verdict.fidelity.share()), policy.fidelity_floor * 100,
+      DescribeLosses(verdict.fidelity));
+  for (size_t i = 0; i < verdict.unfaithful.size() && i < kUnfaithfulToldMax; ++i) {
+    const UnfaithfulPattern& worst = verdict.unfaithful[i];
+    sentence += fmt::format("{} {} ({} of {})", i == 0 ? "; most in" : ",",
+                            base::Printable(worst.pattern, 60),
+                            FormatCount(worst.counts.lost_in_all()), Calls(worst.counts.judged));
+  }
+  if (gates) sentence += fmt::format("; in what was replayed, {}", Summary(verdict));
+  return sentence;
+}
+
+double LostShare(const PatternTable& table) {
+  uint64_t lost = 0;
+  for (const auto& [excuse, count] : table.totals().excuses) {
+    if (excuse == Excuse::kInfrastructure || excuse == Excuse::kNoLanes) lost += count;
+  }
+  return AsDouble(lost) / AsDouble(std::max<uint64_t>(table.totals().statements, 1));
+}
+
+// Only what gates was asked for; a finding that is told does not turn into a clean bill.
+std::string SafeClaim(const Verdict& verdict) {
+  const bool told =
+      std::any_of(verdict.findings.begin(), verdict.findings.end(),
+                  [](const Finding& finding) { return finding.type < FindingClass::kNew; });
+  return told ? "nothing that gates" : "none breaks, returns something else or is slower";
+}
+
+}  // namespace
+
+void Conclude(const PatternTable& table, const Policy& policy, const RunFacts& run,
+              Verdict& verdict) {
+  const bool gates = std::any_of(verdict.findings.begin(), verdict.findings.end(),
+                                 [](const Finding& finding) { return finding.gates; });
+  verdict.result = VerdictResult::kInconclusive;
+  if (verdict.compared == 0) {
+    verdict.sentence = verdict.statements == 0
+                           ? "no statement was replayed"
+                           : "none of the replayed statements could be compared";
+    return;
+  }
+  if (verdict.fidelity.share() < policy.fidelity_floor) {
+    verdict.sentence = UnfaithfulSentence(verdict, policy, gates);
+    return;
+  }
+  if (gates) {
+    verdict.result = VerdictResult::kRegressions;
+    verdict.sentence = Summary(verdict);
+    return;
+  }
+  if (verdict.too_noisy) {
+    verdict.sentence = "queries look slower, but this machine is too noisy to be sure";
+    return;
+  }
+  if (LostShare(table) > kLostShareMax) {
+    verdict.sentence = fmt::format(
+        "{:.0f} % of the statements lacked a lane to run on; what ran shows no regression",
+        LostShare(table) * 100);
+    return;
+  }
+  if (run.interrupted) {
+    verdict.sentence = "the replay ended early; what ran shows no regression";
+    return;
+  }
+  verdict.result = VerdictResult::kSafe;
+  verdict.sentence = fmt::format("{} of {} compared: {}", Statements(verdict.compared),
+                                 PatternCount(verdict.patterns), SafeClaim(verdict));
+}
+
+}  // namespace scry::compare
