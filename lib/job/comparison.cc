@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/units.h"
-#include "compare/fidelity.h"
+#include "compare/same_work.h"
 #include "job/plan_probe.h"
 #include "os/file.h"
 #include "report/json_writer.h"
@@ -42,13 +42,14 @@ class ChosenPatterns final : public event::PairSink {
     if (pair.text.empty()) return;
     const event::StatementFacts& facts = facts_.Get(pair.text, pair.ordinal);
     if (!samples_.contains(facts.fingerprint)) return;
-    if (compare::WritesAsCaptured(pair, facts)) table_.Put(pair);
+    if (same_work_.Keeps(pair, facts)) table_.Put(pair);
   }
 
  private:
   compare::PatternTable& table_;
   event::FactsCache& facts_;
   const std::map<uint64_t, std::vector<replay::Sample>>& samples_;
+  compare::SameWork same_work_;
 };
 
 std::string ShellWord(const std::string& word) {
