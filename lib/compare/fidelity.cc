@@ -65,15 +65,6 @@ void JudgeFidelity(const StatementPair& pair, const event::StatementFacts& facts
   if (const auto loss = LossOf(pair, facts)) ++counts.lost[static_cast<size_t>(*loss)];
 }
 
-bool WritesAsCaptured(const StatementPair& pair, const event::StatementFacts& facts) {
-  using event::StatementKind;
-  const bool writes = facts.kind == StatementKind::kInsert ||
-                      facts.kind == StatementKind::kUpdate ||
-                      facts.kind == StatementKind::kDelete || facts.kind == StatementKind::kMerge;
-  if (!writes || pair.lanes.empty()) return true;
-  return event::TagCount(pair.captured.tag) == event::TagCount(pair.lanes[0].outcome.tag);
-}
-
 std::string DescribeLosses(const FidelityCounts& counts) {
   std::string text;
   for (size_t i = 0; i < counts.lost.size(); ++i) {

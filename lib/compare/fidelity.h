@@ -37,10 +37,6 @@ struct FidelityCounts {
 void JudgeFidelity(const event::StatementPair& pair, const event::StatementFacts& facts,
                    bool introduced, FidelityCounts& counts);
 
-// False for a write that meets other rows on the baseline than when it was captured, such as a
-// DELETE run again after its rows are gone: it does other work, so its time says nothing.
-bool WritesAsCaptured(const event::StatementPair& pair, const event::StatementFacts& facts);
-
 // A pattern that lost fidelity.
 struct UnfaithfulPattern {
   uint64_t fingerprint = 0;

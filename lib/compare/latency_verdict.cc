@@ -110,8 +110,12 @@ void SetSpeed(Finding& finding, const Speed& speed) {
 class LatencyJudge {
  public:
   LatencyJudge(const PatternTable& table, const Policy& policy, const PatternTable* confirmation,
-               std::set<uint64_t> told)
-      : table_(table), policy_(policy), confirmation_(confirmation), told_(std::move(told)) {}
+               const WorkTable* work, std::set<uint64_t> told)
+      : table_(table),
+        policy_(policy),
+        confirmation_(confirmation),
+        work_(work),
+        told_(std::move(told)) {}
 
   LatencyVerdict Run() {
     const LatencyPolicy& policy = policy_.latency;
@@ -231,6 +235,13 @@ class LatencyJudge {
       why += fmt::format("; {} before, {} after", FormatDuration(speed.before.p50_us),
                          FormatDuration(speed.after.p50_us));
     }
+    if (work_ != nullptr) {
+      const auto work = work_->find(stats.fingerprint);
+      if (work != work_->end()) {
+        if (!JudgeWork(work->second, policy_.work).rises.empty()) return;  // A finding tells it.
+        why += "; its work did not rise";
+      }
+    }
     verdict_.unjudged.push_back(UnjudgedOf(stats, table_.totals(), std::move(why)));
   }
 
@@ -262,6 +273,7 @@ class LatencyJudge {
   const PatternTable& table_;
   const Policy& policy_;
   const PatternTable* confirmation_;
+  const WorkTable* work_;
   LatencyVerdict verdict_;
   std::set<uint64_t> told_;  // Patterns with a finding.
   std::set<uint64_t> confirmed_;
@@ -273,8 +285,15 @@ class LatencyJudge {
 }  // namespace
 
 LatencyVerdict JudgeLatency(const PatternTable& table, const Policy& policy,
-                            const PatternTable* confirmation, const std::set<uint64_t>& told) {
-  return LatencyJudge(table, policy, confirmation, told).Run();
+                            const PatternTable* confirmation, const WorkTable* work,
+                            const std::set<uint64_t>& told) {
+  return LatencyJudge(table, policy, confirmation, work, told).Run();
+}
+
+bool IsSurelyFaster(const PatternStats& stats, const TableTotals& totals,
+                    const LatencyPolicy& policy) {
+  const Speed speed = Measure(stats, totals, policy, 1);
+  return Sure(speed, policy) && speed.ratio < 1;
 }
 
 }  // namespace scry::compare

@@ -20,8 +20,13 @@ struct LatencyVerdict {
   bool too_noisy = false;
 };
 
-// `confirmation`: see Judge(). `told`: patterns that have a finding already.
+// `confirmation`, `work`: see Judge(). `told`: patterns that have a finding already.
 LatencyVerdict JudgeLatency(const PatternTable& table, const Policy& policy,
-                            const PatternTable* confirmation, const std::set<uint64_t>& told);
+                            const PatternTable* confirmation, const WorkTable* work,
+                            const std::set<uint64_t>& told);
+
+// An index join touches more blocks than the scan it replaces, and may be the better plan.
+bool IsSurelyFaster(const PatternStats& stats, const TableTotals& totals,
+                    const LatencyPolicy& policy);
 
 }  // namespace scry::compare

@@ -26,18 +26,26 @@ struct NewPatternPolicy {
   uint64_t min_samples = 5;
 };
 
+// Of one statement with the same parameters. No clock is involved, so small rises count.
+struct WorkPolicy {
+  double min_ratio = 1.5;          // Candidate / baseline.
+  uint64_t min_blocks = 100;       // Candidate - baseline.
+  uint64_t min_wal_bytes = 65536;  // The same of WAL.
+  double min_share = 0.01;  // Of the lanes' time or blocks, the larger; below it: told, not gating.
+};
+
 struct GatePolicy {
   bool error = true;
   bool result = true;
   bool latency = true;
-  // Asked for, but nothing judges them yet: reports say so.
-  bool work = false;
-  bool lock = false;
+  bool work = true;
+  bool lock = false;  // Asked for, but nothing judges it yet: reports say so.
 };
 
 struct Policy {
   LatencyPolicy latency;
   NewPatternPolicy new_pattern;
+  WorkPolicy work;
   GatePolicy gate;
   double fidelity_floor = 0.95;  // Below it the verdict is inconclusive. 0: not judged.
 };

@@ -1,6 +1,7 @@
 #include "compare/result_rows.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <charconv>
 #include <initializer_list>
@@ -23,6 +24,24 @@ constexpr size_t kUniqueGroupsMin = 5;  // Groups of one row that make a sort ke
 constexpr uint32_t kFloat4Oid = 700;
 constexpr uint32_t kFloat8Oid = 701;
 constexpr uint32_t kRefcursorOid = 1790;
+
+// Types whose equal values may read otherwise: 5 and 5.00, {"a":1} and {"a": 1}.
+constexpr std::array<uint32_t, 8> kNumberOids = {20, 21, 23, 26, 700, 701, 790, 1700};
+constexpr std::array<uint32_t, 2> kJsonOids = {114, 3802};
+
+template <size_t kSize>
+bool BothIn(const std::array<uint32_t, kSize>& oids, const Column& a, const Column& b) {
+  const auto in = [&](uint32_t oid) {
+    return std::find(oids.begin(), oids.end(), oid) != oids.end();
+  };
+  return in(a.type_oid) && in(b.type_oid);
+}
+
+// Of columns of two types: what a client reads as text should be the same all the same.
+bool EqualAsText(const Column& a, const Column& b) {
+  if (a.format != 0 || b.format != 0) return false;
+  return !BothIn(kNumberOids, a, b) && !BothIn(kJsonOids, a, b);
+}
 
 uint64_t Mix(uint64_t z) {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
@@ -210,11 +229,9 @@ ColumnMatch MatchColumns(const std::vector<Column>& baseline,
     open.erase(first);
     if (last && at < *last) match.moved = true;
     last = at;
-    if (baseline[i].type_oid != candidate[at].type_oid) {
-      match.retyped.push_back(baseline[i].name);
-    } else {
-      match.common.emplace_back(i, at);
-    }
+    const bool retyped = baseline[i].type_oid != candidate[at].type_oid;
+    if (retyped) match.retyped.push_back(baseline[i].name);
+    if (!retyped || EqualAsText(baseline[i], candidate[at])) match.common.emplace_back(i, at);
   }
   std::vector<size_t> left_over;
   for (const auto& [name, at] : open) left_over.push_back(at);

@@ -16,12 +16,12 @@ namespace scry::compare {
 
 // Columns of two lanes, matched by name; the nth of a name with the nth.
 struct ColumnMatch {
-  std::vector<std::pair<size_t, size_t>>
-      common;  // Of the same type. Baseline's index, candidate's.
+  // Of the same type, or of two whose texts should be equal. Baseline's index, candidate's.
+  std::vector<std::pair<size_t, size_t>> common;
   std::vector<std::string> added;
   std::vector<std::string> gone;
-  std::vector<std::string> retyped;
-  bool moved = false;  // Common columns stand in another order.
+  std::vector<std::string> retyped;  // In `common` too, where that can be.
+  bool moved = false;                // Common columns stand in another order.
 
   // Row payloads and their digests can be compared as they are.
   bool same() const { return added.empty() && gone.empty() && retyped.empty() && !moved; }

@@ -63,8 +63,8 @@ const char* ExcuseSentence(Excuse excuse) {
 class Judgement {
  public:
   Judgement(const PatternTable& table, const Policy& policy, const RunFacts& run,
-            const PatternTable* confirmation)
-      : table_(table), policy_(policy), run_(run), confirmation_(confirmation) {}
+            const PatternTable* confirmation, const WorkTable* work)
+      : table_(table), policy_(policy), run_(run), confirmation_(confirmation), work_(work) {}
 
   Verdict Run() {
     const std::vector<const PatternStats*> patterns = table_.Patterns();
@@ -75,6 +75,7 @@ class Judgement {
     RankFidelity(patterns);
     TakeOutcomes();
     TakeLatency();
+    if (work_ != nullptr) JudgeWorkOfAll(*work_);
     JudgeChannels();
     for (const PatternStats* stats : patterns) {
       if (stats->compared > 0 && told_.count(stats->fingerprint) == 0) ++verdict_.unchanged;
@@ -101,12 +102,65 @@ class Judgement {
   }
 
   void TakeLatency() {
-    LatencyVerdict latency = JudgeLatency(table_, policy_, confirmation_, told_);
+    LatencyVerdict latency = JudgeLatency(table_, policy_, confirmation_, work_, told_);
     for (Finding& finding : latency.findings) Add(std::move(finding));
     for (Unjudged& unjudged : latency.unjudged) verdict_.unjudged.push_back(std::move(unjudged));
     verdict_.notes = std::move(latency.notes);
     verdict_.to_confirm = std::move(latency.to_confirm);
     verdict_.too_noisy = latency.too_noisy;
+  }
+
+  void JudgeWorkOfAll(const WorkTable& work) {
+    double all_blocks = 0;
+    for (const auto& [fingerprint, samples] : work) {
+      const PatternStats* stats = table_.Find(fingerprint);
+      if (stats != nullptr) all_blocks += EstimateBlocks(samples, stats->calls);
+    }
+    for (const auto& [fingerprint, samples] : work) {
+      const PatternStats* stats = table_.Find(fingerprint);
+      if (stats == nullptr) continue;
+      const WorkJudgement judged = JudgeWork(samples, policy_.work);
+      if (judged.rises.empty()) continue;
+      const double blocks = EstimateBlocks(samples, stats->calls) / std::max(all_blocks, 1.0);
+      AddWork(*stats, judged, std::max(ShareOf(*stats, table_.totals()), blocks));
+    }
+  }
+
+  void AddWork(const PatternStats& stats, const WorkJudgement& judged, double share) {
+    std::vector<std::string> reasons = DescribeWork(judged);
+    std::string doubt;
+    if (IsSurelyFaster(stats, table_.totals(), policy_.latency)) {
+      doubt = "does not gate: it is faster all the same";
+    } else if (share < policy_.work.min_share) {
+      doubt = fmt::format(
+          "does not gate: {:.2f} % of the time and the blocks, under the share of {:.3g} %",
+          share * 100, policy_.work.min_share * 100);
+    }
+    const bool gates = policy_.gate.work && doubt.empty();
+    // One finding per pattern: that it is slower has its reason here.
+    for (Finding& finding : verdict_.findings) {
+      const bool timed = finding.has_latency && finding.type != FindingClass::kWarning &&
+                         finding.fingerprint == stats.fingerprint;
+      if (!timed) continue;
+      if (gates && !finding.gates) {
+        std::erase_if(finding.reasons, [](const std::string& reason) {
+          return reason.starts_with("does not gate");
+        });
+        finding.gates = true;
+      }
+      finding.reasons.insert(finding.reasons.begin(), reasons.begin(), reasons.end());
+      finding.has_work = true;
+      finding.work = judged.numbers;
+      return;
+    }
+    Finding finding = OpenFinding(FindingClass::kMoreWork, stats, table_.totals());
+    finding.affected = judged.numbers.risen;
+    finding.gates = gates;
+    finding.has_work = true;
+    finding.work = judged.numbers;
+    finding.reasons = std::move(reasons);
+    if (!doubt.empty() && policy_.gate.work) finding.reasons.push_back(std::move(doubt));
+    Add(std::move(finding));
   }
 
   // Another number of notifications, or others, is told but does not gate: who listens decides what
@@ -222,6 +276,7 @@ class Judgement {
   const Policy& policy_;
   const RunFacts& run_;
   const PatternTable* confirmation_;
+  const WorkTable* work_;
   Verdict verdict_;
   std::set<uint64_t> told_;  // Patterns with a finding.
   uint64_t fixed_ = 0;
@@ -231,13 +286,13 @@ class Judgement {
 }  // namespace
 
 Verdict Judge(const PatternTable& table, const Policy& policy, const RunFacts& run,
-              const PatternTable* confirmation) {
-  return Judgement(table, policy, run, confirmation).Run();
+              const PatternTable* confirmation, const WorkTable* work) {
+  return Judgement(table, policy, run, confirmation, work).Run();
 }
 
 const char* Name(FindingClass type) {
-  static constexpr std::array<const char*, 7> kNames = {
-      "broken", "different", "slower", "new-slow", "warning", "new", "faster"};
+  static constexpr std::array<const char*, 8> kNames = {
+      "broken", "different", "slower", "new-slow", "more-work", "warning", "new", "faster"};
   return kNames[static_cast<size_t>(type)];
 }
 

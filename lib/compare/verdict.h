@@ -9,6 +9,7 @@
 #include "compare/pattern_table.h"
 #include "compare/policy.h"
 #include "compare/statistics.h"
+#include "compare/work.h"
 
 namespace scry::compare {
 
@@ -21,9 +22,10 @@ enum class FindingClass : uint8_t {
   kBroken,     // Ran on the baseline, fails on the candidate.
   kDifferent,  // Gives another result.
   kSlower,
-  kNewSlow,  // Introduced by the change, and much slower than when captured.
-  kWarning,  // Another type, another error.
-  kNew,      // Introduced by the change, and fine.
+  kNewSlow,   // Introduced by the change, and much slower than when captured.
+  kMoreWork,  // Reads more blocks, spills, writes more WAL.
+  kWarning,   // Another type, another error.
+  kNew,       // Introduced by the change, and fine.
   kFaster,
 };
 
@@ -57,6 +59,9 @@ struct Finding {
   Interval factor_interval;  // 99 %; zeros: not computed.
   double p = 1;              // After correction.
   bool confirmed = false;    // A second run showed it again.
+  // What it has to do, in kMoreWork and where a latency finding comes with a rise.
+  bool has_work = false;
+  WorkNumbers work;
 };
 
 // A pattern about which something cannot be said.
@@ -100,8 +105,9 @@ struct Verdict {
 
 // `confirmation`: pairs of a second run of what NeedsConfirmation() named. With it, a latency
 // finding gates only if it shows there too, or is far slower and cannot be run by itself.
+// `work`: what statements had to do on each lane; nullptr: not measured.
 Verdict Judge(const PatternTable& table, const Policy& policy, const RunFacts& run,
-              const PatternTable* confirmation = nullptr);
+              const PatternTable* confirmation = nullptr, const WorkTable* work = nullptr);
 
 const char* Name(FindingClass type);     // "broken", "new-slow" ...
 const char* Name(VerdictResult result);  // "safe", "regressions", "inconclusive".

@@ -30,7 +30,8 @@ std::string Summary(const Verdict& verdict) {
       {FindingClass::kBroken, {"breaks", "break"}},
       {FindingClass::kDifferent, {"returns something else", "return something else"}},
       {FindingClass::kSlower, {"is slower", "are slower"}},
-      {FindingClass::kNewSlow, {"is new and slow", "are new and slow"}}};
+      {FindingClass::kNewSlow, {"is new and slow", "are new and slow"}},
+      {FindingClass::kMoreWork, {"has more work to do", "have more work to do"}}};
   std::string summary;
   for (const auto& [type, count] : counts) {
     const auto words = kWords.find(type);

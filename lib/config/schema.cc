@@ -319,6 +319,25 @@ Result<compare::NewPatternPolicy> ReadNew(const Reader& reader, const YamlNode& 
   return fresh;
 }
 
+Result<compare::WorkPolicy> ReadWork(const Reader& reader, const YamlNode& node) {
+  compare::WorkPolicy work;
+  SCRY_TRY(
+      reader.Map(node, "work", {"min_ratio", "min_blocks", "min_wal", "min_share"},
+                 [&](std::string_view key, const YamlNode& value) -> Status {
+                   if (key == "min_ratio") {
+                     SCRY_TRY_ASSIGN(work.min_ratio, reader.Number(value, key, 1, 1000));
+                   } else if (key == "min_blocks") {
+                     SCRY_TRY_ASSIGN(work.min_blocks, reader.Count(value, key));
+                   } else if (key == "min_wal") {
+                     SCRY_TRY_ASSIGN(work.min_wal_bytes, reader.Unit(value, key, base::ParseSize));
+                   } else {
+                     SCRY_TRY_ASSIGN(work.min_share, reader.Unit(value, key, base::ParseShare));
+                   }
+                   return {};
+                 }));
+  return work;
+}
+
 // What is not listed does not gate. Gates that nothing judges yet are taken, and every report says
 // so: they must not pass in silence.
 Result<compare::GatePolicy> ReadGate(const Reader& reader, const YamlNode& node) {
@@ -395,12 +414,14 @@ Result<IgnoreRule> ReadIgnore(const Reader& reader, const YamlNode& node) {
 
 Status ReadPolicy(const Reader& reader, const YamlNode& node, Document& document) {
   compare::Policy& policy = document.policy;
-  return reader.Map(node, "policy", {"latency", "new", "gate", "fidelity_floor", "ignore"},
+  return reader.Map(node, "policy", {"latency", "new", "work", "gate", "fidelity_floor", "ignore"},
                     [&](std::string_view key, const YamlNode& value) -> Status {
                       if (key == "latency") {
                         SCRY_TRY_ASSIGN(policy.latency, ReadLatency(reader, value));
                       } else if (key == "new") {
                         SCRY_TRY_ASSIGN(policy.new_pattern, ReadNew(reader, value));
+                      } else if (key == "work") {
+                        SCRY_TRY_ASSIGN(policy.work, ReadWork(reader, value));
                       } else if (key == "gate") {
                         SCRY_TRY_ASSIGN(policy.gate, ReadGate(reader, value));
                       } else if (key == "fidelity_floor") {

@@ -105,9 +105,13 @@ base::Status ReadNode(const json& from, PlanNode& node, int depth) {
        {"Rows Removed by Filter", "Rows Removed by Index Recheck", "Rows Removed by Join Filter"}) {
     node.rows_removed += Number(from, key).value_or(0);
   }
-  node.blocks = Number(from, "Shared Hit Blocks").value_or(0) +
-                Number(from, "Shared Read Blocks").value_or(0);
+  for (const char* key :
+       {"Shared Hit Blocks", "Shared Read Blocks", "Local Hit Blocks", "Local Read Blocks"}) {
+    node.blocks += Number(from, key).value_or(0);
+  }
   node.temp_blocks = Number(from, "Temp Written Blocks").value_or(0);
+  node.wal_bytes = Number(from, "WAL Bytes").value_or(0);
+  node.wal_images = Number(from, "WAL FPI").value_or(0);
   const auto children = from.find("Plans");
   if (children != from.end() && children->is_array()) {
     for (const json& child : *children) {

@@ -26,9 +26,12 @@ struct PlanNode {
   std::optional<double> time_total_ms;
   double loops = 1;
   double rows_removed = 0;  // By filters and rechecks.
-  double blocks = 0;        // Shared, hit or read, its children's included.
-  double temp_blocks = 0;   // Spilled to disk, its children's included.
-  double own_ms = 0;        // All loops, without the children.
+  // Its children's included.
+  double blocks = 0;       // Shared and local (of temporary tables), hit or read.
+  double temp_blocks = 0;  // Spilled to disk.
+  double wal_bytes = 0;    // Only with WAL.
+  double wal_images = 0;   // Whole pages among them.
+  double own_ms = 0;       // All loops, without the children.
   double own_cost = 0;
   std::vector<PlanNode> children;
 };

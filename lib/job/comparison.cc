@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/units.h"
-#include "compare/fidelity.h"
+#include "compare/same_work.h"
 #include "job/plan_probe.h"
 #include "os/file.h"
 #include "report/json_writer.h"
@@ -30,6 +30,7 @@ constexpr uint64_t kConfirmFactor = 3;
 constexpr uint64_t kConfirmPairsMax = 600;
 constexpr uint64_t kConfirmPairsMin = 30;  // Twice what a judgement of speed needs.
 constexpr Micros kConfirmBudgetMinUs = 5 * 1000000LL;
+constexpr Micros kWorkBudgetMinUs = 10 * 1000000LL;  // Or as long as the replay took.
 
 // Counts only what the confirmation is about, not the BEGIN and ROLLBACK around it, and of it what
 // does the work that it did when captured.
@@ -42,13 +43,14 @@ class ChosenPatterns final : public event::PairSink {
     if (pair.text.empty()) return;
     const event::StatementFacts& facts = facts_.Get(pair.text, pair.ordinal);
     if (!samples_.contains(facts.fingerprint)) return;
-    if (compare::WritesAsCaptured(pair, facts)) table_.Put(pair);
+    if (same_work_.Keeps(pair, facts)) table_.Put(pair);
   }
 
  private:
   compare::PatternTable& table_;
   event::FactsCache& facts_;
   const std::map<uint64_t, std::vector<replay::Sample>>& samples_;
+  compare::SameWork same_work_;
 };
 
 std::string ShellWord(const std::string& word) {
@@ -106,9 +108,9 @@ Status Comparison::Run(const Lanes& lanes) {
   facts.stalls_released = stats_.stalls_broken;
   verdict_ = compare::Judge(table_, request_.policy, facts);
   SCRY_TRY(Confirm(lanes));
-  if (confirmation_.size() > 0) {
-    verdict_ = compare::Judge(table_, request_.policy, facts, &confirmation_);
-  }
+  SCRY_TRY(MeasureWork(lanes));
+  verdict_ = compare::Judge(table_, request_.policy, facts,
+                            confirmation_.size() > 0 ? &confirmation_ : nullptr, &work_.table);
   report::FillVerdict(verdict_, request_.show_values, report_);
   report::FillTotals(table_.totals(), report_);
   return Explain(lanes);
@@ -150,8 +152,10 @@ Status Comparison::ReplayCaptures(const Lanes& lanes) {
   return {};
 }
 
-Result<replay::SampleBook> Comparison::CollectSamples(const std::set<uint64_t>& fingerprints) {
-  replay::SampleBook book(fingerprints, kSamplesPerPattern, /*seed=*/1);
+Result<replay::SampleBook> Comparison::CollectSamples(const std::set<uint64_t>& fingerprints,
+                                                      size_t per_pattern,
+                                                      replay::SampleChoice choice) {
+  replay::SampleBook book(fingerprints, per_pattern, /*seed=*/1, choice);
   for (const std::string& directory : request_.captures) {
     SCRY_TRY_ASSIGN(const std::unique_ptr<event::EventSource> source, open_(directory));
     SCRY_TRY(book.Scan(*source, facts_));
@@ -175,7 +179,8 @@ Status Comparison::Confirm(const Lanes& lanes) {
   if (flagged.empty()) return {};
   progress_.Step(
       fmt::format("confirm {} slower pattern{}", flagged.size(), flagged.size() == 1 ? "" : "s"));
-  SCRY_TRY_ASSIGN(const replay::SampleBook book, CollectSamples({flagged.begin(), flagged.end()}));
+  SCRY_TRY_ASSIGN(const replay::SampleBook book,
+                  CollectSamples({flagged.begin(), flagged.end()}, kSamplesPerPattern));
   std::map<uint64_t, std::vector<replay::Sample>> samples = book.samples();
   uint64_t statements = 0;
   for (auto& [fingerprint, kept] : samples) {
@@ -199,25 +204,67 @@ Status Comparison::Confirm(const Lanes& lanes) {
   return {};
 }
 
-// Plans of the worst latency findings, on both lanes where both can run it.
+// Decision 4: what does not depend on a clock.
+Status Comparison::MeasureWork(const Lanes& lanes) {
+  WorkGaps gaps;
+  const std::vector<uint64_t> patterns =
+      ChooseForWork(table_, request_.policy.latency.min_pairs, gaps);
+  if (patterns.empty()) return {};
+  progress_.Step(fmt::format("count the work of {} pattern{}", FormatCount(patterns.size()),
+                             patterns.size() == 1 ? "" : "s"));
+  SCRY_TRY_ASSIGN(const replay::SampleBook book,
+                  CollectSamples({patterns.begin(), patterns.end()}, kWorkSamplesPerPattern,
+                                 replay::SampleChoice::kSpread));
+  SCRY_TRY_ASSIGN(const std::vector<replay::LaneTarget> targets, lanes());
+  SCRY_TRY_ASSIGN(work_, job::MeasureWork(targets, patterns, book.samples(),
+                                          std::max(stats_.duration_us, kWorkBudgetMinUs), watch_,
+                                          facts_, gaps));
+  for (const auto& [fingerprint, samples] : work_.table)
+    report_.tested.work_samples += samples.size();
+  report_.tested.work_patterns = work_.table.size();
+  const std::string note = DescribeGaps(gaps, work_.table.size());
+  if (!note.empty()) report_.notes.push_back(note);
+  if (book.left_out() > 0) {
+    report_.notes.push_back(fmt::format("{} executions were too large to count the work of",
+                                        FormatCount(book.left_out())));
+  }
+  progress_.Done(fmt::format("{} sets of parameters", FormatCount(report_.tested.work_samples)));
+  return {};
+}
+
+const replay::Sample* Comparison::WorstSample(uint64_t fingerprint,
+                                              const replay::SampleBook& book) const {
+  const auto work = work_.table.find(fingerprint);
+  if (work != work_.table.end()) {
+    const compare::WorkJudgement judged = compare::JudgeWork(work->second, request_.policy.work);
+    if (!judged.rises.empty()) return &work_.samples.at(fingerprint)[judged.worst];
+  }
+  const auto samples = book.samples().find(fingerprint);
+  if (samples == book.samples().end() || samples->second.empty()) return nullptr;
+  return &samples->second.front();
+}
+
+// Plans of the worst findings of latency and work, on both lanes where both can run it.
 Status Comparison::Explain(const Lanes& lanes) {
   std::set<uint64_t> wanted;
   for (const compare::Finding& finding : verdict_.findings) {
-    if (finding.has_latency && finding.gates && wanted.size() < kPlansMax) {
+    if ((finding.has_latency || finding.has_work) && finding.gates && wanted.size() < kPlansMax) {
       wanted.insert(finding.fingerprint);
     }
   }
   if (wanted.empty()) return {};
   progress_.Step("explain the worst");
-  SCRY_TRY_ASSIGN(const replay::SampleBook book, CollectSamples(wanted));
+  SCRY_TRY_ASSIGN(const replay::SampleBook book, CollectSamples(wanted, kSamplesPerPattern));
   SCRY_TRY_ASSIGN(const std::vector<replay::LaneTarget> targets, lanes());
   const replay::LaneTarget& baseline = targets[static_cast<size_t>(event::LaneRole::kBaseline)];
   const replay::LaneTarget& candidate = targets[static_cast<size_t>(event::LaneRole::kCandidate)];
   for (report::Finding& finding : report_.findings) {
-    for (const auto& [fingerprint, samples] : book.samples()) {
-      if (event::FingerprintText(fingerprint) != finding.fingerprint || samples.empty()) continue;
-      const auto after = ExplainSample(candidate.info, samples.front());
-      const auto before = ExplainSample(baseline.info, samples.front());
+    for (const uint64_t fingerprint : wanted) {
+      if (event::FingerprintText(fingerprint) != finding.fingerprint) continue;
+      const replay::Sample* sample = WorstSample(fingerprint, book);
+      if (sample == nullptr) continue;
+      const auto after = ExplainSample(candidate.info, *sample);
+      const auto before = ExplainSample(baseline.info, *sample);
       if (after.ok()) {
         finding.plan.candidate = explain::RenderPlan(*after);
         finding.plan.sentence = explain::DescribePlan(*after);

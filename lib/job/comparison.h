@@ -22,6 +22,7 @@
 #include "job/capture_traffic.h"
 #include "job/progress.h"
 #include "job/run_watch.h"
+#include "job/work_probe.h"
 #include "replay/options.h"
 #include "replay/replayer.h"
 #include "replay/sample_book.h"
@@ -73,9 +74,14 @@ class Comparison {
   base::Result<replay::ReplayStats> ReplayOne(const Lanes& lanes, Traffic traffic,
                                               event::PairSink& sink, bool set_sequences);
   base::Status Confirm(const Lanes& lanes);
+  base::Status MeasureWork(const Lanes& lanes);
   size_t ConfirmPairs(const compare::PatternStats& stats, size_t patterns) const;
   base::Status Explain(const Lanes& lanes);
-  base::Result<replay::SampleBook> CollectSamples(const std::set<uint64_t>& fingerprints);
+  base::Result<replay::SampleBook> CollectSamples(
+      const std::set<uint64_t>& fingerprints, size_t per_pattern,
+      replay::SampleChoice choice = replay::SampleChoice::kRandom);
+  // The execution to explain: the one whose work rose most, else any.
+  const replay::Sample* WorstSample(uint64_t fingerprint, const replay::SampleBook& book) const;
 
   const ComparisonRequest request_;
   const OpenTraffic open_;
@@ -88,6 +94,7 @@ class Comparison {
   std::optional<event::SourceSnapshot> snapshot_;  // Of the capture replayed last.
   compare::PatternTable table_;
   compare::PatternTable confirmation_;
+  MeasuredWork work_;
   replay::ReplayStats stats_;
   compare::Verdict verdict_;
 };

@@ -248,7 +248,7 @@ void MigrationTest::FillNextSteps() {
       fmt::format("scry ci test-migration {} --capture {}", request_.shadow.Text(), capture);
   if (report_.exit_status == kExitRegressions) {
     const bool slow = std::any_of(report_.findings.begin(), report_.findings.end(),
-                                  [](const auto& f) { return f.gates && f.has_latency; });
+                                  [](const auto& f) { return f.gates && (f.has_latency || f.has_work); });
     if (slow) report_.next_steps.push_back({"see both plans", gate + " --plans -- ..."});
     report_.next_steps.push_back({"after the fix, run it again", gate + " -- ..."});
   } else if (report_.exit_status == kExitMigration) {

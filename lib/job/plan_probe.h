@@ -5,7 +5,7 @@
 #include "base/result.h"
 #include "explain/plan.h"
 #include "pg/conninfo.h"
-#include "replay/sample_book.h"
+#include "replay/sample.h"
 
 namespace scry::job {
 

@@ -244,10 +244,12 @@ base::Result<std::optional<std::string>> Connection::QueryBound(
                                  types.data(), texts.data(), lengths.data(), formats.data(), 0));
 }
 
-base::Status Connection::Prepare(const std::string& name, const std::string& sql) {
+base::Status Connection::Prepare(const std::string& name, const std::string& sql,
+                                 const std::vector<uint32_t>& types) {
   if (impl_->raw) return base::Fail("prepare: the connection is no longer libpq's");
-  const auto done = FirstValue(
-      impl_->conn, PQprepare(impl_->conn, name.c_str(), sql.c_str(), /*nParams=*/0, nullptr));
+  const std::vector<Oid> oids(types.begin(), types.end());
+  const auto done = FirstValue(impl_->conn, PQprepare(impl_->conn, name.c_str(), sql.c_str(),
+                                                      static_cast<int>(oids.size()), oids.data()));
   if (!done.ok()) return done.error();
   return {};
 }
@@ -260,6 +262,14 @@ base::Result<std::optional<std::string>> Connection::QueryPrepared(
   return FirstValue(impl_->conn,
                     PQexecPrepared(impl_->conn, name.c_str(), static_cast<int>(texts.size()),
                                    texts.data(), nullptr, nullptr, 0));
+}
+
+base::Result<std::string> Connection::QuoteLiteral(const std::string& text) const {
+  char* quoted = PQescapeLiteral(impl_->conn, text.data(), text.size());
+  if (quoted == nullptr) return base::Fail(ServerMessage(PQerrorMessage(impl_->conn)));
+  std::string literal = quoted;
+  PQfreemem(quoted);
+  return literal;
 }
 
 PingState Ping(const ConnInfo& info) {

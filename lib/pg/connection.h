@@ -78,9 +78,13 @@ class Connection {
   base::Result<std::optional<std::string>> QueryBound(const std::string& sql,
                                                       const std::vector<BoundValue>& values);
   // A prepared statement of the protocol, and its execution with text parameters and results.
-  base::Status Prepare(const std::string& name, const std::string& sql);
+  // `types`: OIDs of its first parameters; 0, or none: the server finds out.
+  base::Status Prepare(const std::string& name, const std::string& sql,
+                       const std::vector<uint32_t>& types = {});
   base::Result<std::optional<std::string>> QueryPrepared(const std::string& name,
                                                          const std::vector<std::string>& values);
+  // 'it''s', in the connection's encoding. Fails for what is no text in it.
+  base::Result<std::string> QuoteLiteral(const std::string& text) const;
 
  private:
   struct Impl;

@@ -1,5 +1,6 @@
 #include "replay/sample_book.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -40,21 +41,55 @@ std::string Unnamed(const std::string& payload) {
   return wire::EncodeParse(*parse).substr(5);
 }
 
+// The Bind of an exchange that runs one; nullptr: none, or a form that cannot be run by itself.
+const FrontendMessage* BindOf(const event::Exchange& exchange) {
+  const FrontendMessage* bind = nullptr;
+  for (const FrontendMessage& message : exchange.messages) {
+    if (message.type == wire::frontend::kQuery || message.type == wire::frontend::kFunctionCall ||
+        message.type == wire::frontend::kCopyData) {
+      return nullptr;
+    }
+    if (message.type == wire::frontend::kBind) bind = &message;
+  }
+  return bind;
+}
+
+bool IsSimpleQuery(const event::Exchange& exchange) {
+  return exchange.messages.size() == 1 && exchange.messages[0].type == wire::frontend::kQuery;
+}
+
+bool Succeeded(const event::Statement& statement) {
+  return statement.outcome.status == event::OutcomeStatus::kDone ||
+         statement.outcome.status == event::OutcomeStatus::kSuspended;
+}
+
+size_t BytesOf(const event::Exchange& exchange) {
+  size_t bytes = 0;
+  for (const FrontendMessage& message : exchange.messages) bytes += message.size();
+  return bytes;
+}
+
 }  // namespace
 
 base::Status SampleBook::Scan(event::EventSource& source, event::FactsCache& facts) {
   sessions_.clear();
   for (;;) {
     SCRY_TRY_ASSIGN(std::optional<event::Event> event, source.Next());
-    if (!event) return {};
+    if (!event) break;
     if (auto* start = std::get_if<event::SessionStart>(&*event)) {
       sessions_[static_cast<uint64_t>(start->session)].start = std::move(*start);
     } else if (const auto* end = std::get_if<event::SessionEnd>(&*event)) {
       sessions_.erase(static_cast<uint64_t>(end->session));
     } else if (const auto* exchange = std::get_if<event::Exchange>(&*event)) {
-      Take(*exchange, facts);
+      const auto found = sessions_.find(static_cast<uint64_t>(exchange->session));
+      if (found == sessions_.end()) continue;
+      for (const FrontendMessage& message : exchange->messages) Remember(message, found->second);
+      Take(found->second, *exchange, facts);
+      found->second.settings.EndExchange(*exchange);
     }
   }
+  for (const auto& [fingerprint, spread] : spreads_) samples_[fingerprint] = spread.Chosen();
+  return {};
 }
 
 void SampleBook::Remember(const FrontendMessage& message, Session& session) {
@@ -62,7 +97,9 @@ void SampleBook::Remember(const FrontendMessage& message, Session& session) {
     // All of it stands in the head; the name is its first string.
     base::ByteReader in(message.head);
     const std::string_view name = in.CString();
-    if (in.ok()) session.prepared[std::string(name)] = message;
+    if (in.ok()) session.prepared[std::string(name)] = {message, 0};
+  } else if (message.type == wire::frontend::kBind) {
+    if (Prepared* prepared = PreparedOf(session, message)) ++prepared->executed;
   } else if (message.type == wire::frontend::kClose) {
     const auto close = wire::ParseDescribeOrClose(base::AsBytes(message.head));
     if (close && close->target == wire::Target::kStatement) {
@@ -71,22 +108,31 @@ void SampleBook::Remember(const FrontendMessage& message, Session& session) {
   }
 }
 
-void SampleBook::Take(const event::Exchange& exchange, event::FactsCache& facts) {
-  const auto found = sessions_.find(static_cast<uint64_t>(exchange.session));
-  if (found == sessions_.end()) return;
-  Session& session = found->second;
-  for (const FrontendMessage& message : exchange.messages) Remember(message, session);
+void SampleBook::Take(Session& session, const event::Exchange& exchange, event::FactsCache& facts) {
   if (exchange.statements.size() != 1 || exchange.statements[0].text.empty()) return;
   const event::Statement& statement = exchange.statements[0];
   // What failed when captured says nothing of speed.
-  if (statement.outcome.status != event::OutcomeStatus::kDone &&
-      statement.outcome.status != event::OutcomeStatus::kSuspended) {
+  if (!Succeeded(statement)) return;
+  const std::vector<event::StatementFacts>& all = facts.GetAll(statement.text);
+  if (all.size() != 1) return;
+  if (SessionSettings::IsSetting(all[0], statement.text)) {
+    if (auto sample = MakeSample(session, exchange)) {
+      session.settings.Add({std::move(sample->text), std::move(sample->messages)});
+    }
     return;
   }
-  if (facts.GetAll(statement.text).size() != 1) return;
-  const uint64_t fingerprint = facts.Get(statement.text, 0).fingerprint;
+  const uint64_t fingerprint = all[0].fingerprint;
   if (!fingerprints_.contains(fingerprint)) return;
-  // A reservoir: every execution has the same chance, whatever the length of the capture.
+  if (choice_ == SampleChoice::kSpread) {
+    TakeSpread(session, exchange, fingerprint);
+  } else {
+    TakeRandom(session, exchange, fingerprint);
+  }
+}
+
+// A reservoir: every execution has the same chance, whatever the length of the capture.
+void SampleBook::TakeRandom(Session& session, const event::Exchange& exchange,
+                            uint64_t fingerprint) {
   std::vector<Sample>& kept = samples_[fingerprint];
   const uint64_t seen = seen_[fingerprint]++;
   size_t place = kept.size();
@@ -104,30 +150,81 @@ void SampleBook::Take(const event::Exchange& exchange, event::FactsCache& facts)
   }
 }
 
-std::optional<Sample> SampleBook::MakeSample(const Session& session,
-                                             const event::Exchange& exchange) const {
+void SampleBook::TakeSpread(Session& session, const event::Exchange& exchange,
+                            uint64_t fingerprint) {
+  if (BytesOf(exchange) > kSpreadSampleBytesMax || !session.settings.known()) {
+    ++left_out_;
+    return;
+  }
+  const event::Statement& statement = exchange.statements[0];
+  const FrontendMessage* bind = BindOf(exchange);
+  SampleOffer offer;
+  offer.key = KeyOf(session, statement.text, bind);
+  offer.values = bind != nullptr ? std::string_view(bind->values) : statement.text;
+  offer.elapsed_us = statement.outcome.elapsed_us;
+  offer.rows = statement.outcome.rows;
+  SampleSpread& spread =
+      spreads_.try_emplace(fingerprint, samples_per_pattern_, seed_).first->second;
+  if (!spread.Wants(offer)) return;
+  std::optional<Sample> sample = MakeSample(session, exchange);
+  if (!sample) return;
+  sample->fingerprint = fingerprint;
+  sample->settings = session.settings.InForce();
+  if (spread_bytes_ + WeightBytes(*sample) > kSpreadBytesMax) {
+    ++left_out_;
+    return;
+  }
+  spread_bytes_ -= spread.bytes();
+  spread.Put(offer, std::move(*sample));
+  spread_bytes_ += spread.bytes();
+}
+
+// What makes one execution differ from another: its text, its parameters, whose it is, what was
+// set, and whether the server may run it by a generic plan.
+uint64_t SampleBook::KeyOf(Session& session, const std::string& text, const FrontendMessage* bind) {
+  std::string key = text;
+  const auto add = [&](std::string_view part) {
+    key += '\0';
+    key += part;
+  };
+  for (const auto& [name, value] : session.start.parameters) {
+    add(name);
+    add(value);
+  }
+  for (const SettingStatement& setting : session.settings.InForce()) add(setting.text);
+  if (bind != nullptr) {
+    add(bind->values);
+    const Prepared* prepared = PreparedOf(session, *bind);
+    add(prepared != nullptr && prepared->executed > kCustomPlans ? "generic" : "custom");
+  }
+  return event::DigestOf(key);
+}
+
+SampleBook::Prepared* SampleBook::PreparedOf(Session& session, const FrontendMessage& bind) {
+  base::ByteReader in(bind.head);
+  in.CString();  // The portal.
+  const std::string_view name = in.CString();
+  if (!in.ok()) return nullptr;
+  const auto found = session.prepared.find(std::string(name));
+  return found == session.prepared.end() ? nullptr : &found->second;
+}
+
+std::optional<Sample> SampleBook::MakeSample(Session& session, const event::Exchange& exchange) {
   Sample sample;
   sample.session = session.start;
   sample.text = exchange.statements[0].text;
   sample.tag = exchange.statements[0].outcome.tag;
-  if (exchange.messages.size() == 1 && exchange.messages[0].type == wire::frontend::kQuery) {
-    return sample;
-  }
-  const FrontendMessage* bind_message = nullptr;
-  for (const FrontendMessage& message : exchange.messages) {
-    if (message.type == wire::frontend::kQuery || message.type == wire::frontend::kFunctionCall ||
-        message.type == wire::frontend::kCopyData) {
-      return std::nullopt;
-    }
-    if (message.type == wire::frontend::kBind) bind_message = &message;
-  }
-  if (bind_message == nullptr) return std::nullopt;  // A portal bound earlier.
+  if (IsSimpleQuery(exchange)) return sample;
+  const FrontendMessage* bind_message = BindOf(exchange);
+  if (bind_message == nullptr) return std::nullopt;  // Also: a portal bound earlier.
   const std::string payload = bind_message->Payload();
   const auto bind = wire::ParseBind(base::AsBytes(payload));
   if (!bind) return std::nullopt;
-  const auto prepared = session.prepared.find(std::string(bind->statement));
-  if (prepared == session.prepared.end()) return std::nullopt;
-  sample.messages = {Message(wire::frontend::kParse, Unnamed(prepared->second.Payload())),
+  const Prepared* prepared = PreparedOf(session, *bind_message);
+  if (prepared == nullptr) return std::nullopt;
+  // Its own Bind is counted already.
+  sample.executed_before = std::max<uint64_t>(prepared->executed, 1) - 1;
+  sample.messages = {Message(wire::frontend::kParse, Unnamed(prepared->parse.Payload())),
                      Message(wire::frontend::kBind, Renamed(payload)),
                      Message(wire::frontend::kDescribe, std::string("P\0", 2)),
                      Message(wire::frontend::kExecute, std::string("\0\0\0\0\0", 5)),

@@ -16,46 +16,67 @@
 #include "event/event.h"
 #include "event/event_source.h"
 #include "event/statement_facts.h"
+#include "replay/sample.h"
+#include "replay/sample_spread.h"
+#include "replay/session_settings.h"
 
 namespace scry::replay {
 
-struct Sample {
-  uint64_t fingerprint = 0;
-  event::SessionStart session;  // Whose role and settings it ran with.
-  std::string text;
-  std::string tag;  // What the server answered when it was captured.
-  // Of the extended protocol: the messages that run it, complete with its Parse. Empty: simple
-  // query.
-  std::vector<event::FrontendMessage> messages;
+inline constexpr size_t kSpreadSampleBytesMax = 256 * 1024;
+inline constexpr size_t kSpreadBytesMax = 128 * 1024 * 1024;  // Of all patterns together.
+
+enum class SampleChoice : uint8_t {
+  kRandom,  // Every execution has the same chance.
+  kSpread,  // Those that show most of the parameter space: SampleSpread.
 };
 
 class SampleBook {
  public:
-  SampleBook(std::set<uint64_t> fingerprints, size_t samples_per_pattern, uint64_t seed)
+  SampleBook(std::set<uint64_t> fingerprints, size_t samples_per_pattern, uint64_t seed,
+             SampleChoice choice = SampleChoice::kRandom)
       : fingerprints_(std::move(fingerprints)),
         samples_per_pattern_(samples_per_pattern),
+        seed_(seed),
+        choice_(choice),
         random_(seed) {}
 
   // Reads a whole capture. May be called for several.
   base::Status Scan(event::EventSource& source, event::FactsCache& facts);
 
   const std::map<uint64_t, std::vector<Sample>>& samples() const { return samples_; }
+  // Of kSpread: executions not looked at, as they are too large, or too much is held already.
+  uint64_t left_out() const { return left_out_; }
 
  private:
+  struct Prepared {
+    event::FrontendMessage parse;
+    uint64_t executed = 0;  // Its Binds.
+  };
   struct Session {
     event::SessionStart start;
-    std::unordered_map<std::string, event::FrontendMessage> prepared;  // By name: its Parse.
+    std::unordered_map<std::string, Prepared> prepared;  // By name.
+    SessionSettings settings;
   };
   static void Remember(const event::FrontendMessage& message, Session& session);
-  void Take(const event::Exchange& exchange, event::FactsCache& facts);
-  std::optional<Sample> MakeSample(const Session& session, const event::Exchange& exchange) const;
+  void Take(Session& session, const event::Exchange& exchange, event::FactsCache& facts);
+  void TakeRandom(Session& session, const event::Exchange& exchange, uint64_t fingerprint);
+  void TakeSpread(Session& session, const event::Exchange& exchange, uint64_t fingerprint);
+  static uint64_t KeyOf(Session& session, const std::string& text,
+                        const event::FrontendMessage* bind);
+  static Prepared* PreparedOf(Session& session, const event::FrontendMessage& bind);
+  static std::optional<Sample> MakeSample(Session& session, const event::Exchange& exchange);
 
   const std::set<uint64_t> fingerprints_;
   const size_t samples_per_pattern_;
+  const uint64_t seed_;
+  const SampleChoice choice_;
   base::Random random_;
   std::unordered_map<uint64_t, Session> sessions_;  // Open ones.
   std::map<uint64_t, std::vector<Sample>> samples_;
   std::map<uint64_t, uint64_t> seen_;
+  std::map<uint64_t, SampleSpread> spreads_;
+  size_t spread_bytes_ = 0;
+  uint64_t left_out_ = 0;
 };
 
 // The samples as a capture of its own: `rounds` times each, in a fresh random order, each in a

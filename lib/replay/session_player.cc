@@ -342,15 +342,16 @@ void SessionPlayer::CountServerWait(base::Micros took_us) {
 }
 
 void SessionPlayer::PutPair(size_t statement, std::vector<exchange::Answers>& answers) {
-  const event::Exchange& exchange = *work_.front().exchange;
+  event::Exchange& exchange = *work_.front().exchange;  // Played: nobody reads its texts again.
   event::StatementPair pair;
   pair.session = exchange.session;
   pair.exchange = exchange.index;
   pair.captured.status = OutcomeStatus::kSkipped;
   if (statement < exchange.statements.size()) {
-    pair.text = exchange.statements[statement].text;
-    pair.ordinal = exchange.statements[statement].ordinal;
-    pair.captured = exchange.statements[statement].outcome;
+    event::Statement& captured = exchange.statements[statement];
+    pair.text = std::move(captured.text);
+    pair.ordinal = captured.ordinal;
+    pair.captured = std::move(captured.outcome);
   }
   for (size_t lane = 0; lane < lanes_.size(); ++lane) {
     event::LaneOutcome& outcome = pair.lanes.emplace_back();
@@ -387,17 +388,20 @@ void SessionPlayer::LearnPortals(const std::vector<exchange::Answers>& answers) 
 }
 
 void SessionPlayer::PutUnasked(std::vector<exchange::Answers>& answers) {
-  event::UnaskedPair pair;
   bool any = false;
   for (size_t lane = 0; lane < answers.size(); ++lane) {
-    exchange::Unasked& unasked = answers[lane].unasked;
+    const exchange::Unasked& unasked = answers[lane].unasked;
     PutNotifications(lane, unasked.notifications);
     any = any || !unasked.notices.empty() || !unasked.parameter_changes.empty() ||
           unasked.dropped > 0;
+  }
+  if (!any || work_.front().own || work_.front().withdrawn) return;
+  event::UnaskedPair pair;
+  for (exchange::Answers& one : answers) {
+    exchange::Unasked& unasked = one.unasked;
     pair.lanes.push_back(
         {std::move(unasked.notices), std::move(unasked.parameter_changes), unasked.dropped});
   }
-  if (!any || work_.front().own || work_.front().withdrawn) return;
   const event::Exchange& exchange = *work_.front().exchange;
   pair.session = exchange.session;
   pair.exchange = exchange.index;

@@ -64,6 +64,12 @@ class Reader : public JsonMembers {
     Read(from, "values", to.values);
     ReadList(from, "sample", to.rows);
   }
+  void Fill(const json& from, Work& to) {
+    Read(from, "blocks", to.blocks);
+    Read(from, "spilled_blocks", to.spilled_blocks);
+    Read(from, "wal_bytes", to.wal_bytes);
+    Read(from, "rows", to.rows);
+  }
   void Fill(const json& from, Finding& to) {
     Read(from, "id", to.id);
     Read(from, "type", to.type);
@@ -91,6 +97,14 @@ class Reader : public JsonMembers {
       Read(*latency, "confirmed", to.confirmed);
     }
     if (const json* rows = Object(from, "rows")) Fill(*rows, to.rows);
+    if (const json* work = Object(from, "work")) {
+      to.has_work = true;
+      if (const json* before = Object(*work, "before")) Fill(*before, to.work_before);
+      if (const json* after = Object(*work, "after")) Fill(*after, to.work_after);
+      Read(*work, "samples", to.work_samples);
+      Read(*work, "risen", to.work_risen);
+      Read(*work, "other_plan", to.work_other_plan);
+    }
     if (const json* plan = Object(from, "plan")) {
       Read(*plan, "sentence", to.plan.sentence);
       Read(*plan, "baseline", to.plan.baseline);
@@ -153,6 +167,8 @@ class Reader : public JsonMembers {
     Read(from, "order_wait_us", to.order_wait_us);
     Read(from, "tool_wait_us", to.tool_wait_us);
     Read(from, "lag_us_max", to.lag_us_max);
+    Read(from, "work_patterns", to.work_patterns);
+    Read(from, "work_samples", to.work_samples);
     Read(from, "duration_us", to.duration_us);
   }
   void Fill(const json& from, Report& to) {

@@ -57,6 +57,13 @@ ordered_json Of(const RowSample& sample) {
           {"sample", rows}};
 }
 
+ordered_json Of(const Work& work) {
+  return {{"blocks", Finite(work.blocks)},
+          {"spilled_blocks", Finite(work.spilled_blocks)},
+          {"wal_bytes", Finite(work.wal_bytes)},
+          {"rows", Finite(work.rows)}};
+}
+
 ordered_json Of(const Finding& finding) {
   ordered_json json = {{"id", finding.id},
                        {"type", finding.type},
@@ -82,6 +89,13 @@ ordered_json Of(const Finding& finding) {
                        {"factor_high", Finite(finding.factor_high)},
                        {"p", Finite(finding.p)},
                        {"confirmed", finding.confirmed}};
+  }
+  if (finding.has_work) {
+    json["work"] = {{"before", Of(finding.work_before)},
+                    {"after", Of(finding.work_after)},
+                    {"samples", finding.work_samples},
+                    {"risen", finding.work_risen},
+                    {"other_plan", finding.work_other_plan}};
   }
   if (finding.plan != PlanText{}) {
     json["plan"] = {{"sentence", finding.plan.sentence},
@@ -149,6 +163,8 @@ ordered_json Of(const TestedFacts& tested) {
           {"order_wait_us", tested.order_wait_us},
           {"tool_wait_us", tested.tool_wait_us},
           {"lag_us_max", tested.lag_us_max},
+          {"work_patterns", tested.work_patterns},
+          {"work_samples", tested.work_samples},
           {"duration_us", tested.duration_us}};
 }
 

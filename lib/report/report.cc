@@ -43,6 +43,10 @@ RowSample SampleOf(const compare::RowSample& from, bool show_values) {
   return sample;
 }
 
+Work WorkOf(const compare::LaneWork& work) {
+  return {work.blocks, work.spilled, work.wal_bytes, work.rows};
+}
+
 Losses LossesOf(const compare::FidelityCounts& counts) {
   const auto of = [&](compare::FidelityLoss loss) {
     return counts.lost[static_cast<size_t>(loss)];
@@ -80,6 +84,12 @@ Finding FindingOf(const compare::Finding& from, bool show_values) {
   finding.p = from.p;
   finding.confirmed = from.confirmed;
   finding.rows = SampleOf(from.example.rows, show_values);
+  finding.has_work = from.has_work;
+  finding.work_before = WorkOf(from.work.before);
+  finding.work_after = WorkOf(from.work.after);
+  finding.work_samples = from.work.samples;
+  finding.work_risen = from.work.risen;
+  finding.work_other_plan = from.work.other_plan;
   if (show_values) finding.example = from.example.text;
   return finding;
 }

@@ -77,7 +77,9 @@ struct TestedFacts {
   // Exchanges that were ready waited for the order, and for scry: sums.
   Micros order_wait_us = 0;
   Micros tool_wait_us = 0;
-  Micros lag_us_max = 0;   // Of a paced replay: behind its time, at most.
+  Micros lag_us_max = 0;       // Of a paced replay: behind its time, at most.
+  uint64_t work_patterns = 0;  // Patterns whose work was measured; with so many sets of parameters.
+  uint64_t work_samples = 0;
   Micros duration_us = 0;  // Of the replay.
   friend bool operator==(const TestedFacts&, const TestedFacts&) = default;
 };
@@ -87,6 +89,15 @@ struct Latency {
   double p95_us = 0;
   double p99_us = 0;
   friend bool operator==(const Latency&, const Latency&) = default;
+};
+
+// What one execution had to do: medians over the sampled parameters.
+struct Work {
+  double blocks = 0;
+  double spilled_blocks = 0;
+  double wal_bytes = 0;
+  double rows = 0;
+  friend bool operator==(const Work&, const Work&) = default;
 };
 
 struct PlanText {
@@ -161,6 +172,12 @@ struct Finding {
   double factor_high = 0;
   double p = 1;
   bool confirmed = false;
+  bool has_work = false;
+  Work work_before;
+  Work work_after;
+  uint64_t work_samples = 0;  // Sets of parameters; of those, the ones that show a rise, and those
+  uint64_t work_risen = 0;    // with another plan.
+  uint64_t work_other_plan = 0;
   PlanText plan;
   RowSample rows;       // No rows: not about results, or not kept.
   std::string example;  // With values: only where the user asked for them.

@@ -68,6 +68,7 @@ class Writer {
     WriteSentences("different", "DIFFERENT", "other results than before the change");
     WriteSpeeds("slower", "SLOWER", "before", options_.findings_per_section_max);
     WriteSpeeds("new-slow", "NEW AND SLOW", "captured", options_.findings_per_section_max);
+    WriteSentences("more-work", "MORE WORK", "for the same parameters, whatever the clock says");
     WriteSentences("warning", "WARNINGS", "told, not gating");
     WriteSpeeds("new", "NEW", "captured", options_.findings_per_section_max);
     WriteSpeeds("faster", "FASTER", "before", kFasterMax);
@@ -352,6 +353,12 @@ class Writer {
                        Count(tested.patterns, "pattern", "patterns"),
                        FormatCount(tested.unchanged)));
       Fact("fidelity", FidelitySentence(tested));
+      if (tested.work_patterns > 0) {
+        Fact("work",
+             fmt::format("counted for {} with {}",
+                         Count(tested.work_patterns, "pattern", "patterns"),
+                         Count(tested.work_samples, "set of parameters", "sets of parameters")));
+      }
     }
     Fact("by", fmt::format("scry {}, {}", report_.tool_version, WallSeconds(report_.created_us)));
   }

@@ -227,6 +227,37 @@ TEST_CASE("columns are matched by name", "[compare]") {
         DifferenceKind::kValues);
 }
 
+TEST_CASE("columns of another type are compared as text where texts should be equal", "[compare]") {
+  const auto of = [](uint32_t before, uint32_t after, const Rows& a, const Rows& b) {
+    return Of(Answer({Col("v", before)}, a), Answer({Col("v", after)}, b));
+  };
+  // int to bigint, varchar to text: another type, the same values.
+  CHECK(of(23, 20, {{"1"}}, {{"1"}}).weight == Weight::kWarning);
+  CHECK(of(1043, 25, {{"a"}}, {{"a"}}).weight == Weight::kWarning);
+  // timestamp to timestamptz in another zone.
+  const Difference moved = of(1114, 1184, {{"2026-01-01 00:00:00"}}, {{"2025-12-31 23:00:00+00"}});
+  CHECK(moved.kind == DifferenceKind::kValues);
+  CHECK(moved.weight == Weight::kGate);
+  // Numbers and JSON read otherwise though they say the same.
+  CHECK(of(23, 1700, {{"5"}}, {{"5.00"}}).weight == Weight::kWarning);
+  CHECK(of(114, 3802, {{"{\"a\":1}"}}, {{"{\"a\": 1}"}}).weight == Weight::kWarning);
+  // Binary forms of two types are not for comparing.
+  event::Column binary = Col("v", 1114);
+  binary.format = 1;
+  event::Column other = Col("v", 1184);
+  other.format = 1;
+  CHECK(Of(Answer({binary}, {{"1"}}), Answer({other}, {{"2"}})).weight == Weight::kWarning);
+}
+
+TEST_CASE("an enum made text sorts otherwise", "[compare]") {
+  const Rows rows = {{"new"}, {"late"}};
+  const Difference order =
+      Of(Answer({Col("status", 90001)}, rows), Answer({Col("status", 25)}, {{"late"}, {"new"}}),
+         Ordered({"status"}));
+  CHECK(order.kind == DifferenceKind::kOrder);
+  CHECK(order.weight == Weight::kGate);
+}
+
 TEST_CASE("more values than the limit are not compared column by column", "[compare]") {
   LaneOutcome wide = Answer({kIdName[0], kIdName[1], Col("extra")}, {{"1", "a", "x"}});
   wide.cells.clear();

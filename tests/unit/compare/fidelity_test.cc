@@ -74,18 +74,6 @@ TEST_CASE("what cannot be faithful is not asked", "[compare]") {
   CHECK(counts.share() == 1);
 }
 
-TEST_CASE("a write that meets other rows than when captured is not the same work", "[compare]") {
-  event::StatementPair pair = PairOf(Command("DELETE 1"), Command("DELETE 1"));
-  pair.captured = Command("DELETE 1").outcome;
-  event::StatementFacts facts;
-  facts.kind = event::StatementKind::kDelete;
-  CHECK(WritesAsCaptured(pair, facts));
-  pair.lanes[0].outcome.tag = "DELETE 0";
-  CHECK(!WritesAsCaptured(pair, facts));
-  facts.kind = event::StatementKind::kSelect;
-  CHECK(WritesAsCaptured(pair, facts));
-}
-
 TEST_CASE("losses are told without those that did not happen", "[compare]") {
   FidelityCounts counts;
   CHECK(DescribeLosses(counts).empty());

@@ -42,6 +42,7 @@ databases:
 policy:
   latency: { min_ratio: 1.25, min_delta: 0.5ms, confidence: 0.95, min_share: 2%, min_pairs: 20 }
   new: { min_ratio: 4, min_delta: 2ms, min_samples: 7 }
+  work: { min_ratio: 2, min_blocks: 50, min_wal: 1MB, min_share: 5% }
   gate: [error, latency]
   fidelity_floor: 0.99
   ignore:
@@ -130,7 +131,12 @@ TEST_CASE("the file of the contract becomes the options of the modules", "[confi
   CHECK(policy.new_pattern.min_ratio == 4);
   CHECK(policy.new_pattern.min_delta_us == 2000);
   CHECK(policy.new_pattern.min_samples == 7);
+  CHECK(policy.work.min_ratio == 2);
+  CHECK(policy.work.min_blocks == 50);
+  CHECK(policy.work.min_wal_bytes == 1'000'000);
+  CHECK(policy.work.min_share == 0.05);
   CHECK(policy.gate.error);
+  CHECK_FALSE(policy.gate.work);
   CHECK_FALSE(policy.gate.result);
   CHECK(policy.gate.latency);
   CHECK(policy.fidelity_floor == 0.99);
@@ -141,7 +147,7 @@ TEST_CASE("the file of the contract becomes the options of the modules", "[confi
   CHECK(config.ignore()[0].reason == "nightly only");
   using namespace std::chrono;
   CHECK((config.ignore()[0].until == year{2028} / month{2} / day{29}));
-  CHECK(config.ignore()[0].place == Place{27, 7});
+  CHECK(config.ignore()[0].place == Place{28, 7});
   CHECK(config.ignore()[1].finding.empty());
   CHECK_FALSE(config.ignore()[1].until.has_value());
 }
@@ -159,6 +165,7 @@ TEST_CASE("a file that says nothing of the policy leaves the defaults", "[config
   const Config config = MustParse("version: 1\n");
   CHECK(config.policy().latency.min_delta_us == compare::LatencyPolicy().min_delta_us);
   CHECK(config.policy().gate.result);
+  CHECK(config.policy().gate.work);
   CHECK(config.DatabaseNames().empty());
 }
 
@@ -269,7 +276,7 @@ TEST_CASE("values of the wrong type are errors with their place", "[config]") {
       {"databases: { a: { shadows: { ..: {} } } }\n",
        "2:30: '..' cannot be a name; use up to 63 letters, digits, '.', '_', '-'"},
       {"policy: 5\n",
-       "2:9: 'policy' wants a map of latency, new, gate, fidelity_floor, ignore, not text"},
+       "2:9: 'policy' wants a map of latency, new, work, gate, fidelity_floor, ignore, not text"},
       {"policy: { latency: { min_ratio: fast } }\n",
        "2:33: 'min_ratio' wants a number from 1 to 1000, not 'fast'"},
       {"policy: { latency: { min_ratio: 0.9 } }\n",
@@ -290,6 +297,10 @@ TEST_CASE("values of the wrong type are errors with their place", "[config]") {
        "2:33: 'min_pairs' wants a whole number from 1 to 1000000, not '1.5'"},
       {"policy: { latency: { min_pairs: -3 } }\n",
        "2:33: 'min_pairs' wants a whole number from 1 to 1000000, not '-3'"},
+      {"policy: { work: { min_blocks: few } }\n",
+       "2:31: 'min_blocks' wants a whole number from 1 to 1000000, not 'few'"},
+      {"policy: { work: { min_wall: 1MB } }\n",
+       "2:19: unknown key 'min_wall'; did you mean 'min_wal'?"},
       {"policy: { gate: error }\n", "2:17: 'gate' wants a list, not text"},
       {"policy: { gate: [latancy] }\n", "2:18: unknown gate 'latancy'; did you mean 'latency'?"},
       {"policy: { ignore: [{ reason: x }] }\n", "2:20: this ignore rule has no pattern; add one"},

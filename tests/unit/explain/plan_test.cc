@@ -78,6 +78,37 @@ TEST_CASE("loops multiply, and a node that never ran says so", "[explain]") {
   CHECK(RenderPlan(plan)[2] == "  Materialize  never executed");
 }
 
+// What EXPLAIN (ANALYZE, BUFFERS, WAL, TIMING OFF, FORMAT JSON) prints at the top of a plan, by
+// version: 13 and 14 without buffers of temporary files' timings, 15 with them, 17 with another
+// name for those of blocks, 18 with fractional rows and full WAL buffers.
+TEST_CASE("blocks, spills and WAL are read in the forms of PostgreSQL 13 to 18", "[explain]") {
+  const std::string common = R"("Node Type": "ModifyTable", "Operation": "Update",
+    "Shared Hit Blocks": 40, "Shared Read Blocks": 2, "Shared Dirtied Blocks": 9,
+    "Shared Written Blocks": 1, "Local Hit Blocks": 5, "Local Read Blocks": 3,
+    "Local Dirtied Blocks": 1, "Local Written Blocks": 0, "Temp Read Blocks": 16,
+    "Temp Written Blocks": 17, "WAL Records": 12, "WAL FPI": 2, "WAL Bytes": 20480)";
+  const std::string forms[] = {
+      R"([{"Plan": {"Actual Rows": 3, "Actual Loops": 2, )" + common +
+          R"(}, "Planning": {"Shared Hit Blocks": 900}, "Triggers": []}])",
+      R"([{"Plan": {"Actual Rows": 3, "Actual Loops": 2, "I/O Read Time": 0.0, )"
+      R"("Temp I/O Read Time": 0.1, )" +
+          common + R"(}, "Triggers": [{"Trigger Name": "t", "Calls": 1}]}])",
+      R"([{"Plan": {"Actual Rows": 3.00, "Actual Loops": 2, "Disabled": false, )"
+      R"("Shared I/O Read Time": 0.0, "Local I/O Read Time": 0.0, "WAL Buffers Full": 0, )" +
+          common + R"(}, "Planning": {"Shared Hit Blocks": 900, "Local I/O Write Time": 0.0}}])"};
+  for (const std::string& form : forms) {
+    CAPTURE(form);
+    const Plan plan = Parsed(form);
+    CHECK(plan.root.blocks == 50);
+    CHECK(plan.root.temp_blocks == 17);
+    CHECK(plan.root.wal_bytes == 20480);
+    CHECK(plan.root.wal_images == 2);
+    CHECK(*plan.root.rows_actual == 3);
+    CHECK(plan.root.loops == 2);
+    CHECK_FALSE(plan.analyzed());  // Its times are not there.
+  }
+}
+
 TEST_CASE("plans of one shape differ only in numbers", "[explain]") {
   CHECK(PlanShape(Parsed(kJoin)) ==
         "Hash Join(Seq Scan:orders,Hash(Index Scan:customers/customers_pkey))");

@@ -40,6 +40,8 @@ inline Report Basics() {
   report.tested.fidelity_lost = {3, 10, 5};
   report.unfaithful = {{"0000000000000007", "SELECT * FROM orders WHERE id = $1", 400, {0, 10, 5}},
                        {"0000000000000008", "INSERT INTO orders (id) VALUES ($1)", 90, {3, 0, 0}}};
+  report.tested.work_patterns = 38;
+  report.tested.work_samples = 212;
   report.tested.duration_us = 14'200'000;
   return report;
 }
@@ -52,7 +54,8 @@ inline Finding FindingOf(const std::string& type, const std::string& pattern) {
   finding.pattern = pattern;
   finding.calls = 312;
   finding.affected = 312;
-  finding.gates = type == "broken" || type == "different" || type == "slower" || type == "new-slow";
+  finding.gates = type == "broken" || type == "different" || type == "slower" ||
+                  type == "new-slow" || type == "more-work";
   return finding;
 }
 
@@ -69,7 +72,9 @@ inline Finding Timed(Finding finding, double before_us, double after_us, double 
 inline Report Regressions() {
   Report report = Basics();
   report.verdict = "regressions";
-  report.sentence = "1 query breaks, 1 returns something else, 1 is slower, 1 is new and slow";
+  report.sentence =
+      "1 query breaks, 1 returns something else, 1 is slower, 1 is new and slow, 1 has more work "
+      "to do";
   report.exit_status = 5;
   Finding broken = FindingOf("broken", "SELECT id, email, legacy_name FROM users WHERE id = $1");
   broken.reasons = {"fails in 312 of 312 calls: 42703 column \"legacy_name\" does not exist"};
@@ -117,12 +122,26 @@ inline Report Regressions() {
       Timed(FindingOf("new-slow", "SELECT id FROM orders WHERE channel = $1"), 900, 31'000, 0.05);
   fresh_slow.reasons = {"takes 34.4 times as long as when it was captured",
                         "cannot run before the change: 42703 column \"channel\" does not exist"};
+  slower.reasons = {"reads 4,812 blocks instead of 12 (401x)", "has another plan"};
+  slower.has_work = true;
+  slower.work_before = {12, 0, 0, 12};
+  slower.work_after = {4812, 0, 0, 12};
+  slower.work_samples = slower.work_risen = slower.work_other_plan = 8;
+  Finding work = FindingOf("more-work", "SELECT day, sum(total) FROM orders GROUP BY day");
+  work.reasons = {"spills 1.05 MB to disk instead of nothing"};
+  work.calls = 4;
+  work.affected = 2;
+  work.has_work = true;
+  work.work_before = {900, 0, 0, 365};
+  work.work_after = {901, 128, 0, 365};
+  work.work_samples = 3;
+  work.work_risen = 2;
   Finding warning = FindingOf("warning", "SELECT total FROM invoices WHERE id = $1");
   warning.reasons = {"column total has another type, in 312 of 312 calls"};
   warning.difference = "columns changed";
   Finding faster =
       Timed(FindingOf("faster", "SELECT count(*) FROM events WHERE day = $1"), 5'000, 700, 0.02);
-  report.findings = {broken, different, slower, fresh_slow, small, warning, faster};
+  report.findings = {broken, different, slower, fresh_slow, work, small, warning, faster};
   report.not_judged = {
       {"0000000000000001", "SELECT * FROM nightly_totals WHERE day = $1",
        "too few calls to judge speed: 3 of 15; 5.10 ms before, 20.0 s after", 3, 3, 0.08},

@@ -4,7 +4,6 @@
 -- exit: 5
 -- finding: different /order by status/
 -- also: /insert into orders|update orders/
--- known: miss: values of a column whose type changed are not compared, only told as another type
 -- why: enums sort by declaration
 
 -- section: migration

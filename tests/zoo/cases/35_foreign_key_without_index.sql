@@ -3,7 +3,6 @@
 -- visible: before-after
 -- exit: 5
 -- finding: slower|more-work /delete from products/
--- known: miss: the second run finds the rows deleted already, and takes the slowdown for refuted
 -- why: each DELETE looks for children; nothing helps it find them
 
 -- section: migration

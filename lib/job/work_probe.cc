@@ -1,0 +1,381 @@
+#include "job/work_probe.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <deque>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "base/units.h"
+#include "explain/plan.h"
+#include "job/lane_runner.h"
+
+namespace scry::job {
+namespace {
+
+using base::Micros;
+using base::Result;
+using base::Status;
+using event::StatementKind;
+
+constexpr Micros kStatementMaxUs = 30 * 1000000LL;
+constexpr Micros kStatementMinUs = 1000000LL;
+constexpr size_t kFailuresMax = 2;  // Then no more samples of the pattern are tried.
+constexpr uint32_t kFirstUserOid = 16384;
+constexpr int kBinary = 1;
+constexpr const char* kExplain =
+    "EXPLAIN (ANALYZE, BUFFERS, WAL, TIMING OFF, SUMMARY OFF, FORMAT JSON) ";
+constexpr const char* kName = "scry_work";
+// Blocks that this transaction asked for, of all relations of users. EXPLAIN leaves out what
+// triggers do at the end of a statement, foreign keys among them; here it is counted.
+constexpr const char* kBlocksSql =
+    "SELECT coalesce(sum(pg_catalog.pg_stat_get_xact_blocks_fetched(oid)), 0) "
+    "FROM pg_catalog.pg_class WHERE oid >= 16384 AND relkind IN ('r', 'i', 'm', 't')";
+// PostgreSQL 14 and later.
+constexpr const char* kGenericSql =
+    "SELECT generic_plans FROM pg_catalog.pg_prepared_statements WHERE name = 'scry_work'";
+
+bool HasPlan(StatementKind kind) {
+  return kind == StatementKind::kSelect || kind == StatementKind::kInsert ||
+         kind == StatementKind::kUpdate || kind == StatementKind::kDelete ||
+         kind == StatementKind::kMerge;
+}
+
+// Does no work worth a word.
+bool IsDull(StatementKind kind) {
+  return kind == StatementKind::kBegin || kind == StatementKind::kCommit ||
+         kind == StatementKind::kRollback || kind == StatementKind::kSavepoint ||
+         kind == StatementKind::kSession;
+}
+
+Result<double> NumberOf(pg::Connection& connection, const char* sql) {
+  SCRY_TRY_ASSIGN(const std::optional<std::string> text, connection.QueryValue(sql));
+  return std::strtod(text.value_or("0").c_str(), nullptr);
+}
+
+// "{23,1043}".
+std::vector<uint32_t> OidsOf(const std::string& array) {
+  std::vector<uint32_t> oids;
+  uint64_t number = 0;
+  bool digits = false;
+  for (const char c : array) {
+    if (c >= '0' && c <= '9') {
+      number = std::min<uint64_t>(number * 10 + static_cast<uint64_t>(c - '0'), UINT32_MAX);
+      digits = true;
+    } else if (digits) {
+      oids.push_back(static_cast<uint32_t>(number));
+      number = 0;
+      digits = false;
+    }
+  }
+  return oids;
+}
+
+// A statement as SQL text that EXPLAIN takes: of a prepared one, its EXECUTE.
+class Explainable {
+ public:
+  Explainable(pg::Connection& connection, const replay::Sample& sample)
+      : connection_(connection), sample_(sample) {}
+
+  Status Prepare() {
+    if (sample_.messages.empty()) {
+      sql_ = sample_.text;
+      return {};
+    }
+    const BoundParameters parameters = ParametersOf(sample_.messages);
+    std::vector<uint32_t> types = parameters.declared;
+    for (size_t i = 0; i < types.size() && i < parameters.values.size(); ++i) {
+      // Types of users have other OIDs in a restored copy; of a text the server finds out.
+      if (types[i] >= kFirstUserOid && parameters.values[i].format != kBinary) types[i] = 0;
+    }
+    SCRY_TRY(connection_.Prepare(kName, sample_.text, types));
+    SCRY_TRY_ASSIGN(sql_, ExecuteOf(parameters));
+    return {};
+  }
+
+  // As in the session that ran it: what was run five times before is planned five times before, and
+  // from there on the server chooses between its generic plan and a new one.
+  Status Accustom(const std::vector<replay::Sample>& pattern) {
+    if (sample_.messages.empty() || sample_.executed_before < replay::kCustomPlans) return {};
+    std::vector<const replay::Sample*> alike;
+    for (const replay::Sample& other : pattern) {
+      if (other.text == sample_.text && !other.messages.empty() &&
+          other.messages[0] == sample_.messages[0]) {
+        alike.push_back(&other);
+      }
+    }
+    for (uint64_t i = 0; i < replay::kCustomPlans && !alike.empty(); ++i) {
+      const BoundParameters parameters = ParametersOf(alike[i % alike.size()]->messages);
+      SCRY_TRY_ASSIGN(const std::string execute, ExecuteOf(parameters));
+      const auto planned = connection_.QueryBound("EXPLAIN " + execute, {});
+      if (!planned.ok()) return planned.error();
+    }
+    return {};
+  }
+
+  const std::string& sql() const { return sql_; }
+  bool prepared() const { return !sample_.messages.empty(); }
+
+ private:
+  // Values go in as literals, which the prepared types take in as they take in a text parameter.
+  Result<std::string> ExecuteOf(const BoundParameters& parameters) {
+    std::vector<uint32_t> types;
+    std::string sql = std::string("EXECUTE ") + kName;
+    for (size_t i = 0; i < parameters.values.size(); ++i) {
+      pg::Connection::BoundValue value = parameters.values[i];
+      sql += i == 0 ? "(" : ", ";
+      if (value.value && value.format == kBinary) {
+        if (types.empty()) {
+          SCRY_TRY_ASSIGN(types, PreparedTypes());
+        }
+        if (i >= types.size()) return base::Fail("a parameter of no known type");
+        value.type_oid = types[i];
+        SCRY_TRY_ASSIGN(value.value, connection_.QueryBound("SELECT $1", {value}));
+      }
+      if (!value.value) {
+        sql += "NULL";
+        continue;
+      }
+      SCRY_TRY_ASSIGN(const std::string literal, connection_.QuoteLiteral(*value.value));
+      sql += literal;
+    }
+    return parameters.values.empty() ? sql : sql + ")";
+  }
+
+  Result<std::vector<uint32_t>> PreparedTypes() {
+    SCRY_TRY_ASSIGN(const std::optional<std::string> array,
+                    connection_.QueryValue("SELECT parameter_types::pg_catalog.oid[] FROM "
+                                           "pg_catalog.pg_prepared_statements WHERE name = "
+                                           "'scry_work'"));
+    return OidsOf(array.value_or(""));
+  }
+
+  pg::Connection& connection_;
+  const replay::Sample& sample_;
+  std::string sql_;
+};
+
+Result<compare::LaneWork> RunOnce(pg::Connection& connection, const Explainable& statement,
+                                  bool writes) {
+  double blocks_before = 0;
+  double blocks_after = 0;
+  const bool has_generic =
+      statement.prepared() && pg::MajorVersion(connection.server_version()) >= 14;
+  double generic_before = 0;
+  double generic_after = 0;
+  SCRY_TRY_ASSIGN(const std::optional<std::string> saved, connection.QueryValue("SAVEPOINT scry"));
+  if (writes) {
+    SCRY_TRY_ASSIGN(blocks_before, NumberOf(connection, kBlocksSql));
+  }
+  if (has_generic) {
+    SCRY_TRY_ASSIGN(generic_before, NumberOf(connection, kGenericSql));
+  }
+  SCRY_TRY_ASSIGN(const std::optional<std::string> text,
+                  connection.QueryBound(kExplain + statement.sql(), {}));
+  SCRY_TRY_ASSIGN(const explain::Plan plan, explain::ParsePlan(text.value_or("")));
+  if (has_generic) {
+    SCRY_TRY_ASSIGN(generic_after, NumberOf(connection, kGenericSql));
+  }
+  if (writes) {
+    SCRY_TRY_ASSIGN(blocks_after, NumberOf(connection, kBlocksSql));
+  }
+  SCRY_TRY_ASSIGN(const std::optional<std::string> undone,
+                  connection.QueryValue("ROLLBACK TO SAVEPOINT scry"));
+  compare::LaneWork work;
+  work.blocks = std::max(plan.root.blocks, blocks_after - blocks_before);
+  work.in_triggers = work.blocks - plan.root.blocks;
+  work.spilled = plan.root.temp_blocks;
+  work.wal_bytes = std::max(0.0, plan.root.wal_bytes - plan.root.wal_images * compare::kBlockBytes);
+  work.rows = plan.root.rows_actual.value_or(0) * plan.root.loops;
+  work.plan_shape = event::DigestOf(explain::PlanShape(plan));
+  work.generic_plan = generic_after > generic_before;
+  return work;
+}
+
+class Probe {
+ public:
+  Probe(const std::vector<replay::LaneTarget>& lanes, Micros budget_us, const RunWatch& watch,
+        event::FactsCache& facts)
+      : watch_(watch), facts_(facts), ends_us_(base::SystemClock().MonotonicUs() + budget_us) {
+    for (const replay::LaneTarget& lane : lanes) runners_.emplace_back(lane.info);
+  }
+
+  bool OutOfTime() const { return base::SystemClock().MonotonicUs() >= ends_us_; }
+
+  // In the order of event::LaneRole.
+  Result<compare::WorkSample> Measure(const replay::Sample& sample,
+                                      const std::vector<replay::Sample>& pattern) {
+    compare::WorkSample work;
+    SCRY_TRY_ASSIGN(work.baseline, MeasureOn(runners_[0], sample, pattern));
+    SCRY_TRY_ASSIGN(work.candidate, MeasureOn(runners_[1], sample, pattern));
+    if (runners_.size() > 2) {
+      SCRY_TRY_ASSIGN(work.control, MeasureOn(runners_[2], sample, pattern));
+    }
+    return work;
+  }
+
+  const RunWatch& watch() const { return watch_; }
+  event::FactsCache& facts() { return facts_; }
+
+ private:
+  Result<compare::LaneWork> MeasureOn(LaneRunner& runner, const replay::Sample& sample,
+                                      const std::vector<replay::Sample>& pattern) {
+    SCRY_TRY(watch_.Check());
+    const bool writes = facts_.Get(sample.text, 0).writes;
+    const Micros timeout_us =
+        std::clamp(ends_us_ - base::SystemClock().MonotonicUs(), kStatementMinUs, kStatementMaxUs);
+    compare::LaneWork work;
+    const auto body = [&](pg::Connection& connection) -> Status {
+      Explainable statement(connection, sample);
+      SCRY_TRY(statement.Prepare());
+      SCRY_TRY(statement.Accustom(pattern));
+      // The second run counts: the first one fills caches and sets hint bits.
+      SCRY_TRY_ASSIGN(work, RunOnce(connection, statement, writes));
+      SCRY_TRY_ASSIGN(work, RunOnce(connection, statement, writes));
+      return {};
+    };
+    SCRY_TRY(runner.InTransaction(sample, timeout_us, body));
+    return work;
+  }
+
+  const RunWatch& watch_;
+  event::FactsCache& facts_;
+  const Micros ends_us_;
+  std::deque<LaneRunner> runners_;
+};
+
+}  // namespace
+
+std::vector<uint64_t> ChooseForWork(const compare::PatternTable& table, uint64_t pairs_enough,
+                                    WorkGaps& gaps) {
+  std::vector<const compare::PatternStats*> able;
+  for (const compare::PatternStats* stats : table.Patterns()) {
+    if (HasPlan(stats->kind)) {
+      able.push_back(stats);
+    } else if (!IsDull(stats->kind)) {
+      ++gaps.no_plan;
+    }
+  }
+  const auto time = [](const compare::PatternStats* stats) {
+    return stats->time_us[0] + stats->time_us[1];
+  };
+  std::stable_sort(able.begin(), able.end(),
+                   [&](const auto* a, const auto* b) { return time(a) > time(b); });
+  std::vector<uint64_t> chosen;
+  for (size_t i = 0; i < able.size(); ++i) {
+    const bool few = able[i]->latency_pairs < pairs_enough;
+    if (chosen.size() < kWorkPatternsMax && (i < kWorkHeavyPatterns || few)) {
+      chosen.push_back(able[i]->fingerprint);
+    } else {
+      ++gaps.too_many;
+    }
+  }
+  return chosen;
+}
+
+bool IsUndoable(const event::StatementFacts& facts) {
+  static const std::set<std::string_view> kNames = {"lo_export",
+                                                    "lo_import",
+                                                    "nextval",
+                                                    "pg_cancel_backend",
+                                                    "pg_create_restore_point",
+                                                    "pg_logical_emit_message",
+                                                    "pg_promote",
+                                                    "pg_reload_conf",
+                                                    "pg_rotate_logfile",
+                                                    "pg_sleep",
+                                                    "pg_sleep_for",
+                                                    "pg_sleep_until",
+                                                    "pg_start_backup",
+                                                    "pg_stop_backup",
+                                                    "pg_switch_wal",
+                                                    "pg_terminate_backend",
+                                                    "pg_wal_replay_pause",
+                                                    "pg_wal_replay_resume",
+                                                    "setval"};
+  // Advisory locks of a session outlive the transaction. What talks to other servers is not ours
+  // to undo.
+  static constexpr std::array<std::string_view, 12> kPrefixes = {
+      "dblink",        "pg_advisory_lock",         "pg_advisory_unlock", "pg_try_advisory_lock",
+      "pg_stat_reset", "pg_stat_statements_reset", "pg_create_",         "pg_drop_",
+      "pg_copy_",      "pg_replication_",          "pg_file_",           "http"};
+  return std::none_of(facts.functions.begin(), facts.functions.end(), [](const std::string& name) {
+    return kNames.contains(name) ||
+           std::any_of(kPrefixes.begin(), kPrefixes.end(),
+                       [&](std::string_view prefix) { return name.starts_with(prefix); });
+  });
+}
+
+Result<MeasuredWork> MeasureWork(const std::vector<replay::LaneTarget>& lanes,
+                                 const std::vector<uint64_t>& patterns,
+                                 const std::map<uint64_t, std::vector<replay::Sample>>& samples,
+                                 Micros budget_us, const RunWatch& watch, event::FactsCache& facts,
+                                 WorkGaps& gaps) {
+  MeasuredWork measured;
+  Probe probe(lanes, budget_us, watch, facts);
+  std::map<uint64_t, size_t> failures;
+  std::set<uint64_t> with_effects;
+  for (size_t round = 0; round < kWorkSamplesPerPattern && !probe.OutOfTime(); ++round) {
+    for (const uint64_t fingerprint : patterns) {
+      const auto found = samples.find(fingerprint);
+      if (found == samples.end() || round >= found->second.size()) continue;
+      if (failures[fingerprint] >= kFailuresMax || with_effects.contains(fingerprint)) continue;
+      if (probe.OutOfTime()) break;
+      const replay::Sample& sample = found->second[round];
+      if (!IsUndoable(facts.Get(sample.text, 0))) {
+        with_effects.insert(fingerprint);
+        continue;
+      }
+      auto work = probe.Measure(sample, found->second);
+      SCRY_TRY(watch.Check());
+      if (!work.ok()) {
+        ++failures[fingerprint];
+        continue;
+      }
+      measured.table[fingerprint].push_back(std::move(*work));
+      measured.samples[fingerprint].push_back(sample);
+    }
+  }
+  for (const uint64_t fingerprint : patterns) {
+    if (measured.table.contains(fingerprint)) continue;
+    const auto found = samples.find(fingerprint);
+    if (found == samples.end() || found->second.empty()) {
+      ++gaps.no_sample;
+    } else if (with_effects.contains(fingerprint)) {
+      ++gaps.effects;
+    } else if (failures[fingerprint] > 0) {
+      ++gaps.does_not_run;
+    } else {
+      ++gaps.no_time;
+    }
+  }
+  return measured;
+}
+
+std::string DescribeGaps(const WorkGaps& gaps, size_t measured) {
+  if (gaps.total() == 0) return {};
+  std::string text =
+      fmt::format("Work (blocks, spills, WAL) was measured for {} of {} patterns; not of",
+                  base::FormatCount(measured), base::FormatCount(measured + gaps.total()));
+  const std::pair<uint64_t, const char*> reasons[] = {
+      {gaps.no_plan, "without a plan (COPY, utility statements)"},
+      {gaps.effects, "with effects that no rollback undoes"},
+      {gaps.no_sample, "that cannot be taken out of their exchange"},
+      {gaps.does_not_run, "that cannot be run by themselves on every lane"},
+      {gaps.no_time, "for which there was no time"},
+      {gaps.too_many, "beyond the heaviest"}};
+  const char* lead = " ";
+  for (const auto& [count, what] : reasons) {
+    if (count == 0) continue;
+    text += fmt::format("{}{} {}", lead, base::FormatCount(count), what);
+    lead = ", ";
+  }
+  return text;
+}
+
+}  // namespace scry::job
