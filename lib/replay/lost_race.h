@@ -3,6 +3,9 @@
 // had no effect, so they are not run: their transaction is made to fail where production's did.
 // Not so where a lock was not to be had (NOWAIT, lock_timeout) that an open transaction of the
 // capture held: there the order makes it fail again.
+// A write of READ COMMITTED that waited for a row loses it when the row is deleted meanwhile, even
+// where the same key is there again: it had its snapshot before, and changes nothing. Replayed
+// behind the commit that it waited for it would find the new row. Nothing takes its place.
 // Pure.
 #pragma once
 
@@ -18,8 +21,10 @@ bool LostRace(const event::Exchange& exchange, bool lock_held);
 // waited for, it did not get.
 bool GaveUpWaiting(const event::Exchange& exchange);
 bool WasCancelled(const event::Exchange& exchange);  // 57014.
-// Keeps what the exchange prepared, and puts what fails or rolls back in the place of the rest.
-// Without statements: nothing of it is compared.
+// Its one statement changed or locked no row, and did not fail.
+bool ChangedNothing(const event::Exchange& exchange);
+// Keeps what the exchange prepared. What failed is replaced by what fails or rolls back. Without
+// statements: nothing of it is compared.
 void Withdraw(event::Exchange& exchange);
 
 }  // namespace scry::replay

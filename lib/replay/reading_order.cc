@@ -48,6 +48,32 @@ bool ReleasedRow(const Footprint& change, const Footprint& commit) {
   });
 }
 
+// Changes or locks rows of single keys, waits for them, and without such a row does nothing.
+bool WritesRow(const ReadEvent& read) {
+  const std::vector<Access>& touches = read.footprint.touches;
+  const auto row = [](const Access& touch) {
+    return touch.object >= kFirstRelation && touch.key != 0 && Changes(touch.mode);
+  };
+  return !read.passes_locks && std::any_of(touches.begin(), touches.end(), row) &&
+         std::all_of(touches.begin(), touches.end(), [&](const Access& touch) {
+           return touch.mode == Mode::kRead || touch.mode == Mode::kKeyShare || row(touch);
+         });
+}
+
+// `commit` let go what `write` looked for, and may have put something else in its place.
+bool ReplacedRow(const Footprint& write, const Footprint& commit) {
+  const auto released = [&](ObjectId object, uint64_t key, Mode mode) {
+    return std::any_of(commit.releases.begin(), commit.releases.end(), [&](const Access& one) {
+      return one.object == object && one.mode == mode && (one.key == 0 || one.key == key);
+    });
+  };
+  return std::any_of(write.touches.begin(), write.touches.end(), [&](const Access& touch) {
+    return touch.key != 0 && Changes(touch.mode) &&
+           released(touch.object, touch.key, Mode::kDelete) &&
+           released(touch.object, touch.key, Mode::kInsert);
+  });
+}
+
 // Something in `reads` may be changed by something in `changes`. What is not known proves nothing.
 bool Meets(const std::vector<Access>& reads, const std::vector<Access>& changes) {
   return std::any_of(reads.begin(), reads.end(), [&](const Access& read) {
@@ -93,6 +119,27 @@ base::Micros ReadingOrder::MomentOf(const ReadEvent& event, base::Micros complet
   return completed_us;
 }
 
+// A write that found nothing lost its row if the row was replaced while it ran. Which of both was
+// answered first tells nothing.
+void ReadingOrder::NoteLostRows(ReadEvent& event) {
+  const event::Exchange* exchange = ExchangeOf(event);
+  if (exchange == nullptr) return;
+  const bool writes = WritesRow(event) && ChangedNothing(*exchange);
+  if (!writes && event.footprint.releases.empty()) return;
+  for (auto held = held_.lower_bound({Sane(exchange->forwarded_us), 0}); held != held_.end();
+       ++held) {
+    ReadEvent& other = held->second;
+    const event::Exchange* beside = ExchangeOf(other);
+    if (beside == nullptr || beside->session == exchange->session) continue;
+    if (Sane(beside->forwarded_us) > Sane(exchange->completed_us)) continue;
+    if (writes && ReplacedRow(event.footprint, other.footprint)) event.lost_race = true;
+    if (WritesRow(other) && ChangedNothing(*beside) &&
+        ReplacedRow(other.footprint, event.footprint)) {
+      other.lost_race = true;
+    }
+  }
+}
+
 void ReadingOrder::Add(ReadEvent event) {
   const base::Micros completed_us = Sane(event::TimeOf(event.event));
   read_us_ = std::max(read_us_, completed_us);
@@ -108,6 +155,7 @@ void ReadingOrder::Add(ReadEvent event) {
     Learn(session, event);
     moment_us = std::max(moment_us, last_us_[session]);
   }
+  NoteLostRows(event);
   const Key key(moment_us, ++events_);
   if (event.takes_snapshot) transactions_[session].snapshot = key;
   const event::Exchange* exchange = ExchangeOf(event);

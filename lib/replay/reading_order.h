@@ -14,6 +14,7 @@
 //     fail, with nothing else to explain it, had not seen the commit.
 //   * Of two that took rows from a queue (SKIP LOCKED), the one who came first took the row that
 //     comes first. In which direction a queue runs is learned from those that did not overlap.
+// A write that found its row replaced by a commit that it waited for is marked as a lost race.
 // Events of one session never change places.
 #pragma once
 
@@ -33,7 +34,7 @@ namespace scry::replay {
 
 struct ReadEvent : ExchangeFacts {
   event::Event event;
-  bool lost_race = false;  // See lost_race.h.
+  bool lost_race = false;  // See lost_race.h. ReadingOrder adds to it.
   bool listens = false;    // Of a session's end: it had listened.
   // Of an exchange: how long it had run when its client asked to cancel it.
   std::vector<base::Micros> cancels_us;
@@ -74,6 +75,7 @@ class ReadingOrder {
   };
 
   base::Micros MomentOf(const ReadEvent& event, base::Micros completed_us) const;
+  void NoteLostRows(ReadEvent& event);
   void Learn(uint64_t session, ReadEvent& event);
   void MoveSnapshot(uint64_t session, const ReadEvent& event);
   void SnapshotMissed(uint64_t session, const ReadEvent& failure);

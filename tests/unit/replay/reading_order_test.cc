@@ -77,6 +77,48 @@ TEST_CASE("a writer that gave up waiting did so before the commit it waited for"
   }
 }
 
+// Of a transaction that deleted the row of `key` and inserted rows.
+ReadEvent Replacement(uint64_t session, base::Micros forwarded_us, base::Micros completed_us,
+                      uint64_t key) {
+  ReadEvent read = Commit(session, forwarded_us, completed_us, key);
+  read.footprint.releases = {{kFirstRelation, key, Mode::kDelete},
+                             {kFirstRelation, 0, Mode::kInsert}};
+  return read;
+}
+ReadEvent Tagged(ReadEvent read, const char* tag) {
+  event::Statement& statement = std::get<event::Exchange>(read.event).statements.emplace_back();
+  statement.outcome.status = event::OutcomeStatus::kDone;
+  statement.outcome.tag = tag;
+  return read;
+}
+bool LostItsRow(std::vector<ReadEvent> events) {
+  ReadingOrder order(1 << 20);
+  for (ReadEvent& event : events) order.Add(std::move(event));
+  order.End();
+  bool lost = false;
+  while (const auto read = order.Next()) lost |= read->lost_race;
+  return lost;
+}
+
+TEST_CASE("a write that found nothing lost its row to one who replaced it meanwhile", "[replay]") {
+  for (const char* tag : {"UPDATE 0", "DELETE 0", "SELECT 0"}) {
+    // Whoever is answered first.
+    CHECK(LostItsRow({Replacement(2, 100, 140, 7), Tagged(Write(1, 50, 150, 7), tag)}));
+    CHECK(LostItsRow({Tagged(Write(1, 50, 150, 7), tag), Replacement(2, 100, 200, 7)}));
+  }
+  CHECK_FALSE(LostItsRow({Replacement(2, 100, 140, 7), Tagged(Write(1, 50, 150, 7), "UPDATE 1")}));
+  CHECK_FALSE(LostItsRow({Replacement(2, 100, 140, 8), Tagged(Write(1, 50, 150, 7), "UPDATE 0")}));
+  // It may have done something else.
+  ReadEvent both = Tagged(Write(1, 50, 150, 7), "UPDATE 0");
+  both.footprint.touches.push_back({kFirstRelation + 1, 0, Mode::kInsert});
+  CHECK_FALSE(LostItsRow({Replacement(2, 100, 140, 7), std::move(both)}));
+  // Not at the same time.
+  CHECK_FALSE(LostItsRow({Replacement(2, 10, 40, 7), Tagged(Write(1, 50, 150, 7), "UPDATE 0")}));
+  CHECK_FALSE(LostItsRow({Tagged(Write(1, 50, 150, 7), "UPDATE 0"), Replacement(2, 160, 200, 7)}));
+  // Only deleted: it finds nothing again.
+  CHECK_FALSE(LostItsRow({Commit(2, 100, 140, 7), Tagged(Write(1, 50, 150, 7), "UPDATE 0")}));
+}
+
 TEST_CASE("a commit that nobody needed stands where it was acknowledged", "[replay]") {
   ReadingOrder order(1 << 20);
   order.Add(Write(1, 50, 150, 8));
