@@ -109,7 +109,8 @@ base::Micros ReadingOrder::MomentOf(const ReadEvent& event, base::Micros complet
   if (exchange == nullptr) return completed_us;
   const base::Micros forwarded_us = std::min(Sane(exchange->forwarded_us), completed_us);
   if (event.only_reads) return std::min(completed_us, forwarded_us + kSnapshotUs);
-  if (!event.only_ends && !event.only_unlocks) return completed_us;
+  // A lost race is not run again, and its locks went before its error came.
+  if (!event.only_ends && !event.only_unlocks && !event.lost_race) return completed_us;
   for (auto held = held_.lower_bound({forwarded_us, 0}); held != held_.end(); ++held) {
     if (held->first.first >= completed_us) break;
     const auto* writer = std::get_if<event::Exchange>(&held->second.event);

@@ -63,6 +63,19 @@ TEST_CASE("a bare commit comes before a writer that was answered while it ran", 
   CHECK(Drain(order).front().session == 2);
 }
 
+TEST_CASE("the victim of a deadlock comes before whoever got its locks", "[replay]") {
+  for (const bool lost : {false, true}) {
+    ReadingOrder order(1 << 20);
+    order.Add(Write(1, 50, 150, 7));
+    ReadEvent victim = Commit(2, 40, 200, 7);
+    victim.only_ends = false;
+    victim.lost_race = lost;
+    order.Add(std::move(victim));
+    order.End();
+    CHECK(Drain(order).front().session == (lost ? 2U : 1U));
+  }
+}
+
 TEST_CASE("a writer that gave up waiting did so before the commit it waited for", "[replay]") {
   for (const char* state : {"55P03", "57014"}) {
     ReadingOrder order(1 << 20);
