@@ -36,6 +36,7 @@ void PutFailure(uint8_t status, std::vector<event::FrontendMessage>& messages) {
 }
 
 constexpr std::string_view kSerialization = "40001";
+constexpr std::string_view kUniqueViolation = "23505";
 constexpr std::string_view kDeadlock = "40P01";
 constexpr std::string_view kLockNotAvailable = "55P03";
 constexpr std::string_view kCancelled = "57014";
@@ -62,6 +63,8 @@ bool LostRace(const event::Exchange& exchange, bool lock_held) {
 bool GaveUpWaiting(const event::Exchange& exchange) {
   return FailedWith(exchange, kLockNotAvailable) || WasCancelled(exchange);
 }
+
+bool MetRow(const event::Exchange& exchange) { return FailedWith(exchange, kUniqueViolation); }
 
 bool WasCancelled(const event::Exchange& exchange) { return FailedWith(exchange, kCancelled); }
 

@@ -20,6 +20,8 @@ bool LostRace(const event::Exchange& exchange, bool lock_held);
 // It failed for want of a lock (55P03), or was cancelled or ran out of time (57014): whatever it
 // waited for, it did not get.
 bool GaveUpWaiting(const event::Exchange& exchange);
+// It failed since another row had its key (23505), for whose fate it may have waited.
+bool MetRow(const event::Exchange& exchange);
 bool WasCancelled(const event::Exchange& exchange);  // 57014.
 // Its one statement changed or locked no row, and did not fail.
 bool ChangedNothing(const event::Exchange& exchange);

@@ -74,6 +74,25 @@ bool ReplacedRow(const Footprint& write, const Footprint& commit) {
   });
 }
 
+// Both inserted into one relation.
+bool InsertedBoth(const Footprint& write, const Footprint& commit) {
+  return std::any_of(write.touches.begin(), write.touches.end(), [&](const Access& touch) {
+    return touch.mode == Mode::kInsert && std::find(commit.releases.begin(), commit.releases.end(),
+                                                    touch) != commit.releases.end();
+  });
+}
+
+// Of what a failed exchange let go, that which its transaction had got before it.
+Footprint HeldBefore(const Footprint& failed) {
+  Footprint held;
+  std::copy_if(failed.releases.begin(), failed.releases.end(), std::back_inserter(held.releases),
+               [&](const Access& lock) {
+                 return std::find(failed.touches.begin(), failed.touches.end(), lock) ==
+                        failed.touches.end();
+               });
+  return held;
+}
+
 // Something in `reads` may be changed by something in `changes`. What is not known proves nothing.
 bool Meets(const std::vector<Access>& reads, const std::vector<Access>& changes) {
   return std::any_of(reads.begin(), reads.end(), [&](const Access& read) {
@@ -110,12 +129,19 @@ base::Micros ReadingOrder::MomentOf(const ReadEvent& event, base::Micros complet
   const base::Micros forwarded_us = std::min(Sane(exchange->forwarded_us), completed_us);
   if (event.only_reads) return std::min(completed_us, forwarded_us + kSnapshotUs);
   // A lost race is not run again, and its locks went before its error came.
-  if (!event.only_ends && !event.only_unlocks && !event.lost_race) return completed_us;
+  const bool ends = event.only_ends || event.only_unlocks || event.lost_race;
+  const bool fails = !ends && exchange->status == 'E' && !event.footprint.releases.empty();
+  if (!ends && !fails) return completed_us;
+  const Footprint let_go = fails ? HeldBefore(event.footprint) : event.footprint;
   for (auto held = held_.lower_bound({forwarded_us, 0}); held != held_.end(); ++held) {
     if (held->first.first >= completed_us) break;
     const auto* writer = std::get_if<event::Exchange>(&held->second.event);
     if (held->second.passes_locks || (writer != nullptr && GaveUpWaiting(*writer))) continue;
-    if (NeededLocks(held->second.footprint, event.footprint)) return held->first.first - 1;
+    const Footprint& write = held->second.footprint;
+    const bool met = ends && writer != nullptr && MetRow(*writer) && InsertedBoth(write, let_go);
+    if (met || (ends ? NeededLocks(write, let_go) : ReleasedRow(write, let_go))) {
+      return held->first.first - 1;
+    }
   }
   return completed_us;
 }

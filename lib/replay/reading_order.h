@@ -8,7 +8,8 @@
 //   * A server lets a transaction's locks go before it acknowledges the COMMIT, so a writer that
 //     waited for them may have been answered first: a bare COMMIT (or pg_advisory_unlock) comes
 //     before what was answered while it ran and needed its locks. What passes locks needed none.
-//     So does the victim of a deadlock before whoever got its locks.
+//     So does whatever failed, the victim of a deadlock say, before whoever got the locks that its
+//     transaction had held; and a commit before an INSERT that met a row.
 //   * A REPEATABLE READ transaction that changed a row had seen the last commit of that row, else
 //     it had failed: its snapshot stands behind that commit if both were under way at once. The
 //     same goes for two SERIALIZABLE ones of which each read what the other changed. One that did

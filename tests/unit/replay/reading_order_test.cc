@@ -76,6 +76,38 @@ TEST_CASE("the victim of a deadlock comes before whoever got its locks", "[repla
   }
 }
 
+TEST_CASE("what failed comes before whoever got what its transaction had held", "[replay]") {
+  for (const uint64_t held : {7U, 8U}) {
+    ReadingOrder order(1 << 20);
+    order.Add(Write(1, 50, 150, 7));
+    ReadEvent failed = Commit(2, 40, 200, held);
+    failed.only_ends = false;
+    std::get<event::Exchange>(failed.event).status = 'E';
+    // What it asked for itself it may have waited for.
+    failed.footprint.touches = {{kFirstRelation, 8, Mode::kUpdate}};
+    order.Add(std::move(failed));
+    order.End();
+    CHECK(Drain(order).front().session == (held == 7 ? 2U : 1U));
+  }
+}
+
+TEST_CASE("a commit comes before an INSERT that met a row while it ran", "[replay]") {
+  for (const char* state : {"23505", ""}) {
+    ReadingOrder order(1 << 20);
+    ReadEvent insert = ExchangeAt(1, 50, 150);
+    insert.footprint.touches = {{kFirstRelation, 0, Mode::kInsert}};
+    event::Statement& statement = std::get<event::Exchange>(insert.event).statements.emplace_back();
+    statement.outcome.status = event::OutcomeStatus::kError;
+    statement.outcome.sqlstate = state;
+    order.Add(std::move(insert));
+    ReadEvent commit = Commit(2, 100, 200, 7);
+    commit.footprint.releases = {{kFirstRelation, 0, Mode::kInsert}};
+    order.Add(std::move(commit));
+    order.End();
+    CHECK(Drain(order).front().session == (*state == '2' ? 2U : 1U));
+  }
+}
+
 TEST_CASE("a writer that gave up waiting did so before the commit it waited for", "[replay]") {
   for (const char* state : {"55P03", "57014"}) {
     ReadingOrder order(1 << 20);
