@@ -68,11 +68,20 @@ bool MetRow(const event::Exchange& exchange) { return FailedWith(exchange, kUniq
 
 bool WasCancelled(const event::Exchange& exchange) { return FailedWith(exchange, kCancelled); }
 
-bool ChangedNothing(const event::Exchange& exchange) {
+bool FoundNoRow(const event::Exchange& exchange, const std::vector<Access>& touches) {
   if (exchange.statements.size() != 1) return false;
   const event::Outcome& outcome = exchange.statements.front().outcome;
-  return outcome.status == event::OutcomeStatus::kDone &&
-         (outcome.tag == "UPDATE 0" || outcome.tag == "DELETE 0" || outcome.tag == "SELECT 0");
+  const bool none =
+      outcome.tag == "UPDATE 0" || outcome.tag == "DELETE 0" || outcome.tag == "SELECT 0";
+  const auto row = [](const Access& touch) {
+    return touch.object >= kFirstRelation && touch.key != 0 &&
+           (touch.mode == Mode::kUpdate || touch.mode == Mode::kDelete);
+  };
+  return outcome.status == event::OutcomeStatus::kDone && none &&
+         std::any_of(touches.begin(), touches.end(), row) &&
+         std::all_of(touches.begin(), touches.end(), [&](const Access& touch) {
+           return touch.mode == Mode::kRead || touch.mode == Mode::kKeyShare || row(touch);
+         });
 }
 
 void Withdraw(event::Exchange& exchange) {

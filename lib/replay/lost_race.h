@@ -9,7 +9,10 @@
 // Pure.
 #pragma once
 
+#include <vector>
+
 #include "event/event.h"
+#include "replay/footprint.h"
 
 namespace scry::replay {
 
@@ -23,8 +26,9 @@ bool GaveUpWaiting(const event::Exchange& exchange);
 // It failed since another row had its key (23505), for whose fate it may have waited.
 bool MetRow(const event::Exchange& exchange);
 bool WasCancelled(const event::Exchange& exchange);  // 57014.
-// Its one statement changed or locked no row, and did not fail.
-bool ChangedNothing(const event::Exchange& exchange);
+// Its one statement only changes or locks rows of single keys, and there were none: it did nothing
+// and holds nothing. `touches`: of its footprint.
+bool FoundNoRow(const event::Exchange& exchange, const std::vector<Access>& touches);
 // Keeps what the exchange prepared. What failed is replaced by what fails or rolls back. Without
 // statements: nothing of it is compared.
 void Withdraw(event::Exchange& exchange);

@@ -48,16 +48,10 @@ bool ReleasedRow(const Footprint& change, const Footprint& commit) {
   });
 }
 
-// Changes or locks rows of single keys, waits for them, and without such a row does nothing.
-bool WritesRow(const ReadEvent& read) {
-  const std::vector<Access>& touches = read.footprint.touches;
-  const auto row = [](const Access& touch) {
-    return touch.object >= kFirstRelation && touch.key != 0 && Changes(touch.mode);
-  };
-  return !read.passes_locks && std::any_of(touches.begin(), touches.end(), row) &&
-         std::all_of(touches.begin(), touches.end(), [&](const Access& touch) {
-           return touch.mode == Mode::kRead || touch.mode == Mode::kKeyShare || row(touch);
-         });
+// Waited for rows, and found none.
+bool FoundNoRow(const ReadEvent& read) {
+  const auto* exchange = std::get_if<event::Exchange>(&read.event);
+  return exchange != nullptr && !read.passes_locks && FoundNoRow(*exchange, read.footprint.touches);
 }
 
 // `commit` let go what `write` looked for, and may have put something else in its place.
@@ -151,7 +145,7 @@ base::Micros ReadingOrder::MomentOf(const ReadEvent& event, base::Micros complet
 void ReadingOrder::NoteLostRows(ReadEvent& event) {
   const event::Exchange* exchange = ExchangeOf(event);
   if (exchange == nullptr) return;
-  const bool writes = WritesRow(event) && ChangedNothing(*exchange);
+  const bool writes = FoundNoRow(event);
   if (!writes && event.footprint.releases.empty()) return;
   for (auto held = held_.lower_bound({Sane(exchange->forwarded_us), 0}); held != held_.end();
        ++held) {
@@ -160,8 +154,7 @@ void ReadingOrder::NoteLostRows(ReadEvent& event) {
     if (beside == nullptr || beside->session == exchange->session) continue;
     if (Sane(beside->forwarded_us) > Sane(exchange->completed_us)) continue;
     if (writes && ReplacedRow(event.footprint, other.footprint)) event.lost_race = true;
-    if (WritesRow(other) && ChangedNothing(*beside) &&
-        ReplacedRow(other.footprint, event.footprint)) {
+    if (FoundNoRow(other) && ReplacedRow(other.footprint, event.footprint)) {
       other.lost_race = true;
     }
   }
