@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "replay/key_value.h"
+#include "replay/lost_race.h"
 #include "wire/frontend.h"
 
 namespace scry::replay {
@@ -579,15 +580,17 @@ class FootprintReader::Reading {
     const bool fails = status == 'E' && !std::exchange(trail_.failed, status == 'E');
     if (!over) trail_.failed = status == 'E';
     footprint.barrier = barrier_;
+    const std::vector<Access> kept =
+        FoundNoRow(exchange_, touches_) ? std::vector<Access>() : touches_;
     if (over || fails || released_) {
       // At an error the locks go at once, not with the ROLLBACK that follows.
       footprint.releases = trail_.held;
-      Hold(footprint.releases, touches_);
+      Hold(footprint.releases, kept);
     }
     if (unlocks_) AddAccess(footprint.releases, {kAdvisoryLocks, 0, Mode::kUpdate});
     // A lane on which it did not fail may commit it yet.
     if (over) trail_.held.clear();
-    if (!over) Hold(trail_.held, touches_);
+    if (!over) Hold(trail_.held, kept);
     trail_.open = !over;
     trail_.table_locks = status == 'T' && (trail_.table_locks || barrier_);
     if (!over) return;

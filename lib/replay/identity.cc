@@ -32,6 +32,7 @@ struct Identity::Lane {
   // In binary values, back to the source; without a snapshot, to the baseline.
   TypeOids to_source;
   TypeOids to_baseline;  // Of columns.
+  NewTypes new_types;    // ... made since.
   IdentityMap values;
   // Its rows hold what is to be translated back.
   bool active() const { return !to_source.empty() || !values.empty(); }
@@ -129,7 +130,10 @@ base::Result<Identity> Identity::Open(const std::vector<pg::AdminSession*>& lane
     SCRY_TRY_ASSIGN(std::vector<event::SourceType> types, ReadTypes(*session));
     auto lane = std::make_unique<Lane>(options.identities_max);
     const bool first = identity.lanes_.empty();
-    if (!first) lane->to_baseline = TypeOids(types, baseline);
+    if (!first) {
+      lane->to_baseline = TypeOids(types, baseline);
+      lane->new_types = NewTypes(types, baseline);
+    }
     if (options.snapshot != nullptr) {
       lane->from_source = TypeOids(options.snapshot->types, types);
       lane->to_source = TypeOids(types, options.snapshot->types);
@@ -200,11 +204,23 @@ void Identity::OnAnswers(const event::Exchange& exchange, std::vector<exchange::
 
 void Identity::TranslateTypes(std::vector<exchange::Answers>& answers) {
   for (size_t lane = 1; lane < lanes_.size(); ++lane) {
-    const TypeOids& types = lanes_[lane]->to_baseline;
-    if (types.empty()) continue;
-    for (event::LaneOutcome& outcome : answers[lane].lanes) {
-      for (event::Column& column : outcome.columns) column.type_oid = types.Map(column.type_oid);
+    std::vector<event::LaneOutcome>& outcomes = answers[lane].lanes;
+    for (size_t i = 0; i < outcomes.size(); ++i) {
+      const bool ran = i < answers[0].lanes.size();
+      TranslateColumns(lane, ran ? answers[0].lanes[i].columns : std::vector<event::Column>(),
+                       outcomes[i].columns);
     }
+  }
+}
+
+void Identity::TranslateColumns(size_t lane, const std::vector<event::Column>& baseline,
+                                std::vector<event::Column>& columns) {
+  for (size_t i = 0; i < columns.size(); ++i) {
+    event::Column& column = columns[i];
+    column.type_oid = lanes_[lane]->to_baseline.Map(column.type_oid);
+    if (i >= baseline.size() || baseline[i].name != column.name) continue;
+    if (baseline[i].type_oid == column.type_oid) continue;
+    column.type_oid = lanes_[lane]->new_types.Map(column.type_oid, baseline[i].type_oid);
   }
 }
 

@@ -53,6 +53,8 @@ class Identity {
   class Rows;
 
   void TranslateTypes(std::vector<exchange::Answers>& answers);
+  void TranslateColumns(size_t lane, const std::vector<event::Column>& baseline,
+                        std::vector<event::Column>& columns);
   bool Idle() const;
   CallColumns Learn(const event::Exchange& exchange, size_t statement,
                     const std::vector<exchange::Answers>& answers, IdentitySession& session);

@@ -24,7 +24,19 @@ event::FrontendMessage Message(uint8_t type, const std::string& encoded) {
   return message;
 }
 
+// What fails, or rolls back.
+void PutFailure(uint8_t status, std::vector<event::FrontendMessage>& messages) {
+  wire::Parse parse;
+  parse.text = status == 'E' ? kFails : "ROLLBACK";
+  messages.push_back(Message(frontend::kParse, wire::EncodeParse(parse)));
+  if (status == 'E') return;
+  // Outside of a transaction a ROLLBACK only warns.
+  messages.push_back(Message(frontend::kBind, wire::EncodeBind({})));
+  messages.push_back(Message(frontend::kExecute, wire::EncodeExecute("")));
+}
+
 constexpr std::string_view kSerialization = "40001";
+constexpr std::string_view kUniqueViolation = "23505";
 constexpr std::string_view kDeadlock = "40P01";
 constexpr std::string_view kLockNotAvailable = "55P03";
 constexpr std::string_view kCancelled = "57014";
@@ -52,28 +64,40 @@ bool GaveUpWaiting(const event::Exchange& exchange) {
   return FailedWith(exchange, kLockNotAvailable) || WasCancelled(exchange);
 }
 
+bool MetRow(const event::Exchange& exchange) { return FailedWith(exchange, kUniqueViolation); }
+
 bool WasCancelled(const event::Exchange& exchange) { return FailedWith(exchange, kCancelled); }
 
+bool FoundNoRow(const event::Exchange& exchange, const std::vector<Access>& touches) {
+  if (exchange.statements.size() != 1) return false;
+  const event::Outcome& outcome = exchange.statements.front().outcome;
+  const bool none =
+      outcome.tag == "UPDATE 0" || outcome.tag == "DELETE 0" || outcome.tag == "SELECT 0";
+  const auto row = [](const Access& touch) {
+    return touch.object >= kFirstRelation && touch.key != 0 &&
+           (touch.mode == Mode::kUpdate || touch.mode == Mode::kDelete);
+  };
+  return outcome.status == event::OutcomeStatus::kDone && none &&
+         std::any_of(touches.begin(), touches.end(), row) &&
+         std::all_of(touches.begin(), touches.end(), [&](const Access& touch) {
+           return touch.mode == Mode::kRead || touch.mode == Mode::kKeyShare || row(touch);
+         });
+}
+
 void Withdraw(event::Exchange& exchange) {
-  size_t failed = 0;
-  for (const event::Statement& statement : exchange.statements) {
-    failed = statement.message;
-    if (statement.outcome.status == event::OutcomeStatus::kError) break;
-  }
+  const auto error = std::find_if(
+      exchange.statements.begin(), exchange.statements.end(),
+      [](const auto& one) { return one.outcome.status == event::OutcomeStatus::kError; });
+  const bool fails = error != exchange.statements.end();
+  const size_t end = fails ? error->message : exchange.messages.size();
   std::vector<event::FrontendMessage> kept;
-  for (size_t i = 0; i < std::min(failed, exchange.messages.size()); ++i) {
+  for (size_t i = 0; i < std::min(end, exchange.messages.size()); ++i) {
     const uint8_t type = exchange.messages[i].type;
     if (type == frontend::kParse || type == frontend::kClose) {
       kept.push_back(std::move(exchange.messages[i]));
     }
   }
-  wire::Parse parse;
-  parse.text = exchange.status == 'E' ? kFails : "ROLLBACK";
-  kept.push_back(Message(frontend::kParse, wire::EncodeParse(parse)));
-  if (exchange.status != 'E') {  // Outside of a transaction a ROLLBACK only warns.
-    kept.push_back(Message(frontend::kBind, wire::EncodeBind({})));
-    kept.push_back(Message(frontend::kExecute, wire::EncodeExecute("")));
-  }
+  if (fails) PutFailure(exchange.status, kept);
   kept.push_back(Message(frontend::kSync, wire::EncodeSync()));
   exchange.messages = std::move(kept);
   exchange.statements.clear();

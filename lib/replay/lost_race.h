@@ -3,10 +3,16 @@
 // had no effect, so they are not run: their transaction is made to fail where production's did.
 // Not so where a lock was not to be had (NOWAIT, lock_timeout) that an open transaction of the
 // capture held: there the order makes it fail again.
+// A write of READ COMMITTED that waited for a row loses it when the row is deleted meanwhile, even
+// where the same key is there again: it had its snapshot before, and changes nothing. Replayed
+// behind the commit that it waited for it would find the new row. Nothing takes its place.
 // Pure.
 #pragma once
 
+#include <vector>
+
 #include "event/event.h"
+#include "replay/footprint.h"
 
 namespace scry::replay {
 
@@ -17,9 +23,14 @@ bool LostRace(const event::Exchange& exchange, bool lock_held);
 // It failed for want of a lock (55P03), or was cancelled or ran out of time (57014): whatever it
 // waited for, it did not get.
 bool GaveUpWaiting(const event::Exchange& exchange);
+// It failed since another row had its key (23505), for whose fate it may have waited.
+bool MetRow(const event::Exchange& exchange);
 bool WasCancelled(const event::Exchange& exchange);  // 57014.
-// Keeps what the exchange prepared, and puts what fails or rolls back in the place of the rest.
-// Without statements: nothing of it is compared.
+// Its one statement only changes or locks rows of single keys, and there were none: it did nothing
+// and holds nothing. `touches`: of its footprint.
+bool FoundNoRow(const event::Exchange& exchange, const std::vector<Access>& touches);
+// Keeps what the exchange prepared. What failed is replaced by what fails or rolls back. Without
+// statements: nothing of it is compared.
 void Withdraw(event::Exchange& exchange);
 
 }  // namespace scry::replay

@@ -48,6 +48,45 @@ bool ReleasedRow(const Footprint& change, const Footprint& commit) {
   });
 }
 
+// Waited for rows, and found none.
+bool FoundNoRow(const ReadEvent& read) {
+  const auto* exchange = std::get_if<event::Exchange>(&read.event);
+  return exchange != nullptr && !read.passes_locks && FoundNoRow(*exchange, read.footprint.touches);
+}
+
+// `commit` let go what `write` looked for, and may have put something else in its place.
+bool ReplacedRow(const Footprint& write, const Footprint& commit) {
+  const auto released = [&](ObjectId object, uint64_t key, Mode mode) {
+    return std::any_of(commit.releases.begin(), commit.releases.end(), [&](const Access& one) {
+      return one.object == object && one.mode == mode && (one.key == 0 || one.key == key);
+    });
+  };
+  return std::any_of(write.touches.begin(), write.touches.end(), [&](const Access& touch) {
+    return touch.key != 0 && Changes(touch.mode) &&
+           released(touch.object, touch.key, Mode::kDelete) &&
+           released(touch.object, touch.key, Mode::kInsert);
+  });
+}
+
+// Both inserted into one relation.
+bool InsertedBoth(const Footprint& write, const Footprint& commit) {
+  return std::any_of(write.touches.begin(), write.touches.end(), [&](const Access& touch) {
+    return touch.mode == Mode::kInsert && std::find(commit.releases.begin(), commit.releases.end(),
+                                                    touch) != commit.releases.end();
+  });
+}
+
+// Of what a failed exchange let go, that which its transaction had got before it.
+Footprint HeldBefore(const Footprint& failed) {
+  Footprint held;
+  std::copy_if(failed.releases.begin(), failed.releases.end(), std::back_inserter(held.releases),
+               [&](const Access& lock) {
+                 return std::find(failed.touches.begin(), failed.touches.end(), lock) ==
+                        failed.touches.end();
+               });
+  return held;
+}
+
 // Something in `reads` may be changed by something in `changes`. What is not known proves nothing.
 bool Meets(const std::vector<Access>& reads, const std::vector<Access>& changes) {
   return std::any_of(reads.begin(), reads.end(), [&](const Access& read) {
@@ -83,14 +122,42 @@ base::Micros ReadingOrder::MomentOf(const ReadEvent& event, base::Micros complet
   if (exchange == nullptr) return completed_us;
   const base::Micros forwarded_us = std::min(Sane(exchange->forwarded_us), completed_us);
   if (event.only_reads) return std::min(completed_us, forwarded_us + kSnapshotUs);
-  if (!event.only_ends && !event.only_unlocks) return completed_us;
+  // A lost race is not run again, and its locks went before its error came.
+  const bool ends = event.only_ends || event.only_unlocks || event.lost_race;
+  const bool fails = !ends && exchange->status == 'E' && !event.footprint.releases.empty();
+  if (!ends && !fails) return completed_us;
+  const Footprint let_go = fails ? HeldBefore(event.footprint) : event.footprint;
   for (auto held = held_.lower_bound({forwarded_us, 0}); held != held_.end(); ++held) {
     if (held->first.first >= completed_us) break;
     const auto* writer = std::get_if<event::Exchange>(&held->second.event);
     if (held->second.passes_locks || (writer != nullptr && GaveUpWaiting(*writer))) continue;
-    if (NeededLocks(held->second.footprint, event.footprint)) return held->first.first - 1;
+    const Footprint& write = held->second.footprint;
+    const bool met = ends && writer != nullptr && MetRow(*writer) && InsertedBoth(write, let_go);
+    if (met || (ends ? NeededLocks(write, let_go) : ReleasedRow(write, let_go))) {
+      return held->first.first - 1;
+    }
   }
   return completed_us;
+}
+
+// A write that found nothing lost its row if the row was replaced while it ran. Which of both was
+// answered first tells nothing.
+void ReadingOrder::NoteLostRows(ReadEvent& event) {
+  const event::Exchange* exchange = ExchangeOf(event);
+  if (exchange == nullptr) return;
+  const bool writes = FoundNoRow(event);
+  if (!writes && event.footprint.releases.empty()) return;
+  for (auto held = held_.lower_bound({Sane(exchange->forwarded_us), 0}); held != held_.end();
+       ++held) {
+    ReadEvent& other = held->second;
+    const event::Exchange* beside = ExchangeOf(other);
+    if (beside == nullptr || beside->session == exchange->session) continue;
+    if (Sane(beside->forwarded_us) > Sane(exchange->completed_us)) continue;
+    if (writes && ReplacedRow(event.footprint, other.footprint)) event.lost_race = true;
+    if (FoundNoRow(other) && ReplacedRow(other.footprint, event.footprint)) {
+      other.lost_race = true;
+    }
+  }
 }
 
 void ReadingOrder::Add(ReadEvent event) {
@@ -108,6 +175,7 @@ void ReadingOrder::Add(ReadEvent event) {
     Learn(session, event);
     moment_us = std::max(moment_us, last_us_[session]);
   }
+  NoteLostRows(event);
   const Key key(moment_us, ++events_);
   if (event.takes_snapshot) transactions_[session].snapshot = key;
   const event::Exchange* exchange = ExchangeOf(event);

@@ -8,12 +8,15 @@
 //   * A server lets a transaction's locks go before it acknowledges the COMMIT, so a writer that
 //     waited for them may have been answered first: a bare COMMIT (or pg_advisory_unlock) comes
 //     before what was answered while it ran and needed its locks. What passes locks needed none.
+//     So does whatever failed, the victim of a deadlock say, before whoever got the locks that its
+//     transaction had held; and a commit before an INSERT that met a row.
 //   * A REPEATABLE READ transaction that changed a row had seen the last commit of that row, else
 //     it had failed: its snapshot stands behind that commit if both were under way at once. The
 //     same goes for two SERIALIZABLE ones of which each read what the other changed. One that did
 //     fail, with nothing else to explain it, had not seen the commit.
 //   * Of two that took rows from a queue (SKIP LOCKED), the one who came first took the row that
 //     comes first. In which direction a queue runs is learned from those that did not overlap.
+// A write that found its row replaced by a commit that it waited for is marked as a lost race.
 // Events of one session never change places.
 #pragma once
 
@@ -33,7 +36,7 @@ namespace scry::replay {
 
 struct ReadEvent : ExchangeFacts {
   event::Event event;
-  bool lost_race = false;  // See lost_race.h.
+  bool lost_race = false;  // See lost_race.h. ReadingOrder adds to it.
   bool listens = false;    // Of a session's end: it had listened.
   // Of an exchange: how long it had run when its client asked to cancel it.
   std::vector<base::Micros> cancels_us;
@@ -74,6 +77,7 @@ class ReadingOrder {
   };
 
   base::Micros MomentOf(const ReadEvent& event, base::Micros completed_us) const;
+  void NoteLostRows(ReadEvent& event);
   void Learn(uint64_t session, ReadEvent& event);
   void MoveSnapshot(uint64_t session, const ReadEvent& event);
   void SnapshotMissed(uint64_t session, const ReadEvent& failure);

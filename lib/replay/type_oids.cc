@@ -199,4 +199,22 @@ std::optional<std::string> TypeOids::MapBinary(std::string_view value) const {
   return mapped;
 }
 
+NewTypes::NewTypes(const std::vector<event::SourceType>& lane,
+                   const std::vector<event::SourceType>& baseline) {
+  for (const event::SourceType& type : lane) lane_known_.insert(type.oid);
+  for (const event::SourceType& type : baseline) baseline_known_.insert(type.oid);
+}
+
+uint32_t NewTypes::Map(uint32_t lane_oid, uint32_t baseline_oid) {
+  const auto is_new = [](uint32_t oid, const std::unordered_set<uint32_t>& known) {
+    return oid >= kFirstUserOid && !known.contains(oid);
+  };
+  if (!is_new(lane_oid, lane_known_) || !is_new(baseline_oid, baseline_known_)) return lane_oid;
+  const auto pair = pairs_.find(lane_oid);
+  if (pair != pairs_.end()) return pair->second;
+  if (pairs_.size() >= kPairsMax || !paired_.insert(baseline_oid).second) return lane_oid;
+  pairs_.emplace(lane_oid, baseline_oid);
+  return baseline_oid;
+}
+
 }  // namespace scry::replay

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/result.h"
@@ -49,6 +50,29 @@ class TypeOids {
 
   std::unordered_map<uint32_t, uint32_t> other_;  // Only those that differ.
   size_t missing_ = 0;
+};
+
+// Types that traffic makes while it is replayed: every lane gives out OIDs of its own, and what
+// made them may not have committed, so no catalog tells their names. Two that come in the same
+// place of an answer are taken to be the same type, and then are so for good.
+class NewTypes {
+ public:
+  NewTypes() = default;
+  // What a lane and the baseline had when the replay began.
+  NewTypes(const std::vector<event::SourceType>& lane,
+           const std::vector<event::SourceType>& baseline);
+
+  // The lane answered with a column of one type, the baseline with one of the other in its place.
+  // The baseline's where both are the same type, else the lane's.
+  uint32_t Map(uint32_t lane_oid, uint32_t baseline_oid);
+
+ private:
+  static constexpr size_t kPairsMax = 64 * 1024;
+
+  std::unordered_set<uint32_t> lane_known_;
+  std::unordered_set<uint32_t> baseline_known_;
+  std::unordered_map<uint32_t, uint32_t> pairs_;  // From the lane's to the baseline's, one to one.
+  std::unordered_set<uint32_t> paired_;           // Of the baseline.
 };
 
 }  // namespace scry::replay

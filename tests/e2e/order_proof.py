@@ -149,7 +149,8 @@ def main():
                 Run.setUpClass()
                 row = measure(Run())
                 print(line(name, run, row), flush=True)
-                if flags.keep and (row["told"] or row.get("stalls") or row.get("different")):
+                wrong = row["told"] or row.get("stalls") or row.get("different")
+                if flags.keep and (wrong or row.get("fidelity", 0) < 1):
                     to = os.path.join(flags.keep, f"{name}-{os.getpid()}-{run}")
                     os.makedirs(to)
                     for kept in (Run.traffic, Run.state_dir):  # With their owners.

@@ -236,6 +236,20 @@ TEST_CASE("a transaction's end lets go of all it changed or locked", "[replay]")
   CHECK(session.Do({"commit"}, 'I').footprint.empty());
 }
 
+TEST_CASE("a write that found no row holds none", "[replay]") {
+  for (const char* tag : {"UPDATE 0", "UPDATE 1"}) {
+    Session session;
+    session.Do({"begin"});
+    Script script;
+    event::Exchange& update = script.Query(1, "update t set a = 1 where id = 5", 'T');
+    update.statements[0].outcome.tag = tag;
+    session.Do(update);
+    CHECK(session.Touches(Session::kT, Mode::kUpdate));
+    session.Do({"commit"}, 'I');
+    CHECK(session.Releases(Session::kT) == (std::string(tag) == "UPDATE 1"));
+  }
+}
+
 TEST_CASE("an error lets go at once", "[replay]") {
   Session session;
   session.Do({"begin"});

@@ -62,5 +62,19 @@ TEST_CASE("a withdrawn exchange that left no transaction open rolls back", "[rep
   CHECK(Types(exchange) == "PBES");
 }
 
+TEST_CASE("a write that found no row is replaced by nothing", "[replay]") {
+  event::Exchange exchange = Failed(Extended("update t set a = 1 where id = 2", {}), 'T', "");
+  exchange.statements[0].outcome.status = event::OutcomeStatus::kDone;
+  exchange.statements[0].outcome.tag = "UPDATE 1";
+  const std::vector<Access> row = {{kFirstRelation, 7, Mode::kUpdate}};
+  CHECK_FALSE(FoundNoRow(exchange, row));
+  exchange.statements[0].outcome.tag = "UPDATE 0";
+  CHECK(FoundNoRow(exchange, row));
+  CHECK_FALSE(FoundNoRow(exchange, {{kFirstRelation, 0, Mode::kUpdate}}));
+  Withdraw(exchange);
+  CHECK(Types(exchange) == "PS");
+  CHECK(exchange.statements.empty());
+}
+
 }  // namespace
 }  // namespace scry::replay

@@ -63,6 +63,51 @@ TEST_CASE("a bare commit comes before a writer that was answered while it ran", 
   CHECK(Drain(order).front().session == 2);
 }
 
+TEST_CASE("the victim of a deadlock comes before whoever got its locks", "[replay]") {
+  for (const bool lost : {false, true}) {
+    ReadingOrder order(1 << 20);
+    order.Add(Write(1, 50, 150, 7));
+    ReadEvent victim = Commit(2, 40, 200, 7);
+    victim.only_ends = false;
+    victim.lost_race = lost;
+    order.Add(std::move(victim));
+    order.End();
+    CHECK(Drain(order).front().session == (lost ? 2U : 1U));
+  }
+}
+
+TEST_CASE("what failed comes before whoever got what its transaction had held", "[replay]") {
+  for (const uint64_t held : {7U, 8U}) {
+    ReadingOrder order(1 << 20);
+    order.Add(Write(1, 50, 150, 7));
+    ReadEvent failed = Commit(2, 40, 200, held);
+    failed.only_ends = false;
+    std::get<event::Exchange>(failed.event).status = 'E';
+    // What it asked for itself it may have waited for.
+    failed.footprint.touches = {{kFirstRelation, 8, Mode::kUpdate}};
+    order.Add(std::move(failed));
+    order.End();
+    CHECK(Drain(order).front().session == (held == 7 ? 2U : 1U));
+  }
+}
+
+TEST_CASE("a commit comes before an INSERT that met a row while it ran", "[replay]") {
+  for (const char* state : {"23505", ""}) {
+    ReadingOrder order(1 << 20);
+    ReadEvent insert = ExchangeAt(1, 50, 150);
+    insert.footprint.touches = {{kFirstRelation, 0, Mode::kInsert}};
+    event::Statement& statement = std::get<event::Exchange>(insert.event).statements.emplace_back();
+    statement.outcome.status = event::OutcomeStatus::kError;
+    statement.outcome.sqlstate = state;
+    order.Add(std::move(insert));
+    ReadEvent commit = Commit(2, 100, 200, 7);
+    commit.footprint.releases = {{kFirstRelation, 0, Mode::kInsert}};
+    order.Add(std::move(commit));
+    order.End();
+    CHECK(Drain(order).front().session == (*state == '2' ? 2U : 1U));
+  }
+}
+
 TEST_CASE("a writer that gave up waiting did so before the commit it waited for", "[replay]") {
   for (const char* state : {"55P03", "57014"}) {
     ReadingOrder order(1 << 20);
@@ -75,6 +120,48 @@ TEST_CASE("a writer that gave up waiting did so before the commit it waited for"
     order.End();
     CHECK(Drain(order).front().session == 1);
   }
+}
+
+// Of a transaction that deleted the row of `key` and inserted rows.
+ReadEvent Replacement(uint64_t session, base::Micros forwarded_us, base::Micros completed_us,
+                      uint64_t key) {
+  ReadEvent read = Commit(session, forwarded_us, completed_us, key);
+  read.footprint.releases = {{kFirstRelation, key, Mode::kDelete},
+                             {kFirstRelation, 0, Mode::kInsert}};
+  return read;
+}
+ReadEvent Tagged(ReadEvent read, const char* tag) {
+  event::Statement& statement = std::get<event::Exchange>(read.event).statements.emplace_back();
+  statement.outcome.status = event::OutcomeStatus::kDone;
+  statement.outcome.tag = tag;
+  return read;
+}
+bool LostItsRow(std::vector<ReadEvent> events) {
+  ReadingOrder order(1 << 20);
+  for (ReadEvent& event : events) order.Add(std::move(event));
+  order.End();
+  bool lost = false;
+  while (const auto read = order.Next()) lost |= read->lost_race;
+  return lost;
+}
+
+TEST_CASE("a write that found nothing lost its row to one who replaced it meanwhile", "[replay]") {
+  for (const char* tag : {"UPDATE 0", "DELETE 0", "SELECT 0"}) {
+    // Whoever is answered first.
+    CHECK(LostItsRow({Replacement(2, 100, 140, 7), Tagged(Write(1, 50, 150, 7), tag)}));
+    CHECK(LostItsRow({Tagged(Write(1, 50, 150, 7), tag), Replacement(2, 100, 200, 7)}));
+  }
+  CHECK_FALSE(LostItsRow({Replacement(2, 100, 140, 7), Tagged(Write(1, 50, 150, 7), "UPDATE 1")}));
+  CHECK_FALSE(LostItsRow({Replacement(2, 100, 140, 8), Tagged(Write(1, 50, 150, 7), "UPDATE 0")}));
+  // It may have done something else.
+  ReadEvent both = Tagged(Write(1, 50, 150, 7), "UPDATE 0");
+  both.footprint.touches.push_back({kFirstRelation + 1, 0, Mode::kInsert});
+  CHECK_FALSE(LostItsRow({Replacement(2, 100, 140, 7), std::move(both)}));
+  // Not at the same time.
+  CHECK_FALSE(LostItsRow({Replacement(2, 10, 40, 7), Tagged(Write(1, 50, 150, 7), "UPDATE 0")}));
+  CHECK_FALSE(LostItsRow({Tagged(Write(1, 50, 150, 7), "UPDATE 0"), Replacement(2, 160, 200, 7)}));
+  // Only deleted: it finds nothing again.
+  CHECK_FALSE(LostItsRow({Commit(2, 100, 140, 7), Tagged(Write(1, 50, 150, 7), "UPDATE 0")}));
 }
 
 TEST_CASE("a commit that nobody needed stands where it was acknowledged", "[replay]") {

@@ -130,5 +130,20 @@ TEST_CASE("damaged values never change size", "[replay]") {
   }
 }
 
+TEST_CASE("types made during a replay go by the place where they come", "[replay]") {
+  NewTypes types({Type(20001, "mood")}, {Type(16401, "mood")});
+  CHECK(types.Map(30001, 40001) == 40001);
+  CHECK(types.Map(30001, 40001) == 40001);
+  CHECK(types.Map(30002, 40002) == 40002);
+  // Each is one of the other lane's alone, in whatever order they come.
+  CHECK(types.Map(30001, 40002) != 40002);
+  CHECK(types.Map(30003, 40002) != 40002);
+  // What was there before, and what means the same everywhere.
+  CHECK(types.Map(20001, 40003) == 20001);
+  CHECK(types.Map(30003, 16401) == 30003);
+  CHECK(types.Map(25, 40003) == 25);
+  CHECK(types.Map(30003, 25) == 30003);
+}
+
 }  // namespace
 }  // namespace scry::replay
