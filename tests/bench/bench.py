@@ -21,6 +21,8 @@ from bench_support import Bench, Broken, machine_facts, machine_text, say  # noq
 SUBJECTS = {"capture": bench_capture, "replay": bench_replay, "log": bench_log, "demo": bench_demo,
             "zoo": bench_zoo}
 
+PEERS = ("pgbouncer", "pgreplay")
+
 
 def parse(argv):
     parser = argparse.ArgumentParser(
@@ -28,7 +30,8 @@ def parse(argv):
         description="Measures scry next to a peer, on private servers, in interleaved rounds.",
         epilog="subjects:\n"
                "  capture   pgbench direct, through scry capture, through PgBouncer\n"
-               "  replay    scry ci test-migration on two equal lanes, next to pgbench itself\n"
+               "  replay    scry replay next to pgbench and pgreplay; scry ci test-migration on equal\n"
+               "            lanes next to pgbench\n"
                "  log       size of a capture and speed of reading, next to the server's own log\n"
                "  demo      scry demo, next to a bare initdb\n"
                "  zoo       a catalogue of migrations: what is seen of the dangerous, and false alarms\n\n"
@@ -40,7 +43,8 @@ def parse(argv):
     parser.add_argument("--seconds", type=int, metavar="N", help="of one run of pgbench; default: 3")
     parser.add_argument("--json", metavar="FILE", help="write every figure there as well")
     parser.add_argument("--binary", help=argparse.SUPPRESS)
-    parser.add_argument("--pgbouncer", default="", help=argparse.SUPPRESS)
+    for peer in PEERS:
+        parser.add_argument("--" + peer, default="", help=argparse.SUPPRESS)
     try:
         options = parser.parse_args(argv)
     except SystemExit as end:
@@ -57,7 +61,8 @@ def parse(argv):
 def measure(options):
     bench = Bench(os.path.abspath(options.binary), options.quick,
                   options.rounds or (2 if options.quick else 5),
-                  options.seconds or (1 if options.quick else 3), options.pgbouncer or None)
+                  options.seconds or (1 if options.quick else 3),
+                  {peer: getattr(options, peer) or None for peer in PEERS})
     with bench:
         facts = machine_facts(bench)
         print(machine_text(facts), flush=True)

@@ -32,12 +32,14 @@ class Broken(Exception):
 class Bench:
     """Owns the workspace and every process of a run. Used as a context manager, by one thread."""
 
-    def __init__(self, binary, quick, rounds, seconds, pgbouncer):
+    def __init__(self, binary, quick, rounds, seconds, peers):
         self.binary = binary
         self.quick = quick
         self.rounds = rounds
         self.seconds = seconds
-        self.pgbouncer = pgbouncer  # Path of the program, or None.
+        # Paths of other programs, or None.
+        self.pgbouncer = peers.get("pgbouncer")
+        self.pgreplay = peers.get("pgreplay")
         self.servers = []
         self.processes = []
         self.workspace = None
@@ -125,7 +127,7 @@ class Bench:
         failed = re.search(r"failed transactions: (\d+)", done.out)
         if not tps or not processed or (failed and int(failed.group(1)) > 0):
             raise Broken("pgbench did not do its work:\n" + done.out + done.err)
-        return PgbenchRun(float(tps.group(1)), int(processed.group(1)))
+        return PgbenchRun(float(tps.group(1)), int(processed.group(1)), done.cpu_s)
 
 
 class Finished:
@@ -138,9 +140,10 @@ class Finished:
 
 
 class PgbenchRun:
-    def __init__(self, tps, transactions):
+    def __init__(self, tps, transactions, cpu_s):
         self.tps = tps  # Without the time to connect.
         self.transactions = transactions
+        self.cpu_s = cpu_s
 
 
 class Capture:
@@ -323,13 +326,16 @@ def machine_facts(bench):
     }
     if bench.pgbouncer:
         facts["pgbouncer"] = _first_line([bench.pgbouncer, "--version"]).split()[-1]
+    if bench.pgreplay:
+        facts["pgreplay"] = _first_line([bench.pgreplay, "-v"]).split()[-1]
     return facts
 
 
 def machine_text(facts):
     programs = f"scry {facts['scry']}, PostgreSQL {facts['postgresql']}"
-    if "pgbouncer" in facts:
-        programs += f", PgBouncer {facts['pgbouncer']}"
+    for key, name in (("pgbouncer", "PgBouncer"), ("pgreplay", "pgreplay")):
+        if key in facts:
+            programs += f", {name} {facts[key]}"
     lines = [f"machine   {facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']:.0f} GiB, "
              f"Linux {facts['kernel']}",
              f"programs  {programs}",
