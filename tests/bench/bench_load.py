@@ -1,17 +1,18 @@
 """Load replay on one server, next to pgbench itself and to pgreplay: the same traffic, the same server."""
 
+import json
 import os
 import re
 
-from bench_support import (Broken, Capture, Table, count, median, ratio, replay_json, rotated, say)
+from bench_support import Broken, Capture, Table, count, median, ratio, rotated, say
 
-SCALE = 5
 CLIENTS = 8
 TRANSACTIONS, TRANSACTIONS_QUICK = 20000, 1000  # Of each client.
 FLAGS = ("-S", "-M", "prepared")
-# What pgreplay asks of the log it reads.
-LOGGING = {"log_line_prefix": "%m|%u|%d|%c|", "log_min_messages": "error", "log_connections": "on",
-           "log_disconnections": "on", "log_statement": "all", "log_min_error_statement": "log"}
+# What pgreplay asks of the log it reads: always, and while it is written.
+LINE_PREFIX = "%m|%u|%d|%c|"
+LOGGING = {"log_min_messages": "error", "log_connections": "on", "log_disconnections": "on",
+           "log_statement": "all", "log_min_error_statement": "log"}
 
 
 def _pgbench(bench, host, port, transactions):
@@ -52,11 +53,13 @@ def _by_pgbench(bench, server, work):
 def _by_scry(bench, server, work):
     done = bench.scry("replay", work["capture"], "--target", server.url(), "--speed", "max",
                       "--sync", "none", "--reads-only", "--json")
-    told = replay_json(done.out)
-    if told["statements"] < work["transactions"] * CLIENTS or told["errors_new"]:
-        raise Broken(f"scry replay did not do all of it: {told}")
-    return {"statements": told["statements"],
-            "rate": ratio(told["statements"], told["duration_us"] / 1e6), "cpu_s": done.cpu_s}
+    report = json.loads(done.out)
+    totals = report["totals"]
+    failed = sum(one["new"] for one in report["errors"].values())
+    if totals["statements"] < work["transactions"] * CLIENTS or failed:
+        raise Broken(f"scry replay did not do all of it: {totals}, {failed} new errors")
+    return {"statements": totals["statements"], "cpu_s": done.cpu_s,
+            "rate": ratio(totals["statements"], totals["duration_us"] / 1e6)}
 
 
 def _by_pgreplay(bench, server, work):
@@ -73,7 +76,7 @@ def _by_pgreplay(bench, server, work):
 
 
 def run(bench, server):
-    """(text, data) of one workload on a server that has pgbench's tables."""
+    """(text, data) of one workload on a server that has pgbench's tables and LINE_PREFIX."""
     transactions = TRANSACTIONS_QUICK if bench.quick else TRANSACTIONS
     say("load: capture")
     capture = Capture(bench, server, bench.path("load.cap"))

@@ -1,8 +1,10 @@
-"""How fast a capture is replayed on two equal lanes, next to pgbench's own rate on the same server."""
+"""How fast a capture is replayed: as load on one server, next to pgbench and pgreplay, and on the equal
+lanes of a gate, next to pgbench's own rate on the same server."""
 
 import json
 import shutil
 
+import bench_load
 from bench_support import Broken, Capture, Table, count, median, ratio, rotated, say
 
 SCALE = 5  # Small: what the copies of the forks cost must not drown what a statement costs.
@@ -28,7 +30,7 @@ def _capture(bench, server, name, flags, transactions):
 
 
 class Lanes:
-    """A shadow of the server as it is now; test() replays a capture on two forks of it."""
+    """A shadow of the server as it is now; test() replays a capture on three forks of it."""
 
     def __init__(self, bench, server):
         self.bench = bench
@@ -65,6 +67,9 @@ def _round(lanes, work):
             "statements_per_s": ratio(tested["statements"], tested["duration_us"] / 1e6),
             "cpu_s": done.cpu_s, "cpu_s_of_nothing": nothing.cpu_s, "wall_s": done.wall_s,
             "fidelity": tested["fidelity"],
+            # What statements waited for scry itself, beside what they took on the lanes.
+            "tool_share": ratio(tested["tool_wait_us"],
+                                sum(lane["busy_us"] for lane in report["lanes"])),
             "findings": [{key: finding.get(key) for key in
                           ("type", "gates", "pattern", "reasons", "difference")}
                          for finding in report["findings"]],
@@ -104,6 +109,7 @@ def _row(work):
             "of_pgbench": median(ratio(one["statements_per_s"], rate)
                                  for one, rate in zip(rounds, work["pgbench"])),
             "cpu_us_per_statement": ratio(cpu_s * 1e6, rounds[0]["statements"]),
+            "tool_share": median(one["tool_share"] for one in rounds),
             "wall_s": median(one["wall_s"] for one in rounds),
             "fidelity": min(one["fidelity"] for one in rounds),
             "findings": sum(bool(finding["gates"]) for finding in found),
@@ -113,7 +119,8 @@ def _row(work):
 
 def run(bench):
     """(text, data)"""
-    server = bench.start_server(SCALE)
+    server = bench.start_server(SCALE, log_line_prefix=bench_load.LINE_PREFIX)
+    load_text, load = bench_load.run(bench, server)
     lanes = Lanes(bench, server)  # Before the captures: TPC-B replays on what it found.
     works = [_prepare(bench, server, number) for number in range(len(WORKLOADS))]
     for number in range(bench.rounds):
@@ -129,22 +136,23 @@ def run(bench):
     server.remove()
     rows = [_row(work) for work in works]
     table = Table([("", "workload", ""), ("", "statements", ""), ("pgbench", "", "stmt/s"),
-                   ("replay, two lanes", "", "stmt/s"), ("replay, two lanes", "", "of pgbench"),
-                   ("CPU of scry", "", "us/stmt"), ("whole test", "", "s"), ("", "fidelity", ""),
+                   ("replay, three lanes", "", "stmt/s"), ("replay, three lanes", "", "of pgbench"),
+                   ("scry", "CPU", "us/stmt"), ("scry", "waits", "of lanes"), ("whole test", "", "s"), ("", "fidelity", ""),
                    ("", "findings", ""), ("", "warnings", "")])
     for row in rows:
         table.add(row["workload"], count(row["statements"]),
                   count(row["pgbench_statements_per_s"]), count(row["statements_per_s"]),
                   f"{row['of_pgbench']:.2f}", f"{row['cpu_us_per_statement']:.1f}",
-                  f"{row['wall_s']:.1f}", f"{row['fidelity']:.2%}", row["findings"],
+                  f"{row['tool_share']:.0%}", f"{row['wall_s']:.1f}", f"{row['fidelity']:.2%}", row["findings"],
                   row["warnings"])
     text = (f"replay: captured pgbench of {CLIENTS} clients, replayed by scry ci test-migration on "
-            f"two equal lanes; medians of {bench.rounds} interleaved rounds\n\n" + table.text() +
-            "\nEach statement runs once on each lane, so the servers do twice the work that "
+            f"three equal lanes; medians of {bench.rounds} interleaved rounds\n\n" + table.text() +
+            "\nEach statement runs once on each lane, so the servers do three times the work that "
             "\"stmt/s\" counts.\nOver all rounds: findings (gating; on equal lanes there must be "
-            "none), warnings (not gating),\nlowest fidelity. CPU: without that of forking.\n" +
+            "none), warnings (not gating),\nlowest fidelity. CPU: without that of forking. Waits: for scry, beside the time on the lanes.\n" +
             _told(rows))
-    data = {"scale": SCALE, "rounds": bench.rounds, "rows": rows}
+    text = load_text + "\n" + text
+    data = {"scale": SCALE, "rounds": bench.rounds, "load": load, "rows": rows}
     different = [finding for row in rows for one in row["rounds"] for finding in one["findings"]
                  if finding["gates"] and finding["type"] in WRONG]
     if different:
