@@ -8,8 +8,10 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/result.h"
 #include "report/report.h"
 
 namespace scry::report {
@@ -98,6 +100,13 @@ class JsonMembers {
   }
   std::string problem_;
 };
+
+// kCorrupt: `text` is not `what` ("a scry report"), and why.
+base::Error NotOfKind(std::string_view what, std::string_view why);
+// The document of a report of `schema` ("scry.load/1"), which errors call `what`. kUnsupported: of
+// another version.
+base::Result<nlohmann::json> ParseReport(std::string_view text, std::string_view schema,
+                                         std::string_view what);
 
 // One entry of `captures`.
 inline nlohmann::ordered_json CaptureJson(const CaptureFacts& capture) {

@@ -1,10 +1,7 @@
 #include "report/json_reader.h"
 
-#include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
 
-#include "base/units.h"
 #include "report/json_members.h"
 #include "report/json_writer.h"
 
@@ -190,31 +187,17 @@ class Reader : public JsonMembers {
   }
 };
 
-base::Error NoReport(std::string_view what) {
-  return base::Fail(base::ErrorCode::kCorrupt, fmt::format("this is no scry report: {}", what));
-}
+constexpr std::string_view kKind = "scry report";
 
 }  // namespace
 
 base::Result<Report> ReadJson(std::string_view text) {
-  const json parsed = json::parse(text, nullptr, false);
-  if (parsed.is_discarded()) return NoReport("it is not JSON, or was cut off");
-  if (!parsed.is_object()) return NoReport("it is no object");
-  const auto schema = parsed.find("schema");
-  if (schema == parsed.end() || !schema->is_string()) return NoReport("it has no \"schema\"");
-  const auto name = schema->get<std::string>();
-  if (!name.starts_with("scry.report/")) return NoReport("its \"schema\" is another one");
-  if (name != kSchema) {
-    return base::Fail(base::ErrorCode::kUnsupported,
-                      fmt::format("the report is of version {}; this scry reads {}; use the scry "
-                                  "that wrote it",
-                                  base::Printable(name, 40), kSchema));
-  }
+  SCRY_TRY_ASSIGN(const json parsed, ParseReport(text, kSchema, kKind));
   Report report;
   Reader reader;
   reader.Fill(parsed, report);
-  if (!reader.problem().empty()) return NoReport(reader.problem());
-  if (report.verdict.empty()) return NoReport("it has no \"verdict\"");
+  if (!reader.problem().empty()) return NotOfKind(kKind, reader.problem());
+  if (report.verdict.empty()) return NotOfKind(kKind, "it has no \"verdict\"");
   return report;
 }
 

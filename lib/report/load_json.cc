@@ -1,7 +1,5 @@
 #include "report/load_json.h"
 
-#include <fmt/format.h>
-
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -182,10 +180,7 @@ class Reader : public JsonMembers {
   }
 };
 
-base::Error NoReport(std::string_view what) {
-  return base::Fail(base::ErrorCode::kCorrupt,
-                    fmt::format("this is no load report of scry: {}", what));
-}
+constexpr std::string_view kKind = "load report of scry";
 
 }  // namespace
 
@@ -216,23 +211,11 @@ std::string WriteLoadJson(const LoadReport& report) {
 }
 
 base::Result<LoadReport> ReadLoadJson(std::string_view text) {
-  const json parsed = json::parse(text, nullptr, false);
-  if (parsed.is_discarded()) return NoReport("it is not JSON, or was cut off");
-  if (!parsed.is_object()) return NoReport("it is no object");
-  const auto schema = parsed.find("schema");
-  if (schema == parsed.end() || !schema->is_string()) return NoReport("it has no \"schema\"");
-  const auto name = schema->get<std::string>();
-  if (!name.starts_with("scry.load/")) return NoReport("its \"schema\" is another one");
-  if (name != kLoadSchema) {
-    return base::Fail(base::ErrorCode::kUnsupported,
-                      fmt::format("the report is of version {}; this scry reads {}; use the scry "
-                                  "that wrote it",
-                                  base::Printable(name, 40), kLoadSchema));
-  }
+  SCRY_TRY_ASSIGN(const json parsed, ParseReport(text, kLoadSchema, kKind));
   LoadReport report;
   Reader reader;
   reader.Fill(parsed, report);
-  if (!reader.problem().empty()) return NoReport(reader.problem());
+  if (!reader.problem().empty()) return NotOfKind(kKind, reader.problem());
   return report;
 }
 
