@@ -157,8 +157,8 @@ void Identity::ShareSites(event::SitesCache& sites) {
   shared_->learner.emplace(shared_->columns, sites, shared_->snapshot);
 }
 
-std::optional<event::Exchange> Identity::ForLane(const event::Exchange& exchange, size_t index,
-                                                 const IdentitySession& session) {
+std::optional<std::vector<event::FrontendMessage>> Identity::ForLane(
+    const event::Exchange& exchange, size_t index, const IdentitySession& session) {
   if (index >= lanes_.size() || shared_->sites == nullptr) return std::nullopt;
   Lane& lane = *lanes_[index];
   if (index == 0) {
@@ -167,16 +167,9 @@ std::optional<event::Exchange> Identity::ForLane(const event::Exchange& exchange
     }
   }
   if (lane.from_source.empty() && lane.values.empty()) return std::nullopt;
-  auto messages = MessageRewriter(lane.from_source, shared_->columns, lane.values, *shared_->sites,
-                                  shared_->stats)
-                      .Rewrite(exchange, session.narrow);
-  if (!messages) return std::nullopt;
-  event::Exchange other;
-  other.session = exchange.session;
-  other.index = exchange.index;
-  other.status = exchange.status;
-  other.messages = std::move(*messages);
-  return other;
+  return MessageRewriter(lane.from_source, shared_->columns, lane.values, *shared_->sites,
+                         shared_->stats)
+      .Rewrite(exchange, session.narrow);
 }
 
 std::unique_ptr<exchange::RowMapper> Identity::MapperFor(size_t lane) {

@@ -36,8 +36,9 @@ class Identity {
   void ShareSites(event::SitesCache& sites);
 
   // What the lane is to get in the place of a captured exchange, messages alone. nullopt: the same.
-  std::optional<event::Exchange> ForLane(const event::Exchange& exchange, size_t lane,
-                                         const IdentitySession& session);
+  std::optional<std::vector<event::FrontendMessage>> ForLane(const event::Exchange& exchange,
+                                                             size_t lane,
+                                                             const IdentitySession& session);
   // For a connection to that lane; does not outlive this.
   std::unique_ptr<exchange::RowMapper> MapperFor(size_t lane);
   // All lanes, the baseline first, answered the exchange: to be told of all in the order in which

@@ -110,12 +110,14 @@ base::Status LaneConnection::OnReady(bool readable, bool writable, base::Micros 
   return {};
 }
 
-void LaneConnection::Run(const event::Exchange& exchange, base::Micros now_us) {
-  exchange_ = &exchange;
+void LaneConnection::Run(const event::Exchange& captured,
+                         const std::vector<event::FrontendMessage>& messages, base::Micros now_us) {
+  captured_ = &captured.statements;
+  messages_ = &messages;
   queued_ = copies_begun_ = copies_ended_ = 0;
   sync_added_ = false;
   started_us_ = now_us;
-  answers_.Begin(exchange.messages, now_us);
+  answers_.Begin(messages, now_us);
   if (state_ == State::kDead) {
     if (answers_.asked() > 0) taken_ = answers_.Lose(now_us);
     return;
@@ -127,16 +129,16 @@ void LaneConnection::Run(const event::Exchange& exchange, base::Micros now_us) {
   out_at_ = 0;
   // COPY data waits for the server's CopyInResponse: where a lane refuses the COPY, a Sync behind
   // the data would be answered a second time.
-  while (queued_ < exchange.messages.size() && !IsCopyMessage(exchange.messages[queued_].type)) {
-    const event::FrontendMessage& message = exchange.messages[queued_++];
+  while (queued_ < messages.size() && !IsCopyMessage(messages[queued_].type)) {
+    const event::FrontendMessage& message = messages[queued_++];
     wire::AppendMessage(out_, message.type, message.head, message.values, message.tail);
   }
   Write(now_us);
 }
 
 void LaneConnection::QueueRest() {
-  for (; queued_ < exchange_->messages.size(); ++queued_) {
-    const event::FrontendMessage& message = exchange_->messages[queued_];
+  for (; queued_ < messages_->size(); ++queued_) {
+    const event::FrontendMessage& message = (*messages_)[queued_];
     wire::AppendMessage(out_, message.type, message.head, message.values, message.tail);
     if (message.type == wire::frontend::kCopyDone || message.type == wire::frontend::kCopyFail) {
       ++copies_ended_;
@@ -209,7 +211,7 @@ void LaneConnection::FeedCopy(base::Micros now_us) {
     // as a client would.
     Add(wire::frontend::kCopyFail, std::string("no data was captured\0", 21), now_us);
     ++copies_ended_;
-    const bool simple = exchange_->messages.front().type == wire::frontend::kQuery;
+    const bool simple = messages_->front().type == wire::frontend::kQuery;
     // The server drops a Sync that comes inside of a COPY.
     if (!simple) {
       Add(wire::frontend::kSync, {}, now_us);
@@ -222,7 +224,7 @@ void LaneConnection::FeedCopy(base::Micros now_us) {
 // After an error in the extended protocol the server takes nothing but Sync. One that stands behind
 // copy data, or that production did not need, is not sent yet.
 void LaneConnection::EndSkipping(base::Micros now_us) {
-  const auto& messages = exchange_->messages;
+  const auto& messages = *messages_;
   const size_t failed = answers_.answered();
   if (sync_added_ || failed >= messages.size()) return;
   const uint8_t type = messages[failed].type;
@@ -267,16 +269,16 @@ void LaneConnection::Finish(exchange::Answers answers) {
 void LaneConnection::BlameFailedParse(exchange::Answers& answers) {
   constexpr const char* kNoSuchStatement = "26000";
   constexpr size_t kRefusalsMax = 4096;
-  const std::vector<event::Statement>& captured = exchange_->statements;
+  const std::vector<event::Statement>& captured = *captured_;
   for (size_t index = 0; index < answers.statements.size(); ++index) {
     event::Statement& statement = answers.statements[index];
     if (statement.outcome.status != event::OutcomeStatus::kError) continue;
     const bool known =
         index < captured.size() && captured[index].outcome.sqlstate == statement.outcome.sqlstate;
     if (known) continue;
-    const size_t last = std::min<size_t>(statement.message + 1, exchange_->messages.size());
+    const size_t last = std::min<size_t>(statement.message + 1, messages_->size());
     for (size_t i = last; i-- > 0;) {
-      const event::FrontendMessage& message = exchange_->messages[i];
+      const event::FrontendMessage& message = (*messages_)[i];
       const std::string payload = message.Payload();
       if (message.type == wire::frontend::kParse) {
         const auto parse = wire::ParseParse(base::AsBytes(payload));

@@ -41,9 +41,10 @@ class LaneConnection {
   // Goes on after readiness, connecting or running. An Error only while connecting.
   base::Status OnReady(bool readable, bool writable, base::Micros now_us);
 
-  // Of kDead, the exchange is lost at once. The messages stay valid until it is over.
-  // REQUIRES: kIdle or kDead.
-  void Run(const event::Exchange& exchange, base::Micros now_us);
+  // Asks `messages`, those of the captured exchange or what stands for them on this lane. Of kDead,
+  // the exchange is lost at once. Both stay valid until it is over. REQUIRES: kIdle or kDead.
+  void Run(const event::Exchange& captured, const std::vector<event::FrontendMessage>& messages,
+           base::Micros now_us);
   // What the last exchange did, statement by statement. Once.
   exchange::Answers TakeAnswers() { return std::move(taken_); }
   // Notifications that came since; those that the last exchange's answers hold are not among them.
@@ -98,7 +99,9 @@ class LaneConnection {
   };
   std::unordered_map<std::string, Refusal> refused_statements_;
   uint8_t status_ = 'I';
-  const event::Exchange* exchange_ = nullptr;
+  // Of the exchange that runs: what production answered, and what this lane is asked.
+  const std::vector<event::Statement>* captured_ = nullptr;
+  const std::vector<event::FrontendMessage>* messages_ = nullptr;
   size_t queued_ = 0;        // Messages of the exchange put into out_.
   size_t copies_begun_ = 0;  // CopyInResponses.
   size_t copies_ended_ = 0;  // CopyDone and CopyFail put into out_.

@@ -156,14 +156,13 @@ void SessionPlayer::StartLane(size_t lane, base::Micros now_us) {
   const event::Exchange& captured = *work_.front().exchange;
   sent_.resize(lanes_.size());
   sent_[lane] = shared_.identity.ForLane(captured, lane, identity_);
-  if (sent_[lane]) sent_[lane]->statements = captured.statements;
   if (!portals_[lane].empty()) {
-    if (!sent_[lane]) sent_[lane] = captured;
-    portals_[lane].Rewrite(sent_[lane]->messages);
+    if (!sent_[lane]) sent_[lane] = captured.messages;
+    portals_[lane].Rewrite(*sent_[lane]);
   }
   if (sent_[lane]) now_us = shared_.Now();  // What that cost is no part of the lane's latency.
   last_started_us_ = now_us;
-  lanes_[lane]->Run(sent_[lane] ? *sent_[lane] : captured, now_us);
+  lanes_[lane]->Run(captured, sent_[lane] ? *sent_[lane] : captured.messages, now_us);
 }
 
 void SessionPlayer::OnReady(size_t lane, bool readable, bool writable, base::Micros now_us) {

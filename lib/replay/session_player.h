@@ -165,8 +165,9 @@ class SessionPlayer {
 
   // Of the exchange that runs.
   std::vector<size_t> lane_order_;
-  std::vector<std::optional<event::Exchange>> sent_;  // By lane, where it is not as captured.
-  std::vector<size_t> cancels_fired_;                 // By lane.
+  std::vector<std::optional<std::vector<event::FrontendMessage>>>
+      sent_;                           // By lane, where it is not as captured.
+  std::vector<size_t> cancels_fired_;  // By lane.
   size_t lanes_started_ = 0;
   base::Micros last_started_us_ = 0;
   bool held_up_ = false;
