@@ -17,7 +17,8 @@
 namespace scry::report {
 
 // A missing member leaves the value as it is. The first one of a wrong type is remembered, and all
-// later reads do nothing.
+// later reads do nothing. `Reader` derives from it and has a Fill() for each kind of object.
+template <typename Reader>
 class JsonMembers {
  public:
   using json = nlohmann::json;
@@ -71,6 +72,17 @@ class JsonMembers {
     const json* list = Member(from, key, &json::is_array);
     if (list == nullptr) return;
     for (const json& item : *list) take(item);
+  }
+  // Objects, each by the Fill() for its type.
+  template <typename T>
+  void ReadList(const json& from, const char* key, std::vector<T>& to) {
+    Each(from, key, [&](const json& item) {
+      if (item.is_object()) {
+        static_cast<Reader*>(this)->Fill(item, to.emplace_back());
+      } else {
+        Complain(key);
+      }
+    });
   }
   const json* Object(const json& from, const char* key) {
     return Member(from, key, &json::is_object);

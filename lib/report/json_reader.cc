@@ -10,19 +10,8 @@ namespace {
 
 using nlohmann::json;
 
-class Reader : public JsonMembers {
+class Reader : public JsonMembers<Reader> {
  public:
-  template <typename T>
-  void ReadList(const json& from, const char* key, std::vector<T>& to) {
-    Each(from, key, [&](const json& item) {
-      if (item.is_object()) {
-        Fill(item, to.emplace_back());
-      } else {
-        Complain(key);
-      }
-    });
-  }
-
   void Fill(const json& from, Latency& to) {
     Read(from, "p50_us", to.p50_us);
     Read(from, "p95_us", to.p95_us);

@@ -72,7 +72,7 @@ ordered_json Of(const LoadTotals& totals) {
           {"lag", Of(totals.lag)}};
 }
 
-class Reader : public JsonMembers {
+class Reader : public JsonMembers<Reader> {
  public:
   using JsonMembers::Fill;
   void Fill(const json& from, LoadErrors& to) {
@@ -141,16 +141,6 @@ class Reader : public JsonMembers {
     Read(from, "tool_wait_us", to.tool_wait_us);
     Read(from, "server_wait_us", to.server_wait_us);
     ReadHistogram(from, "lag", to.lag);
-  }
-  template <typename T>
-  void ReadList(const json& from, const char* key, std::vector<T>& to) {
-    Each(from, key, [&](const json& item) {
-      if (item.is_object()) {
-        Fill(item, to.emplace_back());
-      } else {
-        Complain(key);
-      }
-    });
   }
   void Fill(const json& from, LoadReport& to) {
     Read(from, "tool_version", to.tool_version);
