@@ -14,6 +14,8 @@ class EventSource {
   virtual ~EventSource() = default;
   // The next event, or nullopt at the end. Called by one thread.
   virtual base::Result<std::optional<Event>> Next() = 0;
+  // How much of it was read, in [0, 1], for progress; negative: unknown.
+  virtual double ShareRead() const { return -1; }
 };
 
 }  // namespace scry::event

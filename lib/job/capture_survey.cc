@@ -16,29 +16,40 @@ void CaptureSurvey::Add(const CaptureSurvey& other) {
   sessions_at_once = std::max(sessions_at_once, other.sessions_at_once);
 }
 
+void Surveyor::See(const event::Event& event) {
+  report::CaptureFacts& facts = survey_.facts;
+  facts.duration_us = std::max(facts.duration_us, event::TimeOf(event));
+  if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
+    facts.statements += exchange->statements.size();
+  } else if (std::holds_alternative<event::SessionStart>(event)) {
+    ++facts.sessions;
+    survey_.sessions_at_once = std::max(survey_.sessions_at_once, ++at_once_);
+  } else if (std::holds_alternative<event::SessionEnd>(event)) {
+    if (at_once_ > 0) --at_once_;
+  } else if (const auto* gap = std::get_if<event::Gap>(&event)) {
+    ++facts.gaps;
+    facts.gap_exchanges += gap->exchanges;
+  }
+}
+
+base::Result<std::optional<event::Event>> SurveyedSource::Next() {
+  auto event = source_.Next();
+  if (event.ok() && event->has_value()) surveyor_.See(**event);
+  return event;
+}
+
 base::Result<CaptureSurvey> SurveyCapture(const std::string& directory, const OpenTraffic& open) {
   SCRY_TRY_ASSIGN(const querylog::LogReader log, querylog::LogReader::Open(directory));
   SCRY_TRY_ASSIGN(const std::unique_ptr<event::EventSource> source, open(directory));
-  CaptureSurvey survey;
+  SurveyedSource surveyed(*source);
+  for (;;) {
+    SCRY_TRY_ASSIGN(const std::optional<event::Event> event, surveyed.Next());
+    if (!event) break;
+  }
+  CaptureSurvey survey = surveyed.survey();
   survey.facts.name = directory;
   survey.facts.started_us = log.manifest().started_wall_us;
-  uint64_t at_once = 0;
-  for (;;) {
-    SCRY_TRY_ASSIGN(const std::optional<event::Event> event, source->Next());
-    if (!event) return survey;
-    survey.facts.duration_us = std::max(survey.facts.duration_us, event::TimeOf(*event));
-    if (const auto* exchange = std::get_if<event::Exchange>(&*event)) {
-      survey.facts.statements += exchange->statements.size();
-    } else if (std::holds_alternative<event::SessionStart>(*event)) {
-      ++survey.facts.sessions;
-      survey.sessions_at_once = std::max(survey.sessions_at_once, ++at_once);
-    } else if (std::holds_alternative<event::SessionEnd>(*event)) {
-      if (at_once > 0) --at_once;
-    } else if (const auto* gap = std::get_if<event::Gap>(&*event)) {
-      ++survey.facts.gaps;
-      survey.facts.gap_exchanges += gap->exchanges;
-    }
-  }
+  return survey;
 }
 
 }  // namespace scry::job

@@ -51,7 +51,6 @@ class LoadReplay {
  private:
   bool reads_only() const { return request_.selection.filter.reads_only; }
   Status Admit();
-  Status Survey();
   Status ReplayCaptures();
   Status CheckReplayed() const;
   std::string Detail(const replay::ReplayStats& stats) const;
@@ -64,8 +63,7 @@ class LoadReplay {
   SelectedTraffic traffic_;
   pg::ConnInfo target_;
 
-  CaptureSurvey survey_;              // Of what is selected.
-  std::vector<uint64_t> statements_;  // The same, by capture.
+  CaptureSurvey survey_;  // Of what is selected.
   event::FactsCache facts_;
   report::LoadTable table_;
   replay::ReplayStats stats_;
@@ -89,31 +87,6 @@ Status LoadReplay::Admit() {
   return watch_.Check();
 }
 
-Status LoadReplay::Survey() {
-  progress_.Step("read " + (request_.captures.size() == 1
-                                ? request_.captures[0]
-                                : fmt::format("{} captures", request_.captures.size())));
-  for (const std::string& directory : request_.captures) {
-    SCRY_TRY_ASSIGN(const CaptureSurvey whole, SurveyCapture(directory, &OpenWholeCapture));
-    report_.captures.push_back(whole.facts);
-    SCRY_TRY_ASSIGN(const CaptureSurvey selected, SurveyCapture(directory, traffic_.Opener()));
-    statements_.push_back(selected.facts.statements);
-    survey_.Add(selected);
-    SCRY_TRY(watch_.Check());
-  }
-  progress_.Done(fmt::format("{} statements of {} sessions", FormatCount(survey_.facts.statements),
-                             FormatCount(survey_.facts.sessions)));
-  // A shard of a small capture may be empty, and its report is wanted all the same.
-  if (survey_.facts.statements > 0 || request_.selection.filter.shards > 1) return {};
-  if (request_.filters.empty()) {
-    return Fail(base::ErrorCode::kInconclusive,
-                "the capture holds no statements; capture some traffic first: scry capture --help");
-  }
-  return Fail(base::ErrorCode::kInconclusive,
-              "nothing of the capture is left to replay with these filters; 'scry log top' shows "
-              "the patterns it holds");
-}
-
 std::string LoadReplay::Detail(const replay::ReplayStats& stats) const {
   std::string text;
   if (stats.lag.count() > 0) {
@@ -125,24 +98,35 @@ std::string LoadReplay::Detail(const replay::ReplayStats& stats) const {
   return text;
 }
 
+// How much there was to replay is counted on the way: a capture is read once.
 Status LoadReplay::ReplayCaptures() {
-  for (size_t i = 0; i < request_.captures.size(); ++i) {
+  for (const std::string& directory : request_.captures) {
     progress_.Step("replay on " + target_.Display());
-    SCRY_TRY_ASSIGN(const std::unique_ptr<event::EventSource> source,
-                    traffic_.Open(request_.captures[i]));
+    SCRY_TRY_ASSIGN(const std::unique_ptr<event::EventSource> source, traffic_.Open(directory));
     const std::vector<replay::LaneTarget> lanes = {{"target", target_}};
     SCRY_TRY_ASSIGN(
         const replay::ReplayStats stats,
-        WatchedReplay(lanes, {*source, statements_[i]}, table_, facts_, request_.replay, watch_,
+        WatchedReplay(lanes, {*source, /*statements=*/0}, table_, facts_, request_.replay, watch_,
                       progress_, [&](const replay::ReplayStats& now) { return Detail(now); }));
     progress_.Done(fmt::format("{} statements, {:.0f}/s{}", FormatCount(stats.statements),
                                RateOf(stats), Detail(stats)));
     stats_.Add(stats);
+    report_.captures.push_back(traffic_.Whole(directory).facts);
+    survey_.Add(traffic_.Selected(directory));
   }
   return {};
 }
 
 Status LoadReplay::CheckReplayed() const {
+  // A shard of a small capture may be empty, and its report is wanted all the same.
+  if (survey_.facts.statements == 0 && request_.selection.filter.shards == 1) {
+    return Fail(base::ErrorCode::kInconclusive,
+                request_.filters.empty()
+                    ? "the capture holds no statements; capture some traffic first: scry capture "
+                      "--help"
+                    : "nothing of the capture is left to replay with these filters; 'scry log top' "
+                      "shows the patterns it holds");
+  }
   if (stats_.sessions > 0 || stats_.exclusion_reasons.empty()) return {};
   return Fail(base::ErrorCode::kInconclusive,
               fmt::format("no session could be replayed: {}",
@@ -188,7 +172,6 @@ void LoadReplay::FillTotals() {
 
 Result<report::LoadReport> LoadReplay::Go() {
   SCRY_TRY(Admit());
-  SCRY_TRY(Survey());
   SCRY_TRY(ReplayCaptures());
   SCRY_TRY(CheckReplayed());
   report_.tool_version = SCRY_VERSION;

@@ -53,25 +53,39 @@ Result<Micros> EndOf(querylog::LogReader& log) {
 // A capture and the filter over it.
 class SelectedTraffic::Source final : public event::EventSource {
  public:
-  Source(querylog::LogReader log, const replay::TrafficFilterOptions& options,
-         std::optional<replay::HiddenWrites> hidden, replay::TrafficFilterStats& stats)
+  Source(querylog::LogReader log, std::optional<replay::HiddenWrites> hidden, Capture& capture)
       : log_(std::move(log)),
-        guard_(facts_, hidden.value_or(replay::HiddenWrites())),
-        filter_(log_, options, facts_, &guard_),
-        stats_(stats) {}
+        whole_(log_),
+        guard_(facts_, std::move(hidden).value_or(replay::HiddenWrites())),
+        filter_(whole_, capture.options, facts_, &guard_),
+        selected_(filter_),
+        capture_(capture) {}
 
   Result<std::optional<event::Event>> Next() override {
-    auto event = filter_.Next();
-    if (event.ok() && !event->has_value()) stats_ = filter_.stats();
+    auto event = selected_.Next();
+    if (event.ok() && !event->has_value()) NoteEnd();
     return event;
   }
+  double ShareRead() const override { return log_.ShareRead(); }
 
  private:
+  void NoteEnd() {
+    capture_.stats = filter_.stats();
+    capture_.whole = whole_.survey();
+    capture_.selected = selected_.survey();
+    for (CaptureSurvey* survey : {&capture_.whole, &capture_.selected}) {
+      survey->facts.name = log_.directory();
+      survey->facts.started_us = log_.manifest().started_wall_us;
+    }
+  }
+
   querylog::LogReader log_;
+  SurveyedSource whole_;
   event::FactsCache facts_;
   replay::ReadGuard guard_;
   replay::TrafficFilter filter_;
-  replay::TrafficFilterStats& stats_;
+  SurveyedSource selected_;
+  Capture& capture_;
 };
 
 Result<SelectedTraffic> SelectedTraffic::Make(const ReplaySelection& selection,
@@ -98,7 +112,7 @@ Result<SelectedTraffic> SelectedTraffic::Make(const ReplaySelection& selection,
     if (options.from_us && options.to_us && *options.from_us >= *options.to_us) {
       return Fail(base::ErrorCode::kUsage, "--from is not before --to");
     }
-    if (!traffic.options_.emplace(directory, std::move(options)).second) {
+    if (!traffic.captures_.emplace(directory, Capture{std::move(options), {}, {}, {}}).second) {
       return Fail(base::ErrorCode::kUsage,
                   "the capture " + base::Printable(directory) + " is given twice");
     }
@@ -106,48 +120,67 @@ Result<SelectedTraffic> SelectedTraffic::Make(const ReplaySelection& selection,
   return traffic;
 }
 
-Result<std::unique_ptr<event::EventSource>> SelectedTraffic::OpenWith(const std::string& directory,
-                                                                      bool guarded) {
-  const auto found = options_.find(directory);
-  SCRY_CHECK(found != options_.end());
-  replay::TrafficFilterOptions options = found->second;
-  if (!guarded) options.reads_only = false;
-  SCRY_CHECK(hidden_.has_value() || !options.reads_only);
+Result<std::unique_ptr<event::EventSource>> SelectedTraffic::Open(const std::string& directory) {
+  const auto found = captures_.find(directory);
+  SCRY_CHECK(found != captures_.end());
+  SCRY_CHECK(hidden_.has_value() || !found->second.options.reads_only);
   SCRY_TRY_ASSIGN(querylog::LogReader log, querylog::LogReader::Open(directory));
   return std::unique_ptr<event::EventSource>(
-      std::make_unique<Source>(std::move(log), options, hidden_, stats_[directory]));
-}
-
-Result<std::unique_ptr<event::EventSource>> SelectedTraffic::Open(const std::string& directory) {
-  return OpenWith(directory, true);
+      std::make_unique<Source>(std::move(log), hidden_, found->second));
 }
 
 Result<std::vector<std::string>> SelectedTraffic::Databases(
     const std::vector<std::string>& captures) {
   std::set<std::string> names;
   for (const std::string& directory : captures) {
-    SCRY_TRY_ASSIGN(const std::unique_ptr<event::EventSource> source, OpenWith(directory, false));
-    for (;;) {
-      SCRY_TRY_ASSIGN(const std::optional<event::Event> event, source->Next());
-      if (!event) break;
-      const auto* start = std::get_if<event::SessionStart>(&*event);
-      if (start == nullptr) continue;
-      names.insert(std::string(replay::DatabaseOf(*start)));
-      if (names.size() > kDatabasesMax) {
-        return Fail(base::ErrorCode::kUsage,
-                    fmt::format("the capture holds sessions of more than {} databases; choose some "
-                                "with --database",
-                                kDatabasesMax));
-      }
-    }
+    const auto found = captures_.find(directory);
+    SCRY_CHECK(found != captures_.end());
+    SCRY_TRY(AddDatabases(directory, found->second, names));
   }
   return std::vector<std::string>(names.begin(), names.end());
 }
 
+base::Status SelectedTraffic::AddDatabases(const std::string& directory, const Capture& capture,
+                                           std::set<std::string>& names) const {
+  querylog::ReadOptions read;
+  // Which sessions reach into a window is told by everything that happens before it.
+  read.only_starts = !capture.options.from_us;
+  SCRY_TRY_ASSIGN(querylog::LogReader log, querylog::LogReader::Open(directory, std::move(read)));
+  replay::TrafficFilterOptions options = capture.options;
+  options.reads_only = false;  // Whether exchanges stay does not matter here.
+  event::FactsCache facts;
+  replay::TrafficFilter filter(log, options, facts, nullptr);
+  for (;;) {
+    SCRY_TRY_ASSIGN(const std::optional<event::Event> event, filter.Next());
+    if (!event) return {};
+    const auto* start = std::get_if<event::SessionStart>(&*event);
+    if (start == nullptr) continue;
+    names.insert(std::string(replay::DatabaseOf(*start)));
+    if (names.size() > kDatabasesMax) {
+      return Fail(base::ErrorCode::kUsage,
+                  fmt::format("the capture holds sessions of more than {} databases; choose some "
+                              "with --database",
+                              kDatabasesMax));
+    }
+  }
+}
+
 replay::TrafficFilterStats SelectedTraffic::Stats() const {
   replay::TrafficFilterStats sum;
-  for (const auto& [directory, stats] : stats_) sum.Add(stats);
+  for (const auto& [directory, capture] : captures_) sum.Add(capture.stats);
   return sum;
+}
+
+const CaptureSurvey& SelectedTraffic::Whole(const std::string& directory) const {
+  const auto found = captures_.find(directory);
+  SCRY_CHECK(found != captures_.end());
+  return found->second.whole;
+}
+
+const CaptureSurvey& SelectedTraffic::Selected(const std::string& directory) const {
+  const auto found = captures_.find(directory);
+  SCRY_CHECK(found != captures_.end());
+  return found->second.selected;
 }
 
 }  // namespace scry::job

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "event/event_source.h"
 #include "event/statement_facts.h"
+#include "job/capture_survey.h"
 #include "job/capture_traffic.h"
 #include "replay/hidden_writes.h"
 #include "replay/traffic_filter.h"
@@ -34,7 +35,7 @@ class SelectedTraffic {
                                             const std::vector<std::string>& captures);
 
   // Databases of the sessions that are replayed, in alphabetical order, as far as sessions alone
-  // decide. Reads the captures. kUsage: more than kDatabasesMax.
+  // decide. Reads the captures as far as that takes. kUsage: more than kDatabasesMax.
   static constexpr size_t kDatabasesMax = 100;
   base::Result<std::vector<std::string>> Databases(const std::vector<std::string>& captures);
 
@@ -49,14 +50,23 @@ class SelectedTraffic {
 
   // Of the captures that were read to their end, each once.
   replay::TrafficFilterStats Stats() const;
+  // Of one of them: all that it holds, and what is selected of it.
+  const CaptureSurvey& Whole(const std::string& directory) const;
+  const CaptureSurvey& Selected(const std::string& directory) const;
 
  private:
   class Source;
-  base::Result<std::unique_ptr<event::EventSource>> OpenWith(const std::string& directory,
-                                                             bool guarded);
+  struct Capture {
+    replay::TrafficFilterOptions options;
+    // From the end of reading on.
+    replay::TrafficFilterStats stats;
+    CaptureSurvey whole;
+    CaptureSurvey selected;
+  };
+  base::Status AddDatabases(const std::string& directory, const Capture& capture,
+                            std::set<std::string>& names) const;
 
-  std::map<std::string, replay::TrafficFilterOptions> options_;  // By capture.
-  std::map<std::string, replay::TrafficFilterStats> stats_;
+  std::map<std::string, Capture> captures_;
   std::optional<replay::HiddenWrites> hidden_;
 };
 

@@ -43,7 +43,7 @@ base::Result<replay::ReplayStats> WatchedReplay(
   auto stats = replay::Replay(
       lanes, traffic.source, sink, facts, options, base::SystemClock(),
       [&](const replay::ReplayStats& now) {
-        const double share = traffic.statements == 0 ? -1
+        const double share = traffic.statements == 0 ? traffic.source.ShareRead()
                                                      : static_cast<double>(now.statements) /
                                                            static_cast<double>(traffic.statements);
         progress.Update(share,

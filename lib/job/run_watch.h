@@ -35,7 +35,8 @@ class RunWatch {
   const base::Micros started_us_;
 };
 
-// What is replayed, and how much of it there is (0: unknown), for progress.
+// What is replayed, and how much of it there is, for progress. 0: unknown; how far it is read
+// tells.
 struct Traffic {
   event::EventSource& source;
   uint64_t statements = 0;

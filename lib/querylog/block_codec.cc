@@ -81,6 +81,10 @@ constexpr uint64_t kDigestKnown = 2;
 // The longest varint of a stream's length.
 constexpr size_t kStreamLengthBytes = 10;
 
+// Numbers of kinds are the places of the types in event::Event; this one is searched for.
+constexpr uint8_t kKindStart = 0;
+static_assert(std::is_same_v<std::variant_alternative_t<kKindStart, Event>, event::SessionStart>);
+
 // Differences wrap, so that any two values have one.
 void Difference(ByteWriter& out, uint64_t value, uint64_t before) {
   out.SignedVarint(static_cast<int64_t>(value - before));
@@ -402,9 +406,18 @@ bool BlockDecoder::Charge(uint64_t bytes) {
   return true;
 }
 
+// Texts are numbered across the whole block, so what stands before a start has to be decoded too.
+void BlockDecoder::StopAfterStarts() {
+  ByteReader kinds = streams_[kKind];
+  const std::string_view all = kinds.TakeRest();
+  const size_t last = all.rfind(static_cast<char>(kKindStart));
+  events_left_ = std::min<uint64_t>(events_left_, last == std::string_view::npos ? 0 : last + 1);
+  stops_early_ = true;
+}
+
 base::Result<std::optional<Event>> BlockDecoder::Next() {
   if (ok_ && events_left_ == 0) {
-    if (StreamsUsedUp()) return std::optional<Event>();
+    if (stops_early_ || StreamsUsedUp()) return std::optional<Event>();
     ok_ = false;
   }
   if (ok_) {
@@ -432,7 +445,7 @@ Event BlockDecoder::Decode() {
   }
   last_time_ = Sum(streams_[kTime], last_time_);
   switch (kind) {
-    case 0:
+    case kKindStart:
       return DecodeStart();
     case 1:
       return DecodeExchange();

@@ -103,6 +103,8 @@ class BlockDecoder {
   BlockDecoder(const BlockDecoder&) = delete;
   BlockDecoder& operator=(const BlockDecoder&) = delete;
 
+  // What follows the last SessionStart is left out. REQUIRES: before Next().
+  void StopAfterStarts();
   // nullopt after the last event. Fails with kCorrupt; nothing can be read after that.
   base::Result<std::optional<event::Event>> Next();
 
@@ -138,6 +140,7 @@ class BlockDecoder {
   const uint32_t version_;
   std::vector<base::ByteReader> streams_;  // Into raw_; empty where the version has them not.
   uint64_t events_left_;
+  bool stops_early_ = false;  // Then columns are not used up.
   bool ok_ = true;
   uint64_t budget_ = 0;
   std::vector<Session> sessions_;

@@ -82,7 +82,7 @@ Status LogReader::OpenSegment(const SegmentName& name) {
   SCRY_TRY_ASSIGN(const uint64_t size_bytes, file->SizeBytes());
   stored_bytes_ += size_bytes;
   SegmentReadOptions options;
-  options.filter = {options_.sessions, options_.from_us, options_.to_us};
+  options.filter = {options_.sessions, options_.from_us, options_.to_us, options_.only_starts};
   options.capture_id = capture_id_;
   options.number = name.number;
   options.version = manifest_.format_version;
@@ -139,6 +139,12 @@ Result<std::optional<event::SourceSnapshot>> LogReader::Snapshot() const {
   auto snapshot = ParseSnapshot(*text);
   if (!snapshot.ok()) return std::move(snapshot).With(path).error();
   return std::optional<event::SourceSnapshot>(std::move(snapshot).value());
+}
+
+double LogReader::ShareRead() const {
+  if (!manifest_.sealed || manifest_.totals.events == 0) return -1;
+  return std::min(
+      1.0, static_cast<double>(stats().events) / static_cast<double>(manifest_.totals.events));
 }
 
 ReadStats LogReader::stats() const {

@@ -26,6 +26,7 @@ struct ReadOptions {
   std::optional<std::set<event::SessionId>> sessions;
   std::optional<base::Micros> from_us;  // Both inclusive, since start.
   std::optional<base::Micros> to_us;
+  bool only_starts = false;  // SessionStarts and gaps that reading finds; the rest is not decoded.
   os::FileSystem* files = nullptr;  // Null: the disk. Must outlive the reader.
 };
 
@@ -38,6 +39,9 @@ class LogReader : public event::EventSource {
   // Damage is a Gap (kCorrupt, kTorn), never an error: an error is the disk's, or kUnsupported.
   base::Result<std::optional<event::Event>> Next() override;
 
+  double ShareRead() const override;
+
+  const std::string& directory() const { return directory_; }
   const Manifest& manifest() const { return manifest_; }
   // What the source was when the capture began; nullopt where the capture has none. Read from the
   // disk at each call. Fails with kCorrupt or kUnsupported; the events can be read all the same.

@@ -31,6 +31,7 @@ bool ReadFilter::WantsSession(SessionId session) const {
 }
 
 bool ReadFilter::Wants(const Event& event) const {
+  if (only_starts && !std::holds_alternative<event::SessionStart>(event)) return false;
   const auto [first_us, last_us] = MomentsOf(event);
   return WantsMoments(first_us, last_us) && WantsSession(event::SessionOf(event));
 }
@@ -224,6 +225,7 @@ Status SegmentReader::OpenBlock(uint64_t offset, const std::string& header_bytes
   auto decoder = BlockDecoder::Open(std::move(*raw), header->events, header_.version);
   if (!decoder.ok()) return {};
   decoder_ = std::move(decoder).value();
+  if (options_.filter.only_starts) decoder_->StopAfterStarts();
   block_ = *header;
   ++stats_.blocks;
   stats_.raw_bytes += header->raw_bytes;

@@ -27,6 +27,7 @@ struct ReadFilter {
   std::optional<std::set<event::SessionId>> sessions;
   std::optional<base::Micros> from_us;  // Both inclusive; an exchange counts at its completion.
   std::optional<base::Micros> to_us;
+  bool only_starts = false;  // Of recorded events, SessionStarts alone.
 
   bool WantsMoments(base::Micros first_us, base::Micros last_us) const;
   bool WantsSession(event::SessionId session) const;

@@ -76,6 +76,7 @@ class TrafficFilter final : public event::EventSource {
   TrafficFilter(event::EventSource& source, const TrafficFilterOptions& options,
                 event::FactsCache& facts, ReadGuard* guard);
   base::Result<std::optional<event::Event>> Next() override;
+  double ShareRead() const override { return source_.ShareRead(); }
 
   // Complete at the end.
   const TrafficFilterStats& stats() const { return stats_; }

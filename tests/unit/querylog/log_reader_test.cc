@@ -176,6 +176,31 @@ TEST_CASE_METHOD(CaptureFixture, "sessions and times limit what is read", "[quer
   CHECK(read_stats_.skipped_blocks > 0);
 }
 
+TEST_CASE_METHOD(CaptureFixture, "starts alone are those that reading everything finds",
+                 "[querylog]") {
+  options_.block_bytes = 2000;
+  Write(test::RandomEvents(7, 400));
+  const auto is_start = [](const event::Event& event) {
+    return std::holds_alternative<event::SessionStart>(event);
+  };
+  Events starts;
+  for (event::Event& event : Read()) {
+    if (is_start(event)) starts.push_back(std::move(event));
+  }
+  REQUIRE(starts.size() > 10);
+  ReadOptions options;
+  options.only_starts = true;
+  CHECK(test::Dump(Read(options)) == test::Dump(starts));
+
+  // What is damaged may have held some.
+  std::string bytes = disk_.Get("capture/000001.scryseg");
+  bytes[kSegmentHeaderBytes + kBlockHeaderBytes + 3] ^= 1;
+  disk_.Set("capture/000001.scryseg", bytes);
+  const Events damaged = Read(options);
+  REQUIRE_FALSE(damaged.empty());
+  CHECK(ReasonOf(damaged.front()) == GapReason::kCorrupt);
+}
+
 TEST_CASE_METHOD(CaptureFixture, "verify names sums that differ from the manifest", "[querylog]") {
   Write(test::SmallExchanges(10));
   Manifest manifest = Verify().manifest;
