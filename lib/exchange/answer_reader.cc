@@ -71,8 +71,10 @@ AnswerReader::AnswerReader(AnswerOptions options)
 
 // --- Questions.
 
-void AnswerReader::Begin(const std::vector<event::FrontendMessage>& messages, Micros now_us) {
+void AnswerReader::Begin(const std::vector<event::FrontendMessage>& messages, Micros now_us,
+                         AnswerDetail detail) {
   DropAll();
+  detail_ = detail;
   for (const auto& message : messages) {
     AddParts(message.type, base::AsBytes(message.head), base::AsBytes(message.tail), now_us);
   }
@@ -89,7 +91,7 @@ void AnswerReader::Add(uint8_t type, base::Bytes payload, Micros now_us) {
 // Lenient: what the server refuses it answers with an error, and a prefix of a large message is
 // enough.
 void AnswerReader::AddParts(uint8_t type, base::Bytes head, base::Bytes tail, Micros now_us) {
-  Asked asked;
+  Asked& asked = asked_.emplace_back();
   asked.type = type;
   asked.at_us = now_us;
   base::ByteReader in(head);
@@ -123,10 +125,10 @@ void AnswerReader::AddParts(uint8_t type, base::Bytes head, base::Bytes tail, Mi
       asked.result_formats.push_back(formats.BigU16());
     }
   }
-  asked_.push_back(std::move(asked));
 }
 
 void AnswerReader::DropAll() {
+  if (asked_.empty() && !started_) return;  // As Take() leaves it.
   asked_.clear();
   answers_ = Answers();
   Take();
@@ -174,13 +176,18 @@ void AnswerReader::OnBackend(uint8_t type, base::Bytes payload, Micros now_us) {
     if (type == backend::kDataRow) return AddRow(payload);
     ++rows_;
     row_bytes_ += payload.size();
-    digest_.Add(payload);
+    if (!counts_only()) digest_.Add(payload);
     return;
   }
   OnAnswer(type, payload, now_us);
 }
 
 void AnswerReader::AddRow(base::Bytes data_row) {
+  if (counts_only()) {
+    ++rows_;
+    row_bytes_ += data_row.size();
+    return;
+  }
   if (mapper_ && rows_ == 0) mapping_ = mapper_->active() && mapper_->Begin(ColumnsOf(*Current()));
   if (options_.row_bytes_kept > 0) kept_.Add(data_row);
   if (mapping_) data_row = mapper_->Map(data_row);
@@ -198,13 +205,13 @@ void AnswerReader::OnBackendPiece(uint8_t type, uint32_t payload_length, uint32_
   if (type == backend::kDataRow || type == backend::kCopyData) {
     if (offset == 0) {
       if (!AcceptRow(type == backend::kCopyData)) return;
-      digest_.Begin();
+      if (!counts_only()) digest_.Begin();
       cells_.GiveUp();
       kept_.GiveUp();
     }
-    digest_.Piece(piece);
+    if (!counts_only()) digest_.Piece(piece);
     if (!last) return;
-    digest_.End();
+    if (!counts_only()) digest_.End();
     ++rows_;
     row_bytes_ += payload_length;
     return;
@@ -774,7 +781,18 @@ void AnswerReader::EndStatement(OutcomeStatus status, std::string_view tag, Micr
   event::Outcome& outcome = statement.outcome;
   outcome.status = status;
   outcome.elapsed_us = Lap(now_us);
-  if (!answers_.too_large) {
+  if (!answers_.too_large && counts_only()) {
+    statement.ordinal = ordinal_;
+    statement.message = static_cast<uint32_t>(cursor_);
+    outcome.tag = tag;
+    outcome.rows = rows_;
+    outcome.row_bytes = row_bytes_;
+    if (status == OutcomeStatus::kError) {
+      outcome.sqlstate = failure_->sqlstate;
+      outcome.message = failure_->message;
+    }
+    Append(std::move(statement), {}, true);
+  } else if (!answers_.too_large) {
     statement.text = execute ? std::string(PortalText(asked.name)) : asked.text;
     statement.ordinal = ordinal_;
     statement.message = static_cast<uint32_t>(cursor_);
@@ -838,7 +856,7 @@ void AnswerReader::Append(event::Statement statement, std::vector<event::Column>
     return;
   }
   if (ran) last_run_ = answers_.statements.size();
-  if (options_.cells_max > 0) {
+  if (options_.cells_max > 0 && !counts_only()) {
     event::LaneOutcome lane;
     lane.outcome = statement.outcome;
     lane.columns = std::move(columns);

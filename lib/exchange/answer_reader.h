@@ -47,6 +47,14 @@ struct AnswerOptions {
   uint64_t notification_bytes_max = 1024;  // Of a payload; the rest is in its digest only.
 };
 
+// How closely answers are looked at.
+enum class AnswerDetail : uint8_t {
+  kFull,
+  // For load alone: status, tag, SQLSTATE, counts and times. No digests, values, descriptions,
+  // texts of what ran, and no Answers::lanes.
+  kCounts,
+};
+
 // What a server sends without being asked, in the order of each kind.
 struct Unasked {
   std::vector<std::string> notices;                // Their SQLSTATEs.
@@ -95,7 +103,8 @@ class AnswerReader {
   // --- Questions.
   // Replay: one whole exchange is about to be sent. Forgets questions left over from the one before
   // (copy data that was never sent, since the COPY failed early).
-  void Begin(const std::vector<event::FrontendMessage>& messages, Micros now_us);
+  void Begin(const std::vector<event::FrontendMessage>& messages, Micros now_us,
+             AnswerDetail detail = AnswerDetail::kFull);
   // One more message. Capture calls this for each; a lane for what it sends beside the captured
   // messages (CopyFail and Sync, to end a COPY that production did not enter). Terminate and
   // password messages are no questions and are not to be added. Of a message too large to keep, a
@@ -222,9 +231,12 @@ class AnswerReader {
   void Append(event::Statement statement, std::vector<event::Column> columns, bool ran);
   void Complete(uint8_t status, size_t messages, Micros now_us);
 
+  bool counts_only() const { return detail_ == AnswerDetail::kCounts; }
+
   const AnswerOptions options_;
-  std::unique_ptr<RowMapper> mapper_;  // Null: rows stay as they are.
-  uint64_t registered_bytes_ = 0;      // Outlives the two maps, whose entries count into it.
+  AnswerDetail detail_ = AnswerDetail::kFull;  // Of the exchange in flight.
+  std::unique_ptr<RowMapper> mapper_;          // Null: rows stay as they are.
+  uint64_t registered_bytes_ = 0;  // Outlives the two maps, whose entries count into it.
   std::unordered_map<std::string, std::shared_ptr<Prepared>> prepared_;
   std::unordered_map<std::string, Portal> portals_;
 

@@ -41,6 +41,7 @@ class LoadReplay {
              const std::function<bool()>& should_stop, SelectedTraffic traffic, pg::ConnInfo target)
       : request_(request),
         progress_(progress),
+        options_(OptionsOf(request)),
         watch_(request.timeout_us, should_stop),
         traffic_(std::move(traffic)),
         target_(std::move(target)),
@@ -49,6 +50,11 @@ class LoadReplay {
   Result<report::LoadReport> Go();
 
  private:
+  static replay::ReplayOptions OptionsOf(const LoadReplayRequest& request) {
+    replay::ReplayOptions options = request.replay;
+    options.compare = false;
+    return options;
+  }
   bool reads_only() const { return request_.selection.filter.reads_only; }
   Status Admit();
   Status ReplayCaptures();
@@ -59,6 +65,7 @@ class LoadReplay {
 
   const LoadReplayRequest& request_;
   Progress& progress_;
+  const replay::ReplayOptions options_;
   const RunWatch watch_;
   SelectedTraffic traffic_;
   pg::ConnInfo target_;
@@ -106,7 +113,7 @@ Status LoadReplay::ReplayCaptures() {
     const std::vector<replay::LaneTarget> lanes = {{"target", target_}};
     SCRY_TRY_ASSIGN(
         const replay::ReplayStats stats,
-        WatchedReplay(lanes, {*source, /*statements=*/0}, table_, facts_, request_.replay, watch_,
+        WatchedReplay(lanes, {*source, /*statements=*/0}, table_, facts_, options_, watch_,
                       progress_, [&](const replay::ReplayStats& now) { return Detail(now); }));
     progress_.Done(fmt::format("{} statements, {:.0f}/s{}", FormatCount(stats.statements),
                                RateOf(stats), Detail(stats)));
@@ -135,9 +142,9 @@ Status LoadReplay::CheckReplayed() const {
 
 void LoadReplay::FillSettings() {
   const replay::TrafficFilterOptions& filter = request_.selection.filter;
-  report_.settings.speed = request_.replay.speed;
-  report_.settings.connect_speed = request_.replay.connect_speed;
-  report_.settings.sync = NameOf(request_.replay.sync);
+  report_.settings.speed = options_.speed;
+  report_.settings.connect_speed = options_.connect_speed;
+  report_.settings.sync = NameOf(options_.sync);
   report_.settings.multiply = filter.multiply;
   report_.settings.reads_only = filter.reads_only;
   report_.settings.filters = request_.filters;

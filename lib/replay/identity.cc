@@ -177,6 +177,23 @@ std::unique_ptr<exchange::RowMapper> Identity::MapperFor(size_t lane) {
   return std::make_unique<Rows>(*shared_, lane, *lanes_[lane]);
 }
 
+bool Identity::LearnsFrom(const event::Exchange& exchange) const {
+  if (shared_->columns.empty() || !shared_->learner) return false;
+  return std::any_of(exchange.statements.begin(), exchange.statements.end(),
+                     [&](const event::Statement& captured) {
+                       const event::Outcome& outcome = captured.outcome;
+                       if (outcome.values.empty()) return false;
+                       // What was only read is believed if it is known where sequences began, and
+                       // may show values that were learned before.
+                       if (shared_->snapshot != nullptr || !Idle()) return true;
+                       if (captured.text.empty() || !outcome.tag.starts_with("SELECT "))
+                         return true;
+                       const event::StatementSites& sites =
+                           shared_->sites->Get(captured.text, captured.ordinal);
+                       return !sites.sequence_calls.empty();
+                     });
+}
+
 void Identity::OnAnswers(const event::Exchange& exchange, std::vector<exchange::Answers>& answers,
                          IdentitySession& session) {
   if (answers.size() != lanes_.size()) return;

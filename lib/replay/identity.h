@@ -41,6 +41,9 @@ class Identity {
                                                              const IdentitySession& session);
   // For a connection to that lane; does not outlive this.
   std::unique_ptr<exchange::RowMapper> MapperFor(size_t lane);
+  // Results of the exchange may tell of values that a lane makes otherwise than production did.
+  // Without them OnAnswers() learns nothing.
+  bool LearnsFrom(const event::Exchange& exchange) const;
   // All lanes, the baseline first, answered the exchange: to be told of all in the order in which
   // they may depend on each other.
   void OnAnswers(const event::Exchange& exchange, std::vector<exchange::Answers>& answers,

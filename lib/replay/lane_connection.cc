@@ -111,13 +111,14 @@ base::Status LaneConnection::OnReady(bool readable, bool writable, base::Micros 
 }
 
 void LaneConnection::Run(const event::Exchange& captured,
-                         const std::vector<event::FrontendMessage>& messages, base::Micros now_us) {
+                         const std::vector<event::FrontendMessage>& messages,
+                         exchange::AnswerDetail detail, base::Micros now_us) {
   captured_ = &captured.statements;
   messages_ = &messages;
   queued_ = copies_begun_ = copies_ended_ = 0;
   sync_added_ = false;
   started_us_ = now_us;
-  answers_.Begin(messages, now_us);
+  answers_.Begin(messages, now_us, detail);
   if (state_ == State::kDead) {
     if (answers_.asked() > 0) taken_ = answers_.Lose(now_us);
     return;

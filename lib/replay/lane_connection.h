@@ -44,7 +44,7 @@ class LaneConnection {
   // Asks `messages`, those of the captured exchange or what stands for them on this lane. Of kDead,
   // the exchange is lost at once. Both stay valid until it is over. REQUIRES: kIdle or kDead.
   void Run(const event::Exchange& captured, const std::vector<event::FrontendMessage>& messages,
-           base::Micros now_us);
+           exchange::AnswerDetail detail, base::Micros now_us);
   // What the last exchange did, statement by statement. Once.
   exchange::Answers TakeAnswers() { return std::move(taken_); }
   // Notifications that came since; those that the last exchange's answers hold are not among them.

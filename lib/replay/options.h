@@ -27,6 +27,9 @@ struct ReplayOptions {
   // The same for the start of sessions; below 0: like `speed`.
   double connect_speed = -1;
   SyncMode sync = SyncMode::kCommit;
+  // Outcomes of lanes are judged. Without, pairs hold no results: only how statements ended, how
+  // many rows they gave and how long they took.
+  bool compare = true;
   // A lane that has not answered for so long no longer holds up the next lane, nor (a reader)
   // commits.
   Micros hold_up_us = 50 * 1000;

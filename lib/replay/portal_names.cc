@@ -55,8 +55,12 @@ std::optional<std::string_view> NextRow(base::ByteReader& rows) {
 
 }  // namespace
 
+bool PortalNames::AreIn(std::string_view rows) {
+  return rows.find(kFront) != std::string_view::npos;
+}
+
 void PortalNames::Learn(std::string_view captured_rows, std::string_view lane_rows) {
-  if (captured_rows.find(kFront) == std::string_view::npos) return;
+  if (!AreIn(captured_rows)) return;
   base::ByteReader captured(captured_rows);
   base::ByteReader lane(lane_rows);
   while (captured.left() > 0 && lane.left() > 0) {

@@ -14,6 +14,8 @@ namespace scry::replay {
 
 class PortalNames {
  public:
+  // In a RowList: Learn() may find something.
+  static bool AreIn(std::string_view rows);
   // What a statement returned in the capture and on this lane: RowLists (event.h).
   void Learn(std::string_view captured_rows, std::string_view lane_rows);
   // The transaction is over, and its portals with it.

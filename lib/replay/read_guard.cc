@@ -71,15 +71,16 @@ bool IsHarmlessSessionCommand(std::string_view pattern) {
 }  // namespace
 
 bool ReadGuard::MayRun(const event::FrontendMessage& message) {
-  const std::string payload = message.Payload();
   switch (message.type) {
     case frontend::kQuery: {
+      const std::string payload = message.Payload();
       const auto text = wire::ParseQuery(base::AsBytes(payload));
-      return text && MayRunText(std::string(*text));
+      return text && MayRunText(*text);
     }
     case frontend::kParse: {
+      const std::string payload = message.Payload();
       const auto parse = wire::ParseParse(base::AsBytes(payload));
-      return parse && MayRunText(std::string(parse->text));
+      return parse && MayRunText(parse->text);
     }
     // They run only what a Parse brought, and each Parse was asked for here.
     case frontend::kBind:
@@ -101,14 +102,21 @@ bool ReadGuard::MayRun(const event::Exchange& exchange) {
                      [&](const event::Statement& one) { return MayRunText(one.text); });
 }
 
-bool ReadGuard::MayRunText(const std::string& text) {
+bool ReadGuard::MayRunText(std::string_view text) {
+  constexpr size_t kVerdictsMax = 8192;
   if (text.empty()) return false;  // Prepared before the capture.
+  const auto known = verdicts_.find(text);
+  if (known != verdicts_.end()) return known->second;
   const std::vector<StatementFacts>& all = facts_.GetAll(text);
-  return std::all_of(all.begin(), all.end(),
-                     [&](const StatementFacts& facts) { return MayRunStatement(text, facts); });
+  const bool may_run = std::all_of(all.begin(), all.end(), [&](const StatementFacts& facts) {
+    return MayRunStatement(text, facts);
+  });
+  if (verdicts_.size() >= kVerdictsMax) verdicts_.clear();
+  verdicts_.emplace(text, may_run);
+  return may_run;
 }
 
-bool ReadGuard::MayRunStatement(const std::string& text, const StatementFacts& facts) const {
+bool ReadGuard::MayRunStatement(std::string_view text, const StatementFacts& facts) const {
   if (!facts.parsed || facts.writes) return false;
   const std::string pattern = Lower(facts.pattern);
   switch (facts.kind) {
@@ -131,7 +139,7 @@ bool ReadGuard::MayRunStatement(const std::string& text, const StatementFacts& f
   }
 }
 
-bool ReadGuard::ReadsOnly(const std::string& text, const StatementFacts& facts) const {
+bool ReadGuard::ReadsOnly(std::string_view text, const StatementFacts& facts) const {
   const auto writes = [](const std::set<std::string>& known) {
     return [&known](const std::string& name) {
       return known.contains(name.substr(name.rfind('.') + 1));  // Whole where there is no dot.

@@ -6,7 +6,11 @@
 // which nothing that passes here can switch off.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
 
 #include "event/event.h"
 #include "event/statement_facts.h"
@@ -26,12 +30,19 @@ class ReadGuard {
   bool MayRun(const event::Exchange& exchange);
 
  private:
-  bool MayRunText(const std::string& text);
-  bool MayRunStatement(const std::string& text, const event::StatementFacts& facts) const;
-  bool ReadsOnly(const std::string& text, const event::StatementFacts& facts) const;
+  struct TextHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+
+  bool MayRunText(std::string_view text);
+  bool MayRunStatement(std::string_view text, const event::StatementFacts& facts) const;
+  bool ReadsOnly(std::string_view text, const event::StatementFacts& facts) const;
 
   event::FactsCache& facts_;
   const HiddenWrites hidden_;
+  // By text: traffic says the same few things again and again.
+  std::unordered_map<std::string, bool, TextHash, std::equal_to<>> verdicts_;
 };
 
 }  // namespace scry::replay

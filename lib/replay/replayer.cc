@@ -123,7 +123,8 @@ class Run {
   void AddDelivery(const event::SessionEnd& end);
   void EndAll();
   void ConnectSome();
-  void Enlist(uint64_t id, SessionPlayer& player);
+  void Enlist(uint64_t id, SessionPlayer& player,
+              std::optional<base::Micros> ready_us = std::nullopt);
   static base::Micros Scaled(base::Micros captured_us, double speed) {
     return static_cast<base::Micros>(static_cast<double>(captured_us) / speed);
   }
@@ -131,14 +132,14 @@ class Run {
   base::Micros DueUs(const SessionPlayer& player) const;
   base::Micros ScheduledUs(const SessionPlayer& player) const;
   void StartWhatMay();
-  void Start(uint64_t id, SessionPlayer& player, bool forced);
+  void Start(uint64_t id, SessionPlayer& player, bool forced, base::Micros now_us);
   base::Status Wait();
-  base::Status Tick();
+  base::Status Tick(base::Micros now);
   base::Status CheckServers(bool at_end);
   void FireCancels();
-  void CheckHoldUps();
+  void CheckHoldUps(base::Micros now);
   void LetCommitsGoOn();
-  base::Status CheckStall();
+  base::Status CheckStall(base::Micros now);
   bool BreakLockWaits(const std::vector<LockWait>& waits);
   void FreeBlocker(uint64_t id);
   void MakeRoom();
@@ -196,11 +197,12 @@ base::Result<ReplayStats> Run::Go() {
     StartWhatMay();
     if (source_ended_ && sessions_.empty()) break;
     SCRY_TRY(Wait());
-    SCRY_TRY(Tick());
+    const base::Micros now = Now();
+    SCRY_TRY(Tick(now));
     SCRY_TRY(CheckServers(false));
     FireCancels();
-    CheckHoldUps();
-    SCRY_TRY(CheckStall());
+    CheckHoldUps(now);
+    SCRY_TRY(CheckStall(now));
   }
   SCRY_TRY(CheckServers(true));
   stats_.duration_us = Now();
@@ -248,7 +250,9 @@ void Run::Read(event::Event event) {
   last_read_us_ = std::max(last_read_us_, event::TimeOf(event));
   read.weight = event::WeightBytes(event);
   if (options_.sync != SyncMode::kCommit) {  // What touches what is nobody's question.
-    if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
+    const auto* exchange = std::get_if<event::Exchange>(&event);
+    // Patterns count for who goes first, and for what is compared.
+    if (exchange != nullptr && (options_.compare || lanes_.size() > 1)) {
       read.fingerprint = FingerprintOf(*exchange);
     }
     read.event = std::move(event);
@@ -404,18 +408,21 @@ base::Micros Run::ScheduledUs(const SessionPlayer& player) const {
   return Scaled(player.captured_us() - first_start_us_.value_or(0), options_.speed);
 }
 
-// To be called after whatever may have made a session ready for its next work.
-void Run::Enlist(uint64_t id, SessionPlayer& player) {
+// To be called after whatever may have made a session ready for its next work. `ready_us`: since
+// then it is; else since now.
+void Run::Enlist(uint64_t id, SessionPlayer& player, std::optional<base::Micros> ready_us) {
   const bool ready = player.state() == State::kWaiting || player.state() == State::kEnded;
   if (player.queued || !ready || !player.has_work()) return;
   player.queued = true;
-  agenda_.Put(id, player.next_work().ticket, DueUs(player), Now());
+  agenda_.Put(id, player.next_work().ticket, DueUs(player), ready_us ? *ready_us : Now());
 }
 
 void Run::StartWhatMay() {
-  while (const std::optional<Agenda::Turn> turn = agenda_.Take(Now())) {
-    const auto found = sessions_.find(turn->session);
+  for (;;) {
     const base::Micros now = Now();
+    const std::optional<Agenda::Turn> turn = agenda_.Take(now);
+    if (!turn) return;
+    const auto found = sessions_.find(turn->session);
     stats_.order_wait_us += std::max<base::Micros>(turn->freed_us - turn->since_us, 0);
     stats_.tool_wait_us += std::max<base::Micros>(now - turn->freed_us, 0);
     const Work& next = found->second->next_work();
@@ -424,20 +431,20 @@ void Run::StartWhatMay() {
       stats_.lag_us_max = std::max(stats_.lag_us_max, lag);
       stats_.lag.Add(lag);
     }
-    Start(found->first, *found->second, false);
+    Start(found->first, *found->second, false, now);
     if (found->second->over()) sessions_.erase(found);
   }
 }
 
 // REQUIRES: it is not in the agenda.
-void Run::Start(uint64_t id, SessionPlayer& player, bool forced) {
+void Run::Start(uint64_t id, SessionPlayer& player, bool forced, base::Micros now_us) {
   player.queued = false;
   uint64_t calls = 0;
   if (player.next_work().exchange) {
     if (calls_.size() > kPatternsMax) calls_.clear();
     calls = calls_[player.next_work().fingerprint]++;
   }
-  player.StartNext(calls % (2 * lanes_.size()), calls < options_.warm_up_calls, forced, Now());
+  player.StartNext(calls % (2 * lanes_.size()), calls < options_.warm_up_calls, forced, now_us);
   Enlist(id, player);
 }
 
@@ -455,13 +462,13 @@ base::Status Run::Wait() {
     const auto found = sessions_.find(one.token / kTokensPerSession);
     if (found == sessions_.end()) continue;
     found->second->OnReady(one.token % kTokensPerSession, one.readable, one.writable, now);
-    Enlist(found->first, *found->second);
+    // What it took to read the answer is not time that the session waits.
+    Enlist(found->first, *found->second, std::max(now, found->second->free_since_us()));
   }
   return {};
 }
 
-base::Status Run::Tick() {
-  const base::Micros now = Now();
+base::Status Run::Tick(base::Micros now) {
   if (Progress() != progress_seen_) {
     progress_seen_ = Progress();
     progressed_us_ = now;
@@ -501,8 +508,7 @@ void Run::FireCancels() {
   for (const auto& [id, player] : sessions_) player->FireCancels(now);
 }
 
-void Run::CheckHoldUps() {
-  const base::Micros now = Now();
+void Run::CheckHoldUps(base::Micros now) {
   if (census_.running == 0 || now - hold_up_checked_us_ < kHoldUpCheckUs) return;
   hold_up_checked_us_ = now;
   for (const auto& [id, player] : sessions_) {
@@ -529,8 +535,7 @@ void Run::LetCommitsGoOn() {
   for (SessionPlayer* reader : readers) reader->LetCommitsGoOn();
 }
 
-base::Status Run::CheckStall() {
-  const base::Micros now = Now();
+base::Status Run::CheckStall(base::Micros now) {
   if (now - stall_checked_us_ < stall_wait_us_) return {};
   stall_checked_us_ = now;
   stall_wait_us_ = std::min(stall_wait_us_ * 2, options_.stall_us);
@@ -579,7 +584,7 @@ bool Run::BreakLockWaits(const std::vector<LockWait>& waits) {
       if (!agenda_.Waits(player->next_work().ticket)) continue;
       ++stats_.stalls_broken;
       agenda_.Remove(id, player->next_work().ticket);
-      Start(id, *player, true);
+      Start(id, *player, true, Now());
       broken = true;
     }
   }

@@ -134,6 +134,8 @@ void SessionPlayer::StartNext(size_t rotation, bool warm_up, bool forced, base::
   // Every second round backwards: rotation alone would let one lane of three follow another twice
   // as often as it goes ahead of it.
   if (rotation / lanes_.size() % 2 == 1) std::reverse(lane_order_.begin(), lane_order_.end());
+  detail_ = NeedsResults(*work_.front().exchange) ? exchange::AnswerDetail::kFull
+                                                  : exchange::AnswerDetail::kCounts;
   lanes_started_ = 0;
   cancels_fired_.assign(lanes_.size(), 0);
   held_up_ = let_go_ = false;
@@ -162,7 +164,16 @@ void SessionPlayer::StartLane(size_t lane, base::Micros now_us) {
   }
   if (sent_[lane]) now_us = shared_.Now();  // What that cost is no part of the lane's latency.
   last_started_us_ = now_us;
-  lanes_[lane]->Run(captured, sent_[lane] ? *sent_[lane] : captured.messages, now_us);
+  lanes_[lane]->Run(captured, sent_[lane] ? *sent_[lane] : captured.messages, detail_, now_us);
+}
+
+// Beside those to be judged: results that tell how a lane names what production named otherwise.
+bool SessionPlayer::NeedsResults(const event::Exchange& exchange) const {
+  return shared_.options.compare || shared_.identity.LearnsFrom(exchange) ||
+         std::any_of(exchange.statements.begin(), exchange.statements.end(),
+                     [](const event::Statement& statement) {
+                       return PortalNames::AreIn(statement.outcome.values);
+                     });
 }
 
 void SessionPlayer::OnReady(size_t lane, bool readable, bool writable, base::Micros now_us) {
@@ -298,7 +309,8 @@ bool SessionPlayer::FailedOnCandidate(const std::vector<exchange::Answers>& answ
 // All lanes have answered: their outcomes become pairs.
 void SessionPlayer::Yield() {
   const event::Exchange& exchange = *work_.front().exchange;
-  std::vector<exchange::Answers> answers;
+  std::vector<exchange::Answers>& answers = answers_;
+  answers.clear();
   size_t statements = exchange.statements.size();
   for (const auto& lane : lanes_) {
     answers.push_back(lane->TakeAnswers());
@@ -361,7 +373,8 @@ void SessionPlayer::PutPair(size_t statement, std::vector<exchange::Answers>& an
         pair.text = answer.text;
         pair.ordinal = answer.ordinal;
       }
-      outcome = std::move(answers[lane].lanes[statement]);
+      std::vector<event::LaneOutcome>& results = answers[lane].lanes;
+      if (statement < results.size()) outcome = std::move(results[statement]);
       outcome.outcome = std::move(answer.outcome);
     }
     outcome.transaction_status = lanes_[lane]->transaction_status();

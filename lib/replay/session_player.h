@@ -128,6 +128,7 @@ class SessionPlayer {
 
  private:
   void StartLane(size_t lane, base::Micros now_us);
+  bool NeedsResults(const event::Exchange& exchange) const;
   void FinishIfDone();
   void Yield();
   static bool FailedOnCandidate(const std::vector<exchange::Answers>& answers, size_t statement);
@@ -164,6 +165,7 @@ class SessionPlayer {
   base::Micros captured_end_us_ = 0;  // Of the exchange before, in the capture's time.
 
   // Of the exchange that runs.
+  exchange::AnswerDetail detail_ = exchange::AnswerDetail::kFull;
   std::vector<size_t> lane_order_;
   std::vector<std::optional<std::vector<event::FrontendMessage>>>
       sent_;                           // By lane, where it is not as captured.
@@ -173,11 +175,12 @@ class SessionPlayer {
   bool held_up_ = false;
   bool warm_up_ = false;
   base::Micros exchange_started_us_ = 0;
-  bool let_go_ = false;            // Others no longer wait for it.
-  bool order_broken_ = false;      // Also of the rest of its transaction.
-  bool diverged_ = false;          // Lanes went apart in the open transaction ...
-  bool by_chance_ = false;         // ... and not by the change under test.
-  std::vector<ObjectId> changed_;  // By the open transaction.
+  std::vector<exchange::Answers> answers_;  // Once all lanes have answered.
+  bool let_go_ = false;                     // Others no longer wait for it.
+  bool order_broken_ = false;               // Also of the rest of its transaction.
+  bool diverged_ = false;                   // Lanes went apart in the open transaction ...
+  bool by_chance_ = false;                  // ... and not by the change under test.
+  std::vector<ObjectId> changed_;           // By the open transaction.
   bool cancelled_ = false;
 
   bool end_seen_ = false;
