@@ -52,6 +52,8 @@ class ByteReader {
 
   // LEB128, at most 10 bytes.
   uint64_t Varint() {
+    // Most take one byte.
+    if (ok_ && position_ < bytes_.size() && bytes_[position_] < 0x80) return bytes_[position_++];
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
       const uint8_t byte = U8();

@@ -387,9 +387,25 @@ void AnswerReader::OnBindComplete() {
   Asked& asked = asked_[cursor_++];
   if (portals_.size() >= options_.registered_max && !portals_.contains(asked.name)) return;
   Portal& portal = portals_[asked.name];
-  portal = Portal();
+  portal.Clear();
   portal.prepared = FindPrepared(asked.text);
   portal.result_formats = std::move(asked.result_formats);
+}
+
+void AnswerReader::Portal::Clear() {
+  prepared.reset();
+  result_formats.clear();
+  description.clear();
+  described_in = 0;
+}
+
+// Most sessions have the unnamed one alone, and use it in every exchange: an empty one is as none.
+void AnswerReader::ClosePortals() {
+  if (portals_.size() == 1 && portals_.begin()->first.empty()) {
+    portals_.begin()->second.Clear();
+  } else {
+    portals_.clear();
+  }
 }
 
 void AnswerReader::OnCloseComplete() {
@@ -893,8 +909,12 @@ Answers AnswerReader::Take() {
   const bool query = std::any_of(asked_.begin(), end,
                                  [](const Asked& asked) { return asked.type == frontend::kQuery; });
   if (query && taken.status != 0) prepared_.erase(std::string());
-  if (taken.status == 'I') portals_.clear();
-  asked_.erase(asked_.begin(), end);
+  if (taken.status == 'I') ClosePortals();
+  if (end == asked_.end()) {
+    asked_.clear();
+  } else {
+    asked_.erase(asked_.begin(), end);
+  }
   last_completed_us_ = std::max(last_completed_us_, taken.completed_us);
   answers_ = Answers();
   started_ = done_ = failure_open_ = saw_commit_ = saw_rollback_ = false;

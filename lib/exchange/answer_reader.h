@@ -163,6 +163,7 @@ class AnswerReader {
     uint64_t* total;
   };
   struct Portal {
+    void Clear();  // Keeps its memory.
     std::shared_ptr<Prepared> prepared;
     std::vector<uint16_t> result_formats;
     std::string description;
@@ -220,6 +221,7 @@ class AnswerReader {
   std::string_view PreparedText(const std::string& name) const;
   std::string_view PortalText(const std::string& name) const;
 
+  void ClosePortals();
   void Register(const std::string& name, std::shared_ptr<Prepared> prepared);
   std::shared_ptr<Prepared> FindPrepared(const std::string& name);
   std::string TakeDescription(const Asked& asked);

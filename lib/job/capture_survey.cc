@@ -32,19 +32,20 @@ void Surveyor::See(const event::Event& event) {
   }
 }
 
-base::Result<std::optional<event::Event>> SurveyedSource::Next() {
-  auto event = source_.Next();
-  if (event.ok() && event->has_value()) surveyor_.See(**event);
-  return event;
+base::Result<bool> SurveyedSource::Read(event::Event& event) {
+  auto more = source_.Read(event);
+  if (more.ok() && *more) surveyor_.See(event);
+  return more;
 }
 
 base::Result<CaptureSurvey> SurveyCapture(const std::string& directory, const OpenTraffic& open) {
   SCRY_TRY_ASSIGN(const querylog::LogReader log, querylog::LogReader::Open(directory));
   SCRY_TRY_ASSIGN(const std::unique_ptr<event::EventSource> source, open(directory));
   SurveyedSource surveyed(*source);
+  event::Event event;
   for (;;) {
-    SCRY_TRY_ASSIGN(const std::optional<event::Event> event, surveyed.Next());
-    if (!event) break;
+    SCRY_TRY_ASSIGN(const bool more, surveyed.Read(event));
+    if (!more) break;
   }
   CaptureSurvey survey = surveyed.survey();
   survey.facts.name = directory;

@@ -38,7 +38,7 @@ class SurveyedSource final : public event::EventSource {
  public:
   // `source` outlives it.
   explicit SurveyedSource(event::EventSource& source) : source_(source) {}
-  base::Result<std::optional<event::Event>> Next() override;
+  base::Result<bool> Read(event::Event& event) override;
   double ShareRead() const override { return source_.ShareRead(); }
   const CaptureSurvey& survey() const { return surveyor_.survey(); }
 

@@ -61,10 +61,10 @@ class SelectedTraffic::Source final : public event::EventSource {
         selected_(filter_),
         capture_(capture) {}
 
-  Result<std::optional<event::Event>> Next() override {
-    auto event = selected_.Next();
-    if (event.ok() && !event->has_value()) NoteEnd();
-    return event;
+  Result<bool> Read(event::Event& event) override {
+    auto more = selected_.Read(event);
+    if (more.ok() && !*more) NoteEnd();
+    return more;
   }
   double ShareRead() const override { return log_.ShareRead(); }
 

@@ -416,21 +416,28 @@ void BlockDecoder::StopAfterStarts() {
 }
 
 base::Result<std::optional<Event>> BlockDecoder::Next() {
+  std::optional<Event> event(std::in_place);
+  SCRY_TRY_ASSIGN(const bool more, Read(*event));
+  if (!more) event.reset();
+  return event;
+}
+
+base::Result<bool> BlockDecoder::Read(Event& event) {
   if (ok_ && events_left_ == 0) {
-    if (stops_early_ || StreamsUsedUp()) return std::optional<Event>();
+    if (stops_early_ || StreamsUsedUp()) return false;
     ok_ = false;
   }
   if (ok_) {
     budget_ = kEventBytesMax;
-    Event event = Decode();
+    Decode(event);
     ok_ = ok_ && StreamsOk();
     --events_left_;
-    if (ok_) return std::optional<Event>(std::move(event));
+    if (ok_) return true;
   }
   return base::Fail(base::ErrorCode::kCorrupt, "the columns of the block do not make events");
 }
 
-Event BlockDecoder::Decode() {
+void BlockDecoder::Decode(Event& event) {
   const uint8_t kind = streams_[kKind].U8();
   const uint64_t number = streams_[kSession].Varint();
   if (number == 0) {
@@ -441,28 +448,36 @@ Event BlockDecoder::Decode() {
     session_ = static_cast<size_t>(number - 1);
   } else {
     ok_ = false;
-    return {};
+    return;
   }
   last_time_ = Sum(streams_[kTime], last_time_);
   switch (kind) {
     case kKindStart:
-      return DecodeStart();
+      event = DecodeStart();
+      return;
     case 1:
-      return DecodeExchange();
+      // In place: most events are exchanges, and large.
+      DecodeExchange(event.emplace<event::Exchange>());
+      return;
     case 2:
-      return DecodeEnd();
+      event = DecodeEnd();
+      return;
     case 3:
-      return DecodeGap();
+      event = DecodeGap();
+      return;
     case 4:
-      return event::Cancel{SessionId{sessions_[session_].id}, Signed(last_time_)};
+      event = event::Cancel{SessionId{sessions_[session_].id}, Signed(last_time_)};
+      return;
     case 5:
-      if (version_ >= 2) return DecodeNotification();
+      if (version_ >= 2) {
+        event = DecodeNotification();
+        return;
+      }
       break;
     default:
       break;
   }
   ok_ = false;
-  return {};
 }
 
 std::string_view BlockDecoder::DecodeText(uint64_t reference, size_t bytes_stream) {
@@ -485,15 +500,15 @@ std::string_view BlockDecoder::DecodeText(uint64_t reference, size_t bytes_strea
   return Charge(text.size()) ? text : std::string_view();
 }
 
-std::string BlockDecoder::DecodeOther(size_t stream) {
-  return std::string(DecodeText(streams_[stream].Varint(), kOtherBytes));
+std::string_view BlockDecoder::DecodeOther(size_t stream) {
+  return DecodeText(streams_[stream].Varint(), kOtherBytes);
 }
 
 event::Settings BlockDecoder::DecodeSettings(uint64_t count, size_t stream) {
   event::Settings settings;
   for (; count > 0 && streams_[stream].left() > 0 && Charge(kSettingWeight); --count) {
-    std::string name = DecodeOther(stream);
-    settings.emplace_back(std::move(name), DecodeOther(stream));
+    const std::string_view name = DecodeOther(stream);
+    settings.emplace_back(name, DecodeOther(stream));
   }
   if (count > 0) ok_ = false;
   return settings;
@@ -513,8 +528,7 @@ event::SessionStart BlockDecoder::DecodeStart() {
   return start;
 }
 
-event::Exchange BlockDecoder::DecodeExchange() {
-  event::Exchange exchange;
+void BlockDecoder::DecodeExchange(event::Exchange& exchange) {
   Session& session = sessions_[session_];
   exchange.session = SessionId{session.id};
   exchange.completed_us = Signed(last_time_);
@@ -529,46 +543,45 @@ event::Exchange BlockDecoder::DecodeExchange() {
   if (messages > streams_[kMessageType].left()) ok_ = false;
   if (ok_) exchange.messages.reserve(static_cast<size_t>(std::min(messages, kReservedMax)));
   for (uint64_t i = 0; i < messages && Charge(kMessageWeight); ++i) {
-    exchange.messages.push_back(DecodeMessage());
+    DecodeMessage(exchange.messages.emplace_back());
   }
   if (ok_) DecodeStatements(exchange);
   if (ok_ && version_ >= 2) DecodeUnasked(exchange);
-  return exchange;
 }
 
-event::FrontendMessage BlockDecoder::DecodeMessage() {
-  event::FrontendMessage message;
+void BlockDecoder::DecodeMessage(event::FrontendMessage& message) {
   message.type = streams_[kMessageType].U8();
   message.head = DecodeText(streams_[kHead].Varint(), kTextBytes);
   message.tail = DecodeText(streams_[kTail].Varint(), kTextBytes);
-  message.values = DecodeValues(streams_[kValuesForm].Varint());
-  return message;
+  DecodeValues(streams_[kValuesForm].Varint(), message.values);
 }
 
-std::string BlockDecoder::DecodeValues(uint64_t form) {
+void BlockDecoder::DecodeValues(uint64_t form, std::string& values) {
   if (form == 0) {
     const uint64_t size = streams_[kValuesSize].Varint();
     if (size > streams_[kValuesRaw].left() || !Charge(size)) {
       ok_ = false;
-      return {};
+      return;
     }
-    return std::string(streams_[kValuesRaw].TakeText(static_cast<size_t>(size)));
+    values = streams_[kValuesRaw].TakeText(static_cast<size_t>(size));
+    return;
   }
-  ByteWriter values;
+  if (form == 1) return;  // Most messages have none.
+  ByteWriter writer;
   for (uint64_t i = 0; i + 1 < form && Charge(4); ++i) {
     const int64_t size = streams_[kParameterSize].SignedVarint();
     const size_t left = streams_[kParameterBytes].left();
     if (size < -1 || size > INT32_MAX || (size > 0 && static_cast<uint64_t>(size) > left) ||
         !streams_[kParameterSize].ok()) {
       ok_ = false;
-      return {};
+      return;
     }
-    values.BigU32(static_cast<uint32_t>(size));
+    writer.BigU32(static_cast<uint32_t>(size));
     if (size > 0 && Charge(static_cast<uint64_t>(size))) {
-      values.Text(streams_[kParameterBytes].TakeText(static_cast<size_t>(size)));
+      writer.Text(streams_[kParameterBytes].TakeText(static_cast<size_t>(size)));
     }
   }
-  return values.Release();
+  values = writer.Release();
 }
 
 void BlockDecoder::DecodeStatements(event::Exchange& exchange) {
@@ -578,7 +591,7 @@ void BlockDecoder::DecodeStatements(event::Exchange& exchange) {
   uint64_t message_before = 0;
   uint64_t rest = Unsigned(exchange.completed_us) - Unsigned(exchange.forwarded_us);
   for (uint64_t i = 0; i < count && Charge(kStatementWeight); ++i) {
-    event::Statement statement;
+    event::Statement& statement = exchange.statements.emplace_back();
     const uint64_t text = streams_[kText].Varint();
     if (text != kTextOfMessage) statement.text = DecodeText(text - 1, kTextBytes);
     statement.ordinal = static_cast<uint32_t>(streams_[kOrdinal].Varint());
@@ -594,16 +607,14 @@ void BlockDecoder::DecodeStatements(event::Exchange& exchange) {
       }
       statement.text = *query;
     }
-    statement.outcome = DecodeOutcome();
+    DecodeOutcome(statement.outcome);
     const uint64_t elapsed = Sum(streams_[kElapsed], i + 1 == count ? rest : 0);
     statement.outcome.elapsed_us = Signed(elapsed);
     rest -= elapsed;
-    exchange.statements.push_back(std::move(statement));
   }
 }
 
-event::Outcome BlockDecoder::DecodeOutcome() {
-  event::Outcome outcome;
+void BlockDecoder::DecodeOutcome(event::Outcome& outcome) {
   const uint8_t status = streams_[kStatus].U8();
   if (status > static_cast<uint8_t>(event::OutcomeStatus::kLost)) ok_ = false;
   outcome.status = event::OutcomeStatus{status};
@@ -627,16 +638,15 @@ event::Outcome BlockDecoder::DecodeOutcome() {
   outcome.sqlstate = DecodeOther(kSqlstate);
   outcome.message = DecodeOther(kErrorText);
   if (version_ >= 2) outcome.values = DecodeRows();
-  return outcome;
 }
 
-std::string BlockDecoder::DecodeRows() {
+std::string_view BlockDecoder::DecodeRows() {
   const uint64_t size = streams_[kRowsSize].Varint();
   if (size > streams_[kRowsBytes].left() || !Charge(size)) {
     ok_ = false;
     return {};
   }
-  return std::string(streams_[kRowsBytes].TakeText(static_cast<size_t>(size)));
+  return streams_[kRowsBytes].TakeText(static_cast<size_t>(size));
 }
 
 void BlockDecoder::DecodeUnasked(event::Exchange& exchange) {
@@ -647,7 +657,7 @@ void BlockDecoder::DecodeUnasked(event::Exchange& exchange) {
   exchange.unasked_dropped = streams_[kUnaskedCount].Varint();
   if (any != 1 || notices > streams_[kUnaskedText].left()) ok_ = false;
   for (uint64_t i = 0; i < notices && Charge(kNoticeWeight); ++i) {
-    exchange.notices.push_back(DecodeOther(kUnaskedText));
+    exchange.notices.emplace_back(DecodeOther(kUnaskedText));
   }
   if (ok_) exchange.parameter_changes = DecodeSettings(changes, kUnaskedText);
 }

@@ -105,8 +105,10 @@ class BlockDecoder {
 
   // What follows the last SessionStart is left out. REQUIRES: before Next().
   void StopAfterStarts();
-  // nullopt after the last event. Fails with kCorrupt; nothing can be read after that.
-  base::Result<std::optional<event::Event>> Next();
+  // Puts the next event into `event`; false after the last. Fails with kCorrupt; nothing can be
+  // read after that.
+  base::Result<bool> Read(event::Event& event);
+  base::Result<std::optional<event::Event>> Next();  // The same as a value.
 
  private:
   struct Session {
@@ -116,21 +118,21 @@ class BlockDecoder {
 
   BlockDecoder(std::string raw, uint64_t events, uint32_t version);
   bool SplitStreams();
-  event::Event Decode();
+  void Decode(event::Event& event);
   event::SessionStart DecodeStart();
-  event::Exchange DecodeExchange();
+  void DecodeExchange(event::Exchange& exchange);
   event::SessionEnd DecodeEnd();
   event::Gap DecodeGap();
-  event::FrontendMessage DecodeMessage();
-  std::string DecodeValues(uint64_t form);
+  void DecodeMessage(event::FrontendMessage& message);
+  void DecodeValues(uint64_t form, std::string& values);
   void DecodeStatements(event::Exchange& exchange);
-  event::Outcome DecodeOutcome();
-  std::string DecodeRows();
+  void DecodeOutcome(event::Outcome& outcome);
+  std::string_view DecodeRows();
   void DecodeUnasked(event::Exchange& exchange);
   event::Notification DecodeNotification();
   event::Settings DecodeSettings(uint64_t count, size_t stream);
   std::string_view DecodeText(uint64_t reference, size_t bytes_stream);
-  std::string DecodeOther(size_t stream);
+  std::string_view DecodeOther(size_t stream);
   // Takes from what one event may use.
   bool Charge(uint64_t bytes);
   bool StreamsOk() const;

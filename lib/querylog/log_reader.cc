@@ -58,7 +58,7 @@ Status LogReader::ListSegments() {
   return {};
 }
 
-Event LogReader::Missing(GapReason reason, uint64_t bytes) {
+event::Gap LogReader::Missing(GapReason reason, uint64_t bytes) {
   if (reason == GapReason::kTorn) {
     ++stats_.torn_segments;
     stats_.torn_bytes += bytes;
@@ -97,13 +97,16 @@ Status LogReader::OpenSegment(const SegmentName& name) {
   return {};
 }
 
-Result<std::optional<Event>> LogReader::Next() {
+Result<bool> LogReader::Read(Event& event) {
   for (;;) {
-    if (missing_) return std::exchange(missing_, std::nullopt);
+    if (missing_) {
+      event = *std::exchange(missing_, std::nullopt);
+      return true;
+    }
     if (segment_) {
-      auto next = segment_->Next();
+      auto more = segment_->Read(event);
       last_us_ = segment_->last_us();
-      if (!next.ok() || next->has_value()) return next;
+      if (!more.ok() || *more) return more;
       stats_.Add(segment_->stats());
       segment_.reset();
       continue;
@@ -111,9 +114,10 @@ Result<std::optional<Event>> LogReader::Next() {
     if (next_segment_ == segments_.size()) {
       const bool short_of_segments =
           manifest_.sealed && expected_number_ <= manifest_.totals.segments;
-      if (ended_ || !short_of_segments) return std::optional<Event>();
+      if (ended_ || !short_of_segments) return false;
       ended_ = true;
-      return std::optional<Event>(Missing(GapReason::kTorn, 0));
+      missing_ = Missing(GapReason::kTorn, 0);
+      continue;
     }
     const SegmentName& name = segments_[next_segment_];
     if (name.number != expected_number_) {

@@ -37,7 +37,7 @@ class LogReader : public event::EventSource {
   static base::Result<LogReader> Open(const std::string& directory, ReadOptions options = {});
 
   // Damage is a Gap (kCorrupt, kTorn), never an error: an error is the disk's, or kUnsupported.
-  base::Result<std::optional<event::Event>> Next() override;
+  base::Result<bool> Read(event::Event& event) override;
 
   double ShareRead() const override;
 
@@ -56,7 +56,7 @@ class LogReader : public event::EventSource {
   base::Status ListSegments();
   base::Status OpenSegment(const SegmentName& name);
   base::Result<std::unique_ptr<os::ReadableFile>> OpenFile(const SegmentName& name);
-  event::Event Missing(event::GapReason reason, uint64_t bytes);
+  event::Gap Missing(event::GapReason reason, uint64_t bytes);
 
   std::string directory_;
   ReadOptions options_;
@@ -70,7 +70,7 @@ class LogReader : public event::EventSource {
   base::Micros last_us_ = 0;
   uint64_t stored_bytes_ = 0;
   std::unique_ptr<SegmentReader> segment_;
-  std::optional<event::Event> missing_;
+  std::optional<event::Gap> missing_;
   ReadStats stats_;  // Of segments gone through.
 };
 

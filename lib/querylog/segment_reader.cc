@@ -151,27 +151,34 @@ bool SegmentReader::ParseIndex(const std::string& raw, const Footer& footer, uin
 }
 
 Result<std::optional<Event>> SegmentReader::Next() {
+  std::optional<Event> event(std::in_place);
+  SCRY_TRY_ASSIGN(const bool more, Read(*event));
+  if (!more) event.reset();
+  return event;
+}
+
+Result<bool> SegmentReader::Read(Event& event) {
   for (;;) {
     if (gap_) {
-      Event event = *std::exchange(gap_, std::nullopt);
-      return std::optional<Event>(std::move(event));
+      event = *std::exchange(gap_, std::nullopt);
+      return true;
     }
     if (decoder_) {
-      auto next = decoder_->Next();
-      if (!next.ok()) {
+      const auto more = decoder_->Read(event);
+      if (!more.ok()) {
         GapCorrupt(block_.first_us, block_.last_us, block_.stored_bytes);
         decoder_.reset();
         continue;
       }
-      if (!next->has_value()) {
+      if (!*more) {
         decoder_.reset();
         continue;
       }
-      if (!options_.filter.Wants(**next)) continue;
-      Count(**next);
-      return next;
+      if (!options_.filter.Wants(event)) continue;
+      Count(event);
+      return true;
     }
-    if (done_) return std::optional<Event>();
+    if (done_) return false;
     SCRY_TRY(sealed_ ? StepByIndex() : StepByWalk());
   }
 }

@@ -69,9 +69,10 @@ class SegmentReader {
   SegmentReader(const SegmentReader&) = delete;
   SegmentReader& operator=(const SegmentReader&) = delete;
 
-  // The next event, or nullopt at the end. Bad blocks and a torn tail are Gap events of
-  // SessionId::kNone, never errors: an error is the disk's.
-  base::Result<std::optional<event::Event>> Next();
+  // Puts the next event into `event`; false at the end. Bad blocks and a torn tail are Gap events
+  // of SessionId::kNone, never errors: an error is the disk's.
+  base::Result<bool> Read(event::Event& event);
+  base::Result<std::optional<event::Event>> Next();  // The same as a value.
 
   bool sealed() const { return sealed_; }
   const SegmentHeader& header() const { return header_; }

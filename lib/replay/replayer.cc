@@ -115,11 +115,11 @@ class Run {
   }
 
   base::Status Fill();
-  void Read(event::Event event);
+  void Read(event::Event&& event);
   uint64_t FingerprintOf(const event::Exchange& exchange);
-  void Admit(ReadEvent read);
+  void Admit(ReadEvent&& read);
   void Open(event::SessionStart start);
-  void AddWork(SessionId session, Work work, const Footprint& footprint);
+  void AddWork(SessionId session, Work&& work, const Footprint& footprint);
   void AddDelivery(const event::SessionEnd& end);
   void EndAll();
   void ConnectSome();
@@ -214,11 +214,11 @@ base::Result<ReplayStats> Run::Go() {
 }
 
 base::Status Run::Fill() {
+  event::Event event;
   for (int i = 0; MayRead() && (i < kReadAtOnce || census_.running == 0); ++i) {
-    auto next = source_.Next();
-    if (!next.ok()) return next.error();
-    if (next->has_value()) {
-      Read(std::move(**next));
+    SCRY_TRY_ASSIGN(const bool more, source_.Read(event));
+    if (more) {
+      Read(std::move(event));
     } else {
       source_ended_ = true;
       reading_.End();
@@ -229,7 +229,7 @@ base::Status Run::Fill() {
   return {};
 }
 
-void Run::Read(event::Event event) {
+void Run::Read(event::Event&& event) {
   ReadEvent read;
   if (const auto* cancel = std::get_if<event::Cancel>(&event)) {
     cancels_.Add(*cancel);
@@ -283,7 +283,7 @@ uint64_t Run::FingerprintOf(const event::Exchange& exchange) {
   return facts_.Get(first.text, first.ordinal).fingerprint;
 }
 
-void Run::Admit(ReadEvent read) {
+void Run::Admit(ReadEvent&& read) {
   if (auto* exchange = std::get_if<event::Exchange>(&read.event)) {
     const SessionId session = exchange->session;
     Work work;
@@ -327,7 +327,7 @@ void Run::Open(event::SessionStart start) {
   to_connect_.push_back(id);
 }
 
-void Run::AddWork(SessionId session, Work work, const Footprint& footprint) {
+void Run::AddWork(SessionId session, Work&& work, const Footprint& footprint) {
   const auto found = sessions_.find(static_cast<uint64_t>(session));
   if (found == sessions_.end()) {  // Its start is not in this capture, or its end came before.
     if (work.exchange && !work.own) ++stats_.exchanges_excluded;

@@ -276,16 +276,24 @@ event::Exchange SampleSource::SampleExchange(const Run& run) {
   return exchange;
 }
 
-base::Result<std::optional<event::Event>> SampleSource::Next() {
-  if (started_ < starts_.size()) return std::optional<event::Event>(starts_[started_++]);
-  if (at_ >= runs_.size()) return std::optional<event::Event>();
+base::Result<bool> SampleSource::Read(event::Event& event) {
+  if (started_ < starts_.size()) {
+    event = starts_[started_++];
+    return true;
+  }
+  if (at_ >= runs_.size()) return false;
   const Run& run = runs_[at_];
   const int step = step_++;
-  if (step == 0) return std::optional<event::Event>(QueryExchange(run.session, "BEGIN", 'T'));
-  if (step == 1) return std::optional<event::Event>(SampleExchange(run));
-  step_ = 0;
-  ++at_;
-  return std::optional<event::Event>(QueryExchange(run.session, "ROLLBACK", 'I'));
+  if (step == 0) {
+    event = QueryExchange(run.session, "BEGIN", 'T');
+  } else if (step == 1) {
+    event = SampleExchange(run);
+  } else {
+    event = QueryExchange(run.session, "ROLLBACK", 'I');
+    step_ = 0;
+    ++at_;
+  }
+  return true;
 }
 
 }  // namespace scry::replay

@@ -85,7 +85,7 @@ class SampleSource final : public event::EventSource {
  public:
   SampleSource(const std::map<uint64_t, std::vector<Sample>>& samples, uint64_t rounds,
                uint64_t seed);
-  base::Result<std::optional<event::Event>> Next() override;
+  base::Result<bool> Read(event::Event& event) override;
 
  private:
   struct Run {

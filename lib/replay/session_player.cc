@@ -94,7 +94,7 @@ void SessionPlayer::Connect(const std::vector<pg::ConnInfo>& lanes, base::Micros
   OnReady(lanes_.size(), false, false, now_us);
 }
 
-void SessionPlayer::Add(Work work) {
+void SessionPlayer::Add(Work&& work) {
   shared_.census.window += work.weight;
   ++shared_.census.works;
   work_.push_back(std::move(work));
@@ -364,6 +364,8 @@ void SessionPlayer::PutPair(size_t statement, std::vector<exchange::Answers>& an
     pair.ordinal = captured.ordinal;
     pair.captured = std::move(captured.outcome);
   }
+  pair.lanes = std::move(outcomes_);  // For its memory.
+  pair.lanes.clear();
   for (size_t lane = 0; lane < lanes_.size(); ++lane) {
     event::LaneOutcome& outcome = pair.lanes.emplace_back();
     outcome.outcome.status = OutcomeStatus::kSkipped;
@@ -386,6 +388,7 @@ void SessionPlayer::PutPair(size_t statement, std::vector<exchange::Answers>& an
   pair.counterfactual = diverged_;
   pair.warm_up = warm_up_;
   shared_.sink.Put(pair);
+  outcomes_ = std::move(pair.lanes);
 }
 
 void SessionPlayer::LearnPortals(const std::vector<exchange::Answers>& answers) {

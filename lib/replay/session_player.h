@@ -79,7 +79,7 @@ class SessionPlayer {
 
   // REQUIRES: kNew.
   void Connect(const std::vector<pg::ConnInfo>& lanes, base::Micros now_us);
-  void Add(Work work);
+  void Add(Work&& work);
 
   // REQUIRES: kWaiting or kEnded, and work. `rotation`: the lane that goes first. `forced`: out of
   // order. What cannot be run any more is counted and dropped at once.
@@ -175,12 +175,13 @@ class SessionPlayer {
   bool held_up_ = false;
   bool warm_up_ = false;
   base::Micros exchange_started_us_ = 0;
-  std::vector<exchange::Answers> answers_;  // Once all lanes have answered.
-  bool let_go_ = false;                     // Others no longer wait for it.
-  bool order_broken_ = false;               // Also of the rest of its transaction.
-  bool diverged_ = false;                   // Lanes went apart in the open transaction ...
-  bool by_chance_ = false;                  // ... and not by the change under test.
-  std::vector<ObjectId> changed_;           // By the open transaction.
+  std::vector<exchange::Answers> answers_;    // Once all lanes have answered.
+  std::vector<event::LaneOutcome> outcomes_;  // Of the pair before.
+  bool let_go_ = false;                       // Others no longer wait for it.
+  bool order_broken_ = false;                 // Also of the rest of its transaction.
+  bool diverged_ = false;                     // Lanes went apart in the open transaction ...
+  bool by_chance_ = false;                    // ... and not by the change under test.
+  std::vector<ObjectId> changed_;             // By the open transaction.
   bool cancelled_ = false;
 
   bool end_seen_ = false;

@@ -118,31 +118,30 @@ TrafficFilter::TrafficFilter(event::EventSource& source, const TrafficFilterOpti
   SCRY_CHECK(options_.shard >= 1 && options_.shard <= options_.shards);
 }
 
-base::Result<std::optional<event::Event>> TrafficFilter::Next() {
+base::Result<bool> TrafficFilter::Read(event::Event& event) {
   while (out_.empty()) {
-    SCRY_TRY_ASSIGN(std::optional<event::Event> event, source_.Next());
-    if (!event) return std::optional<event::Event>();
-    Take(std::move(*event));
+    SCRY_TRY_ASSIGN(const bool more, source_.Read(event));
+    if (!more) return false;
+    if (Take(event)) return true;
   }
   Outgoing& outgoing = out_.front();
   const uint64_t id = outgoing.first_id + copy_;
   if (++copy_ < outgoing.copies) {
-    event::Event copy = outgoing.event;
-    SetSession(copy, id);
-    return std::optional<event::Event>(std::move(copy));
+    event = outgoing.event;
+    SetSession(event, id);
+    return true;
   }
-  event::Event last = std::move(outgoing.event);
-  if (outgoing.first_id != 0) SetSession(last, id);
+  event = std::move(outgoing.event);
+  if (outgoing.first_id != 0) SetSession(event, id);
   out_.pop_front();
   copy_ = 0;
-  return std::optional<event::Event>(std::move(last));
+  return true;
 }
 
-void TrafficFilter::Take(event::Event event) {
+bool TrafficFilter::Take(event::Event& event) {
   if (!window_open_ && event::TimeOf(event) >= options_.from_us.value_or(0)) OpenWindow();
-  if (auto* exchange = std::get_if<event::Exchange>(&event)) {
-    TakeExchange(std::move(*exchange));
-  } else if (auto* start = std::get_if<event::SessionStart>(&event)) {
+  if (auto* exchange = std::get_if<event::Exchange>(&event)) return TakeExchange(*exchange);
+  if (auto* start = std::get_if<event::SessionStart>(&event)) {
     Start(std::move(*start));
   } else if (const auto* end = std::get_if<event::SessionEnd>(&event)) {
     End(*end);
@@ -150,12 +149,13 @@ void TrafficFilter::Take(event::Event event) {
     TakeGap(*gap);
   } else {
     const auto found = sessions_.find(static_cast<uint64_t>(event::SessionOf(event)));
-    if (found == sessions_.end() || !InWindow(event::TimeOf(event))) return;
+    if (found == sessions_.end() || !InWindow(event::TimeOf(event))) return false;
     // What it cancelled may have been left out, and then it would hit something else.
     const bool cancels = std::holds_alternative<event::Cancel>(event);
-    if (cancels && (!options_.statements.empty() || options_.reads_only)) return;
+    if (cancels && (!options_.statements.empty() || options_.reads_only)) return false;
     Emit(std::move(event), found->second);
   }
+  return false;
 }
 
 bool TrafficFilter::InWindow(base::Micros at_us) const {
@@ -241,35 +241,39 @@ bool TrafficFilter::IsWanted(const event::Exchange& exchange) {
   return InWindow(exchange.forwarded_us) && MatchesStatement(exchange);
 }
 
-void TrafficFilter::TakeExchange(event::Exchange exchange) {
+bool TrafficFilter::TakeExchange(event::Exchange& exchange) {
   const auto found = sessions_.find(static_cast<uint64_t>(exchange.session));
-  if (found == sessions_.end()) return;
+  if (found == sessions_.end()) return false;
   Session& session = found->second;
   if (!options_.Thins()) {
     ++stats_.exchanges;
-    Emit(std::move(exchange), session);
-    return;
+    return PassWhole(exchange, session);
   }
   const bool wanted = IsWanted(exchange);
   const bool refused = options_.reads_only && !guard_->MayRun(exchange);
   if (wanted && refused) ++stats_.exchanges_refused;
   const uint8_t status = exchange.status;
   const bool open_after = status == 'T' || status == 'E';
+  bool passes = false;
   if (wanted && !refused) {
     ++stats_.exchanges;
-    PassWhole(std::move(exchange), session);
+    passes = PassWhole(exchange, session);
   } else {
     KeepState(std::move(exchange), session, refused);
   }
   session.open = open_after;
   session.failed = status == 'E';
   if (!open_after) session.held.clear();
+  return passes;
 }
 
-void TrafficFilter::PassWhole(event::Exchange exchange, Session& session) {
+// True: as it is.
+bool TrafficFilter::PassWhole(event::Exchange& exchange, Session& session) {
   EmitHeld(exchange, session);
   session.opened = exchange.status == 'T' || exchange.status == 'E';
+  if (out_.empty() && !session.waits && options_.multiply == 1) return true;
   Emit(std::move(exchange), session);
+  return false;
 }
 
 // Of an exchange that is not wanted.
@@ -289,7 +293,7 @@ void TrafficFilter::KeepState(event::Exchange exchange, Session& session, bool r
   }
   if (only_state && !controls && !refused && !behind) {
     ++stats_.exchanges_for_state;
-    PassWhole(std::move(exchange), session);
+    if (PassWhole(exchange, session)) Emit(std::move(exchange), session);
     return;
   }
   const bool prepares = !behind && KeepPreparation(exchange, session);

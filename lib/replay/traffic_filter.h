@@ -75,7 +75,7 @@ class TrafficFilter final : public event::EventSource {
   // `guard` may be null unless `options.reads_only`. All outlive it.
   TrafficFilter(event::EventSource& source, const TrafficFilterOptions& options,
                 event::FactsCache& facts, ReadGuard* guard);
-  base::Result<std::optional<event::Event>> Next() override;
+  base::Result<bool> Read(event::Event& event) override;
   double ShareRead() const override { return source_.ShareRead(); }
 
   // Complete at the end.
@@ -100,17 +100,19 @@ class TrafficFilter final : public event::EventSource {
     uint64_t copies = 1;
   };
 
-  void Take(event::Event event);
+  // Nearly everything goes on as it is: true, and nothing is to be done for it. Else what goes on
+  // in its place is in `out_`.
+  bool Take(event::Event& event);
   void Start(event::SessionStart start);
   void End(const event::SessionEnd& end);
-  void TakeExchange(event::Exchange exchange);
+  bool TakeExchange(event::Exchange& exchange);
   void TakeGap(event::Gap gap);
   bool Passes(const event::SessionStart& start) const;
   bool InWindow(base::Micros at_us) const;
   bool IsWanted(const event::Exchange& exchange);
   bool MatchesStatement(const event::Exchange& exchange);
   void KeepState(event::Exchange exchange, Session& session, bool refused);
-  void PassWhole(event::Exchange exchange, Session& session);
+  bool PassWhole(event::Exchange& exchange, Session& session);
   void OpenWindow();
   void Release(Session& session);
   void Emit(event::Event event, Session& session);

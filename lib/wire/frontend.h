@@ -95,7 +95,10 @@ void AppendMessage(std::string& out, uint8_t type, const Parts&... parts) {
                           static_cast<char>(length >> 16 & 0xff),
                           static_cast<char>(length >> 8 & 0xff), static_cast<char>(length & 0xff)};
   out.append(header, sizeof(header));
-  (out.append(std::string_view(parts)), ...);
+  const auto append = [&out](std::string_view part) {
+    if (!part.empty()) out.append(part);
+  };
+  (append(parts), ...);
 }
 
 // Whole messages, with type byte and length.

@@ -108,9 +108,10 @@ class Script final : public event::EventSource {
     }));
   }
 
-  base::Result<std::optional<event::Event>> Next() override {
-    if (at_ == events.size()) return std::optional<event::Event>();
-    return std::optional<event::Event>(events[at_++]);
+  base::Result<bool> Read(event::Event& event) override {
+    if (at_ == events.size()) return false;
+    event = events[at_++];
+    return true;
   }
 
   std::vector<event::Event> events;
