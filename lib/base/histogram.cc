@@ -29,11 +29,22 @@ Micros LowerBound(uint32_t bucket) {
 }  // namespace
 
 void Histogram::Add(Micros value_us) {
-  ++buckets_[BucketOf(value_us)];
+  AddTo(BucketOf(value_us), 1);
   min_us_ = count_ == 0 ? value_us : std::min(min_us_, value_us);
   max_us_ = count_ == 0 ? value_us : std::max(max_us_, value_us);
   ++count_;
   total_us_ += value_us;
+}
+
+void Histogram::AddTo(uint32_t bucket, uint64_t count) {
+  const auto place =
+      std::lower_bound(buckets_.begin(), buckets_.end(), bucket,
+                       [](const auto& entry, uint32_t number) { return entry.first < number; });
+  if (place != buckets_.end() && place->first == bucket) {
+    place->second += count;
+  } else {
+    buckets_.emplace(place, bucket, count);
+  }
 }
 
 void Histogram::Merge(const Histogram& other) {
@@ -42,10 +53,10 @@ void Histogram::Merge(const Histogram& other) {
   max_us_ = count_ == 0 ? other.max_us_ : std::max(max_us_, other.max_us_);
   count_ += other.count_;
   total_us_ += other.total_us_;
-  for (const auto& [bucket, count] : other.buckets_) buckets_[bucket] += count;
+  for (const auto& [bucket, count] : other.buckets_) AddTo(bucket, count);
 }
 
-Result<Histogram> Histogram::FromParts(std::map<uint32_t, uint64_t> buckets, Micros total_us,
+Result<Histogram> Histogram::FromParts(const std::map<uint32_t, uint64_t>& buckets, Micros total_us,
                                        Micros min_us, Micros max_us) {
   const Error broken = Fail(ErrorCode::kCorrupt, "a histogram whose parts contradict each other");
   Histogram histogram;
@@ -61,7 +72,7 @@ Result<Histogram> Histogram::FromParts(std::map<uint32_t, uint64_t> buckets, Mic
       BucketOf(max_us) != buckets.rbegin()->first) {
     return broken;
   }
-  histogram.buckets_ = std::move(buckets);
+  histogram.buckets_.assign(buckets.begin(), buckets.end());
   histogram.total_us_ = total_us;
   histogram.min_us_ = min_us;
   histogram.max_us_ = max_us;

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <map>
+#include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -26,15 +28,18 @@ class Histogram {
 
   // For storing: counts by number of the bucket, 128 buckets to each power of two (values below 128
   // have one each). Two that went through this and are merged give what all values together had.
-  const std::map<uint32_t, uint64_t>& buckets() const { return buckets_; }
+  using Buckets = std::vector<std::pair<uint32_t, uint64_t>>;  // Ascending, none empty.
+  const Buckets& buckets() const { return buckets_; }
   // Fails with kCorrupt where the parts do not belong together.
-  static Result<Histogram> FromParts(std::map<uint32_t, uint64_t> buckets, Micros total_us,
+  static Result<Histogram> FromParts(const std::map<uint32_t, uint64_t>& buckets, Micros total_us,
                                      Micros min_us, Micros max_us);
 
   friend bool operator==(const Histogram&, const Histogram&) = default;
 
  private:
-  std::map<uint32_t, uint64_t> buckets_;
+  void AddTo(uint32_t bucket, uint64_t count);
+
+  Buckets buckets_;  // Few and close together: searched for faster than the nodes of a map.
   uint64_t count_ = 0;
   Micros total_us_ = 0;
   Micros max_us_ = 0;

@@ -54,6 +54,10 @@ constexpr size_t kPatternsMax = 200 * 1000;
 // Exchanges read ahead. More gain nothing, and whoever judges the pairs would have to parse
 // statements again that the classifier knew: the cache of facts holds some thousand texts.
 constexpr size_t kWorksMax = 2048;
+// Where neither order nor time hold exchanges back, sessions need only enough to go on with: what
+// lies around for long has left the processor's cache when its turn comes.
+constexpr size_t kWorksPerSession = 32;
+constexpr size_t kWorksMin = 256;
 // Of small exchanges, so many more for each further window.
 constexpr size_t kExtraWorks = 100 * 1000;
 // To find out who lets go of a lock, so many windows are read at most.
@@ -109,8 +113,18 @@ class Run {
 
   base::Micros Now() const { return shared_.Now(); }
   uint64_t Progress() const { return stats_.exchanges + stats_.exchanges_excluded; }
+  size_t WorksMax() const {
+    if (!Unhindered()) return kWorksMax + extra_works_;
+    return std::clamp(kWorksPerSession * census_.open, kWorksMin, kWorksMax) + extra_works_;
+  }
+  // Each session goes on as soon as it was answered.
+  bool Unhindered() const { return options_.sync == SyncMode::kNone && options_.speed <= 0; }
+  // Not for a few exchanges: the code that reads them would have to be fetched each time.
+  bool ShouldRead() const {
+    return MayRead() && (!Unhindered() || census_.running == 0 || census_.works <= WorksMax() / 2);
+  }
   bool MayRead() const {
-    return !source_ended_ && census_.works < kWorksMax + extra_works_ &&
+    return !source_ended_ && census_.works < WorksMax() &&
            census_.window + reading_.weight() < options_.window_bytes + extra_window_;
   }
 
@@ -214,6 +228,7 @@ base::Result<ReplayStats> Run::Go() {
 }
 
 base::Status Run::Fill() {
+  if (!ShouldRead()) return {};
   event::Event event;
   for (int i = 0; MayRead() && (i < kReadAtOnce || census_.running == 0); ++i) {
     SCRY_TRY_ASSIGN(const bool more, source_.Read(event));
@@ -451,7 +466,7 @@ void Run::Start(uint64_t id, SessionPlayer& player, bool forced, base::Micros no
 base::Status Run::Wait() {
   base::Micros timeout_us = kPollUs;
   if (census_.cancellable > 0) timeout_us = kCancelCheckUs;
-  if (MayRead()) timeout_us = 0;
+  if (ShouldRead()) timeout_us = 0;
   if (const auto due_us = agenda_.next_due_us()) {
     timeout_us = std::clamp<base::Micros>(*due_us - Now(), 0, timeout_us);
   }

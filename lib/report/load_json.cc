@@ -97,7 +97,7 @@ class Reader : public JsonMembers<Reader> {
     Read(*stored, "total_us", total_us);
     Read(*stored, "min_us", min_us);
     Read(*stored, "max_us", max_us);
-    auto histogram = base::Histogram::FromParts(std::move(buckets), total_us, min_us, max_us);
+    auto histogram = base::Histogram::FromParts(buckets, total_us, min_us, max_us);
     if (histogram.ok()) {
       to = std::move(*histogram);
     } else {

@@ -64,8 +64,8 @@ TEST_CASE("a histogram comes back from its parts, and only from parts that fit",
   Random random(11);
   Histogram histogram;
   for (int i = 0; i < 1000; ++i) histogram.Add(static_cast<Micros>(random.Below(10000000)));
-  const auto back = Histogram::FromParts(histogram.buckets(), histogram.total(), histogram.min(),
-                                         histogram.max());
+  const auto back = Histogram::FromParts({histogram.buckets().begin(), histogram.buckets().end()},
+                                         histogram.total(), histogram.min(), histogram.max());
   REQUIRE(back.ok());
   CHECK(*back == histogram);
   CHECK(*Histogram::FromParts({}, 0, 0, 0) == Histogram());
