@@ -36,10 +36,10 @@ struct Lane {
     options.cells_max = cells_max;
     return options;
   }
-  void Ask(const std::vector<std::string>& encoded) {
+  void Ask(const std::vector<std::string>& encoded, AnswerDetail detail = AnswerDetail::kFull) {
     std::vector<event::FrontendMessage> messages;
     for (const auto& message : encoded) messages.push_back(Message(message));
-    reader.Begin(messages, now_us += 10);
+    reader.Begin(messages, now_us += 10, detail);
   }
   void Say(uint8_t type, std::string_view payload = {}) {
     reader.OnBackend(type, base::AsBytes(payload), now_us += 10);
@@ -102,6 +102,65 @@ TEST_CASE("columns described once are known for every later Execute", "[exchange
   CHECK(columns({1})[1].format == 1);
   CHECK(columns({0, 1})[0].format == 0);
   CHECK(columns({0, 1})[1].format == 1);
+}
+
+TEST_CASE("counts alone are those of a full look, which may follow in the same portal",
+          "[exchange]") {
+  // One conversation; whether its second exchange, and the others, are only counted.
+  const auto converse = [](bool first, bool second) {
+    const auto detail = [](bool counts) {
+      return counts ? AnswerDetail::kCounts : AnswerDetail::kFull;
+    };
+    Lane lane;
+    std::vector<Answers> all;
+    lane.Ask({wire::EncodeParse({"s", "select a from t", {}}), EncodedBind({}),
+              wire::EncodeDescribe(wire::Target::kPortal, ""), wire::EncodeExecute("", 1),
+              wire::EncodeSync()},
+             detail(first));
+    lane.Say('1');
+    lane.Say('2');
+    lane.Say('T', ColumnsPayload({"a"}));
+    lane.Say('D', RowPayload({"x"}));
+    lane.Say('s');
+    all.push_back(lane.Ready('T'));
+    lane.Ask({wire::EncodeExecute(""), wire::EncodeSync()}, detail(second));
+    lane.Say('D', RowPayload({"y"}));
+    lane.Say('C', CText("SELECT 1"));
+    all.push_back(lane.Ready());
+    lane.Ask({wire::EncodeQuery("select 1; nonsense")}, detail(first));
+    lane.Say('T', ColumnsPayload({"a"}));
+    lane.Say('D', RowPayload({"1"}));
+    lane.Say('C', CText("SELECT 1"));
+    lane.Say('E', std::string_view("SERROR\0C42601\0Msyntax\0\0", 23));
+    all.push_back(lane.Ready());
+    return all;
+  };
+  const std::vector<Answers> full = converse(false, false);
+  for (const bool second : {false, true}) {
+    const std::vector<Answers> counted = converse(true, second);
+    REQUIRE(counted.size() == full.size());
+    for (size_t i = 0; i < full.size(); ++i) {
+      REQUIRE(counted[i].statements.size() == full[i].statements.size());
+      CHECK(counted[i].status == full[i].status);
+      CHECK(counted[i].committed == full[i].committed);
+      for (size_t j = 0; j < full[i].statements.size(); ++j) {
+        const event::Outcome& counts = counted[i].statements[j].outcome;
+        const event::Outcome& whole = full[i].statements[j].outcome;
+        CHECK(counts.status == whole.status);
+        CHECK(counts.tag == whole.tag);
+        CHECK(counts.rows == whole.rows);
+        CHECK(counts.row_bytes == whole.row_bytes);
+        CHECK(counts.sqlstate == whole.sqlstate);
+        CHECK(counts.elapsed_us == whole.elapsed_us);
+      }
+    }
+    CHECK(counted[0].lanes.empty());
+    if (second) continue;
+    REQUIRE(counted[1].lanes.size() == 1);
+    CHECK(counted[1].lanes[0].columns == full[1].lanes[0].columns);
+    CHECK(counted[1].lanes[0].rows == full[1].lanes[0].rows);
+    CHECK(counted[1].lanes[0].cells == full[1].lanes[0].cells);
+  }
 }
 
 TEST_CASE("cells over the limit are left to the digests", "[exchange]") {
