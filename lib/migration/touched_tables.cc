@@ -1,5 +1,7 @@
 #include "migration/touched_tables.h"
 
+#include <fmt/format.h>
+
 #include <map>
 #include <utility>
 
@@ -19,6 +21,33 @@ SELECT n.nspname, c.relname,
   LEFT JOIN pg_catalog.pg_stat_all_tables s ON s.relid = c.oid
  WHERE c.relkind IN ('r', 'm')
    AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema')";
+
+// For fmt: the touched tables as a list of VALUES.
+constexpr const char* kOverSql = R"(
+WITH RECURSIVE touched (schema, name) AS (VALUES {}),
+over_ (relation, touched) AS (
+  SELECT c.oid, c.oid
+    FROM touched t
+    JOIN pg_catalog.pg_namespace n ON n.nspname = t.schema
+    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.name
+  UNION
+  SELECT up.relation, over_.touched
+    FROM over_
+    JOIN (SELECT inhrelid AS below, inhparent AS relation FROM pg_catalog.pg_inherits
+          UNION
+          SELECT d.refobjid, r.ev_class
+            FROM pg_catalog.pg_depend d
+            JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid
+           WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+             AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+             AND d.refobjid <> r.ev_class) up ON up.below = over_.relation)
+SELECT n.nspname, c.relname, pg_catalog.format('%I.%I', tn.nspname, tc.relname)
+  FROM over_
+  JOIN pg_catalog.pg_class c ON c.oid = over_.relation
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_catalog.pg_class tc ON tc.oid = over_.touched
+  JOIN pg_catalog.pg_namespace tn ON tn.oid = tc.relnamespace
+ ORDER BY 1, 2, 3)";
 
 using TableStates = std::map<std::pair<std::string, std::string>, std::string>;
 
@@ -45,6 +74,22 @@ base::Result<std::vector<TableName>> TouchedTables(pg::AdminSession& baseline,
     }
   }
   return touched;
+}
+
+base::Result<std::vector<TouchedRelation>> RelationsOver(pg::AdminSession& lane,
+                                                         const std::vector<TableName>& tables) {
+  std::vector<TouchedRelation> over;
+  if (tables.empty()) return over;
+  std::string values;
+  for (const TableName& table : tables) {
+    values += fmt::format("{}({}, {})", values.empty() ? "" : ", ", lane.Quote(table.schema),
+                          lane.Quote(table.table));
+  }
+  SCRY_TRY_ASSIGN(const pg::Rows rows, lane.Exec(fmt::format(kOverSql, values)));
+  for (const auto& row : rows.rows) {
+    over.push_back({row[0].value_or(""), row[1].value_or(""), row[2].value_or("")});
+  }
+  return over;
 }
 
 base::Status SettleTables(pg::AdminSession& lane, const std::vector<TableName>& tables) {

@@ -69,6 +69,7 @@ class Writer {
     WriteSpeeds("slower", "SLOWER", "before", options_.findings_per_section_max);
     WriteSpeeds("new-slow", "NEW AND SLOW", "captured", options_.findings_per_section_max);
     WriteSentences("more-work", "MORE WORK", "for the same parameters, whatever the clock says");
+    WriteSentences("transient", "TRANSIENT", "in the first minutes only; does not gate by default");
     WriteSentences("warning", "WARNINGS", "told, not gating");
     WriteSpeeds("new", "NEW", "captured", options_.findings_per_section_max);
     WriteSpeeds("faster", "FASTER", "before", kFasterMax);
@@ -208,7 +209,7 @@ class Writer {
         Detail(fmt::format("p95 {} before, {} after", FormatDuration(finding.before.p95_us),
                            FormatDuration(finding.after.p95_us)));
       }
-      if (type != "warning") TellGate(finding);
+      if (type != "warning" && type != "transient") TellGate(finding);
       WriteRows(finding.rows);
       WritePlan(finding);
       WriteExample(finding);
