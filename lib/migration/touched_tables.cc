@@ -2,19 +2,25 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <map>
+#include <thread>
 #include <utility>
 
 namespace scry::migration {
 namespace {
 
 // Everything of a table that a migration can change, as one text. pg_class.xmin alone would miss
-// rows written, statistics alone would miss an instant ALTER.
+// rows written or an option of a column, statistics alone would miss an instant ALTER.
 constexpr const char* kStateSql = R"(
 SELECT n.nspname, c.relname,
        concat_ws(' ', c.relfilenode, c.relnatts, c.xmin,
                  (SELECT count(*) || ' ' || coalesce(sum(i.indexrelid::bigint), 0)
                     FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid),
+                 (SELECT sum(a.xmin::text::bigint)
+                    FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid),
+                 (SELECT count(*) || ' ' || coalesce(sum(e.xmin::text::bigint), 0)
+                    FROM pg_catalog.pg_statistic_ext e WHERE e.stxrelid = c.oid),
                  coalesce(s.n_tup_ins, 0) + coalesce(s.n_tup_upd, 0) + coalesce(s.n_tup_del, 0))
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -60,6 +66,21 @@ base::Result<TableStates> States(pg::AdminSession& session) {
   return states;
 }
 
+// A snapshot that somebody holds keeps VACUUM from marking pages as all visible: then one lane
+// would read the heap where another need not.
+base::Status AwaitSnapshots(pg::AdminSession& lane) {
+  constexpr int kTries = 250;
+  constexpr auto kPause = std::chrono::milliseconds(20);
+  for (int i = 0; i < kTries; ++i) {
+    SCRY_TRY_ASSIGN(const pg::Rows others,
+                    lane.Exec("SELECT 1 FROM pg_catalog.pg_stat_activity WHERE backend_xmin IS NOT "
+                              "NULL AND pid <> pg_catalog.pg_backend_pid() LIMIT 1"));
+    if (others.rows.empty()) return {};
+    std::this_thread::sleep_for(kPause);
+  }
+  return {};  // Not worth failing for.
+}
+
 }  // namespace
 
 base::Result<std::vector<TableName>> TouchedTables(pg::AdminSession& baseline,
@@ -93,6 +114,7 @@ base::Result<std::vector<TouchedRelation>> RelationsOver(pg::AdminSession& lane,
 }
 
 base::Status SettleTables(pg::AdminSession& lane, const std::vector<TableName>& tables) {
+  SCRY_TRY(AwaitSnapshots(lane));
   for (const TableName& table : tables) {
     const auto done = lane.Exec("VACUUM (ANALYZE) " + lane.QuoteName(table.schema) + "." +
                                 lane.QuoteName(table.table));

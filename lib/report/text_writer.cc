@@ -69,7 +69,7 @@ class Writer {
     WriteSpeeds("slower", "SLOWER", "before", options_.findings_per_section_max);
     WriteSpeeds("new-slow", "NEW AND SLOW", "captured", options_.findings_per_section_max);
     WriteSentences("more-work", "MORE WORK", "for the same parameters, whatever the clock says");
-    WriteSentences("transient", "TRANSIENT", "in the first minutes only; does not gate by default");
+    WriteSentences("transient", "TRANSIENT", "only in the first minutes after it");
     WriteSentences("warning", "WARNINGS", "told, not gating");
     WriteSpeeds("new", "NEW", "captured", options_.findings_per_section_max);
     WriteSpeeds("faster", "FASTER", "before", kFasterMax);
