@@ -32,7 +32,8 @@ class MomentsTest(gate_support.GateTest):
         # An autovacuum worker's snapshot may keep a VACUUM from seeing that all rows are visible.
         for _ in range(100):
             self.server.sql('vacuum analyze "Orders", other')
-            if self.server.sql("select min(relallvisible) from pg_class where relname in ('Orders', 'other')") != "0":
+            if self.server.sql("select bool_and(relallvisible = relpages) from pg_class "
+                               "where relname in ('Orders', 'other')") == "t":
                 break
             time.sleep(0.1)
         self.server.sql('alter table "Orders" set (autovacuum_enabled = off)')
