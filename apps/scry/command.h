@@ -27,6 +27,7 @@ void AddLogCommand(CLI::App& app, Chosen& chosen);
 void AddShadowCommand(CLI::App& app, Chosen& chosen);
 void AddReplayCommand(CLI::App& app, Chosen& chosen);
 void AddCiCommand(CLI::App& app, Chosen& chosen);
+void AddDetectCommand(CLI::App& ci, Chosen& chosen);  // Of `scry ci`.
 void AddReportCommand(CLI::App& app, Chosen& chosen);
 void AddDemoCommand(CLI::App& app, Chosen& chosen);
 
