@@ -216,10 +216,8 @@ std::string DetectJson(const DetectReport& report) {
 
 std::string DetectText(const DetectReport& report, size_t columns) {
   std::string text;
-  report::Table table({{"file", report::Align::kLeft, true},
-                       {"tool"},
-                       {"confidence"},
-                       {"evidence", report::Align::kLeft, true}});
+  report::Table table(
+      {{"file"}, {"tool"}, {"confidence"}, {"evidence", report::Align::kLeft, true}});
   for (const migration::Detected& one : report.migrations) {
     table.AddRow({one.path, one.tool, migration::Name(one.confidence), one.evidence});
   }
