@@ -10,6 +10,7 @@
 #include "job/report_job.h"
 #include "os/file.h"
 #include "report/ci_writers.h"
+#include "report/html_writer.h"
 #include "report/json_writer.h"
 #include "report/markdown_writer.h"
 #include "report/text_writer.h"
@@ -41,10 +42,12 @@ ExitStatus Show(const CommonOptions& common, const Flags& flags) {
 }
 
 // Formats of `scry report convert`.
-constexpr const char* kFormats[] = {"text", "json", "markdown", "github", "gitlab", "openmetrics"};
+constexpr const char* kFormats[] = {"text",   "json",   "markdown",   "html",
+                                    "github", "gitlab", "openmetrics"};
 
 std::string Converted(const report::Report& report, const Flags& flags) {
   if (flags.to == "json") return report::WriteJson(report);
+  if (flags.to == "html") return report::WriteHtml(report);
   if (flags.to == "github") return report::WriteGithubAnnotations(report);
   if (flags.to == "gitlab") return report::WriteGitlabCodeQuality(report, flags.file);
   if (flags.to == "openmetrics") return report::WriteOpenMetrics(report);
@@ -116,7 +119,7 @@ void AddReportCommand(CLI::App& app, Chosen& chosen) {
   CLI::App* convert = report->add_subcommand(
       "convert", "Write a report in another form: for a pull request, a CI system, a dashboard");
   convert->add_option("report", flags->path, "report.json, or the folder it is in")->required();
-  convert->add_option("--to", flags->to, "text, json, markdown, github, gitlab, openmetrics")
+  convert->add_option("--to", flags->to, "text, json, markdown, html, github, gitlab, openmetrics")
       ->required()
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(kFormats), std::end(kFormats))));
   convert->add_option("-o,--output", flags->output, "Write it to this file; default: print it");
