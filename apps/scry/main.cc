@@ -27,6 +27,7 @@ USAGE
 SEE IT WORK
   demo          a shop, its traffic and a bad migration, on a private server; needs nothing
   doctor        what is installed, what is missing, how to mend it
+  completion    bash | zsh | fish: commands and flags, completed by the shell
 
 CAPTURE
   capture       stand between an application and its server, and record what passes
@@ -95,6 +96,7 @@ ExitStatus Run(int argc, char** argv) {
   scry::app::AddReportCommand(app, chosen);
   scry::app::AddDemoCommand(app, chosen);
   scry::app::AddDoctorCommand(app, chosen);
+  scry::app::AddCompletionCommand(app, chosen);
   app.add_subcommand("version", "Print the version")->callback([&chosen] {
     chosen.action = [] {
       scry::app::PrintResult(fmt::format("scry {}\n", kVersion));

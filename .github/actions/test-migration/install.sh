@@ -38,7 +38,7 @@ if [ ! -x "$cache/bin/scry" ]; then
     # shellcheck source=../../../scripts/build.sh
     source "$SCRY_ROOT/scripts/build.sh"
     install_packages build
-    build_scry "$SCRY_ROOT/build/release" scry -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF
+    build_scry "$SCRY_ROOT/build/release" scry -DCMAKE_BUILD_TYPE=Release -DSCRY_TESTS=OFF
     install -m 0755 "$SCRY_ROOT/build/release/scry" "$cache/bin/scry"
   fi
 fi
