@@ -177,10 +177,7 @@ class LatencyJudge {
     if (confirmation_ != nullptr) look(*confirmation_, true);
   }
 
-  Interval IntervalOf(const Speed& speed) const {
-    return BootstrapMedianRatio(Lane(*speed.stats, 0), Lane(*speed.stats, 1), 0.99,
-                                speed.stats->fingerprint);
-  }
+  Interval IntervalOf(const Speed& speed) const { return FactorInterval(*speed.stats, 1); }
 
   void AddSlower(const Speed& speed) {
     Finding finding = OpenFinding(FindingClass::kSlower, *speed.stats, table_.totals());
@@ -288,6 +285,10 @@ LatencyVerdict JudgeLatency(const PatternTable& table, const Policy& policy,
                             const PatternTable* confirmation, const WorkTable* work,
                             const std::set<uint64_t>& told) {
   return LatencyJudge(table, policy, confirmation, work, told).Run();
+}
+
+Interval FactorInterval(const PatternStats& stats, size_t lane) {
+  return BootstrapMedianRatio(Lane(stats, 0), Lane(stats, lane), 0.99, stats.fingerprint);
 }
 
 bool IsSurelyFaster(const PatternStats& stats, const TableTotals& totals,

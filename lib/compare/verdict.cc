@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "compare/finding_parts.h"
 #include "compare/latency_verdict.h"
+#include "compare/moments.h"
 #include "compare/outcome_verdict.h"
 #include "compare/verdict_sentence.h"
 
@@ -76,6 +77,7 @@ class Judgement {
     TakeOutcomes();
     TakeLatency();
     if (work_ != nullptr) JudgeWorkOfAll(*work_);
+    if (run_.first != nullptr) TakeFirstMoment(*run_.first);
     JudgeChannels();
     for (const PatternStats* stats : patterns) {
       if (stats->compared > 0 && told_.count(stats->fingerprint) == 0) ++verdict_.unchanged;
@@ -161,6 +163,11 @@ class Judgement {
     finding.reasons = std::move(reasons);
     if (!doubt.empty() && policy_.gate.work) finding.reasons.push_back(std::move(doubt));
     Add(std::move(finding));
+  }
+
+  void TakeFirstMoment(const FirstMoment& first) {
+    JoinMoments(first, table_, work_, policy_, verdict_.findings);
+    for (const Finding& finding : verdict_.findings) told_.insert(finding.fingerprint);
   }
 
   // Another number of notifications, or others, is told but does not gate: who listens decides what
@@ -291,8 +298,9 @@ Verdict Judge(const PatternTable& table, const Policy& policy, const RunFacts& r
 }
 
 const char* Name(FindingClass type) {
-  static constexpr std::array<const char*, 8> kNames = {
-      "broken", "different", "slower", "new-slow", "more-work", "warning", "new", "faster"};
+  static constexpr std::array<const char*, 9> kNames = {"broken",   "different", "slower",
+                                                        "new-slow", "more-work", "transient",
+                                                        "warning",  "new",       "faster"};
   return kNames[static_cast<size_t>(type)];
 }
 

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/units.h"
-#include "compare/same_work.h"
+#include "job/chosen_patterns.h"
 #include "job/plan_probe.h"
 #include "os/file.h"
 #include "report/json_writer.h"
@@ -31,27 +31,9 @@ constexpr uint64_t kConfirmPairsMax = 600;
 constexpr uint64_t kConfirmPairsMin = 30;  // Twice what a judgement of speed needs.
 constexpr Micros kConfirmBudgetMinUs = 5 * 1000000LL;
 constexpr Micros kWorkBudgetMinUs = 10 * 1000000LL;  // Or as long as the replay took.
-
-// Counts only what the confirmation is about, not the BEGIN and ROLLBACK around it, and of it what
-// does the work that it did when captured.
-class ChosenPatterns final : public event::PairSink {
- public:
-  ChosenPatterns(compare::PatternTable& table, event::FactsCache& facts,
-                 const std::map<uint64_t, std::vector<replay::Sample>>& samples)
-      : table_(table), facts_(facts), samples_(samples) {}
-  void Put(const event::StatementPair& pair) override {
-    if (pair.text.empty()) return;
-    const event::StatementFacts& facts = facts_.Get(pair.text, pair.ordinal);
-    if (!samples_.contains(facts.fingerprint)) return;
-    if (same_work_.Keeps(pair, facts)) table_.Put(pair);
-  }
-
- private:
-  compare::PatternTable& table_;
-  event::FactsCache& facts_;
-  const std::map<uint64_t, std::vector<replay::Sample>>& samples_;
-  compare::SameWork same_work_;
-};
+// A quarter of the time that was captured, within these.
+constexpr Micros kFirstBudgetMinUs = 3 * 1000000LL;
+constexpr Micros kFirstBudgetMaxUs = 30 * 1000000LL;
 
 std::string ShellWord(const std::string& word) {
   const bool plain =
@@ -100,12 +82,36 @@ Status Comparison::Survey() {
   return {};
 }
 
+Status Comparison::LookAtFirstMoment(const Lanes& lanes,
+                                     const std::vector<migration::TouchedRelation>& touched) {
+  progress_.Step("try what touches them before autovacuum does");
+  SCRY_TRY_ASSIGN(const std::vector<replay::LaneTarget> targets, lanes());
+  const FirstMomentRequest request{
+      request_.captures,
+      open_,
+      request_.policy,
+      touched,
+      targets,
+      std::clamp(survey_.facts.duration_us / 4, kFirstBudgetMinUs, kFirstBudgetMaxUs),
+      [&](Traffic traffic, event::PairSink& sink) -> Status {
+        const auto stats = ReplayOne(lanes, traffic, sink, /*set_sequences=*/false);
+        return stats.ok() ? Status() : Status(stats.error());
+      }};
+  SCRY_TRY_ASSIGN(FirstMomentResult first, MeasureFirstMoment(request, watch_, facts_));
+  first_.emplace(std::move(first));
+  report_.tested.first_patterns = first_->moment.work.size();
+  progress_.Done(fmt::format("{} pattern{}", FormatCount(report_.tested.first_patterns),
+                             report_.tested.first_patterns == 1 ? "" : "s"));
+  return {};
+}
+
 Status Comparison::Run(const Lanes& lanes) {
   SCRY_TRY(ReplayCaptures(lanes));
   compare::RunFacts facts;
   facts.sessions_replayed = stats_.sessions;
   facts.sessions_excluded = stats_.sessions_excluded;
   facts.stalls_released = stats_.stalls_broken;
+  if (first_) facts.first = &first_->moment;
   verdict_ = compare::Judge(table_, request_.policy, facts);
   SCRY_TRY(Confirm(lanes));
   SCRY_TRY(MeasureWork(lanes));
@@ -113,6 +119,7 @@ Status Comparison::Run(const Lanes& lanes) {
                             confirmation_.size() > 0 ? &confirmation_ : nullptr, &work_.table);
   report::FillVerdict(verdict_, request_.show_values, report_);
   report::FillTotals(table_.totals(), report_);
+  FillFirstPlans();
   return Explain(lanes);
 }
 
@@ -188,10 +195,7 @@ Status Comparison::Confirm(const Lanes& lanes) {
     if (stats == nullptr || kept.empty()) continue;
     // Each as often as it needs: the rare and the slow pattern must not set the pace of the others.
     const size_t pairs = ConfirmPairs(*stats, flagged.size());
-    const size_t drawn = kept.size();
-    kept.reserve(pairs);
-    while (kept.size() < pairs) kept.push_back(kept[kept.size() - drawn]);
-    kept.resize(pairs);
+    RepeatTo(kept, pairs);
     statements += pairs * 3;  // With BEGIN and ROLLBACK.
   }
   replay::SampleSource source(samples, /*rounds=*/1, /*seed=*/2);
@@ -244,10 +248,22 @@ const replay::Sample* Comparison::WorstSample(uint64_t fingerprint,
   return &samples->second.front();
 }
 
+// The plans of the first moment, where that is what the finding is about.
+void Comparison::FillFirstPlans() {
+  if (!first_) return;
+  for (report::Finding& finding : report_.findings) {
+    if (finding.moment != compare::Name(compare::Moment::kFirst)) continue;
+    for (const auto& [fingerprint, plans] : first_->plans) {
+      if (event::FingerprintText(fingerprint) == finding.fingerprint) finding.plan = plans;
+    }
+  }
+}
+
 // Plans of the worst findings of latency and work, on both lanes where both can run it.
 Status Comparison::Explain(const Lanes& lanes) {
   std::set<uint64_t> wanted;
   for (const compare::Finding& finding : verdict_.findings) {
+    if (finding.moment == compare::Moment::kFirst) continue;  // Explained while it was so.
     if ((finding.has_latency || finding.has_work) && finding.gates && wanted.size() < kPlansMax) {
       wanted.insert(finding.fingerprint);
     }
@@ -256,20 +272,12 @@ Status Comparison::Explain(const Lanes& lanes) {
   progress_.Step("explain the worst");
   SCRY_TRY_ASSIGN(const replay::SampleBook book, CollectSamples(wanted, kSamplesPerPattern));
   SCRY_TRY_ASSIGN(const std::vector<replay::LaneTarget> targets, lanes());
-  const replay::LaneTarget& baseline = targets[static_cast<size_t>(event::LaneRole::kBaseline)];
-  const replay::LaneTarget& candidate = targets[static_cast<size_t>(event::LaneRole::kCandidate)];
   for (report::Finding& finding : report_.findings) {
     for (const uint64_t fingerprint : wanted) {
       if (event::FingerprintText(fingerprint) != finding.fingerprint) continue;
       const replay::Sample* sample = WorstSample(fingerprint, book);
       if (sample == nullptr) continue;
-      const auto after = ExplainSample(candidate.info, *sample);
-      const auto before = ExplainSample(baseline.info, *sample);
-      if (after.ok()) {
-        finding.plan.candidate = explain::RenderPlan(*after);
-        finding.plan.sentence = explain::DescribePlan(*after);
-      }
-      if (before.ok()) finding.plan.baseline = explain::RenderPlan(*before);
+      finding.plan = PlansOf(targets, *sample);
     }
   }
   progress_.Done("");

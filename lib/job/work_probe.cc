@@ -211,6 +211,7 @@ class Probe {
   Result<compare::WorkSample> Measure(const replay::Sample& sample,
                                       const std::vector<replay::Sample>& pattern) {
     compare::WorkSample work;
+    slowest_us_ = 0;
     SCRY_TRY_ASSIGN(work.baseline, MeasureOn(runners_[0], sample, pattern));
     SCRY_TRY_ASSIGN(work.candidate, MeasureOn(runners_[1], sample, pattern));
     if (runners_.size() > 2) {
@@ -219,8 +220,8 @@ class Probe {
     return work;
   }
 
-  const RunWatch& watch() const { return watch_; }
-  event::FactsCache& facts() { return facts_; }
+  // On any lane, of the runs that counted in the last Measure().
+  Micros slowest_us() const { return slowest_us_; }
 
  private:
   Result<compare::LaneWork> MeasureOn(LaneRunner& runner, const replay::Sample& sample,
@@ -236,7 +237,9 @@ class Probe {
       SCRY_TRY(statement.Accustom(pattern));
       // The second run counts: the first one fills caches and sets hint bits.
       SCRY_TRY_ASSIGN(work, RunOnce(connection, statement, writes));
+      const Micros began_us = base::SystemClock().MonotonicUs();
       SCRY_TRY_ASSIGN(work, RunOnce(connection, statement, writes));
+      slowest_us_ = std::max(slowest_us_, base::SystemClock().MonotonicUs() - began_us);
       return {};
     };
     SCRY_TRY(runner.InTransaction(sample, timeout_us, body));
@@ -247,6 +250,7 @@ class Probe {
   event::FactsCache& facts_;
   const Micros ends_us_;
   std::deque<LaneRunner> runners_;
+  Micros slowest_us_ = 0;
 };
 
 }  // namespace
@@ -339,6 +343,8 @@ Result<MeasuredWork> MeasureWork(const std::vector<replay::LaneTarget>& lanes,
       }
       measured.table[fingerprint].push_back(std::move(*work));
       measured.samples[fingerprint].push_back(sample);
+      Micros& slowest_us = measured.slowest_us[fingerprint];
+      slowest_us = std::max(slowest_us, probe.slowest_us());
     }
   }
   for (const uint64_t fingerprint : patterns) {

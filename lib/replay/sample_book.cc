@@ -122,7 +122,7 @@ void SampleBook::Take(Session& session, const event::Exchange& exchange, event::
     return;
   }
   const uint64_t fingerprint = all[0].fingerprint;
-  if (!fingerprints_.contains(fingerprint)) return;
+  if (!wanted_(all[0])) return;
   if (choice_ == SampleChoice::kSpread) {
     TakeSpread(session, exchange, fingerprint);
   } else {
@@ -214,6 +214,7 @@ std::optional<Sample> SampleBook::MakeSample(Session& session, const event::Exch
   sample.session = session.start;
   sample.text = exchange.statements[0].text;
   sample.tag = exchange.statements[0].outcome.tag;
+  sample.elapsed_us = exchange.statements[0].outcome.elapsed_us;
   if (IsSimpleQuery(exchange)) return sample;
   const FrontendMessage* bind_message = BindOf(exchange);
   if (bind_message == nullptr) return std::nullopt;  // Also: a portal bound earlier.

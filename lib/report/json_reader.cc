@@ -91,6 +91,7 @@ class Reader : public JsonMembers<Reader> {
       Read(*work, "risen", to.work_risen);
       Read(*work, "other_plan", to.work_other_plan);
     }
+    Read(from, "moment", to.moment);
     if (const json* plan = Object(from, "plan")) {
       Read(*plan, "sentence", to.plan.sentence);
       Read(*plan, "baseline", to.plan.baseline);
@@ -155,6 +156,7 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "lag_us_max", to.lag_us_max);
     Read(from, "work_patterns", to.work_patterns);
     Read(from, "work_samples", to.work_samples);
+    Read(from, "first_patterns", to.first_patterns);
     Read(from, "duration_us", to.duration_us);
   }
   void Fill(const json& from, Report& to) {

@@ -97,6 +97,7 @@ ordered_json Of(const Finding& finding) {
                     {"risen", finding.work_risen},
                     {"other_plan", finding.work_other_plan}};
   }
+  if (!finding.moment.empty()) json["moment"] = finding.moment;
   if (finding.plan != PlanText{}) {
     json["plan"] = {{"sentence", finding.plan.sentence},
                     {"baseline", finding.plan.baseline},
@@ -165,6 +166,7 @@ ordered_json Of(const TestedFacts& tested) {
           {"lag_us_max", tested.lag_us_max},
           {"work_patterns", tested.work_patterns},
           {"work_samples", tested.work_samples},
+          {"first_patterns", tested.first_patterns},
           {"duration_us", tested.duration_us}};
 }
 

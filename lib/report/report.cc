@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "compare/moments.h"
 #include "event/statement_facts.h"
 
 namespace scry::report {
@@ -90,6 +91,7 @@ Finding FindingOf(const compare::Finding& from, bool show_values) {
   finding.work_samples = from.work.samples;
   finding.work_risen = from.work.risen;
   finding.work_other_plan = from.work.other_plan;
+  finding.moment = compare::Name(from.moment);
   if (show_values) finding.example = from.example.text;
   return finding;
 }

@@ -80,7 +80,8 @@ struct TestedFacts {
   Micros lag_us_max = 0;       // Of a paced replay: behind its time, at most.
   uint64_t work_patterns = 0;  // Patterns whose work was measured; with so many sets of parameters.
   uint64_t work_samples = 0;
-  Micros duration_us = 0;  // Of the replay.
+  uint64_t first_patterns = 0;  // Patterns tried before VACUUM (ANALYZE).
+  Micros duration_us = 0;       // Of the replay.
   friend bool operator==(const TestedFacts&, const TestedFacts&) = default;
 };
 
@@ -178,6 +179,7 @@ struct Finding {
   uint64_t work_samples = 0;  // Sets of parameters; of those, the ones that show a rise, and those
   uint64_t work_risen = 0;    // with another plan.
   uint64_t work_other_plan = 0;
+  std::string moment;  // compare::Name(Moment): "both", "first", "later"; empty: not told.
   PlanText plan;
   RowSample rows;       // No rows: not about results, or not kept.
   std::string example;  // With values: only where the user asked for them.

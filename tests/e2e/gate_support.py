@@ -30,7 +30,7 @@ FINDING = {
     "id": str, "type": str, "gates": bool, "fingerprint": str, "pattern": str, "reasons": list,
     "calls": int, "affected": int, "share": NUMBER, "difference?": str, "sqlstate?": str,
     "message?": str, "rows_before?": int, "rows_after?": int, "latency?": dict,
-    "work?": dict, "plan?": dict, "rows?": dict, "example?": str}
+    "work?": dict, "moment?": str, "plan?": dict, "rows?": dict, "example?": str}
 LATENCY = {"before": dict, "after": dict, "factor": NUMBER, "factor_low": NUMBER,
            "factor_high": NUMBER, "p": NUMBER, "confirmed": bool}
 TESTED = {
@@ -38,7 +38,7 @@ TESTED = {
     "unchanged": int, "fidelity": NUMBER, "fidelity_floor": NUMBER, "fidelity_lost": dict, "order_broken": int, "held_up": int,
     "stalls_released": int, "races_withdrawn": int, "cancelled": int, "order_wait_us": int,
     "tool_wait_us": int, "lag_us_max": int, "work_patterns": int,
-    "work_samples": int, "duration_us": int}
+    "work_samples": int, "first_patterns": int, "duration_us": int}
 CAPTURE = {"name": str, "sessions": int, "statements": int, "started_us": int, "duration_us": int,
            "gaps": int, "gap_exchanges": int}
 LANE = {"name": str, "made": str, "server_version": str, "ready_us": int, "busy_us": int}
@@ -211,8 +211,8 @@ class GateTest(scry_e2e.TestCase):
         self.assertEqual(report["verdict"], VERDICTS[report["exit_status"]])
         for finding in report["findings"]:
             self.assert_members(finding, FINDING, finding)
-            self.assertIn(finding["type"], ("broken", "different", "slower", "new-slow", "more-work", "warning",
-                                            "new", "faster"))
+            self.assertIn(finding["type"], ("broken", "different", "slower", "new-slow", "more-work", "transient",
+                                            "warning", "new", "faster"))
             self.assertRegex(finding["fingerprint"], "^[0-9a-f]{16}$")
             if "latency" in finding:
                 self.assert_members(finding["latency"], LATENCY, finding)
