@@ -410,4 +410,9 @@ bool IsSurelyFaster(const PatternStats& stats, const LatencyPolicy& policy) {
          NumbersOf(pairs.after).p50_us < NumbersOf(pairs.before).p50_us;
 }
 
+Interval FactorInterval(const PatternStats& stats, size_t lane) {
+  const Pairs pairs = PairsOf(stats, {}, lane);
+  return BootstrapMedianRatio(pairs.before, pairs.after, 0.99, stats.fingerprint);
+}
+
 }  // namespace scry::compare

@@ -29,6 +29,9 @@ LatencyVerdict JudgeLatency(const PatternTable& table, const Policy& policy,
                             const PatternTable* confirmation, const WorkTable* work,
                             const std::set<uint64_t>& told);
 
+// 99 %, of the median on `lane` over that of the baseline.
+Interval FactorInterval(const PatternStats& stats, size_t lane);
+
 // An index join touches more blocks than the scan it replaces, and may be the better plan.
 bool IsSurelyFaster(const PatternStats& stats, const LatencyPolicy& policy);
 

@@ -133,6 +133,7 @@ PatternClass ClassOf(const Finding& finding) {
     case FindingClass::kDifferent:
       return PatternClass::kDifferent;
     case FindingClass::kSlower:
+    case FindingClass::kTransient:  // Slower or more work, until VACUUM (ANALYZE).
       return PatternClass::kSlower;
     case FindingClass::kNewSlow:
     case FindingClass::kNew:

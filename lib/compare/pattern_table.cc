@@ -19,10 +19,6 @@ uint32_t Narrow(base::Micros us) {
   return static_cast<uint32_t>(std::clamp<base::Micros>(us, 0, kMax));
 }
 
-uint64_t RowsOf(const event::Outcome& outcome) {
-  return outcome.rows != 0 ? outcome.rows : event::TagCount(outcome.tag).value_or(0);
-}
-
 // Cut between code points.
 std::string Cut(const std::string& text, size_t bytes_max) {
   if (text.size() <= bytes_max) return text;
@@ -237,8 +233,8 @@ void PatternTable::AddDifference(PatternStats& stats, const StatementPair& pair,
   const auto& failed = difference.kind == DifferenceKind::kFixed ? baseline : candidate;
   example.sqlstate = failed.sqlstate;
   example.message = MessageWithoutValues(failed.sqlstate, failed.message);
-  example.baseline_rows = RowsOf(baseline);
-  example.candidate_rows = RowsOf(candidate);
+  example.baseline_rows = event::RowsOf(baseline);
+  example.candidate_rows = event::RowsOf(candidate);
 }
 
 void PatternTable::AddLatency(PatternStats& stats, const StatementPair& pair,
@@ -259,7 +255,8 @@ void PatternTable::AddLatency(PatternStats& stats, const StatementPair& pair,
   for (size_t i = 0; i < std::min(pair.lanes.size(), kLanesMax); ++i) {
     lanes_us[i] = Narrow(pair.lanes[i].outcome.elapsed_us);
   }
-  const event::CostDecades cost = event::CostOf(RowsOf(pair.captured), pair.captured.elapsed_us);
+  const event::CostDecades cost =
+      event::CostOf(event::RowsOf(pair.captured), pair.captured.elapsed_us);
   const LatencySample value(lanes_us, stats.latency_pairs, cost);
   ++stats.latency_pairs;
   SplitByCost(stats, stats.by_rows, cost.rows, kRowsSalt, value);

@@ -97,6 +97,7 @@ class LatencySample {
         packed_(static_cast<uint32_t>(at < kPlaceMax ? at : kPlaceMax) << 8U |
                 static_cast<uint32_t>(cost.rows) << 4U | cost.time) {}
 
+  operator const LatencyTuple&() const { return us; }  // NOLINT: where only the lanes matter.
   uint32_t at() const { return packed_ >> 8U; }
   event::CostDecades cost() const {
     return {static_cast<uint8_t>(packed_ >> 4U & 15U), static_cast<uint8_t>(packed_ & 15U)};

@@ -42,7 +42,8 @@ struct GatePolicy {
   bool result = true;
   bool latency = true;
   bool work = true;
-  bool lock = false;  // Asked for, but nothing judges it yet: reports say so.
+  bool transient = false;  // Bad only until VACUUM (ANALYZE).
+  bool lock = false;       // Asked for, but nothing judges it yet: reports say so.
 };
 
 struct Policy {

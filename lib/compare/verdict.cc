@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "compare/finding_parts.h"
 #include "compare/latency_verdict.h"
+#include "compare/moments.h"
 #include "compare/outcome_verdict.h"
 #include "compare/pattern_class.h"
 #include "compare/verdict_sentence.h"
@@ -79,6 +80,7 @@ class Judgement {
     folded_ = told_;  // Without those that have a finding of their own: a class goes by that first.
     TakeLatency();
     if (work_ != nullptr) JudgeWorkOfAll(*work_);
+    if (run_.first != nullptr) TakeFirstMoment(*run_.first);
     JudgeChannels();
     Classify(table_, {std::move(folded_), std::move(detectable_), work_}, verdict_);
     Sort();
@@ -165,6 +167,11 @@ class Judgement {
     finding.reasons = std::move(reasons);
     if (!doubt.empty() && policy_.gate.work) finding.reasons.push_back(std::move(doubt));
     Add(std::move(finding));
+  }
+
+  void TakeFirstMoment(const FirstMoment& first) {
+    JoinMoments(first, table_, work_, policy_, verdict_.findings);
+    for (const Finding& finding : verdict_.findings) told_.insert(finding.fingerprint);
   }
 
   // Another number of notifications, or others, is told but does not gate: who listens decides what
@@ -306,8 +313,9 @@ std::vector<uint64_t> Verdict::NeedsConfirmation() const {
 }
 
 const char* Name(FindingClass type) {
-  static constexpr std::array<const char*, 8> kNames = {
-      "broken", "different", "slower", "new-slow", "more-work", "warning", "new", "faster"};
+  static constexpr std::array<const char*, 9> kNames = {"broken",   "different", "slower",
+                                                        "new-slow", "more-work", "transient",
+                                                        "warning",  "new",       "faster"};
   return kNames[static_cast<size_t>(type)];
 }
 

@@ -15,6 +15,8 @@
 
 namespace scry::compare {
 
+struct FirstMoment;  // moments.h
+
 inline constexpr size_t kUnfaithfulMax = 20;
 
 enum class VerdictResult : uint8_t { kSafe, kRegressions, kInconclusive };
@@ -24,11 +26,20 @@ enum class FindingClass : uint8_t {
   kBroken,     // Ran on the baseline, fails on the candidate.
   kDifferent,  // Gives another result.
   kSlower,
-  kNewSlow,   // Introduced by the change, and much slower than when captured.
-  kMoreWork,  // Reads more blocks, spills, writes more WAL.
-  kWarning,   // Another type, another error.
-  kNew,       // Introduced by the change, and fine.
+  kNewSlow,    // Introduced by the change, and much slower than when captured.
+  kMoreWork,   // Reads more blocks, spills, writes more WAL.
+  kTransient,  // Slower or more work, but only until VACUUM (ANALYZE).
+  kWarning,    // Another type, another error.
+  kNew,        // Introduced by the change, and fine.
   kFaster,
+};
+
+// When after the migration a finding of latency or work shows.
+enum class Moment : uint8_t {
+  kNotTold,  // Not measured at first, or not well enough.
+  kBoth,
+  kFirst,  // Only right after the migration.
+  kLater,  // Only after VACUUM (ANALYZE).
 };
 
 struct LatencyNumbers {
@@ -66,6 +77,7 @@ struct Finding {
   // What it has to do, in kMoreWork and where a latency finding comes with a rise.
   bool has_work = false;
   WorkNumbers work;
+  Moment moment = Moment::kNotTold;
 };
 
 // A pattern about which something cannot be said.
@@ -135,6 +147,8 @@ struct RunFacts {
   uint64_t sessions_excluded = 0;
   uint64_t stalls_released = 0;
   bool interrupted = false;  // The replay ended before the capture did.
+  // What a sample did before VACUUM (ANALYZE); nullptr: not looked at.
+  const FirstMoment* first = nullptr;
 };
 
 struct Verdict {

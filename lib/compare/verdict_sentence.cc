@@ -31,7 +31,9 @@ std::string Summary(const Verdict& verdict) {
       {FindingClass::kDifferent, {"returns something else", "return something else"}},
       {FindingClass::kSlower, {"is slower", "are slower"}},
       {FindingClass::kNewSlow, {"is new and slow", "are new and slow"}},
-      {FindingClass::kMoreWork, {"has more work to do", "have more work to do"}}};
+      {FindingClass::kMoreWork, {"has more work to do", "have more work to do"}},
+      {FindingClass::kTransient,
+       {"is slower until VACUUM (ANALYZE)", "are slower until VACUUM (ANALYZE)"}}};
   std::string summary;
   for (const auto& [type, count] : counts) {
     const auto words = kWords.find(type);

@@ -341,7 +341,7 @@ Result<compare::WorkPolicy> ReadWork(const Reader& reader, const YamlNode& node)
 // What is not listed does not gate. Gates that nothing judges yet are taken, and every report says
 // so: they must not pass in silence.
 Result<compare::GatePolicy> ReadGate(const Reader& reader, const YamlNode& node) {
-  compare::GatePolicy gate{false, false, false, false, false};
+  compare::GatePolicy gate{false, false, false, false, false, false};
   SCRY_TRY(reader.List(node, "gate", [&](const YamlNode& item) -> Status {
     std::string word;
     SCRY_TRY_ASSIGN(word, reader.Text(item, "gate"));
@@ -353,10 +353,13 @@ Result<compare::GatePolicy> ReadGate(const Reader& reader, const YamlNode& node)
       gate.latency = true;
     } else if (word == "work") {
       gate.work = true;
+    } else if (word == "transient") {
+      gate.transient = true;
     } else if (word == "lock") {
       gate.lock = true;
     } else {
-      return reader.At(item, Unknown("gate", word, {"error", "result", "latency", "work", "lock"}));
+      return reader.At(
+          item, Unknown("gate", word, {"error", "result", "latency", "work", "transient", "lock"}));
     }
     return {};
   }));

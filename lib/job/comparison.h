@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "compare/moments.h"
 #include "compare/pattern_table.h"
 #include "compare/policy.h"
 #include "compare/verdict.h"
@@ -20,9 +21,11 @@
 #include "event/statement_facts.h"
 #include "job/capture_survey.h"
 #include "job/capture_traffic.h"
+#include "job/first_moment.h"
 #include "job/progress.h"
 #include "job/run_watch.h"
 #include "job/work_probe.h"
+#include "migration/touched_tables.h"
 #include "replay/options.h"
 #include "replay/replayer.h"
 #include "replay/sample_book.h"
@@ -59,6 +62,10 @@ class Comparison {
   base::Status Survey();
   const CaptureSurvey& survey() const { return survey_; }
 
+  // Between a migration and VACUUM (ANALYZE) of what it touched: the first of two moments.
+  base::Status LookAtFirstMoment(const Lanes& lanes,
+                                 const std::vector<migration::TouchedRelation>& touched);
+
   // Everything else; the verdict is in the report afterwards. The lanes are those of `lanes`.
   base::Status Run(const Lanes& lanes);
   // kExitSafe, kExitRegressions or kExitInconclusive. REQUIRES: Run() succeeded.
@@ -75,8 +82,11 @@ class Comparison {
                                               event::PairSink& sink, bool set_sequences);
   base::Status Confirm(const Lanes& lanes);
   base::Status MeasureWork(const Lanes& lanes);
-  size_t ConfirmPairs(const compare::PatternStats& stats, size_t patterns) const;
+  size_t ConfirmPairs(const compare::PatternStats& stats, const compare::Recheck& recheck,
+                      size_t patterns) const;
+  void FillFirstPlans();
   base::Status Explain(const Lanes& lanes);
+  base::Status ScanCaptures(replay::SampleBook& book);
   base::Result<replay::SampleBook> CollectSamples(
       const std::set<uint64_t>& fingerprints, size_t per_pattern,
       replay::SampleChoice choice = replay::SampleChoice::kRandom);
@@ -94,6 +104,7 @@ class Comparison {
   std::optional<event::SourceSnapshot> snapshot_;  // Of the capture replayed last.
   compare::PatternTable table_;
   compare::PatternTable confirmation_;
+  std::optional<FirstMomentResult> first_;  // None: nothing was touched.
   MeasuredWork work_;
   replay::ReplayStats stats_;
   compare::Verdict verdict_;

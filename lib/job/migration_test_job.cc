@@ -192,8 +192,9 @@ Status MigrationTest::Migrate() {
   return {};
 }
 
-// Judged is what remains once autovacuum has passed: what it would do in the next minutes is done
-// now, on all lanes alike.
+// Two moments are judged: the first minutes, before autovacuum has passed over what the migration
+// touched, by a sample; and what remains afterwards, by all of the traffic. What autovacuum would
+// do is done in between, on all lanes alike.
 Status MigrationTest::Settle() {
   if (request_.command.empty()) return {};
   SCRY_TRY_ASSIGN(pg::AdminSession before, pg::AdminSession::Connect(baseline().Info()));
@@ -202,6 +203,9 @@ Status MigrationTest::Settle() {
   SCRY_TRY_ASSIGN(const std::vector<migration::TableName> touched,
                   migration::TouchedTables(before, after));
   if (touched.empty()) return {};
+  SCRY_TRY_ASSIGN(const std::vector<migration::TouchedRelation> over,
+                  migration::RelationsOver(after, touched));
+  SCRY_TRY(comparison_.LookAtFirstMoment([&] { return Lanes(); }, over));
   progress_.Step(fmt::format("VACUUM (ANALYZE) {} touched table{}", touched.size(),
                              touched.size() == 1 ? "" : "s"));
   SCRY_TRY(migration::SettleTables(before, touched));
@@ -213,10 +217,12 @@ Status MigrationTest::Settle() {
   }
   if (touched.size() > 5) names += ", …";
   progress_.Done(base::Printable(names, 40));
-  report_.notes.push_back(fmt::format(
-      "Judged after VACUUM (ANALYZE) of the tables the migration touched ({}): the first minutes, "
-      "before autovacuum, may be slower.",
-      base::Printable(names, 200)));
+  report_.notes.push_back(
+      fmt::format("Judged before and after VACUUM (ANALYZE) of the tables the migration touched "
+                  "({}): before it "
+                  "by {} pattern{} run by themselves, after it by all of the traffic.",
+                  base::Printable(names, 200), FormatCount(report_.tested.first_patterns),
+                  report_.tested.first_patterns == 1 ? "" : "s"));
   return {};
 }
 
@@ -247,8 +253,9 @@ void MigrationTest::FillNextSteps() {
   const std::string gate =
       fmt::format("scry ci test-migration {} --capture {}", request_.shadow.Text(), capture);
   if (report_.exit_status == kExitRegressions) {
-    const bool slow = std::any_of(report_.findings.begin(), report_.findings.end(),
-                                  [](const auto& f) { return f.gates && (f.has_latency || f.has_work); });
+    const bool slow =
+        std::any_of(report_.findings.begin(), report_.findings.end(),
+                    [](const auto& f) { return f.gates && (f.has_latency || f.has_work); });
     if (slow) report_.next_steps.push_back({"see both plans", gate + " --plans -- ..."});
     report_.next_steps.push_back({"after the fix, run it again", gate + " -- ..."});
   } else if (report_.exit_status == kExitMigration) {

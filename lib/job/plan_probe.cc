@@ -1,5 +1,6 @@
 #include "job/plan_probe.h"
 
+#include "event/lane_pair.h"
 #include "job/lane_runner.h"
 
 namespace scry::job {
@@ -23,6 +24,22 @@ base::Result<explain::Plan> ExplainSample(const pg::ConnInfo& lane, const replay
   };
   SCRY_TRY(runner.InTransaction(sample, kTimeoutUs, body));
   return plan;
+}
+
+report::PlanText PlansOf(const std::vector<replay::LaneTarget>& lanes,
+                         const replay::Sample& sample) {
+  report::PlanText plans;
+  const auto on = [&](event::LaneRole role) {
+    return ExplainSample(lanes[static_cast<size_t>(role)].info, sample);
+  };
+  const auto after = on(event::LaneRole::kCandidate);
+  const auto before = on(event::LaneRole::kBaseline);
+  if (after.ok()) {
+    plans.candidate = explain::RenderPlan(*after);
+    plans.sentence = explain::DescribePlan(*after);
+  }
+  if (before.ok()) plans.baseline = explain::RenderPlan(*before);
+  return plans;
 }
 
 }  // namespace scry::job

@@ -36,6 +36,13 @@ constexpr const char* kName = "scry_work";
 constexpr const char* kBlocksSql =
     "SELECT coalesce(sum(pg_catalog.pg_stat_get_xact_blocks_fetched(oid)), 0) "
     "FROM pg_catalog.pg_class WHERE oid >= 16384 AND relkind IN ('r', 'i', 'm', 't')";
+// Rows that this transaction updated, and of those the ones that wrote no index entries.
+constexpr const char* kUpdatedSql =
+    "SELECT coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_updated(oid)), 0) "
+    "FROM pg_catalog.pg_class WHERE oid >= 16384 AND relkind IN ('r', 'm', 't')";
+constexpr const char* kHotSql =
+    "SELECT coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_hot_updated(oid)), 0) "
+    "FROM pg_catalog.pg_class WHERE oid >= 16384 AND relkind IN ('r', 'm', 't')";
 // PostgreSQL 14 and later.
 constexpr const char* kGenericSql =
     "SELECT generic_plans FROM pg_catalog.pg_prepared_statements WHERE name = 'scry_work'";
@@ -166,10 +173,16 @@ Result<compare::LaneWork> RunOnce(pg::Connection& connection, const Explainable&
   double blocks_after = 0;
   const bool has_generic =
       statement.prepared() && pg::MajorVersion(connection.server_version()) >= 14;
+  double updated_before = 0;
+  double updated_after = 0;
+  double hot_before = 0;
+  double hot_after = 0;
   double generic_before = 0;
   double generic_after = 0;
   SCRY_TRY_ASSIGN(const std::optional<std::string> saved, connection.QueryValue("SAVEPOINT scry"));
   if (writes) {
+    SCRY_TRY_ASSIGN(updated_before, NumberOf(connection, kUpdatedSql));
+    SCRY_TRY_ASSIGN(hot_before, NumberOf(connection, kHotSql));
     SCRY_TRY_ASSIGN(blocks_before, NumberOf(connection, kBlocksSql));
   }
   if (has_generic) {
@@ -183,6 +196,8 @@ Result<compare::LaneWork> RunOnce(pg::Connection& connection, const Explainable&
   }
   if (writes) {
     SCRY_TRY_ASSIGN(blocks_after, NumberOf(connection, kBlocksSql));
+    SCRY_TRY_ASSIGN(updated_after, NumberOf(connection, kUpdatedSql));
+    SCRY_TRY_ASSIGN(hot_after, NumberOf(connection, kHotSql));
   }
   SCRY_TRY_ASSIGN(const std::optional<std::string> undone,
                   connection.QueryValue("ROLLBACK TO SAVEPOINT scry"));
@@ -191,6 +206,8 @@ Result<compare::LaneWork> RunOnce(pg::Connection& connection, const Explainable&
   work.in_triggers = work.blocks - plan.root.blocks;
   work.spilled = plan.root.temp_blocks;
   work.wal_bytes = std::max(0.0, plan.root.wal_bytes - plan.root.wal_images * compare::kBlockBytes);
+  work.updated = updated_after - updated_before;
+  work.hot_updated = hot_after - hot_before;
   work.rows = plan.root.rows_actual.value_or(0) * plan.root.loops;
   work.plan_shape = event::DigestOf(explain::PlanShape(plan));
   work.generic_plan = generic_after > generic_before;
@@ -211,6 +228,7 @@ class Probe {
   Result<compare::WorkSample> Measure(const replay::Sample& sample,
                                       const std::vector<replay::Sample>& pattern) {
     compare::WorkSample work;
+    slowest_us_ = 0;
     SCRY_TRY_ASSIGN(work.baseline, MeasureOn(runners_[0], sample, pattern));
     SCRY_TRY_ASSIGN(work.candidate, MeasureOn(runners_[1], sample, pattern));
     if (runners_.size() > 2) {
@@ -219,8 +237,8 @@ class Probe {
     return work;
   }
 
-  const RunWatch& watch() const { return watch_; }
-  event::FactsCache& facts() { return facts_; }
+  // On any lane, of the runs that counted in the last Measure().
+  Micros slowest_us() const { return slowest_us_; }
 
  private:
   Result<compare::LaneWork> MeasureOn(LaneRunner& runner, const replay::Sample& sample,
@@ -236,7 +254,9 @@ class Probe {
       SCRY_TRY(statement.Accustom(pattern));
       // The second run counts: the first one fills caches and sets hint bits.
       SCRY_TRY_ASSIGN(work, RunOnce(connection, statement, writes));
+      const Micros began_us = base::SystemClock().MonotonicUs();
       SCRY_TRY_ASSIGN(work, RunOnce(connection, statement, writes));
+      slowest_us_ = std::max(slowest_us_, base::SystemClock().MonotonicUs() - began_us);
       return {};
     };
     SCRY_TRY(runner.InTransaction(sample, timeout_us, body));
@@ -247,6 +267,7 @@ class Probe {
   event::FactsCache& facts_;
   const Micros ends_us_;
   std::deque<LaneRunner> runners_;
+  Micros slowest_us_ = 0;
 };
 
 }  // namespace
@@ -339,6 +360,8 @@ Result<MeasuredWork> MeasureWork(const std::vector<replay::LaneTarget>& lanes,
       }
       measured.table[fingerprint].push_back(std::move(*work));
       measured.samples[fingerprint].push_back(sample);
+      Micros& slowest_us = measured.slowest_us[fingerprint];
+      slowest_us = std::max(slowest_us, probe.slowest_us());
     }
   }
   for (const uint64_t fingerprint : patterns) {

@@ -50,6 +50,8 @@ struct MeasuredWork {
   compare::WorkTable table;
   // Of each of its entries, in their order.
   std::map<uint64_t, std::vector<replay::Sample>> samples;
+  // The longest that one of the counted runs took, on any lane. By fingerprint.
+  std::map<uint64_t, base::Micros> slowest_us;
 };
 
 // `patterns`: those to measure, the most wanted first; `samples` of them. First one sample of each

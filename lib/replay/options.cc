@@ -66,7 +66,10 @@ void ReplayStats::Add(const ReplayStats& other) {
   server_wait_us += other.server_wait_us;
   duration_us += other.duration_us;
   identity.Add(other.identity);
-  notes.insert(notes.end(), other.notes.begin(), other.notes.end());
+  // What is so of every capture is told once.
+  for (const std::string& note : other.notes) {
+    if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
+  }
 }
 
 }  // namespace scry::replay

@@ -122,7 +122,7 @@ void SampleBook::Take(Session& session, const event::Exchange& exchange, event::
     return;
   }
   const uint64_t fingerprint = all[0].fingerprint;
-  if (!fingerprints_.contains(fingerprint)) return;
+  if (!wanted_(all[0])) return;
   if (choice_ == SampleChoice::kSpread) {
     TakeSpread(session, exchange, fingerprint);
   } else {
@@ -133,12 +133,20 @@ void SampleBook::Take(Session& session, const event::Exchange& exchange, event::
 // A reservoir: every execution has the same chance, whatever the length of the capture.
 void SampleBook::TakeRandom(Session& session, const event::Exchange& exchange,
                             uint64_t fingerprint) {
+  size_t samples_max = samples_per_pattern_;
+  if (const auto wish = wishes_.find(fingerprint); wish != wishes_.end()) {
+    const event::Outcome& outcome = exchange.statements[0].outcome;
+    if (!wish->second.calls.Contains(event::CostOf(event::RowsOf(outcome), outcome.elapsed_us))) {
+      return;
+    }
+    samples_max = wish->second.samples;
+  }
   std::vector<Sample>& kept = samples_[fingerprint];
   const uint64_t seen = seen_[fingerprint]++;
   size_t place = kept.size();
-  if (kept.size() >= samples_per_pattern_) {
+  if (kept.size() >= samples_max) {
     place = random_.Below(seen + 1);
-    if (place >= samples_per_pattern_) return;
+    if (place >= samples_max) return;
   }
   std::optional<Sample> sample = MakeSample(session, exchange);
   if (!sample) return;
@@ -214,6 +222,7 @@ std::optional<Sample> SampleBook::MakeSample(Session& session, const event::Exch
   sample.session = session.start;
   sample.text = exchange.statements[0].text;
   sample.tag = exchange.statements[0].outcome.tag;
+  sample.elapsed_us = exchange.statements[0].outcome.elapsed_us;
   if (IsSimpleQuery(exchange)) return sample;
   const FrontendMessage* bind_message = BindOf(exchange);
   if (bind_message == nullptr) return std::nullopt;  // Also: a portal bound earlier.
@@ -269,6 +278,8 @@ event::Exchange SampleSource::SampleExchange(const Run& run) {
   event::Exchange exchange = QueryExchange(run.session, run.sample->text, 'T');
   exchange.statements[0].outcome.status = event::OutcomeStatus::kDone;
   exchange.statements[0].outcome.tag = run.sample->tag;
+  // What it cost tells to which of its pattern's calls it belongs.
+  exchange.statements[0].outcome.elapsed_us = run.sample->elapsed_us;
   if (!run.sample->messages.empty()) {
     exchange.messages = run.sample->messages;
     exchange.statements[0].message = 3;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -13,6 +14,7 @@
 
 #include "base/random.h"
 #include "base/result.h"
+#include "event/cost_range.h"
 #include "event/event.h"
 #include "event/event_source.h"
 #include "event/statement_facts.h"
@@ -32,18 +34,40 @@ enum class SampleChoice : uint8_t {
 
 class SampleBook {
  public:
-  SampleBook(std::set<uint64_t> fingerprints, size_t samples_per_pattern, uint64_t seed,
+  // Whether executions of this pattern are kept. Asked for each; the caller bounds the patterns.
+  using Wanted = std::function<bool(const event::StatementFacts&)>;
+
+  SampleBook(Wanted wanted, size_t samples_per_pattern, uint64_t seed,
              SampleChoice choice = SampleChoice::kRandom)
-      : fingerprints_(std::move(fingerprints)),
+      : wanted_(std::move(wanted)),
         samples_per_pattern_(samples_per_pattern),
         seed_(seed),
         choice_(choice),
         random_(seed) {}
+  SampleBook(std::set<uint64_t> fingerprints, size_t samples_per_pattern, uint64_t seed,
+             SampleChoice choice = SampleChoice::kRandom)
+      : SampleBook(
+            [fingerprints = std::move(fingerprints)](const event::StatementFacts& facts) {
+              return fingerprints.contains(facts.fingerprint);
+            },
+            samples_per_pattern, seed, choice) {}
+
+  // Of kRandom: of this pattern, keep so many, and only those that cost this much. Before Scan().
+  struct Wish {
+    size_t samples = 0;
+    event::CostRange calls;
+  };
+  void Want(uint64_t fingerprint, const Wish& wish) { wishes_[fingerprint] = wish; }
 
   // Reads a whole capture. May be called for several.
   base::Status Scan(event::EventSource& source, event::FactsCache& facts);
 
   const std::map<uint64_t, std::vector<Sample>>& samples() const { return samples_; }
+  // Of kRandom: executions of a pattern, kept or not.
+  uint64_t Seen(uint64_t fingerprint) const {
+    const auto found = seen_.find(fingerprint);
+    return found == seen_.end() ? 0 : found->second;
+  }
   // Of kSpread: executions not looked at, as they are too large, or too much is held already.
   uint64_t left_out() const { return left_out_; }
 
@@ -66,10 +90,11 @@ class SampleBook {
   static Prepared* PreparedOf(Session& session, const event::FrontendMessage& bind);
   static std::optional<Sample> MakeSample(Session& session, const event::Exchange& exchange);
 
-  const std::set<uint64_t> fingerprints_;
+  const Wanted wanted_;
   const size_t samples_per_pattern_;
   const uint64_t seed_;
   const SampleChoice choice_;
+  std::map<uint64_t, Wish> wishes_;
   base::Random random_;
   std::unordered_map<uint64_t, Session> sessions_;  // Open ones.
   std::map<uint64_t, std::vector<Sample>> samples_;

@@ -27,6 +27,7 @@ constexpr size_t kNotJudgedMax = 5;
 constexpr size_t kFasterMax = 5;
 constexpr size_t kUnfaithfulMax = 5;
 constexpr size_t kOutputLinesMax = 20;
+constexpr size_t kUnchangedMax = 200;
 
 enum class Ink { kPlain, kBold, kDim, kRed, kGreen, kYellow };
 
@@ -69,10 +70,12 @@ class Writer {
     WriteSpeeds("slower", "SLOWER", "before", options_.findings_per_section_max);
     WriteSpeeds("new-slow", "NEW AND SLOW", "captured", options_.findings_per_section_max);
     WriteSentences("more-work", "MORE WORK", "for the same parameters, whatever the clock says");
+    WriteSentences("transient", "TRANSIENT", "only in the first minutes after it");
     WriteSentences("warning", "WARNINGS", "told, not gating");
     WriteSpeeds("new", "NEW", "captured", options_.findings_per_section_max);
     WriteSpeeds("faster", "FASTER", "before", kFasterMax);
     WriteNotJudged();
+    WriteUnchanged();
     WriteUnfaithful();
     WriteNotes();
     WriteTested();
@@ -208,7 +211,7 @@ class Writer {
         Detail(fmt::format("p95 {} before, {} after", FormatDuration(finding.before.p95_us),
                            FormatDuration(finding.after.p95_us)));
       }
-      if (type != "warning") TellGate(finding);
+      if (type != "warning" && type != "transient") TellGate(finding);
       WriteRows(finding.rows);
       WritePlan(finding);
       WriteExample(finding);
@@ -223,7 +226,11 @@ class Writer {
       text += fmt::format("; with 99 % confidence {} to {}", Factor(finding.factor_low),
                           Factor(finding.factor_high));
     }
-    if (finding.confirmed) text += "; seen again in a second run";
+    if (finding.confirmed && finding.again_pairs > 0) {
+      text += "; seen again in " + Count(finding.again_pairs, "more pair", "more pairs");
+    } else if (finding.confirmed) {
+      text += "; seen again in a second run";
+    }
     return text;
   }
 
@@ -293,6 +300,32 @@ class Writer {
     }
   }
 
+  // "Unchanged" means no more than this: a slowdown from so much on would have been found.
+  void WriteUnchanged() {
+    std::vector<const PatternLine*> unchanged;
+    for (const PatternLine& line : report_.patterns) {
+      if (line.type == "unchanged") unchanged.push_back(&line);
+    }
+    if (unchanged.empty() || !options_.unchanged) return;
+    constexpr std::string_view kTitle = "UNCHANGED";
+    Table table({{std::string(kTitle), Align::kLeft, true},
+                 {"median", Align::kRight, false},
+                 {"would show from", Align::kRight, false},
+                 {"calls", Align::kRight, false},
+                 {"time", Align::kRight, false}});
+    const size_t shown = std::min(unchanged.size(), kUnchangedMax);
+    for (size_t i = 0; i < shown; ++i) {
+      const PatternLine& line = *unchanged[i];
+      table.AddRow({"  " + OneLine(line.pattern),
+                    line.pairs > 0 ? FormatDuration(line.median_us) : "-", Factor(line.detectable),
+                    FormatCount(line.calls), Percent(line.share)});
+    }
+    const auto lines = table.Lines(columns_);
+    TableHeading(lines.front(), kTitle);
+    for (size_t i = 1; i < lines.size(); ++i) Line(lines[i]);
+    TellRest(unchanged.size(), shown);
+  }
+
   void WriteUnfaithful() {
     const bool below = report_.tested.fidelity < report_.tested.fidelity_floor;
     if (report_.unfaithful.empty() || (!below && !options_.fidelity)) return;
@@ -348,10 +381,9 @@ class Writer {
     } else {
       Fact("replayed", ReplayedText(tested));
       if (options_.waits) Fact("waited", WaitsText(tested));
-      Fact("compared",
-           fmt::format("{} of {}; {} unchanged", Count(tested.compared, "statement", "statements"),
-                       Count(tested.patterns, "pattern", "patterns"),
-                       FormatCount(tested.unchanged)));
+      Fact("compared", ComparedText(tested));
+      Fact("self-test", SelfTestText(tested));
+      Fact("confirmed", ConfirmedText(tested));
       Fact("fidelity", FidelitySentence(tested));
       if (tested.work_patterns > 0) {
         Fact("work",
@@ -361,6 +393,43 @@ class Writer {
       }
     }
     Fact("by", fmt::format("scry {}, {}", report_.tool_version, WallSeconds(report_.created_us)));
+  }
+
+  static std::string ComparedText(const TestedFacts& tested) {
+    std::string text =
+        fmt::format("{} of {}; {} unchanged", Count(tested.compared, "statement", "statements"),
+                    Count(tested.patterns, "pattern", "patterns"), FormatCount(tested.unchanged));
+    for (const ClassCount& count : tested.classes) {
+      if (count.name == "unchanged") continue;
+      const bool unknown = count.name == "cannot-evaluate";
+      text += fmt::format(", {} {}", FormatCount(count.patterns),
+                          unknown ? "not evaluated" : Printable(count.name));
+    }
+    return text;
+  }
+
+  // Empty: there was no control lane.
+  static std::string SelfTestText(const TestedFacts& tested) {
+    if (tested.self_test_patterns == 0) return {};
+    const std::string patterns = Count(tested.self_test_patterns, "pattern", "patterns");
+    if (tested.self_test_flagged == 0) {
+      return fmt::format("baseline and control are equally fast in all of {}, by the same rules",
+                         patterns);
+    }
+    return fmt::format("baseline and control differ in speed in {} of {}: latency does not gate",
+                       FormatCount(tested.self_test_flagged), patterns);
+  }
+
+  // Empty: nothing looked slower.
+  static std::string ConfirmedText(const TestedFacts& tested) {
+    if (tested.confirm_asked == 0) return {};
+    std::string text =
+        fmt::format("{} of {} were slower in a second run as well", FormatCount(tested.confirmed),
+                    Count(tested.confirm_asked, "slower pattern", "slower patterns"));
+    const uint64_t missing =
+        tested.confirm_asked - std::min(tested.confirm_asked, tested.confirm_ran);
+    if (missing > 0) text += fmt::format("; {} could not be run again", FormatCount(missing));
+    return text;
   }
 
   // 99.96 % is not 100 %.

@@ -3,7 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- quick: yes
--- finding: different /from customers where id/
+-- finding: different /(from|update) customers (where id|set)/
 -- finding: broken 42501 /insert into tickets/
 -- also: /customers|label_of|orders|items|tickets/
 -- why: no error on reading, and the owner sees every row
