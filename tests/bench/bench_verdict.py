@@ -155,7 +155,9 @@ class Gate:
         self._scry("shadow", "create", SHADOW)
 
     def _scry(self, *args, codes=(0,)):
-        return self.bench.scry(*args, "--config", self.config, "--state-dir", self.state, codes=codes)
+        # Before the migration's own command.
+        return self.bench.scry(*args[:2], "--config", self.config, "--state-dir", self.state, *args[2:],
+                               codes=codes)
 
     def capture(self, name, traffic):
         say(f"verdict: capture {name}")
