@@ -26,7 +26,7 @@ void PrintReport(const CommonOptions& common, const report::Report& report, bool
   options.color = WantsColor(common, STDOUT_FILENO);
   options.columns = std::min(TerminalColumns(STDOUT_FILENO), kReportColumnsMax);
   options.plans = plans || common.verbose;
-  options.fidelity = options.waits = common.verbose;
+  options.fidelity = options.waits = options.unchanged = common.verbose;
   PrintResult(report::WriteText(report, options));
 }
 

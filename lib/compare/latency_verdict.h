@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -16,7 +17,10 @@ struct LatencyVerdict {
   std::vector<Finding> findings;
   std::vector<Unjudged> unjudged;
   std::vector<std::string> notes;
-  std::vector<uint64_t> to_confirm;
+  std::vector<Recheck> rechecks;
+  std::map<uint64_t, double> detectable;  // See PatternVerdict, by fingerprint; 0: none.
+  SelfTest self_test;
+  Confirmation confirmation;
   bool too_noisy = false;
 };
 
@@ -29,7 +33,6 @@ LatencyVerdict JudgeLatency(const PatternTable& table, const Policy& policy,
 Interval FactorInterval(const PatternStats& stats, size_t lane);
 
 // An index join touches more blocks than the scan it replaces, and may be the better plan.
-bool IsSurelyFaster(const PatternStats& stats, const TableTotals& totals,
-                    const LatencyPolicy& policy);
+bool IsSurelyFaster(const PatternStats& stats, const LatencyPolicy& policy);
 
 }  // namespace scry::compare

@@ -11,13 +11,12 @@ namespace {
 using event::OutcomeStatus;
 using event::StatementPair;
 
+constexpr uint64_t kRowsSalt = 0x5ca1ab1e0000ULL;
+constexpr uint64_t kTimeSalt = 0xdecade00000ULL;
+
 uint32_t Narrow(base::Micros us) {
   constexpr base::Micros kMax = std::numeric_limits<uint32_t>::max();
   return static_cast<uint32_t>(std::clamp<base::Micros>(us, 0, kMax));
-}
-
-uint64_t RowsOf(const event::Outcome& outcome) {
-  return outcome.rows != 0 ? outcome.rows : event::TagCount(outcome.tag).value_or(0);
 }
 
 // Cut between code points.
@@ -234,8 +233,8 @@ void PatternTable::AddDifference(PatternStats& stats, const StatementPair& pair,
   const auto& failed = difference.kind == DifferenceKind::kFixed ? baseline : candidate;
   example.sqlstate = failed.sqlstate;
   example.message = MessageWithoutValues(failed.sqlstate, failed.message);
-  example.baseline_rows = RowsOf(baseline);
-  example.candidate_rows = RowsOf(candidate);
+  example.baseline_rows = event::RowsOf(baseline);
+  example.candidate_rows = event::RowsOf(candidate);
 }
 
 void PatternTable::AddLatency(PatternStats& stats, const StatementPair& pair,
@@ -245,33 +244,59 @@ void PatternTable::AddLatency(PatternStats& stats, const StatementPair& pair,
   if (!Succeeded(candidate)) return;
   if (difference.introduced && Succeeded(pair.captured)) {
     ++stats.new_pairs;
-    Sample(stats.new_latencies, stats.new_pairs, stats.fingerprint,
-           {Narrow(pair.captured.elapsed_us), Narrow(candidate.elapsed_us)});
+    const std::array<uint32_t, 2> value = {Narrow(pair.captured.elapsed_us),
+                                           Narrow(candidate.elapsed_us)};
+    Sample(stats.new_latencies, stats.new_pairs, stats.fingerprint, limits_.samples_per_pattern,
+           limits_.samples_per_pattern_min, value);
     return;
   }
   if (!Succeeded(pair.lanes[0].outcome)) return;
-  LatencyTuple tuple{};
+  LatencyTuple lanes_us{};
   for (size_t i = 0; i < std::min(pair.lanes.size(), kLanesMax); ++i) {
-    tuple[i] = Narrow(pair.lanes[i].outcome.elapsed_us);
+    lanes_us[i] = Narrow(pair.lanes[i].outcome.elapsed_us);
   }
+  const event::CostDecades cost =
+      event::CostOf(event::RowsOf(pair.captured), pair.captured.elapsed_us);
+  const LatencySample value(lanes_us, stats.latency_pairs, cost);
   ++stats.latency_pairs;
-  Sample(stats.latencies, stats.latency_pairs, stats.fingerprint, tuple);
+  SplitByCost(stats, stats.by_rows, cost.rows, kRowsSalt, value);
+  SplitByCost(stats, stats.by_time, cost.time, kTimeSalt, value);
+  Sample(stats.latencies, stats.latency_pairs, stats.fingerprint, limits_.samples_per_pattern,
+         limits_.samples_per_pattern_min, value);
+}
+
+// Most patterns cost the same in every call: their split has one part, and its sample would be the
+// pattern's own. Until there is a second part, the first one keeps none.
+void PatternTable::SplitByCost(PatternStats& stats, CostSplit& split, uint8_t decade, uint64_t salt,
+                               const LatencySample& value) {
+  if (split.size() == 1 && split.begin()->first != decade) {
+    CostStats& first = split.begin()->second;
+    const size_t held = stats.latencies.size();
+    const size_t kept = std::min({held, limits_.samples_per_cost, samples_left_});
+    for (size_t i = 0; i < kept; ++i) first.latencies.push_back(stats.latencies[i * held / kept]);
+    samples_left_ -= kept;
+  }
+  CostStats& part = split[decade];
+  ++part.pairs;
+  for (size_t i = 0; i < kLanesMax; ++i) part.time_us[i] += value.us[i];
+  if (split.size() < 2) return;
+  // What was seen before its sample was begun is in it as far as it was kept.
+  Sample(part.latencies, part.pairs, stats.fingerprint ^ (salt + decade), limits_.samples_per_cost,
+         0, value);
 }
 
 // Algorithm R: every one of `seen` values has the same chance to be in the sample. Growth stops
 // once the budget of all patterns is used up; what is held then stays the size of the sample.
 template <typename T>
-void PatternTable::Sample(std::vector<T>& sample, uint64_t seen, uint64_t fingerprint,
-                          const T& value) {
-  const size_t room = samples_left_ > 0
-                          ? limits_.samples_per_pattern
-                          : std::min(limits_.samples_per_pattern, limits_.samples_per_pattern_min);
+void PatternTable::Sample(std::vector<T>& sample, uint64_t seen, uint64_t salt, size_t samples_max,
+                          size_t samples_min, const T& value) {
+  const size_t room = samples_left_ > 0 ? samples_max : std::min(samples_max, samples_min);
   if (sample.size() < room && sample.size() + 1 == seen) {
     sample.push_back(value);
     if (samples_left_ > 0) --samples_left_;
     return;
   }
-  base::Random random(limits_.seed ^ fingerprint ^ (seen * 0x9e3779b97f4a7c15ULL));
+  base::Random random(limits_.seed ^ salt ^ (seen * 0x9e3779b97f4a7c15ULL));
   const uint64_t place = random.Below(seen);
   if (place < sample.size()) sample[place] = value;
 }

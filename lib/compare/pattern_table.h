@@ -15,6 +15,7 @@
 #include "compare/row_sample.h"
 #include "compare/taint_book.h"
 #include "compare/unasked_tally.h"
+#include "event/cost_range.h"
 #include "event/lane_pair.h"
 #include "event/statement_facts.h"
 
@@ -26,7 +27,10 @@ struct PatternTableLimits {
   size_t patterns = 20'000;  // Further patterns are counted, not kept, unless they break.
   size_t samples_per_pattern = 4096;
   size_t samples_per_pattern_min = 64;  // Granted even when samples_total is used up.
-  size_t samples_total = 4'000'000;
+  size_t samples_total = 4'000'000;     // Those of ranges included.
+  // Of the calls of one cost (event::CostDecades), kept beside those of the whole pattern once a
+  // pattern has calls of more than one: the rare and heavy ones would be lost among the light.
+  size_t samples_per_cost = 256;
   size_t text_bytes = 64'000'000;  // Of example texts; past it patterns have none.
   size_t pattern_bytes = 4096;     // A longer pattern is cut.
   size_t sqlstates_per_lane = 32;  // Per pattern; further ones are counted as "other".
@@ -78,8 +82,42 @@ struct KindStats : ColumnWeights {
   bool example_follows = false;
 };
 
-// A sample of latencies; each entry is one statement on every lane, in microseconds.
+// One statement on every lane, in microseconds.
 using LatencyTuple = std::array<uint32_t, kLanesMax>;
+
+// ... with its place among the pairs of its pattern and with what it cost when captured. There may
+// be millions, so the latter two share a word.
+class LatencySample {
+ public:
+  static constexpr uint64_t kPlaceMax = (1U << 24U) - 1;  // Stands for all further ones too.
+
+  LatencySample() = default;
+  LatencySample(const LatencyTuple& lanes_us, uint64_t at, event::CostDecades cost)
+      : us(lanes_us),
+        packed_(static_cast<uint32_t>(at < kPlaceMax ? at : kPlaceMax) << 8U |
+                static_cast<uint32_t>(cost.rows) << 4U | cost.time) {}
+
+  operator const LatencyTuple&() const { return us; }  // NOLINT: where only the lanes matter.
+  uint32_t at() const { return packed_ >> 8U; }
+  event::CostDecades cost() const {
+    return {static_cast<uint8_t>(packed_ >> 4U & 15U), static_cast<uint8_t>(packed_ & 15U)};
+  }
+  friend bool operator==(const LatencySample&, const LatencySample&) = default;
+
+  LatencyTuple us{};
+
+ private:
+  static_assert(event::kDecades <= 16);
+  uint32_t packed_ = 0;
+};
+
+// The calls of one pattern whose cost lies in one decade of rows, or of time.
+struct CostStats {
+  uint64_t pairs = 0;
+  std::array<uint64_t, kLanesMax> time_us{};
+  std::vector<LatencySample> latencies;  // A sample. Empty while all calls cost the same.
+};
+using CostSplit = std::map<uint8_t, CostStats>;  // By decade.
 
 // How many pairs differ in a column; empty: none does.
 class ColumnTally {
@@ -110,7 +148,9 @@ struct PatternStats {
   std::array<uint64_t, kLanesMax> time_us{};
 
   uint64_t latency_pairs = 0;  // Eligible; `latencies` is a sample of them.
-  std::vector<LatencyTuple> latencies;
+  std::vector<LatencySample> latencies;
+  CostSplit by_rows;
+  CostSplit by_time;
   uint64_t new_pairs = 0;  // Introduced by the change, and run when captured.
   std::vector<std::array<uint32_t, 2>> new_latencies;  // Captured, candidate.
 
@@ -166,8 +206,11 @@ class PatternTable : public event::PairSink {
                      uint64_t cause);
   void AddLatency(PatternStats& stats, const event::StatementPair& pair,
                   const Difference& difference);
+  void SplitByCost(PatternStats& stats, CostSplit& split, uint8_t decade, uint64_t salt,
+                   const LatencySample& value);
   template <typename T>
-  void Sample(std::vector<T>& sample, uint64_t seen, uint64_t fingerprint, const T& value);
+  void Sample(std::vector<T>& sample, uint64_t seen, uint64_t salt, size_t samples_max,
+              size_t samples_min, const T& value);
 
   const PatternTableLimits limits_;
   event::FactsCache facts_;

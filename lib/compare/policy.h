@@ -16,6 +16,9 @@ struct LatencyPolicy {
   double confidence = 0.99;   // 1 - p, after correction for the number of patterns.
   double min_share = 0.01;    // Of the lanes' total time; below it a finding is told, not gating.
   uint64_t min_pairs = 15;    // Fewer: cannot evaluate.
+  // Of p95 and p99, which scatter more than medians. min_delta_us holds for them as well.
+  uint64_t min_tail_pairs = 200;
+  double min_tail_ratio = 1.5;
 };
 
 // Patterns the baseline cannot run, judged against the latency they had when captured. That was

@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t kMannWhitneyExactMax = 40;
 constexpr size_t kWilcoxonExactMax = 50;
+constexpr size_t kSeriesMin = 8;  // Shorter series tell nothing of themselves.
 
 struct Ranks {
   std::vector<size_t> doubled;  // Mid-ranks times two, so that ties stay whole numbers.
@@ -71,12 +72,16 @@ double LogChoose(uint64_t n, uint64_t k) {
   return gamma(n) - gamma(k) - gamma(n - k);
 }
 
-double MedianInPlace(std::vector<double>& values) {
+// As Percentile, of values in any order.
+double QuantileInPlace(std::vector<double>& values, double share) {
   if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  if (values.size() % 2 == 1) return *middle;
-  return (*std::max_element(values.begin(), middle) + *middle) / 2;
+  const double place = std::clamp(share, 0.0, 1.0) * static_cast<double>(values.size() - 1);
+  const auto low = static_cast<size_t>(place);
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(low);
+  std::nth_element(values.begin(), at, values.end());
+  if (low + 1 >= values.size()) return *at;
+  const double next = *std::min_element(at + 1, values.end());
+  return *at + (place - static_cast<double>(low)) * (next - *at);
 }
 
 }  // namespace
@@ -89,7 +94,7 @@ double Percentile(std::span<const double> sorted, double share) {
   return sorted[low] + (place - static_cast<double>(low)) * (sorted[high] - sorted[low]);
 }
 
-double Median(std::vector<double> values) { return MedianInPlace(values); }
+double Median(std::vector<double> values) { return QuantileInPlace(values, 0.5); }
 
 RankTest MannWhitney(std::span<const double> first, std::span<const double> second) {
   RankTest test;
@@ -114,37 +119,129 @@ RankTest MannWhitney(std::span<const double> first, std::span<const double> seco
   return test;
 }
 
-RankTest WilcoxonSignedRank(std::span<const double> differences) {
+namespace {
+
+struct SignedRanks {
+  Ranks ranks;                  // Of those that are not zero.
+  std::vector<double> in_time;  // Rank with its sign; zeros are 0.
+  size_t doubled_positive = 0;
+};
+
+SignedRanks RankSigned(std::span<const double> differences) {
   std::vector<double> sizes;
-  std::vector<bool> positive;
   for (const double difference : differences) {
-    if (difference == 0) continue;
-    sizes.push_back(std::fabs(difference));
-    positive.push_back(difference > 0);
+    if (difference != 0) sizes.push_back(std::fabs(difference));
   }
+  SignedRanks signed_ranks;
+  signed_ranks.ranks = RankAll(sizes);
+  signed_ranks.in_time.resize(differences.size());
+  size_t next = 0;
+  for (size_t i = 0; i < differences.size(); ++i) {
+    if (differences[i] == 0) continue;
+    const size_t doubled = signed_ranks.ranks.doubled[next++];
+    const double rank = static_cast<double>(doubled) / 2;
+    signed_ranks.in_time[i] = differences[i] > 0 ? rank : -rank;
+    if (differences[i] > 0) signed_ranks.doubled_positive += doubled;
+  }
+  return signed_ranks;
+}
+
+RankTest TestSignedRanks(const SignedRanks& signed_ranks) {
   RankTest test;
-  if (sizes.empty()) return test;
-  const Ranks ranks = RankAll(sizes);
-  size_t doubled_sum = 0;
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    if (positive[i]) doubled_sum += ranks.doubled[i];
-  }
-  test.statistic = static_cast<double>(doubled_sum) / 2;
-  const auto n = static_cast<double>(sizes.size());
-  if (sizes.size() <= kWilcoxonExactMax) {
-    const size_t sum_max = std::accumulate(ranks.doubled.begin(), ranks.doubled.end(), size_t{0});
+  const std::vector<size_t>& doubled = signed_ranks.ranks.doubled;
+  if (doubled.empty()) return test;
+  test.statistic = static_cast<double>(signed_ranks.doubled_positive) / 2;
+  const auto n = static_cast<double>(doubled.size());
+  if (doubled.size() <= kWilcoxonExactMax) {
+    const size_t sum_max = std::accumulate(doubled.begin(), doubled.end(), size_t{0});
     std::vector<double> ways(sum_max + 1, 0.0);
     ways[0] = 1;
-    for (const size_t rank : ranks.doubled) {
+    for (const size_t rank : doubled) {
       for (size_t sum = sum_max; sum >= rank; --sum) ways[sum] += ways[sum - rank];
     }
     test.exact = true;
-    test.p = TailsOf(ways, doubled_sum);
+    test.p = TailsOf(ways, signed_ranks.doubled_positive);
     return test;
   }
-  const double variance = n * (n + 1) * (2 * n + 1) / 24 - ranks.tie_term / 48;
+  const double variance = n * (n + 1) * (2 * n + 1) / 24 - signed_ranks.ranks.tie_term / 48;
   test.p = NormalTails(test.statistic - n * (n + 1) / 4, variance);
   return test;
+}
+
+// The p of a sum that scatters `inflation` times as wide as it was taken for.
+double Inflated(double p, double inflation) {
+  if (inflation <= 1 || p >= 1) return p;
+  return std::erfc(-NormalQuantile(p / 2) / std::sqrt(2 * inflation));
+}
+
+}  // namespace
+
+RankTest WilcoxonSignedRank(std::span<const double> differences) {
+  return TestSignedRanks(RankSigned(differences));
+}
+
+RankTest WilcoxonInTime(std::span<const double> differences) {
+  const SignedRanks signed_ranks = RankSigned(differences);
+  RankTest test = TestSignedRanks(signed_ranks);
+  test.p = Inflated(test.p, SerialInflation(signed_ranks.in_time));
+  return test;
+}
+
+RankTest SignsInTime(std::span<const double> signs) {
+  uint64_t more = 0;
+  uint64_t less = 0;
+  for (const double sign : signs) {
+    more += sign > 0 ? 1U : 0U;
+    less += sign < 0 ? 1U : 0U;
+  }
+  RankTest test;
+  test.statistic = static_cast<double>(more);
+  test.exact = true;
+  // Fair coins: the tail beyond the larger number, twice.
+  const uint64_t all = more + less;
+  double tail = 0;
+  for (uint64_t k = std::max(more, less); k <= all; ++k) {
+    tail += std::exp(LogChoose(all, k) - static_cast<double>(all) * std::log(2.0));
+  }
+  test.p = Inflated(std::min(1.0, 2 * tail), SerialInflation(signs));
+  return test;
+}
+
+double SerialInflation(std::span<const double> series) {
+  const size_t count = series.size();
+  if (count < kSeriesMin) return 1;
+  const auto n = static_cast<double>(count);
+  const double mean = std::accumulate(series.begin(), series.end(), 0.0) / n;
+  const auto lags = static_cast<size_t>(std::sqrt(n));
+  const auto covariance = [&](size_t lag) {
+    double sum = 0;
+    for (size_t i = lag; i < count; ++i) sum += (series[i] - mean) * (series[i - lag] - mean);
+    return sum / n;
+  };
+  const double variance = covariance(0);
+  if (variance <= 0) return 1;
+  double inflation = 1;
+  for (size_t lag = 1; lag <= lags; ++lag) {
+    const double weight = 1 - static_cast<double>(lag) / static_cast<double>(lags + 1);
+    inflation += 2 * weight * covariance(lag) / variance;
+  }
+  // Of independent values the correlations scatter by 1/n each, and Bartlett's weights add up to a
+  // third of the lags.
+  const double error = std::sqrt(4 * static_cast<double>(lags) / (3 * n));
+  return std::max(1.0, inflation - error);
+}
+
+double NormalBelow(double z) { return std::erfc(-z / std::sqrt(2.0)) / 2; }
+
+// Bisection on erfc: exact enough for any p, and fast enough for one per pattern.
+double NormalQuantile(double share) {
+  double low = -38;
+  double high = 38;
+  for (int i = 0; i < 64; ++i) {
+    const double middle = (low + high) / 2;
+    (NormalBelow(middle) < share ? low : high) = middle;
+  }
+  return (low + high) / 2;
 }
 
 std::vector<double> BenjaminiHochberg(std::span<const double> p_values) {
@@ -176,9 +273,9 @@ double FisherGreater(uint64_t hits_a, uint64_t n_a, uint64_t hits_b, uint64_t n_
   return std::min(1.0, p);
 }
 
-Interval BootstrapMedianRatio(std::span<const double> before, std::span<const double> after,
-                              double confidence, uint64_t seed, size_t samples_max,
-                              size_t resamples) {
+Interval BootstrapRatio(std::span<const double> before, std::span<const double> after,
+                        double quantile, double confidence, uint64_t seed, size_t samples_max,
+                        size_t resamples) {
   SCRY_CHECK(before.size() == after.size());
   if (before.empty() || samples_max == 0 || resamples == 0) return {};
   const size_t used = std::min(before.size(), samples_max);
@@ -193,12 +290,18 @@ Interval BootstrapMedianRatio(std::span<const double> before, std::span<const do
       left[i] = before[at];
       right[i] = after[at];
     }
-    const double base_median = MedianInPlace(left);
-    if (base_median > 0) ratios.push_back(MedianInPlace(right) / base_median);
+    const double base = QuantileInPlace(left, quantile);
+    if (base > 0) ratios.push_back(QuantileInPlace(right, quantile) / base);
   }
   std::sort(ratios.begin(), ratios.end());
   const double tail = (1 - confidence) / 2;
   return {Percentile(ratios, tail), Percentile(ratios, 1 - tail)};
+}
+
+Interval BootstrapMedianRatio(std::span<const double> before, std::span<const double> after,
+                              double confidence, uint64_t seed, size_t samples_max,
+                              size_t resamples) {
+  return BootstrapRatio(before, after, 0.5, confidence, seed, samples_max, resamples);
 }
 
 }  // namespace scry::compare

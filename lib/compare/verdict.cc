@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "compare/latency_verdict.h"
 #include "compare/moments.h"
 #include "compare/outcome_verdict.h"
+#include "compare/pattern_class.h"
 #include "compare/verdict_sentence.h"
 
 namespace scry::compare {
@@ -75,13 +77,12 @@ class Judgement {
     verdict_.compared = totals.compared;
     RankFidelity(patterns);
     TakeOutcomes();
+    folded_ = told_;  // Without those that have a finding of their own: a class goes by that first.
     TakeLatency();
     if (work_ != nullptr) JudgeWorkOfAll(*work_);
     if (run_.first != nullptr) TakeFirstMoment(*run_.first);
     JudgeChannels();
-    for (const PatternStats* stats : patterns) {
-      if (stats->compared > 0 && told_.count(stats->fingerprint) == 0) ++verdict_.unchanged;
-    }
+    Classify(table_, {std::move(folded_), std::move(detectable_), work_}, verdict_);
     Sort();
     AddNotes();
     Conclude(table_, policy_, run_, verdict_);
@@ -108,8 +109,11 @@ class Judgement {
     for (Finding& finding : latency.findings) Add(std::move(finding));
     for (Unjudged& unjudged : latency.unjudged) verdict_.unjudged.push_back(std::move(unjudged));
     verdict_.notes = std::move(latency.notes);
-    verdict_.to_confirm = std::move(latency.to_confirm);
+    verdict_.rechecks = std::move(latency.rechecks);
+    verdict_.self_test = latency.self_test;
+    verdict_.confirmation = latency.confirmation;
     verdict_.too_noisy = latency.too_noisy;
+    detectable_ = std::move(latency.detectable);
   }
 
   void JudgeWorkOfAll(const WorkTable& work) {
@@ -131,7 +135,7 @@ class Judgement {
   void AddWork(const PatternStats& stats, const WorkJudgement& judged, double share) {
     std::vector<std::string> reasons = DescribeWork(judged);
     std::string doubt;
-    if (IsSurelyFaster(stats, table_.totals(), policy_.latency)) {
+    if (IsSurelyFaster(stats, policy_.latency)) {
       doubt = "does not gate: it is faster all the same";
     } else if (share < policy_.work.min_share) {
       doubt = fmt::format(
@@ -232,7 +236,10 @@ class Judgement {
   void AddNotes() {
     const TableTotals& totals = table_.totals();
     if (verdict_.too_noisy) {
-      Note("Baseline and control differ in speed: this machine is too noisy to judge latency");
+      Note(
+          fmt::format("Baseline and control differ in speed of {}: this machine is too noisy to "
+                      "judge latency",
+                      PatternCount(verdict_.self_test.flagged)));
     }
     if (verdict_.fidelity.share() < kFidelityTold) {
       Note(
@@ -286,6 +293,8 @@ class Judgement {
   const WorkTable* work_;
   Verdict verdict_;
   std::set<uint64_t> told_;  // Patterns with a finding.
+  std::set<uint64_t> folded_;
+  std::map<uint64_t, double> detectable_;
   uint64_t fixed_ = 0;
   uint64_t column_noise_ = 0;
 };
@@ -297,10 +306,23 @@ Verdict Judge(const PatternTable& table, const Policy& policy, const RunFacts& r
   return Judgement(table, policy, run, confirmation, work).Run();
 }
 
+std::vector<uint64_t> Verdict::NeedsConfirmation() const {
+  std::vector<uint64_t> fingerprints;
+  for (const Recheck& recheck : rechecks) fingerprints.push_back(recheck.fingerprint);
+  return fingerprints;
+}
+
 const char* Name(FindingClass type) {
   static constexpr std::array<const char*, 9> kNames = {"broken",   "different", "slower",
                                                         "new-slow", "more-work", "transient",
                                                         "warning",  "new",       "faster"};
+  return kNames[static_cast<size_t>(type)];
+}
+
+const char* Name(PatternClass type) {
+  static constexpr std::array<const char*, kPatternClasses> kNames = {
+      "broken", "different", "slower", "more-work",       "blocked",
+      "faster", "unchanged", "new",    "cannot-evaluate", "ignored"};
   return kNames[static_cast<size_t>(type)];
 }
 

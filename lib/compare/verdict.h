@@ -2,6 +2,7 @@
 // jobs. Pure; the same table gives the same verdict.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "compare/policy.h"
 #include "compare/statistics.h"
 #include "compare/work.h"
+#include "event/cost_range.h"
 
 namespace scry::compare {
 
@@ -70,6 +72,8 @@ struct Finding {
   Interval factor_interval;  // 99 %; zeros: not computed.
   double p = 1;              // After correction.
   bool confirmed = false;    // A second run showed it again.
+  std::string part;          // Which calls, or which quantile; empty: all, and their median.
+  uint64_t again_pairs = 0;  // Pairs of the second run.
   // What it has to do, in kMoreWork and where a latency finding comes with a rise.
   bool has_work = false;
   WorkNumbers work;
@@ -84,6 +88,57 @@ struct Unjudged {
   uint64_t calls = 0;
   uint64_t pairs = 0;
   double share = 0;
+};
+
+// What every pattern ends as: one of these.
+enum class PatternClass : uint8_t {
+  kBroken,
+  kDifferent,
+  kSlower,
+  kMoreWork,
+  kBlocked,  // Nothing judges it yet.
+  kFaster,
+  kUnchanged,
+  kNew,
+  kCannotEvaluate,
+  kIgnored,  // By a rule of the policy.
+};
+inline constexpr size_t kPatternClasses = 10;
+
+struct PatternVerdict {
+  uint64_t fingerprint = 0;
+  std::string pattern;
+  PatternClass type = PatternClass::kUnchanged;
+  std::string why;      // A sentence; of kCannotEvaluate and kIgnored never empty.
+  std::string finding;  // The id of the weightiest; empty: none.
+  uint64_t calls = 0;
+  uint64_t pairs = 0;  // Of latencies.
+  double share = 0;
+  double median_us = 0;  // On the baseline.
+  // The least slowdown, as a factor of the median, that this run would have shown and confirmed
+  // with a chance of 80 %. 0: none, however large, as pairs are too few.
+  double detectable = 0;
+};
+
+// What a second run is to show again: of a pattern, all calls or those of one cost.
+struct Recheck {
+  uint64_t fingerprint = 0;
+  event::CostRange calls;
+  uint64_t pairs = 0;  // Of the first run.
+  bool tail = false;   // It is about p95 or p99: many different parameters are needed.
+};
+
+// Slower patterns that were to be run again.
+struct Confirmation {
+  uint64_t asked = 0;
+  uint64_t ran = 0;  // The others cannot be run by themselves.
+  uint64_t confirmed = 0;
+};
+
+// The control lane against the baseline, by the rules for the candidate.
+struct SelfTest {
+  uint64_t patterns = 0;  // 0: there was no control lane, or too few pairs.
+  uint64_t flagged = 0;   // ... and, where they could be, shown again by a second run.
 };
 
 // What Judge() needs to know of the run besides the table.
@@ -103,18 +158,22 @@ struct Verdict {
   std::vector<Unjudged> unjudged;  // Latency or all of it, the largest share first.
   std::vector<std::string> notes;  // Sentences.
   uint64_t patterns = 0;
-  uint64_t unchanged = 0;  // Patterns compared that have no finding.
+  uint64_t unchanged = 0;  // Of PatternClass::kUnchanged.
   uint64_t statements = 0;
   uint64_t compared = 0;
   FidelityCounts fidelity;  // Statements whose baseline did what production did.
   double fidelity_floor = 0;
   std::vector<UnfaithfulPattern> unfaithful;  // Those that lost most, at most kUnfaithfulMax.
-  // What would gate is not sure: there, baseline and control differ in latency by the same rule.
+  // Baseline and control differ in latency by the rules that hold for the candidate.
   bool too_noisy = false;
-  std::vector<uint64_t> to_confirm;
+  SelfTest self_test;
+  Confirmation confirmation;
+  std::vector<Recheck> rechecks;
+  std::vector<PatternVerdict> classes;  // One for each pattern, by share.
+  std::array<uint64_t, kPatternClasses> class_counts{};
 
-  // Fingerprints of latency findings that gate if a second run shows them again.
-  const std::vector<uint64_t>& NeedsConfirmation() const { return to_confirm; }
+  // Fingerprints of what gates if a second run shows it again, and of what the self-test flags.
+  std::vector<uint64_t> NeedsConfirmation() const;
 };
 
 // `confirmation`: pairs of a second run of what NeedsConfirmation() named. With it, a latency
@@ -124,6 +183,7 @@ Verdict Judge(const PatternTable& table, const Policy& policy, const RunFacts& r
               const PatternTable* confirmation = nullptr, const WorkTable* work = nullptr);
 
 const char* Name(FindingClass type);     // "broken", "new-slow" ...
+const char* Name(PatternClass type);     // "broken", "more-work", "cannot-evaluate" ...
 const char* Name(VerdictResult result);  // "safe", "regressions", "inconclusive".
 
 }  // namespace scry::compare

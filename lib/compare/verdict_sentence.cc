@@ -102,7 +102,12 @@ void Conclude(const PatternTable& table, const Policy& policy, const RunFacts& r
     return;
   }
   if (verdict.too_noisy) {
-    verdict.sentence = "queries look slower, but this machine is too noisy to be sure";
+    const bool slower =
+        std::any_of(verdict.findings.begin(), verdict.findings.end(),
+                    [](const Finding& finding) { return finding.type == FindingClass::kSlower; });
+    verdict.sentence = slower ? "queries look slower, but this machine is too noisy to be sure"
+                              : "this machine is too noisy to judge speed: baseline and control "
+                                "differ as well";
     return;
   }
   if (LostShare(table) > kLostShareMax) {

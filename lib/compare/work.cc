@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 
 #include "base/units.h"
 #include "compare/statistics.h"
@@ -24,6 +25,7 @@ double Of(const LaneWork& work, WorkKind kind) {
     case WorkKind::kSpill:
       return work.spilled;
     case WorkKind::kWal:
+    case WorkKind::kIndexEntries:
       return work.wal_bytes;
   }
   return 0;
@@ -62,6 +64,8 @@ LaneWork MedianWork(const std::vector<WorkSample>& samples, LaneWork WorkSample:
   work.in_triggers = MedianOf(samples, [&](const WorkSample& s) { return (s.*lane).in_triggers; });
   work.spilled = MedianOf(samples, [&](const WorkSample& s) { return (s.*lane).spilled; });
   work.wal_bytes = MedianOf(samples, [&](const WorkSample& s) { return (s.*lane).wal_bytes; });
+  work.updated = MedianOf(samples, [&](const WorkSample& s) { return (s.*lane).updated; });
+  work.hot_updated = MedianOf(samples, [&](const WorkSample& s) { return (s.*lane).hot_updated; });
   work.rows = MedianOf(samples, [&](const WorkSample& s) { return (s.*lane).rows; });
   return work;
 }
@@ -79,6 +83,46 @@ std::string Whole(double number) {
 std::string Bytes(double bytes) {
   const double kept = std::isfinite(bytes) ? std::clamp(std::round(bytes), 0.0, 9e18) : 0.0;
   return base::FormatSize(static_cast<uint64_t>(kept));
+}
+
+// Whether an update can be heap-only hangs on the room in its page as well, so one set of
+// parameters says little: most must have been so before, on the control lane too, and none may be
+// now.
+constexpr size_t kHotSamplesMin = 4;
+constexpr double kHotBefore = 0.75;
+
+bool IsHot(const LaneWork& work) { return work.updated > 0 && work.hot_updated >= work.updated; }
+
+std::optional<WorkRise> LostHotUpdates(const std::vector<WorkSample>& samples,
+                                       std::vector<bool>& risen) {
+  size_t updates = 0;
+  size_t baseline = 0;
+  size_t control = 0;
+  WorkRise rise;
+  rise.kind = WorkKind::kIndexEntries;
+  rise.in_median = true;
+  std::vector<double> before;
+  std::vector<double> after;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const WorkSample& sample = samples[i];
+    if (sample.baseline.updated <= 0 || sample.candidate.updated <= 0) continue;
+    if (sample.candidate.hot_updated > 0) return std::nullopt;
+    ++updates;
+    baseline += IsHot(sample.baseline) ? 1U : 0U;
+    control += !sample.control || IsHot(*sample.control) ? 1U : 0U;
+    if (!IsHot(sample.baseline)) continue;
+    ++rise.risen;
+    risen[i] = true;
+    before.push_back(sample.baseline.wal_bytes);
+    after.push_back(sample.candidate.wal_bytes);
+  }
+  const double least = kHotBefore * static_cast<double>(updates);
+  if (updates < kHotSamplesMin || static_cast<double>(std::min(baseline, control)) < least) {
+    return std::nullopt;
+  }
+  rise.before = Median(before);
+  rise.after = Median(after);
+  return rise;
 }
 
 }  // namespace
@@ -123,6 +167,11 @@ WorkJudgement JudgeWork(const std::vector<WorkSample>& samples, const WorkPolicy
     }
     judgement.rises.push_back(rise);
   }
+  std::vector<bool> lost_hot(samples.size());
+  if (const auto rise = LostHotUpdates(samples, lost_hot)) {
+    judgement.rises.push_back(*rise);
+    for (size_t i = 0; i < samples.size(); ++i) risen[i] = risen[i] || lost_hot[i];
+  }
   numbers.risen = static_cast<size_t>(std::count(risen.begin(), risen.end(), true));
   for (const WorkSample& sample : samples) {
     if (sample.candidate.plan_shape != sample.baseline.plan_shape) ++numbers.other_plan;
@@ -139,6 +188,11 @@ std::string DescribeRise(const WorkRise& rise, size_t samples) {
   } else if (rise.kind == WorkKind::kSpill) {
     text = fmt::format("spills {} to disk instead of {}", Bytes(rise.after * kBlockBytes),
                        rise.before == 0 ? "nothing" : Bytes(rise.before * kBlockBytes));
+  } else if (rise.kind == WorkKind::kIndexEntries) {
+    text = fmt::format(
+        "updates are no longer heap-only: each writes an entry into every index ({} of WAL instead "
+        "of {})",
+        Bytes(rise.after), Bytes(rise.before));
   } else {
     text = fmt::format("writes {} of WAL instead of {}{}", Bytes(rise.after), Bytes(rise.before),
                        rise.before == 0 ? "" : " (" + Factor(rise.before, rise.after) + ")");

@@ -23,6 +23,8 @@ struct LaneWork {
   double spilled = 0;    // Temporary blocks written.
   double wal_bytes = 0;  // Without the page images that the first change after a checkpoint writes.
   double rows = 0;
+  double updated = 0;         // Rows, by its triggers as well; and of those, the ones that wrote no
+  double hot_updated = 0;     // index entries: "heap-only".
   uint64_t plan_shape = 0;    // Digest; equal where two plans work the same way.
   bool generic_plan = false;  // Of a prepared statement: planned without its parameters.
 };
@@ -37,9 +39,11 @@ struct WorkSample {
 // By fingerprint. Patterns that could not be measured have no entry.
 using WorkTable = std::map<uint64_t, std::vector<WorkSample>>;
 
-enum class WorkKind : uint8_t { kBlocks, kSpill, kWal };
+// kIndexEntries: updates that were heap-only and now write an entry into every index, since one of
+// them holds a column that they change.
+enum class WorkKind : uint8_t { kBlocks, kSpill, kWal, kIndexEntries };
 
-// How one kind of work went, in blocks or bytes.
+// How one kind of work went, in blocks or bytes; of kIndexEntries: WAL per execution.
 struct WorkRise {
   WorkKind kind = WorkKind::kBlocks;
   bool in_median = false;  // Else only some parameters show it.

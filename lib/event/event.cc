@@ -109,6 +109,10 @@ const char* Name(GapReason reason) {
 
 uint64_t DigestOf(std::string_view bytes) { return XXH64(bytes.data(), bytes.size(), 0); }
 
+uint64_t RowsOf(const Outcome& outcome) {
+  return outcome.rows != 0 ? outcome.rows : TagCount(outcome.tag).value_or(0);
+}
+
 std::optional<uint64_t> TagCount(const std::string& tag) {
   const size_t blank = tag.rfind(' ');
   if (blank == std::string::npos) return std::nullopt;

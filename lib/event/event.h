@@ -180,5 +180,7 @@ uint64_t DigestOf(std::string_view bytes);
 
 // The count at the end of a command tag: 5 for "SELECT 5", 3 for "INSERT 0 3"; nullopt for "BEGIN".
 std::optional<uint64_t> TagCount(const std::string& tag);
+// Rows that came, or else that the tag counts: those changed.
+uint64_t RowsOf(const Outcome& outcome);
 
 }  // namespace scry::event

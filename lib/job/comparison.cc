@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/units.h"
+#include "compare/detection.h"
 #include "job/chosen_patterns.h"
 #include "job/plan_probe.h"
 #include "os/file.h"
@@ -25,10 +26,8 @@ using base::Status;
 
 constexpr size_t kPlansMax = 5;
 constexpr size_t kSamplesPerPattern = 60;
-// Decision 3: three times the samples, within reason: a confirmation must not outlast the replay.
-constexpr uint64_t kConfirmFactor = 3;
-constexpr uint64_t kConfirmPairsMax = 600;
-constexpr uint64_t kConfirmPairsMin = 30;  // Twice what a judgement of speed needs.
+// Of p95 and p99: few of them would not hold the parameters that became slow.
+constexpr size_t kTailSamplesPerPattern = 400;
 constexpr Micros kConfirmBudgetMinUs = 5 * 1000000LL;
 constexpr Micros kWorkBudgetMinUs = 10 * 1000000LL;  // Or as long as the replay took.
 // A quarter of the time that was captured, within these.
@@ -115,8 +114,10 @@ Status Comparison::Run(const Lanes& lanes) {
   verdict_ = compare::Judge(table_, request_.policy, facts);
   SCRY_TRY(Confirm(lanes));
   SCRY_TRY(MeasureWork(lanes));
-  verdict_ = compare::Judge(table_, request_.policy, facts,
-                            confirmation_.size() > 0 ? &confirmation_ : nullptr, &work_.table);
+  // Also where nothing of it could be run again: then only what is slower by far gates.
+  const bool rechecked = !verdict_.rechecks.empty();
+  verdict_ = compare::Judge(table_, request_.policy, facts, rechecked ? &confirmation_ : nullptr,
+                            &work_.table);
   report::FillVerdict(verdict_, request_.show_values, report_);
   report::FillTotals(table_.totals(), report_);
   FillFirstPlans();
@@ -163,39 +164,65 @@ Result<replay::SampleBook> Comparison::CollectSamples(const std::set<uint64_t>& 
                                                       size_t per_pattern,
                                                       replay::SampleChoice choice) {
   replay::SampleBook book(fingerprints, per_pattern, /*seed=*/1, choice);
+  SCRY_TRY(ScanCaptures(book));
+  return book;
+}
+
+Status Comparison::ScanCaptures(replay::SampleBook& book) {
   for (const std::string& directory : request_.captures) {
     SCRY_TRY_ASSIGN(const std::unique_ptr<event::EventSource> source, open_(directory));
     SCRY_TRY(book.Scan(*source, facts_));
   }
-  return book;
+  return {};
 }
 
 // Three times the samples, as far as all of them together do not take longer than the replay did.
-size_t Comparison::ConfirmPairs(const compare::PatternStats& stats, size_t patterns) const {
+size_t Comparison::ConfirmPairs(const compare::PatternStats& stats, const compare::Recheck& recheck,
+                                size_t patterns) const {
   uint64_t lanes_us = 0;
   for (const uint64_t lane_us : stats.time_us) lanes_us += lane_us;
-  const uint64_t pair_us = std::max<uint64_t>(1, lanes_us / std::max<uint64_t>(1, stats.calls));
+  uint64_t pairs = stats.calls;
+  if (recheck.calls.kind != event::CostKind::kAll) {
+    // The calls of one part take longer than those of the whole pattern, or shorter.
+    lanes_us = pairs = 0;
+    for (const auto& [decade, part] :
+         recheck.calls.kind == event::CostKind::kRows ? stats.by_rows : stats.by_time) {
+      if (decade < recheck.calls.low || decade > recheck.calls.high) continue;
+      pairs += part.pairs;
+      for (const uint64_t lane_us : part.time_us) lanes_us += lane_us;
+    }
+  }
+  const uint64_t pair_us = std::max<uint64_t>(1, lanes_us / std::max<uint64_t>(1, pairs));
   const auto budget_us = static_cast<uint64_t>(std::max(stats_.duration_us, kConfirmBudgetMinUs));
-  const uint64_t wanted = std::min(kConfirmFactor * stats.latency_pairs, kConfirmPairsMax);
-  return std::max(kConfirmPairsMin, std::min(wanted, budget_us / patterns / pair_us));
+  const uint64_t most = recheck.tail ? compare::kConfirmTailPairsMax : compare::kConfirmPairsMax;
+  const uint64_t wanted = std::min(compare::kConfirmFactor * recheck.pairs, most);
+  return std::max(compare::kConfirmPairsMin, std::min(wanted, budget_us / patterns / pair_us));
 }
 
-// Decision 3: what looks slower is run again, in fresh order, before it may gate.
+// Decision 3: what looks slower is run again, in fresh order, before it may gate. So is that in
+// which the control lane differs.
 Status Comparison::Confirm(const Lanes& lanes) {
-  const std::vector<uint64_t> flagged = verdict_.NeedsConfirmation();
-  if (flagged.empty()) return {};
+  const std::vector<compare::Recheck>& rechecks = verdict_.rechecks;
+  if (rechecks.empty()) return {};
   progress_.Step(
-      fmt::format("confirm {} slower pattern{}", flagged.size(), flagged.size() == 1 ? "" : "s"));
-  SCRY_TRY_ASSIGN(const replay::SampleBook book,
-                  CollectSamples({flagged.begin(), flagged.end()}, kSamplesPerPattern));
+      fmt::format("confirm {} slower pattern{}", rechecks.size(), rechecks.size() == 1 ? "" : "s"));
+  const std::vector<uint64_t> flagged = verdict_.NeedsConfirmation();
+  replay::SampleBook book(std::set<uint64_t>(flagged.begin(), flagged.end()), kSamplesPerPattern,
+                          /*seed=*/1);
+  for (const compare::Recheck& recheck : rechecks) {
+    book.Want(recheck.fingerprint,
+              {recheck.tail ? kTailSamplesPerPattern : kSamplesPerPattern, recheck.calls});
+  }
+  SCRY_TRY(ScanCaptures(book));
   std::map<uint64_t, std::vector<replay::Sample>> samples = book.samples();
   uint64_t statements = 0;
-  for (auto& [fingerprint, kept] : samples) {
-    const compare::PatternStats* stats = table_.Find(fingerprint);
-    if (stats == nullptr || kept.empty()) continue;
+  for (const compare::Recheck& recheck : rechecks) {
+    const compare::PatternStats* stats = table_.Find(recheck.fingerprint);
+    const auto kept = samples.find(recheck.fingerprint);
+    if (stats == nullptr || kept == samples.end() || kept->second.empty()) continue;
     // Each as often as it needs: the rare and the slow pattern must not set the pace of the others.
-    const size_t pairs = ConfirmPairs(*stats, flagged.size());
-    RepeatTo(kept, pairs);
+    const size_t pairs = ConfirmPairs(*stats, recheck, rechecks.size());
+    RepeatTo(kept->second, pairs);
     statements += pairs * 3;  // With BEGIN and ROLLBACK.
   }
   replay::SampleSource source(samples, /*rounds=*/1, /*seed=*/2);

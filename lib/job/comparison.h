@@ -82,9 +82,11 @@ class Comparison {
                                               event::PairSink& sink, bool set_sequences);
   base::Status Confirm(const Lanes& lanes);
   base::Status MeasureWork(const Lanes& lanes);
-  size_t ConfirmPairs(const compare::PatternStats& stats, size_t patterns) const;
+  size_t ConfirmPairs(const compare::PatternStats& stats, const compare::Recheck& recheck,
+                      size_t patterns) const;
   void FillFirstPlans();
   base::Status Explain(const Lanes& lanes);
+  base::Status ScanCaptures(replay::SampleBook& book);
   base::Result<replay::SampleBook> CollectSamples(
       const std::set<uint64_t>& fingerprints, size_t per_pattern,
       replay::SampleChoice choice = replay::SampleChoice::kRandom);

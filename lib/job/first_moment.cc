@@ -150,8 +150,8 @@ class Measurement {
     const compare::LatencyVerdict verdict =
         compare::JudgeFirstLatency(result_.moment, request_.policy, /*confirmed=*/false);
     Samples flagged;
-    for (const uint64_t fingerprint : verdict.to_confirm) {
-      flagged[fingerprint] = samples_.at(fingerprint);
+    for (const compare::Recheck& recheck : verdict.rechecks) {
+      flagged[recheck.fingerprint] = samples_.at(recheck.fingerprint);
     }
     return Time(flagged, kConfirmFactor, /*seed=*/5, result_.moment.confirmation);
   }

@@ -36,6 +36,13 @@ constexpr const char* kName = "scry_work";
 constexpr const char* kBlocksSql =
     "SELECT coalesce(sum(pg_catalog.pg_stat_get_xact_blocks_fetched(oid)), 0) "
     "FROM pg_catalog.pg_class WHERE oid >= 16384 AND relkind IN ('r', 'i', 'm', 't')";
+// Rows that this transaction updated, and of those the ones that wrote no index entries.
+constexpr const char* kUpdatedSql =
+    "SELECT coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_updated(oid)), 0) "
+    "FROM pg_catalog.pg_class WHERE oid >= 16384 AND relkind IN ('r', 'm', 't')";
+constexpr const char* kHotSql =
+    "SELECT coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_hot_updated(oid)), 0) "
+    "FROM pg_catalog.pg_class WHERE oid >= 16384 AND relkind IN ('r', 'm', 't')";
 // PostgreSQL 14 and later.
 constexpr const char* kGenericSql =
     "SELECT generic_plans FROM pg_catalog.pg_prepared_statements WHERE name = 'scry_work'";
@@ -166,10 +173,16 @@ Result<compare::LaneWork> RunOnce(pg::Connection& connection, const Explainable&
   double blocks_after = 0;
   const bool has_generic =
       statement.prepared() && pg::MajorVersion(connection.server_version()) >= 14;
+  double updated_before = 0;
+  double updated_after = 0;
+  double hot_before = 0;
+  double hot_after = 0;
   double generic_before = 0;
   double generic_after = 0;
   SCRY_TRY_ASSIGN(const std::optional<std::string> saved, connection.QueryValue("SAVEPOINT scry"));
   if (writes) {
+    SCRY_TRY_ASSIGN(updated_before, NumberOf(connection, kUpdatedSql));
+    SCRY_TRY_ASSIGN(hot_before, NumberOf(connection, kHotSql));
     SCRY_TRY_ASSIGN(blocks_before, NumberOf(connection, kBlocksSql));
   }
   if (has_generic) {
@@ -183,6 +196,8 @@ Result<compare::LaneWork> RunOnce(pg::Connection& connection, const Explainable&
   }
   if (writes) {
     SCRY_TRY_ASSIGN(blocks_after, NumberOf(connection, kBlocksSql));
+    SCRY_TRY_ASSIGN(updated_after, NumberOf(connection, kUpdatedSql));
+    SCRY_TRY_ASSIGN(hot_after, NumberOf(connection, kHotSql));
   }
   SCRY_TRY_ASSIGN(const std::optional<std::string> undone,
                   connection.QueryValue("ROLLBACK TO SAVEPOINT scry"));
@@ -191,6 +206,8 @@ Result<compare::LaneWork> RunOnce(pg::Connection& connection, const Explainable&
   work.in_triggers = work.blocks - plan.root.blocks;
   work.spilled = plan.root.temp_blocks;
   work.wal_bytes = std::max(0.0, plan.root.wal_bytes - plan.root.wal_images * compare::kBlockBytes);
+  work.updated = updated_after - updated_before;
+  work.hot_updated = hot_after - hot_before;
   work.rows = plan.root.rows_actual.value_or(0) * plan.root.loops;
   work.plan_shape = event::DigestOf(explain::PlanShape(plan));
   work.generic_plan = generic_after > generic_before;

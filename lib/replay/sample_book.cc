@@ -133,12 +133,20 @@ void SampleBook::Take(Session& session, const event::Exchange& exchange, event::
 // A reservoir: every execution has the same chance, whatever the length of the capture.
 void SampleBook::TakeRandom(Session& session, const event::Exchange& exchange,
                             uint64_t fingerprint) {
+  size_t samples_max = samples_per_pattern_;
+  if (const auto wish = wishes_.find(fingerprint); wish != wishes_.end()) {
+    const event::Outcome& outcome = exchange.statements[0].outcome;
+    if (!wish->second.calls.Contains(event::CostOf(event::RowsOf(outcome), outcome.elapsed_us))) {
+      return;
+    }
+    samples_max = wish->second.samples;
+  }
   std::vector<Sample>& kept = samples_[fingerprint];
   const uint64_t seen = seen_[fingerprint]++;
   size_t place = kept.size();
-  if (kept.size() >= samples_per_pattern_) {
+  if (kept.size() >= samples_max) {
     place = random_.Below(seen + 1);
-    if (place >= samples_per_pattern_) return;
+    if (place >= samples_max) return;
   }
   std::optional<Sample> sample = MakeSample(session, exchange);
   if (!sample) return;
@@ -270,6 +278,8 @@ event::Exchange SampleSource::SampleExchange(const Run& run) {
   event::Exchange exchange = QueryExchange(run.session, run.sample->text, 'T');
   exchange.statements[0].outcome.status = event::OutcomeStatus::kDone;
   exchange.statements[0].outcome.tag = run.sample->tag;
+  // What it cost tells to which of its pattern's calls it belongs.
+  exchange.statements[0].outcome.elapsed_us = run.sample->elapsed_us;
   if (!run.sample->messages.empty()) {
     exchange.messages = run.sample->messages;
     exchange.statements[0].message = 3;

@@ -14,6 +14,7 @@
 
 #include "base/random.h"
 #include "base/result.h"
+#include "event/cost_range.h"
 #include "event/event.h"
 #include "event/event_source.h"
 #include "event/statement_facts.h"
@@ -51,6 +52,13 @@ class SampleBook {
             },
             samples_per_pattern, seed, choice) {}
 
+  // Of kRandom: of this pattern, keep so many, and only those that cost this much. Before Scan().
+  struct Wish {
+    size_t samples = 0;
+    event::CostRange calls;
+  };
+  void Want(uint64_t fingerprint, const Wish& wish) { wishes_[fingerprint] = wish; }
+
   // Reads a whole capture. May be called for several.
   base::Status Scan(event::EventSource& source, event::FactsCache& facts);
 
@@ -86,6 +94,7 @@ class SampleBook {
   const size_t samples_per_pattern_;
   const uint64_t seed_;
   const SampleChoice choice_;
+  std::map<uint64_t, Wish> wishes_;
   base::Random random_;
   std::unordered_map<uint64_t, Session> sessions_;  // Open ones.
   std::map<uint64_t, std::vector<Sample>> samples_;

@@ -1,6 +1,7 @@
 #include "report/json_reader.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "report/json_members.h"
 #include "report/json_writer.h"
@@ -81,6 +82,8 @@ class Reader : public JsonMembers<Reader> {
       Read(*latency, "factor_high", to.factor_high);
       Read(*latency, "p", to.p);
       Read(*latency, "confirmed", to.confirmed);
+      Read(*latency, "again_pairs", to.again_pairs);
+      Read(*latency, "part", to.part);
     }
     if (const json* rows = Object(from, "rows")) Fill(*rows, to.rows);
     if (const json* work = Object(from, "work")) {
@@ -117,6 +120,18 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "calls", to.calls);
     if (const json* lost = Object(from, "lost")) Fill(*lost, to.lost);
   }
+  void Fill(const json& from, PatternLine& to) {
+    Read(from, "fingerprint", to.fingerprint);
+    Read(from, "pattern", to.pattern);
+    Read(from, "class", to.type);
+    Read(from, "why", to.why);
+    Read(from, "finding", to.finding);
+    Read(from, "calls", to.calls);
+    Read(from, "pairs", to.pairs);
+    Read(from, "share", to.share);
+    Read(from, "median_us", to.median_us);
+    Read(from, "detectable", to.detectable);
+  }
   void Fill(const json& from, NextStep& to) {
     Read(from, "why", to.why);
     Read(from, "command", to.command);
@@ -143,6 +158,22 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "compared", to.compared);
     Read(from, "patterns", to.patterns);
     Read(from, "unchanged", to.unchanged);
+    if (const json* classes = Object(from, "classes")) {
+      for (size_t i = 0; i < compare::kPatternClasses; ++i) {
+        ClassCount count{compare::Name(static_cast<compare::PatternClass>(i)), 0};
+        Read(*classes, count.name.c_str(), count.patterns);
+        if (count.patterns > 0) to.classes.push_back(std::move(count));
+      }
+    }
+    if (const json* self_test = Object(from, "self_test")) {
+      Read(*self_test, "patterns", to.self_test_patterns);
+      Read(*self_test, "flagged", to.self_test_flagged);
+    }
+    if (const json* confirmation = Object(from, "confirmation")) {
+      Read(*confirmation, "asked", to.confirm_asked);
+      Read(*confirmation, "ran", to.confirm_ran);
+      Read(*confirmation, "confirmed", to.confirmed);
+    }
     Read(from, "fidelity", to.fidelity);
     Read(from, "fidelity_floor", to.fidelity_floor);
     if (const json* lost = Object(from, "fidelity_lost")) Fill(*lost, to.fidelity_lost);
@@ -168,6 +199,7 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "exit_status", to.exit_status);
     Read(from, "notes", to.notes);
     ReadList(from, "findings", to.findings);
+    ReadList(from, "patterns", to.patterns);
     ReadList(from, "not_judged", to.not_judged);
     ReadList(from, "unfaithful", to.unfaithful);
     ReadList(from, "captures", to.captures);

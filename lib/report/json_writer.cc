@@ -88,7 +88,9 @@ ordered_json Of(const Finding& finding) {
                        {"factor_low", Finite(finding.factor_low)},
                        {"factor_high", Finite(finding.factor_high)},
                        {"p", Finite(finding.p)},
-                       {"confirmed", finding.confirmed}};
+                       {"confirmed", finding.confirmed},
+                       {"again_pairs", finding.again_pairs},
+                       {"part", finding.part}};
   }
   if (finding.has_work) {
     json["work"] = {{"before", Of(finding.work_before)},
@@ -115,6 +117,20 @@ ordered_json Of(const NotJudged& item) {
           {"calls", item.calls},
           {"pairs", item.pairs},
           {"share", Finite(item.share)}};
+}
+
+ordered_json Of(const PatternLine& line) {
+  ordered_json json = {{"fingerprint", line.fingerprint},
+                       {"pattern", line.pattern},
+                       {"class", line.type},
+                       {"calls", line.calls},
+                       {"pairs", line.pairs},
+                       {"share", Finite(line.share)},
+                       {"median_us", Finite(line.median_us)},
+                       {"detectable", Finite(line.detectable)}};
+  if (!line.why.empty()) json["why"] = line.why;
+  if (!line.finding.empty()) json["finding"] = line.finding;
+  return json;
 }
 
 ordered_json Of(const NextStep& step) { return {{"why", step.why}, {"command", step.command}}; }
@@ -147,12 +163,21 @@ ordered_json Of(const Unfaithful& item) {
 }
 
 ordered_json Of(const TestedFacts& tested) {
+  ordered_json classes = ordered_json::object();
+  for (const ClassCount& count : tested.classes) classes[count.name] = count.patterns;
   return {{"sessions", tested.sessions},
           {"sessions_excluded", tested.sessions_excluded},
           {"statements", tested.statements},
           {"compared", tested.compared},
           {"patterns", tested.patterns},
           {"unchanged", tested.unchanged},
+          {"classes", classes},
+          {"self_test",
+           {{"patterns", tested.self_test_patterns}, {"flagged", tested.self_test_flagged}}},
+          {"confirmation",
+           {{"asked", tested.confirm_asked},
+            {"ran", tested.confirm_ran},
+            {"confirmed", tested.confirmed}}},
           {"fidelity", Finite(tested.fidelity)},
           {"fidelity_floor", Finite(tested.fidelity_floor)},
           {"fidelity_lost", Of(tested.fidelity_lost)},
@@ -192,6 +217,7 @@ std::string WriteJson(const Report& report) {
   json["findings"] = ListOf(report.findings);
   json["not_judged"] = ListOf(report.not_judged);
   json["unfaithful"] = ListOf(report.unfaithful);
+  json["patterns"] = ListOf(report.patterns);
   json["notes"] = report.notes;
   json["tested"] = Of(report.tested);
   json["captures"] = ListOf(report.captures);

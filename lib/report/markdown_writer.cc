@@ -269,10 +269,9 @@ class Writer {
     const TestedFacts& tested = report_.tested;
     if (tested.statements > 0) {
       fact("replayed", ReplayedText(tested));
-      fact("compared",
-           fmt::format("{} of {}; {} unchanged", Count(tested.compared, "statement", "statements"),
-                       Count(tested.patterns, "pattern", "patterns"),
-                       FormatCount(tested.unchanged)));
+      fact("compared", ComparedText(tested));
+      fact("self-test", SelfTestText(tested));
+      fact("confirmed", ConfirmedText(tested));
       fact("fidelity", FidelitySentence(tested));
     }
     fact("by", fmt::format("scry {}, {}", report_.tool_version, WallSeconds(report_.created_us)));

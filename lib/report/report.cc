@@ -2,11 +2,15 @@
 
 #include <fmt/format.h>
 
+#include "base/units.h"
 #include "compare/moments.h"
 #include "event/statement_facts.h"
 
 namespace scry::report {
 namespace {
+
+// Of the list of all patterns, which may be thousands; findings have the whole text.
+constexpr size_t kPatternCharsMax = 300;
 
 Latency LatencyOf(const compare::LatencyNumbers& numbers) {
   return {numbers.p50_us, numbers.p95_us, numbers.p99_us};
@@ -84,6 +88,8 @@ Finding FindingOf(const compare::Finding& from, bool show_values) {
   finding.factor_high = from.factor_interval.high;
   finding.p = from.p;
   finding.confirmed = from.confirmed;
+  finding.again_pairs = from.again_pairs;
+  finding.part = from.part;
   finding.rows = SampleOf(from.example.rows, show_values);
   finding.has_work = from.has_work;
   finding.work_before = WorkOf(from.work.before);
@@ -94,6 +100,24 @@ Finding FindingOf(const compare::Finding& from, bool show_values) {
   finding.moment = compare::Name(from.moment);
   if (show_values) finding.example = from.example.text;
   return finding;
+}
+
+}  // namespace
+
+namespace {
+
+void FillClasses(const compare::Verdict& verdict, Report& report) {
+  for (size_t i = 0; i < compare::kPatternClasses; ++i) {
+    if (verdict.class_counts[i] == 0) continue;
+    const char* name = compare::Name(static_cast<compare::PatternClass>(i));
+    report.tested.classes.push_back({name, verdict.class_counts[i]});
+  }
+  for (const compare::PatternVerdict& one : verdict.classes) {
+    report.patterns.push_back({event::FingerprintText(one.fingerprint),
+                               base::Printable(base::OneLine(one.pattern), kPatternCharsMax),
+                               compare::Name(one.type), one.why, one.finding, one.calls, one.pairs,
+                               one.share, one.median_us, one.detectable});
+  }
 }
 
 }  // namespace
@@ -113,6 +137,12 @@ void FillVerdict(const compare::Verdict& verdict, bool show_values, Report& repo
   report.tested.compared = verdict.compared;
   report.tested.patterns = verdict.patterns;
   report.tested.unchanged = verdict.unchanged;
+  FillClasses(verdict, report);
+  report.tested.self_test_patterns = verdict.self_test.patterns;
+  report.tested.self_test_flagged = verdict.self_test.flagged;
+  report.tested.confirm_asked = verdict.confirmation.asked;
+  report.tested.confirm_ran = verdict.confirmation.ran;
+  report.tested.confirmed = verdict.confirmation.confirmed;
   report.tested.fidelity = verdict.fidelity.share();
   report.tested.fidelity_floor = verdict.fidelity_floor;
   report.tested.fidelity_lost = LossesOf(verdict.fidelity);

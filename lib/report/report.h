@@ -59,13 +59,42 @@ struct Unfaithful {
   friend bool operator==(const Unfaithful&, const Unfaithful&) = default;
 };
 
+struct ClassCount {
+  std::string name;  // compare::Name(PatternClass).
+  uint64_t patterns = 0;
+  friend bool operator==(const ClassCount&, const ClassCount&) = default;
+};
+
+// What became of one pattern.
+struct PatternLine {
+  std::string fingerprint;
+  std::string pattern;
+  std::string type;     // compare::Name(PatternClass).
+  std::string why;      // Empty: nothing to say.
+  std::string finding;  // The id of the weightiest.
+  uint64_t calls = 0;
+  uint64_t pairs = 0;
+  double share = 0;
+  double median_us = 0;  // On the baseline.
+  // The least slowdown, as a factor, that would have been found with a chance of 80 %; 0: none.
+  double detectable = 0;
+  friend bool operator==(const PatternLine&, const PatternLine&) = default;
+};
+
 struct TestedFacts {
   uint64_t sessions = 0;
   uint64_t sessions_excluded = 0;
   uint64_t statements = 0;
   uint64_t compared = 0;
   uint64_t patterns = 0;
-  uint64_t unchanged = 0;     // Patterns without a finding.
+  uint64_t unchanged = 0;  // Patterns of that class.
+  // How many patterns each class has, those with none left out: "slower", 2.
+  std::vector<ClassCount> classes;
+  uint64_t self_test_patterns = 0;  // Those of the control lane held against the baseline ...
+  uint64_t self_test_flagged = 0;   // ... and found to differ, by the rules for the candidate.
+  uint64_t confirm_asked = 0;       // Slower patterns to be run again, those that could be, and
+  uint64_t confirm_ran = 0;         // those that were slower again.
+  uint64_t confirmed = 0;
   double fidelity = 1;        // Statements whose baseline did what production did.
   double fidelity_floor = 0;  // Below it the verdict is inconclusive. 0: not judged.
   Losses fidelity_lost;
@@ -173,6 +202,8 @@ struct Finding {
   double factor_high = 0;
   double p = 1;
   bool confirmed = false;
+  uint64_t again_pairs = 0;  // Of the second run.
+  std::string part;          // The calls or the quantile that it is about; empty: all, the median.
   bool has_work = false;
   Work work_before;
   Work work_after;
@@ -214,6 +245,7 @@ struct Report {
   std::string sentence;
   std::vector<Finding> findings;  // By harm.
   std::vector<NotJudged> not_judged;
+  std::vector<PatternLine> patterns;   // All, by share.
   std::vector<Unfaithful> unfaithful;  // Those that lost most.
   std::vector<std::string> notes;
   std::vector<NextStep> next_steps;

@@ -28,6 +28,7 @@ constexpr size_t kNotJudgedMax = 5;
 constexpr size_t kFasterMax = 5;
 constexpr size_t kUnfaithfulMax = 5;
 constexpr size_t kOutputLinesMax = 20;
+constexpr size_t kUnchangedMax = 200;
 
 enum class Ink { kPlain, kBold, kDim, kRed, kGreen, kYellow };
 
@@ -51,6 +52,7 @@ class Writer {
     WriteSpeeds("new", "NEW", "captured", options_.findings_per_section_max);
     WriteSpeeds("faster", "FASTER", "before", kFasterMax);
     WriteNotJudged();
+    WriteUnchanged();
     WriteUnfaithful();
     WriteNotes();
     WriteTested();
@@ -201,7 +203,11 @@ class Writer {
       text += fmt::format("; with 99 % confidence {} to {}", Factor(finding.factor_low),
                           Factor(finding.factor_high));
     }
-    if (finding.confirmed) text += "; seen again in a second run";
+    if (finding.confirmed && finding.again_pairs > 0) {
+      text += "; seen again in " + Count(finding.again_pairs, "more pair", "more pairs");
+    } else if (finding.confirmed) {
+      text += "; seen again in a second run";
+    }
     return text;
   }
 
@@ -271,6 +277,32 @@ class Writer {
     }
   }
 
+  // "Unchanged" means no more than this: a slowdown from so much on would have been found.
+  void WriteUnchanged() {
+    std::vector<const PatternLine*> unchanged;
+    for (const PatternLine& line : report_.patterns) {
+      if (line.type == "unchanged") unchanged.push_back(&line);
+    }
+    if (unchanged.empty() || !options_.unchanged) return;
+    constexpr std::string_view kTitle = "UNCHANGED";
+    Table table({{std::string(kTitle), Align::kLeft, true},
+                 {"median", Align::kRight, false},
+                 {"would show from", Align::kRight, false},
+                 {"calls", Align::kRight, false},
+                 {"time", Align::kRight, false}});
+    const size_t shown = std::min(unchanged.size(), kUnchangedMax);
+    for (size_t i = 0; i < shown; ++i) {
+      const PatternLine& line = *unchanged[i];
+      table.AddRow({"  " + OneLine(line.pattern),
+                    line.pairs > 0 ? FormatDuration(line.median_us) : "-", Factor(line.detectable),
+                    FormatCount(line.calls), Percent(line.share)});
+    }
+    const auto lines = table.Lines(columns_);
+    TableHeading(lines.front(), kTitle);
+    for (size_t i = 1; i < lines.size(); ++i) Line(lines[i]);
+    TellRest(unchanged.size(), shown);
+  }
+
   void WriteUnfaithful() {
     const bool below = report_.tested.fidelity < report_.tested.fidelity_floor;
     if (report_.unfaithful.empty() || (!below && !options_.fidelity)) return;
@@ -326,10 +358,9 @@ class Writer {
     } else {
       Fact("replayed", ReplayedText(tested));
       if (options_.waits) Fact("waited", WaitsText(tested));
-      Fact("compared",
-           fmt::format("{} of {}; {} unchanged", Count(tested.compared, "statement", "statements"),
-                       Count(tested.patterns, "pattern", "patterns"),
-                       FormatCount(tested.unchanged)));
+      Fact("compared", ComparedText(tested));
+      Fact("self-test", SelfTestText(tested));
+      Fact("confirmed", ConfirmedText(tested));
       Fact("fidelity", FidelitySentence(tested));
       if (tested.work_patterns > 0) {
         Fact("work",

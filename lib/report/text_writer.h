@@ -16,6 +16,7 @@ struct TextOptions {
   bool plans = false;                    // Whole plans, not only the sentence about them.
   bool fidelity = false;                 // Patterns that lost fidelity, also above the floor.
   bool waits = false;                    // What the replay waited for.
+  bool unchanged = false;                // Patterns that did not change, and what would have shown.
   size_t findings_per_section_max = 20;  // Further ones are counted; the JSON has them all.
 };
 

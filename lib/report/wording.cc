@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -34,6 +35,43 @@ std::string WallSeconds(Micros wall_us) {
   std::string text = base::FormatWall(wall_us);
   const size_t point = text.find('.');
   if (point != std::string::npos) text = text.substr(0, point) + "Z";
+  return text;
+}
+
+std::string ComparedText(const TestedFacts& tested) {
+  std::string text =
+      fmt::format("{} of {}; {} unchanged", Count(tested.compared, "statement", "statements"),
+                  Count(tested.patterns, "pattern", "patterns"), FormatCount(tested.unchanged));
+  for (const ClassCount& count : tested.classes) {
+    if (count.name == "unchanged") continue;
+    const bool unknown = count.name == "cannot-evaluate";
+    text += fmt::format(", {} {}", FormatCount(count.patterns),
+                        unknown ? "not evaluated" : Printable(count.name));
+  }
+  return text;
+}
+
+// Empty: there was no control lane.
+std::string SelfTestText(const TestedFacts& tested) {
+  if (tested.self_test_patterns == 0) return {};
+  const std::string patterns = Count(tested.self_test_patterns, "pattern", "patterns");
+  if (tested.self_test_flagged == 0) {
+    return fmt::format("baseline and control are equally fast in all of {}, by the same rules",
+                       patterns);
+  }
+  return fmt::format("baseline and control differ in speed in {} of {}: latency does not gate",
+                     FormatCount(tested.self_test_flagged), patterns);
+}
+
+// Empty: nothing looked slower.
+std::string ConfirmedText(const TestedFacts& tested) {
+  if (tested.confirm_asked == 0) return {};
+  std::string text =
+      fmt::format("{} of {} were slower in a second run as well", FormatCount(tested.confirmed),
+                  Count(tested.confirm_asked, "slower pattern", "slower patterns"));
+  const uint64_t missing =
+      tested.confirm_asked - std::min(tested.confirm_asked, tested.confirm_ran);
+  if (missing > 0) text += fmt::format("; {} could not be run again", FormatCount(missing));
   return text;
 }
 

@@ -15,6 +15,11 @@ std::string Percent(double share);                                              
 std::string Factor(double factor);                                               // "12.4x".
 std::string WallSeconds(Micros wall_us);  // "2026-11-26 07:01:21Z".
 
+// How many statements were compared, and the patterns by class.
+std::string ComparedText(const TestedFacts& tested);
+// Both may be empty: there was no control lane; nothing looked slower.
+std::string SelfTestText(const TestedFacts& tested);
+std::string ConfirmedText(const TestedFacts& tested);
 std::string FidelityText(double fidelity);  // Rounded down: 99.96 % is not 100 %.
 std::string FidelitySentence(const TestedFacts& tested);
 std::string CaptureText(const CaptureFacts& capture);

@@ -15,13 +15,16 @@ import bench_capture  # noqa: E402
 import bench_demo  # noqa: E402
 import bench_log  # noqa: E402
 import bench_replay  # noqa: E402
+import bench_verdict  # noqa: E402
 import bench_zoo  # noqa: E402
 from bench_support import Bench, Broken, machine_facts, machine_text, say  # noqa: E402
 
 SUBJECTS = {"capture": bench_capture, "replay": bench_replay, "log": bench_log, "demo": bench_demo,
-            "zoo": bench_zoo}
+            "zoo": bench_zoo, "verdict": bench_verdict}
+# What takes an hour runs only where it is named.
+NAMED_ONLY = ("verdict",)
 
-PEERS = ("pgbouncer", "pgreplay")
+PEERS = ("pgbouncer", "pgreplay", "sysbench")
 
 
 def parse(argv):
@@ -34,13 +37,17 @@ def parse(argv):
                "            lanes next to pgbench\n"
                "  log       size of a capture and speed of reading, next to the server's own log\n"
                "  demo      scry demo, next to a bare initdb\n"
-               "  zoo       a catalogue of migrations: what is seen of the dangerous, and false alarms\n\n"
+               "  zoo       a catalogue of migrations: what is seen of the dangerous, and false alarms\n"
+               "  verdict   false alarms on migrations that change nothing, and slowdowns that are found;\n"
+               "            takes an hour, so only where it is named\n\n"
                "exit status: 0 measured, however slow; 1 something does not work; 64 wrong usage\n"
                "SCRY_BINARY names a binary to measure instead of building one.")
     parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help="default: all")
     parser.add_argument("--quick", action="store_true", help="2 rounds of 1 s: does it work at all")
     parser.add_argument("--rounds", type=int, metavar="N", help="default: 5")
     parser.add_argument("--seconds", type=int, metavar="N", help="of one run of pgbench; default: 3")
+    parser.add_argument("--runs", type=int, metavar="N",
+                        help="of verdict: migrations that change nothing; default: 100")
     parser.add_argument("--json", metavar="FILE", help="write every figure there as well")
     parser.add_argument("--binary", help=argparse.SUPPRESS)
     for peer in PEERS:
@@ -50,9 +57,9 @@ def parse(argv):
     except SystemExit as end:
         sys.exit(64 if end.code else 0)
     unknown = [name for name in options.subjects if name not in SUBJECTS]
-    if unknown or (options.rounds or 1) < 1 or (options.seconds or 1) < 1:
+    if unknown or min(options.rounds or 1, options.seconds or 1, options.runs or 1) < 1:
         parser.print_usage(sys.stderr)
-        what = f"no subject {unknown[0]}" if unknown else "rounds and seconds start at 1"
+        what = f"no subject {unknown[0]}" if unknown else "rounds, seconds and runs start at 1"
         print(f"scripts/bench: {what}", file=sys.stderr)
         sys.exit(64)
     return options
@@ -62,12 +69,12 @@ def measure(options):
     bench = Bench(os.path.abspath(options.binary), options.quick,
                   options.rounds or (2 if options.quick else 5),
                   options.seconds or (1 if options.quick else 3),
-                  {peer: getattr(options, peer) or None for peer in PEERS})
+                  {peer: getattr(options, peer) or None for peer in PEERS}, options.runs)
     with bench:
         facts = machine_facts(bench)
         print(machine_text(facts), flush=True)
         result = {"schema": 1, "machine": facts, "results": {}}
-        for name in options.subjects or SUBJECTS:
+        for name in options.subjects or [one for one in SUBJECTS if one not in NAMED_ONLY]:
             text, data = SUBJECTS[name].run(bench)
             say("")
             print(text, flush=True)

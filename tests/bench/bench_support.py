@@ -32,14 +32,16 @@ class Broken(Exception):
 class Bench:
     """Owns the workspace and every process of a run. Used as a context manager, by one thread."""
 
-    def __init__(self, binary, quick, rounds, seconds, peers):
+    def __init__(self, binary, quick, rounds, seconds, peers, runs=None):
         self.binary = binary
         self.quick = quick
         self.rounds = rounds
         self.seconds = seconds
+        self.runs = runs  # None: as many as the subject thinks right.
         # Paths of other programs, or None.
         self.pgbouncer = peers.get("pgbouncer")
         self.pgreplay = peers.get("pgreplay")
+        self.sysbench = peers.get("sysbench")
         self.servers = []
         self.processes = []
         self.workspace = None

@@ -24,7 +24,7 @@ NUMBER = (int, float)
 SCHEMA = {
     "schema": str, "tool_version": str, "created": str, "created_us": int, "shadow": str,
     "verdict": str, "sentence": str, "exit_status": int, "findings": list, "not_judged": list,
-    "unfaithful": list, "notes": list, "tested": dict, "captures": list, "migration?": dict, "lanes": list,
+    "unfaithful": list, "patterns": list, "notes": list, "tested": dict, "captures": list, "migration?": dict, "lanes": list,
     "next_steps": list}
 FINDING = {
     "id": str, "type": str, "gates": bool, "fingerprint": str, "pattern": str, "reasons": list,
@@ -32,10 +32,14 @@ FINDING = {
     "message?": str, "rows_before?": int, "rows_after?": int, "latency?": dict,
     "work?": dict, "moment?": str, "plan?": dict, "rows?": dict, "example?": str}
 LATENCY = {"before": dict, "after": dict, "factor": NUMBER, "factor_low": NUMBER,
-           "factor_high": NUMBER, "p": NUMBER, "confirmed": bool}
+           "factor_high": NUMBER, "p": NUMBER, "confirmed": bool, "again_pairs": int, "part": str}
+PATTERN = {"fingerprint": str, "pattern": str, "class": str, "calls": int, "pairs": int, "share": NUMBER,
+           "median_us": NUMBER, "detectable": NUMBER, "why?": str, "finding?": str}
+CLASSES = ("broken", "different", "slower", "more-work", "blocked", "faster", "unchanged", "new", "cannot-evaluate",
+           "ignored")
 TESTED = {
     "sessions": int, "sessions_excluded": int, "statements": int, "compared": int, "patterns": int,
-    "unchanged": int, "fidelity": NUMBER, "fidelity_floor": NUMBER, "fidelity_lost": dict, "order_broken": int, "held_up": int,
+    "unchanged": int, "classes": dict, "self_test": dict, "confirmation": dict, "fidelity": NUMBER, "fidelity_floor": NUMBER, "fidelity_lost": dict, "order_broken": int, "held_up": int,
     "stalls_released": int, "races_withdrawn": int, "cancelled": int, "order_wait_us": int,
     "tool_wait_us": int, "lag_us_max": int, "work_patterns": int,
     "work_samples": int, "first_patterns": int, "duration_us": int}
@@ -220,10 +224,24 @@ class GateTest(scry_e2e.TestCase):
         self.assertEqual(gating, sorted(gating, reverse=True), "the gating ones first")
         self.assertEqual(report["exit_status"] == 5, any(gating), report["sentence"])
         self.assert_members(report["tested"], TESTED, "tested")
+        self.assert_classes(report)
         for one in report["captures"]:
             self.assert_members(one, CAPTURE, "captures")
         for one in report["lanes"]:
             self.assert_members(one, LANE, "lanes")
+
+    def assert_classes(self, report):
+        """Every pattern ends in exactly one class."""
+        counts = {}
+        for line in report["patterns"]:
+            self.assert_members(line, PATTERN, line)
+            self.assertIn(line["class"], CLASSES)
+            counts[line["class"]] = counts.get(line["class"], 0) + 1
+        self.assertEqual(report["tested"]["classes"], counts)
+        self.assertEqual(report["tested"]["patterns"], len(report["patterns"]))
+        self.assertEqual(report["tested"]["unchanged"], counts.get("unchanged", 0))
+        ids = {finding["id"] for finding in report["findings"]}
+        self.assertLessEqual({line["finding"] for line in report["patterns"] if "finding" in line}, ids)
 
     def check_report(self, folder, done):
         """report.json, report.txt and what was printed belong together."""

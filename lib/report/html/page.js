@@ -26,7 +26,7 @@
   const titles = {
     "broken": "Broken", "different": "Different results", "slower": "Slower", "new-slow": "New and slow",
     "more-work": "More work", "blocked": "Blocked", "transient": "Only until VACUUM (ANALYZE)", "warning": "Warning",
-    "new": "New", "faster": "Faster", "unchanged": "Unchanged", "cannot evaluate": "Cannot evaluate", "ignored": "Ignored",
+    "new": "New", "faster": "Faster", "unchanged": "Unchanged", "cannot-evaluate": "Cannot evaluate", "ignored": "Ignored",
   };
   const title = (type) => titles[type] || type;
 

@@ -85,9 +85,9 @@ TEST_CASE("latency samples are bounded, even and repeatable", "[compare]") {
   CHECK(sample == fill());
   double sum = 0;
   bool paired = true;
-  for (const LatencyTuple& tuple : sample) {
-    sum += tuple[0];
-    paired = paired && tuple[1] == tuple[0] + 1;
+  for (const LatencySample& tuple : sample) {
+    sum += tuple.us[0];
+    paired = paired && tuple.us[1] == tuple.us[0] + 1;
   }
   CHECK(paired);
   // The mean of 500 of 0..19999 lies within 5 standard errors (258) of 10,000.

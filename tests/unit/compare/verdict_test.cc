@@ -165,17 +165,27 @@ TEST_CASE("a faster query is told", "[compare]") {
   REQUIRE(FindType(verdict, FindingClass::kFaster) != nullptr);
 }
 
-TEST_CASE("a slowdown of some parameters only is a warning", "[compare]") {
-  PatternTable table;
-  Traffic traffic(1);
-  for (int i = 0; i < 40; ++i) {
-    traffic.Run(table, 1, 9, 2000, 1);
-    traffic.Run(table, 1, 1, 2000, 20);
-  }
-  const Verdict verdict = JudgeOf(table);
-  REQUIRE(FindType(verdict, FindingClass::kWarning) != nullptr);
-  CHECK(FindType(verdict, FindingClass::kWarning)->affected == 40);
-  CHECK(verdict.result == VerdictResult::kSafe);
+TEST_CASE("a slowdown of some parameters only is a warning, until there are enough for a tail",
+          "[compare]") {
+  const auto run = [](int tenths) {
+    PatternTable table;
+    Traffic traffic(1);
+    for (int i = 0; i < tenths; ++i) {
+      traffic.Run(table, 1, 9, 2000, 1);
+      traffic.Run(table, 1, 1, 2000, 20);
+    }
+    return JudgeOf(table);
+  };
+  const Verdict few = run(19);
+  REQUIRE(FindType(few, FindingClass::kWarning) != nullptr);
+  CHECK(FindType(few, FindingClass::kWarning)->affected == 19);
+  CHECK(few.result == VerdictResult::kSafe);
+  const Verdict enough = run(40);
+  REQUIRE(FindType(enough, FindingClass::kSlower) != nullptr);
+  CHECK(FindType(enough, FindingClass::kSlower)->part == "p95");
+  CHECK(enough.result == VerdictResult::kRegressions);
+  REQUIRE(enough.rechecks.size() == 1);
+  CHECK(enough.rechecks[0].tail);
 }
 
 TEST_CASE("a noisy control lane makes latency inconclusive and leaves breaks alone", "[compare]") {
@@ -193,13 +203,28 @@ TEST_CASE("a noisy control lane makes latency inconclusive and leaves breaks alo
   CHECK(JudgeOf(quiet).result == VerdictResult::kRegressions);
 }
 
-TEST_CASE("noise matters only where a finding hangs on it, and a second run decides", "[compare]") {
+TEST_CASE("a control lane that differs anywhere ends the judgement of speed, if seen twice",
+          "[compare]") {
   Traffic traffic(1);
   PatternTable elsewhere;
-  traffic.Run(elsewhere, 1, 60, 20000, 1, 1);
+  traffic.Run(elsewhere, 1, 60, 20000, 2, 1);
   traffic.Run(elsewhere, 2, 60, 20000, 1, 3);
-  CHECK(JudgeOf(elsewhere).result == VerdictResult::kSafe);
-  CHECK_FALSE(JudgeOf(elsewhere).too_noisy);
+  CHECK(JudgeOf(elsewhere).NeedsConfirmation() == std::vector<uint64_t>{1, 2});
+  PatternTable both;
+  traffic.Run(both, 1, 60, 20000, 2, 1);
+  traffic.Run(both, 2, 60, 20000, 1, 3);
+  const Verdict noisy = JudgeOf(elsewhere, {}, &both);
+  CHECK(noisy.result == VerdictResult::kInconclusive);
+  CHECK(noisy.self_test.patterns == 2);
+  CHECK(noisy.self_test.flagged == 1);
+  PatternTable passed;
+  traffic.Run(passed, 1, 60, 20000, 2, 1);
+  traffic.Run(passed, 2, 60, 20000, 1, 1);
+  CHECK(JudgeOf(elsewhere, {}, &passed).result == VerdictResult::kRegressions);
+  // Nobody asks for speed: then its noise is no reason to say nothing.
+  Policy policy;
+  policy.gate.latency = false;
+  CHECK(JudgeOf(elsewhere, policy).result == VerdictResult::kSafe);
 
   PatternTable first;
   traffic.Run(first, 1, 60, 20000, 2, 2);

@@ -78,6 +78,41 @@ TEST_CASE("WAL rises from its own floor on", "[compare]") {
         "writes 200 kB of WAL instead of 100 kB (2.0x)");
 }
 
+LaneWork Update(double rows, double hot) {
+  LaneWork work;
+  work.updated = rows;
+  work.hot_updated = hot;
+  work.wal_bytes = hot == rows ? 90 : 340;
+  return work;
+}
+
+TEST_CASE("updates that are heap-only no longer are more work, however little", "[compare]") {
+  const std::vector<WorkSample> lost(8, Lanes(Update(1, 1), Update(1, 0)));
+  CHECK(Told(lost) ==
+        "updates are no longer heap-only: each writes an entry into every index (340 B of WAL "
+        "instead of 90 B)");
+  CHECK(JudgeWork(lost, {}).numbers.risen == 8);
+  // Few sets of parameters may all have met a full page.
+  CHECK_FALSE(Rose(std::vector<WorkSample>(3, lost[0])));
+  // One that still is shows that they can be.
+  std::vector<WorkSample> some = lost;
+  some[3] = Lanes(Update(1, 1), Update(1, 1));
+  CHECK_FALSE(Rose(some));
+  // Full pages before as well.
+  std::vector<WorkSample> full = lost;
+  full[0] = full[1] = full[2] = Lanes(Update(1, 0), Update(1, 0));
+  CHECK_FALSE(Rose(full));
+  // The control lane lost them too.
+  std::vector<WorkSample> noisy = lost;
+  for (WorkSample& sample : noisy) sample.control = Update(1, 0);
+  CHECK_FALSE(Rose(noisy));
+  // Those that find no row say nothing.
+  std::vector<WorkSample> idle(20, Lanes(Update(0, 0), Update(0, 0)));
+  CHECK_FALSE(Rose(idle));
+  idle.insert(idle.end(), lost.begin(), lost.end());
+  CHECK(Rose(idle));
+}
+
 TEST_CASE("a rise is told by its median, or by the parameters that show it", "[compare]") {
   const std::vector<WorkSample> all(3, Lanes(Blocks(12), Blocks(4812)));
   CHECK(Told(all) == "reads 4,812 blocks instead of 12 (401x)");

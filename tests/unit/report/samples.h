@@ -35,6 +35,20 @@ inline Report Basics() {
   report.tested.compared = 4788;
   report.tested.patterns = 41;
   report.tested.unchanged = 34;
+  report.tested.classes = {{"broken", 1}, {"slower", 2}, {"unchanged", 34}, {"cannot-evaluate", 4}};
+  report.tested.self_test_patterns = 37;
+  report.tested.confirm_asked = 3;
+  report.tested.confirm_ran = 2;
+  report.tested.confirmed = 2;
+  report.patterns = {
+      {"0000000000000021", "SELECT * FROM orders WHERE customer_id = $1", "slower",
+       "the 3 % of calls that return 1,000 rows or more: 31 ms before, 92 ms after (2.97x)",
+       "slower-0000000000000021", 900, 899, 0.31, 812, 1.13},
+      {"0000000000000022", "SELECT * FROM carts WHERE id = $1", "unchanged", "", "", 700, 699, 0.2,
+       1204, 1.17},
+      {"0000000000000023", "UPDATE carts SET seen = $1 WHERE id = $2", "unchanged",
+       "too few calls to judge speed; results are equal and its work did not rise", "", 3, 3, 0.01,
+       512, 0}};
   report.tested.fidelity = 0.9962;
   report.tested.fidelity_floor = 0.95;
   report.tested.fidelity_lost = {3, 10, 5};
@@ -109,6 +123,7 @@ inline Report Regressions() {
   slower.factor_low = 80.1;
   slower.factor_high = 101.4;
   slower.confirmed = true;
+  slower.again_pairs = 600;
   slower.plan.sentence = "Seq Scan on orders reads 25,000 rows to keep 12 (36.9 ms)";
   slower.plan.baseline = {
       "Index Scan using orders_customer on orders  12 rows, 0.310 ms  "
@@ -177,6 +192,8 @@ inline Report Safe() {
   report.sentence =
       "4,788 statements of 41 patterns compared: none breaks, returns something else or is slower";
   report.tested.unchanged = 41;
+  report.tested.classes = {{"unchanged", 41}};
+  report.tested.confirm_asked = report.tested.confirm_ran = report.tested.confirmed = 0;
   report.tested.sessions_excluded = 0;
   report.captures[0].gaps = 0;
   return report;

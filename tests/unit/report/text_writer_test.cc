@@ -57,6 +57,15 @@ TEST_CASE("patterns that lost fidelity are shown below the floor, or when asked"
   CHECK(WriteText(Unfaithfully(), {}).find("UNFAITHFUL") != std::string::npos);
 }
 
+TEST_CASE("what did not change is listed when asked, with what would have shown", "[report]") {
+  CHECK(WriteText(Safe(), {}).find("UNCHANGED") == std::string::npos);
+  TextOptions options;
+  options.unchanged = true;
+  const std::string text = WriteText(Safe(), options);
+  CHECK(text == Golden("safe.unchanged.txt", text));
+  CHECK(text.find("1.17x") != std::string::npos);
+}
+
 TEST_CASE("color changes no character", "[report]") {
   for (const Report& report : {Regressions(), Safe(), Unfaithfully(), MigrationFailed()}) {
     TextOptions options;
