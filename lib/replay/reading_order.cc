@@ -23,19 +23,24 @@ base::Micros Sane(base::Micros time_us) { return std::clamp<base::Micros>(time_u
 
 bool Changes(Mode mode) { return mode == Mode::kUpdate || mode == Mode::kDelete; }
 
+bool SameRows(const Access& a, const Access& b) {
+  return a.object == b.object && (a.key == 0 || b.key == 0 || a.key == b.key);
+}
+
+// An INSERT waits for whoever inserted, changed or deleted a row of its key.
+bool SameNewRow(const Access& touch, const Access& lock) {
+  return touch.mode == Mode::kInsert && touch.key != 0 && touch.key == lock.key &&
+         touch.object == lock.object && (lock.mode == Mode::kInsert || Changes(lock.mode));
+}
+
 // `writer` may have waited for a lock that `commit` let go.
 bool NeededLocks(const Footprint& writer, const Footprint& commit) {
   return std::any_of(writer.touches.begin(), writer.touches.end(), [&](const Access& touch) {
-    return Changes(touch.mode) &&
-           std::any_of(commit.releases.begin(), commit.releases.end(), [&](const Access& lock) {
-             return Changes(lock.mode) && lock.object == touch.object &&
-                    (lock.key == 0 || touch.key == 0 || lock.key == touch.key);
-           });
+    return std::any_of(commit.releases.begin(), commit.releases.end(), [&](const Access& lock) {
+      return SameNewRow(touch, lock) ||
+             (Changes(touch.mode) && Changes(lock.mode) && SameRows(touch, lock));
+    });
   });
-}
-
-bool SameRows(const Access& a, const Access& b) {
-  return a.object == b.object && (a.key == 0 || b.key == 0 || a.key == b.key);
 }
 
 // `commit` let one row go that `change` changed.
@@ -68,11 +73,13 @@ bool ReplacedRow(const Footprint& write, const Footprint& commit) {
   });
 }
 
-// Both inserted into one relation.
+// Both may have inserted the same row.
 bool InsertedBoth(const Footprint& write, const Footprint& commit) {
   return std::any_of(write.touches.begin(), write.touches.end(), [&](const Access& touch) {
-    return touch.mode == Mode::kInsert && std::find(commit.releases.begin(), commit.releases.end(),
-                                                    touch) != commit.releases.end();
+    return touch.mode == Mode::kInsert &&
+           std::any_of(commit.releases.begin(), commit.releases.end(), [&](const Access& one) {
+             return one.mode == Mode::kInsert && SameRows(one, touch);
+           });
   });
 }
 
@@ -121,6 +128,7 @@ base::Micros ReadingOrder::MomentOf(const ReadEvent& event, base::Micros complet
   const auto* exchange = std::get_if<event::Exchange>(&event.event);
   if (exchange == nullptr) return completed_us;
   const base::Micros forwarded_us = std::min(Sane(exchange->forwarded_us), completed_us);
+  if (event.rereadable) return forwarded_us;
   if (event.only_reads) return std::min(completed_us, forwarded_us + kSnapshotUs);
   // A lost race is not run again, and its locks went before its error came.
   const bool ends = event.only_ends || event.only_unlocks || event.lost_race;
@@ -147,11 +155,14 @@ void ReadingOrder::NoteLostRows(ReadEvent& event) {
   if (exchange == nullptr) return;
   const bool writes = FoundNoRow(event);
   if (!writes && event.footprint.releases.empty()) return;
-  for (auto held = held_.lower_bound({Sane(exchange->forwarded_us), 0}); held != held_.end();
-       ++held) {
+  const base::Micros from_us = Sane(exchange->forwarded_us);
+  // A commit may stand before its completion, and is looked for seldom.
+  auto held = writes ? held_.begin() : held_.lower_bound({from_us, 0});
+  for (; held != held_.end(); ++held) {
     ReadEvent& other = held->second;
     const event::Exchange* beside = ExchangeOf(other);
     if (beside == nullptr || beside->session == exchange->session) continue;
+    if (Sane(beside->completed_us) < from_us) continue;
     if (Sane(beside->forwarded_us) > Sane(exchange->completed_us)) continue;
     if (writes && ReplacedRow(event.footprint, other.footprint)) event.lost_race = true;
     if (FoundNoRow(other) && ReplacedRow(other.footprint, event.footprint)) {

@@ -4,7 +4,7 @@
 // The key of an event is its completion. Where events overlapped, what the capture tells of their
 // true order counts more:
 //   * What only reads took its snapshot soon after it was sent: a report of a minute has not seen
-//     the commits of that minute.
+//     the commits of that minute. What can be read again comes first of all: see reread.h.
 //   * A server lets a transaction's locks go before it acknowledges the COMMIT, so a writer that
 //     waited for them may have been answered first: a bare COMMIT (or pg_advisory_unlock) comes
 //     before what was answered while it ran and needed its locks. What passes locks needed none.
