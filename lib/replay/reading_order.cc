@@ -156,18 +156,21 @@ void ReadingOrder::NoteLostRows(ReadEvent& event) {
   const bool writes = FoundNoRow(event);
   if (!writes && event.footprint.releases.empty()) return;
   const base::Micros from_us = Sane(exchange->forwarded_us);
-  // A commit may stand before its completion, and is looked for seldom.
-  auto held = writes ? held_.begin() : held_.lower_bound({from_us, 0});
-  for (; held != held_.end(); ++held) {
-    ReadEvent& other = held->second;
+  const auto look = [&](ReadEvent& other) {
     const event::Exchange* beside = ExchangeOf(other);
-    if (beside == nullptr || beside->session == exchange->session) continue;
-    if (Sane(beside->completed_us) < from_us) continue;
-    if (Sane(beside->forwarded_us) > Sane(exchange->completed_us)) continue;
+    if (beside == nullptr || beside->session == exchange->session) return;
+    if (Sane(beside->forwarded_us) > Sane(exchange->completed_us)) return;
     if (writes && ReplacedRow(event.footprint, other.footprint)) event.lost_race = true;
     if (FoundNoRow(other) && ReplacedRow(other.footprint, event.footprint)) {
       other.lost_race = true;
     }
+  };
+  for (auto held = held_.lower_bound({from_us, 0}); held != held_.end(); ++held) {
+    look(held->second);
+  }
+  if (!writes) return;
+  for (auto early = early_.lower_bound(from_us); early != early_.end(); ++early) {
+    look(held_.find(early->second)->second);
   }
 }
 
@@ -198,6 +201,7 @@ void ReadingOrder::Add(ReadEvent event) {
     transactions_.erase(session);
   }
   weight_ += event.weight;
+  File(event, key);
   held_.emplace(key, std::move(event));
 }
 
@@ -293,6 +297,9 @@ void ReadingOrder::Took(uint64_t session, const KeyedRow& row) {
     queue.last = row.key;
     queue.last_us = taken_us;
   }
+  const base::Micros sent_us = Sane(ExchangeOf(take)->forwarded_us);
+  queue.longest_us = std::max(queue.longest_us, taken_us - sent_us);
+  queue.takes.emplace(taken_us, held->first);
   OrderTakes(session, row, queue);
 }
 
@@ -308,17 +315,22 @@ void ReadingOrder::OrderTakes(uint64_t session, const KeyedRow& row, const Queue
   const base::Micros to_us = Sane(take.completed_us);
   std::optional<Key> before;
   std::vector<std::pair<uint64_t, Key>> ahead;  // They come first, and stand behind.
-  for (const auto& [key, read] : held_) {
+  auto beside = queue.takes.lower_bound(from_us);
+  for (; beside != queue.takes.end() && beside->first <= to_us + queue.longest_us; ++beside) {
+    const Key key = beside->second;
+    const ReadEvent& read = held_.find(key)->second;
     const event::Exchange* other = ExchangeOf(read);
-    if (other == nullptr || static_cast<uint64_t>(other->session) == session) continue;
-    if (Sane(other->completed_us) < from_us || Sane(other->forwarded_us) > to_us) continue;
+    if (static_cast<uint64_t>(other->session) == session) continue;
+    if (Sane(other->forwarded_us) > to_us) continue;
     for (const KeyedRow& taken : read.taken) {
       if (taken.object != row.object || taken.key == row.key) continue;
       const bool first = (row.key < taken.key) == ascends;
-      if (first && key < own && !before) before = key;
+      if (first && key < own && (!before || key < *before)) before = key;
       if (!first && own < key) ahead.emplace_back(static_cast<uint64_t>(other->session), key);
     }
   }
+  std::sort(ahead.begin(), ahead.end(),
+            [](const auto& a, const auto& b) { return a.second < b.second; });
   if (before) MoveBefore(session, own, *before);
   for (const auto& [other, key] : ahead) MoveBefore(other, key, *transactions_[session].take);
 }
@@ -346,10 +358,32 @@ void ReadingOrder::MoveBehind(uint64_t session, Key from, Key place) {
   last_us = std::max(last_us, place.first);
 }
 
+// In what is looked up by completion; again whenever its place changes.
+void ReadingOrder::File(const ReadEvent& event, Key key) {
+  const base::Micros completed_us = Sane(event::TimeOf(event.event));
+  for (const KeyedRow& taken : event.taken) queues_[taken.object].takes.emplace(completed_us, key);
+  if (key.first < completed_us && !event.footprint.releases.empty()) {
+    early_.emplace(completed_us, key);
+  }
+}
+
+void ReadingOrder::Unfile(const ReadEvent& event, Key key) {
+  const base::Micros completed_us = Sane(event::TimeOf(event.event));
+  const auto erase = [&](ByCompletion& events) {
+    const auto [begin, end] = events.equal_range(completed_us);
+    const auto found = std::find_if(begin, end, [&](const auto& one) { return one.second == key; });
+    if (found != end) events.erase(found);
+  };
+  for (const KeyedRow& taken : event.taken) erase(queues_[taken.object].takes);
+  erase(early_);
+}
+
 // Behind all that stands at that moment.
 void ReadingOrder::Rekey(uint64_t session, Key from, base::Micros moment_us) {
   const Key to(moment_us, ++events_);
   ReadEvent event = std::move(held_.find(from)->second);
+  Unfile(event, from);
+  File(event, to);
   held_.erase(from);
   held_.emplace(to, std::move(event));
   const auto transaction = transactions_.find(session);
@@ -366,6 +400,7 @@ std::optional<ReadEvent> ReadingOrder::Next() {
   const bool settled = first->first.first + kSpanUs <= read_us_;
   if (!settled && !ended_ && weight_ <= weight_max_) return std::nullopt;
   ReadEvent event = std::move(first->second);
+  Unfile(event, first->first);
   held_.erase(first);
   weight_ -= event.weight;
   return event;

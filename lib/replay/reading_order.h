@@ -61,6 +61,9 @@ class ReadingOrder {
  private:
   using Key = std::pair<base::Micros, uint64_t>;  // Moment, and place in the log.
 
+  // Events that are held and may stand elsewhere.
+  using ByCompletion = std::multimap<base::Micros, Key>;
+
   // What is known of the open transaction of a session.
   struct Transaction {
     std::optional<Key> snapshot;  // Its event that took it, while held.
@@ -73,7 +76,9 @@ class ReadingOrder {
     uint32_t ascending = 0;
     uint32_t descending = 0;
     int64_t last = 0;
-    base::Micros last_us = -1;  // Of its taking.
+    base::Micros last_us = -1;    // Of its taking.
+    ByCompletion takes;           // Events that took from it, as far as it is known what.
+    base::Micros longest_us = 0;  // That any of them took.
   };
 
   base::Micros MomentOf(const ReadEvent& event, base::Micros completed_us) const;
@@ -83,12 +88,15 @@ class ReadingOrder {
   void SnapshotMissed(uint64_t session, const ReadEvent& failure);
   void Took(uint64_t session, const KeyedRow& row);
   void OrderTakes(uint64_t session, const KeyedRow& row, const Queue& queue);
+  void File(const ReadEvent& event, Key key);
+  void Unfile(const ReadEvent& event, Key key);
   void MoveBefore(uint64_t session, Key from, Key place);
   void MoveBehind(uint64_t session, Key from, Key place);
   void Rekey(uint64_t session, Key from, base::Micros moment_us);
 
   const size_t weight_max_;
   std::map<Key, ReadEvent> held_;
+  ByCompletion early_;  // Of held_: ends of transactions that stand before it.
   std::unordered_map<uint64_t, base::Micros> last_us_;      // Moments of open sessions.
   std::unordered_map<uint64_t, Transaction> transactions_;  // By session.
   std::unordered_map<ObjectId, Queue> queues_;
