@@ -6,7 +6,13 @@
 // which nothing that passes here can switch off.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <set>
 #include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
 
 #include "event/event.h"
 #include "event/statement_facts.h"
@@ -23,15 +29,27 @@ class ReadGuard {
   // All statements the message brings along are harmless; true for those that bring none and only
   // refer to what was prepared before.
   bool MayRun(const event::FrontendMessage& message);
+  // To be asked in the order of each session: what it prepared by SQL is known from then on.
   bool MayRun(const event::Exchange& exchange);
 
  private:
   bool MayRunText(const std::string& text);
-  bool MayRunStatement(const std::string& text, const event::StatementFacts& facts) const;
+  bool MayRunStatement(const std::string& text, const event::StatementFacts& facts);
+  bool MayPrepare(const std::string& text, std::string_view pattern);
+  bool MayExecute(const std::string& text, const event::StatementFacts& facts,
+                  std::string_view pattern) const;
   bool ReadsOnly(const std::string& text, const event::StatementFacts& facts) const;
 
   event::FactsCache& facts_;
   const HiddenWrites hidden_;
+  using Names = std::set<std::string, std::less<>>;
+  // Statements that were prepared by SQL and only read, by session. What a session deallocates
+  // stays known: what it prepares anew under that name is judged as well.
+  std::unordered_map<uint64_t, Names> prepared_;
+  size_t names_ = 0;
+  // Of the exchange that is judged.
+  uint64_t session_ = 0;
+  Names preparing_;
 };
 
 }  // namespace scry::replay
