@@ -134,7 +134,8 @@ base::Micros ReadingOrder::MomentOf(const ReadEvent& event, base::Micros complet
   const bool ends = event.only_ends || event.only_unlocks || event.lost_race;
   const bool fails = !ends && exchange->status == 'E' && !event.footprint.releases.empty();
   if (!ends && !fails) return completed_us;
-  const Footprint let_go = fails ? HeldBefore(event.footprint) : event.footprint;
+  const bool got_nothing = fails || event.lost_race;
+  const Footprint let_go = got_nothing ? HeldBefore(event.footprint) : event.footprint;
   for (auto held = held_.lower_bound({forwarded_us, 0}); held != held_.end(); ++held) {
     if (held->first.first >= completed_us) break;
     const auto* writer = std::get_if<event::Exchange>(&held->second.event);

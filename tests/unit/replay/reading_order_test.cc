@@ -76,6 +76,20 @@ TEST_CASE("the victim of a deadlock comes before whoever got its locks", "[repla
   }
 }
 
+TEST_CASE("the victim of a deadlock held its locks to the end though others got what it asked for",
+          "[replay]") {
+  ReadingOrder order(1 << 20);
+  order.Add(Write(1, 50, 150, 8));
+  ReadEvent victim = Commit(2, 40, 200, 7);
+  victim.footprint.releases.push_back({kFirstRelation, 8, Mode::kUpdate});
+  victim.footprint.touches = {{kFirstRelation, 8, Mode::kUpdate}};
+  victim.only_ends = false;
+  victim.lost_race = true;
+  order.Add(std::move(victim));
+  order.End();
+  CHECK(Drain(order).front().session == 1);
+}
+
 TEST_CASE("what failed comes before whoever got what its transaction had held", "[replay]") {
   for (const uint64_t held : {7U, 8U}) {
     ReadingOrder order(1 << 20);
