@@ -134,6 +134,7 @@ base::Micros ReadingOrder::MomentOf(const ReadEvent& event, base::Micros complet
   const bool ends = event.only_ends || event.only_unlocks || event.lost_race;
   const bool fails = !ends && exchange->status == 'E' && !event.footprint.releases.empty();
   if (!ends && !fails) return completed_us;
+  if (fails && MetRow(*exchange)) completed_us = MetBefore(event, completed_us);
   const bool got_nothing = fails || event.lost_race;
   const Footprint let_go = got_nothing ? HeldBefore(event.footprint) : event.footprint;
   for (auto held = held_.lower_bound({forwarded_us, 0}); held != held_.end(); ++held) {
@@ -145,6 +146,32 @@ base::Micros ReadingOrder::MomentOf(const ReadEvent& event, base::Micros complet
     if (met || (ends ? NeededLocks(write, let_go) : ReleasedRow(write, let_go))) {
       return held->first.first - 1;
     }
+  }
+  return completed_us;
+}
+
+// An INSERT that met a row did not wait for whoever had changed it and was not through yet: it came
+// before that change.
+base::Micros ReadingOrder::MetBefore(const ReadEvent& insert, base::Micros completed_us) const {
+  const event::Exchange& exchange = *ExchangeOf(insert);
+  const auto meets = [&](const std::vector<Access>& list) {
+    return std::any_of(
+        insert.footprint.touches.begin(), insert.footprint.touches.end(), [&](const Access& touch) {
+          return std::any_of(list.begin(), list.end(),
+                             [&](const Access& other) { return SameNewRow(touch, other); });
+        });
+  };
+  for (auto held = held_.lower_bound({Sane(exchange.forwarded_us), 0}); held != held_.end();
+       ++held) {
+    if (held->first.first >= completed_us) break;
+    const event::Exchange* change = ExchangeOf(held->second);
+    if (change == nullptr || change->session == exchange.session || change->status != 'T') continue;
+    if (!meets(held->second.footprint.touches)) continue;
+    const bool through = std::any_of(std::next(held), held_.end(), [&](const auto& later) {
+      return event::SessionOf(later.second.event) == change->session &&
+             meets(later.second.footprint.releases);
+    });
+    if (!through) return held->first.first - 1;
   }
   return completed_us;
 }

@@ -142,6 +142,27 @@ TEST_CASE("a commit comes before an INSERT of a key that it let go, and of no ot
   }
 }
 
+TEST_CASE("an INSERT that met a row comes before a change of it that was not committed",
+          "[replay]") {
+  for (const bool committed : {false, true}) {
+    ReadingOrder order(1 << 20);
+    ReadEvent change = Write(1, 90, 120, 7);
+    std::get<event::Exchange>(change.event).status = 'T';
+    order.Add(std::move(change));
+    if (committed) order.Add(Commit(1, 125, 130, 7, 1));
+    ReadEvent insert = ExchangeAt(2, 80, 150);
+    insert.footprint.touches = insert.footprint.releases = {{kFirstRelation, 7, Mode::kInsert}};
+    auto& exchange = std::get<event::Exchange>(insert.event);
+    exchange.status = 'E';
+    event::Statement& statement = exchange.statements.emplace_back();
+    statement.outcome.status = event::OutcomeStatus::kError;
+    statement.outcome.sqlstate = "23505";
+    order.Add(std::move(insert));
+    order.End();
+    CHECK(Drain(order).front().session == (committed ? 1U : 2U));
+  }
+}
+
 TEST_CASE("a writer that gave up waiting did so before the commit it waited for", "[replay]") {
   for (const char* state : {"55P03", "57014"}) {
     ReadingOrder order(1 << 20);
