@@ -161,6 +161,7 @@ class FootprintReader::Reading {
       NoteBoundary(statement, facts);
       ReadStatement(statement, facts);
     }
+    if (exchange_.statements.empty()) PrepareOnly();
     CheckBoundary();
     Finish(result.footprint);
     result.only_reads =
@@ -220,6 +221,28 @@ class FootprintReader::Reading {
         trail_.odd_types.erase(std::string(parse->name));
       } else if (trail_.odd_types.size() < kNamesMax) {
         trail_.odd_types.insert(std::string(parse->name));
+      }
+    }
+  }
+
+  // A server takes the snapshot of a transaction when it analyses or binds its first query.
+  void PrepareOnly() {
+    if (!trail_.open) return;
+    for (const event::FrontendMessage& message : exchange_.messages) {
+      if (message.type == wire::frontend::kBind) return TakeSnapshot();
+      if (message.type != wire::frontend::kParse) continue;
+      const std::string payload = message.Payload();
+      const auto parse = wire::ParseParse(base::AsBytes(payload));
+      if (!parse || parse->text.empty()) continue;
+      switch (reader_.facts_.Get(std::string(parse->text), 0).kind) {
+        case StatementKind::kSelect:
+        case StatementKind::kInsert:
+        case StatementKind::kUpdate:
+        case StatementKind::kDelete:
+        case StatementKind::kMerge:
+          return TakeSnapshot();
+        default:
+          break;
       }
     }
   }

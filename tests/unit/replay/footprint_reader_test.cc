@@ -230,6 +230,25 @@ TEST_CASE("queries with a snapshot of their own can be read again", "[replay]") 
   CHECK_FALSE(rereadable(session, "select * from t where a = 1"));
 }
 
+TEST_CASE("preparing a query takes the snapshot of its transaction", "[replay]") {
+  for (const char* level : {"repeatable read", "read committed"}) {
+    Session session;
+    session.Do({std::string("begin isolation level ") + level});
+    const auto prepare = [&](const char* text) {
+      wire::Parse parse;
+      parse.name = "p";
+      parse.text = text;
+      Script script;
+      return session.Do(script.Send(1, wire::EncodeParse(parse) + wire::EncodeSync(), {}, 'T'));
+    };
+    CHECK(prepare("set local work_mem = '1MB'").footprint.empty());
+    const bool keeps = std::string(level) == "repeatable read";
+    CHECK(prepare("select 1").takes_snapshot == keeps);
+    CHECK(session.Touches(kEverything, Mode::kRead) == keeps);
+    CHECK_FALSE(session.Do({"select * from t"}).takes_snapshot);
+  }
+}
+
 TEST_CASE("row locks are taken as they are asked for", "[replay]") {
   Session session;
   session.Do({"select * from t where id = 5 for no key update"});
