@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <unordered_set>
 #include <utility>
 
 namespace scry::replay {
@@ -9,6 +10,19 @@ namespace {
 
 // Lists are looked through for what is done when they have doubled and are longer than this.
 constexpr size_t kSweepMin = 64;
+// Whether one comes behind another is looked for among so many; seldom asked.
+constexpr size_t kLookedAtMax = 4096;
+
+bool OnlyReads(const std::vector<Access>& touches) {
+  return std::all_of(touches.begin(), touches.end(),
+                     [](const Access& access) { return access.mode == Mode::kRead; });
+}
+
+// New rows keep their order whatever their keys are: where they come to lie should not differ.
+Access InOneLine(Access touch) {
+  if (touch.mode == Mode::kInsert) touch.key = 0;
+  return touch;
+}
 
 size_t SlotOf(const Access& access, bool releases) {
   return static_cast<size_t>(access.mode) + (releases ? kModes : 0);
@@ -52,7 +66,7 @@ CommitOrder::Waits CommitOrder::WaitsOf(const Access& access, bool releases) {
   return {};
 }
 
-CommitOrder::Ticket CommitOrder::Admit(const Footprint& footprint) {
+CommitOrder::Ticket CommitOrder::Admit(const Footprint& footprint, const Origin& origin) {
   if (footprint.empty()) return 0;
   const Ticket ticket = ++last_;
   if (footprint.barrier) {
@@ -68,9 +82,16 @@ CommitOrder::Ticket CommitOrder::Admit(const Footprint& footprint) {
     nodes_.try_emplace(ticket);
     WaitFor(ticket, barrier_);
   }
+  Node& node = nodes_[ticket];
+  node.sent_us = origin.sent_us;
+  node.barrier = footprint.barrier;
+  node.only_releases = footprint.touches.empty();
+  node.only_reads = footprint.releases.empty() && OnlyReads(footprint.touches);
+  Link(ticket, origin.session);
   // All waits first: an exchange does not wait for itself.
   for (const bool releases : {false, true}) {
-    for (const Access& access : releases ? footprint.releases : footprint.touches) {
+    for (Access access : releases ? footprint.releases : footprint.touches) {
+      if (!releases) access = InOneLine(access);
       const Waits waits = WaitsOf(access, releases);
       WaitFor(ticket, everything_.whole, waits.below | waits.whole);
       if (access.object == kEverything) {
@@ -86,7 +107,7 @@ CommitOrder::Ticket CommitOrder::Admit(const Footprint& footprint) {
       }
     }
   }
-  for (const Access& access : footprint.touches) File(ticket, access, false);
+  for (const Access& access : footprint.touches) File(ticket, InOneLine(access), false);
   for (const Access& access : footprint.releases) File(ticket, access, true);
   return ticket;
 }
@@ -99,6 +120,75 @@ void CommitOrder::WaitFor(Ticket ticket, Ticket earlier) {
   if (!dependents.empty() && dependents.back() == ticket) return;
   dependents.push_back(ticket);
   ++nodes_[ticket].waits;
+}
+
+void CommitOrder::Link(Ticket ticket, uint64_t session) {
+  if (session == 0) return;
+  Ticket& last = last_of_[session];
+  const auto before = nodes_.find(last);
+  if (before != nodes_.end()) before->second.next = ticket;
+  last = ticket;
+  if (last_of_.size() < kSweepMin || last_of_.size() < 2 * last_swept_) return;
+  std::erase_if(last_of_, [&](const auto& one) { return !nodes_.contains(one.second); });
+  last_swept_ = last_of_.size();
+}
+
+void CommitOrder::Unlink(Ticket ticket, Ticket earlier) {
+  if (std::erase(nodes_[earlier].dependents, ticket) == 0) return;
+  if (--nodes_[ticket].waits == 0) freed_.push_back(ticket);
+}
+
+bool CommitOrder::MoveBehind(Ticket read, base::Micros answered_us) {
+  const auto found = nodes_.find(read);
+  if (found == nodes_.end() || found->second.behind != 0) return false;
+  const std::vector<Ticket>& dependents = found->second.dependents;
+  const auto first = std::find_if(dependents.begin(), dependents.end(), [&](Ticket ticket) {
+    const auto node = nodes_.find(ticket);
+    return node != nodes_.end() && !node->second.barrier && node->second.sent_us < answered_us;
+  });
+  if (first == dependents.end()) return false;
+  const Ticket commit = *first;
+  std::vector<Ticket> holders;
+  if (!FindHolders(commit, read, holders)) return false;
+  for (const Ticket holder : holders) Unlink(commit, holder);
+  nodes_[commit].dependents.push_back(read);
+  nodes_[read].behind = commit;
+  ++nodes_[read].waits;
+  moved_to_.insert(commit);
+  return true;
+}
+
+// What comes after `read` and holds `commit` up, `read` included. False: it may not be let past one
+// of them, or too much would have to be looked at.
+bool CommitOrder::FindHolders(Ticket commit, Ticket read, std::vector<Ticket>& holders) const {
+  const Node& last = nodes_.at(commit);
+  // Later ones lead back only by way of what moved.
+  const Ticket end = moved_to_.empty() ? commit : std::max(commit, *moved_to_.rbegin());
+  std::unordered_set<Ticket> seen = {read};
+  std::vector<Ticket> left = {read};
+  while (!left.empty()) {
+    const Ticket ticket = left.back();
+    left.pop_back();
+    const auto found = nodes_.find(ticket);
+    if (found == nodes_.end()) continue;
+    const Node& node = found->second;
+    if (node.next == commit || seen.size() > kLookedAtMax) return false;
+    const auto visit = [&](Ticket later) {
+      if (later == 0 || later > end) return;
+      if (seen.insert(later).second) left.push_back(later);
+    };
+    visit(node.next);
+    for (const Ticket later : node.dependents) {
+      if (later != commit) {
+        visit(later);
+        continue;
+      }
+      // What only commits waits for readers, and for whoever could not have got its locks.
+      if (node.barrier || !(last.only_releases || node.only_reads)) return false;
+      holders.push_back(ticket);
+    }
+  }
+  return true;
 }
 
 void CommitOrder::WaitFor(Ticket ticket, Trace& trace, SlotMask slots) {
@@ -165,11 +255,22 @@ void CommitOrder::Done(Ticket ticket) {
   const auto found = nodes_.find(ticket);
   if (found == nodes_.end()) return;
   const std::vector<Ticket> dependents = std::move(found->second.dependents);
+  if (found->second.behind != 0) ForgetMove(found->second.behind);  // It ran out of order.
   nodes_.erase(found);
   for (const Ticket later : dependents) {
     const auto waiting = nodes_.find(later);
-    if (waiting != nodes_.end() && --waiting->second.waits == 0) freed_.push_back(later);
+    if (waiting == nodes_.end()) continue;
+    if (waiting->second.behind == ticket) {
+      waiting->second.behind = 0;
+      ForgetMove(ticket);
+    }
+    if (--waiting->second.waits == 0) freed_.push_back(later);
   }
+}
+
+void CommitOrder::ForgetMove(Ticket commit) {
+  const auto found = moved_to_.find(commit);
+  if (found != moved_to_.end()) moved_to_.erase(found);
 }
 
 std::vector<CommitOrder::Ticket> CommitOrder::TakeFreed() {

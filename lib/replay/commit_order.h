@@ -10,15 +10,18 @@
 //     captured order, so replay does not deadlock where the capture did not.
 // Only what overlaps counts: the same key, or any key against the whole relation, or anything
 // against what is not known. Overlapping pairs that the capture leaves open get the same order on
-// all lanes; otherwise lanes would differ by chance.
+// all lanes; otherwise lanes would differ by chance. Of a read that ran, its answer may tell later
+// that it had seen a commit: see MoveBehind.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
+#include "base/clock.h"
 #include "replay/footprint.h"
 
 namespace scry::replay {
@@ -28,12 +31,23 @@ class CommitOrder {
   // Of one exchange; from 1 in the order of admission. 0: waits for nothing, holds up nobody.
   using Ticket = uint64_t;
 
+  // Where an exchange comes from.
+  struct Origin {
+    uint64_t session = 0;      // 0: it comes from none that others come from.
+    base::Micros sent_us = 0;  // In the capture's time.
+  };
+
   // An empty footprint gets ticket 0.
-  Ticket Admit(const Footprint& footprint);
+  Ticket Admit(const Footprint& footprint, const Origin& origin);
+  Ticket Admit(const Footprint& footprint) { return Admit(footprint, Origin()); }
   bool MayStart(Ticket ticket) const;
   // The exchange ended, or no longer holds others back (it runs on all lanes, or a stall was
   // broken). Counts once.
   void Done(Ticket ticket);
+  // `read` ran and is to run again behind the first of the commits that wait for it and were sent
+  // before `answered_us`. Whatever comes after `read` comes after that commit too, even where the
+  // commit was to wait for it. False: there is none, or the commit needs what comes after `read`.
+  bool MoveBehind(Ticket read, base::Micros answered_us);
   // Tickets that may start since the last call.
   std::vector<Ticket> TakeFreed();
 
@@ -45,6 +59,12 @@ class CommitOrder {
   struct Node {
     uint32_t waits = 0;  // For so many others.
     std::vector<Ticket> dependents;
+    Ticket next = 0;  // Of the same session. 0: none yet.
+    base::Micros sent_us = 0;
+    bool barrier = false;
+    bool only_reads = false;
+    bool only_releases = false;
+    Ticket behind = 0;  // See MoveBehind. 0: it did not move.
   };
   // Where an access is filed: by mode while its statement runs, and again by mode when its
   // transaction ends.
@@ -80,6 +100,10 @@ class CommitOrder {
   void File(Ticket ticket, const Access& access, bool releases);
   void WaitFor(Ticket ticket, Trace& trace, SlotMask slots);
   void WaitFor(Ticket ticket, Ticket earlier);
+  void Link(Ticket ticket, uint64_t session);
+  void Unlink(Ticket ticket, Ticket earlier);
+  void ForgetMove(Ticket commit);
+  bool FindHolders(Ticket commit, Ticket read, std::vector<Ticket>& holders) const;
   void Put(Ticket ticket, Trace& trace, size_t slot);
   void Sweep(Trace::Slot& slot);
   void SweepKeys(Object& object);
@@ -87,7 +111,10 @@ class CommitOrder {
 
   std::unordered_map<Ticket, Node> nodes_;
   Ticket last_ = 0;
-  Ticket barrier_ = 0;  // The last one admitted.
+  Ticket barrier_ = 0;                            // The last one admitted.
+  std::unordered_map<uint64_t, Ticket> last_of_;  // By session.
+  size_t last_swept_ = 0;                         // Its size after the last sweep.
+  std::multiset<Ticket> moved_to_;                // Commits that reads wait for, having moved.
   Level everything_;
   std::unordered_map<ObjectId, Object> objects_;
   std::vector<Ticket> freed_;

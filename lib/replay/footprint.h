@@ -21,7 +21,7 @@ inline constexpr ObjectId kFirstRelation = 16;
 enum class Mode : uint8_t {
   kRead,      // Of what is committed.
   kAppend,    // New rows where no unique index and no sequence can tell who came first.
-  kInsert,    // New rows.
+  kInsert,    // New rows. A key: where no other unique index can make them meet others.
   kKeyShare,  // Locks rows as a foreign key does; reads them too.
   kUpdate,    // Changes rows but not their keys, or locks them; reads them too.
   kDelete,    // Deletes rows, changes their keys or locks them FOR UPDATE; reads them too.
@@ -62,6 +62,8 @@ struct ExchangeFacts {
   bool only_ends = false;     // A bare COMMIT or ROLLBACK.
   bool only_unlocks = false;  // Lets go of advisory locks and does nothing else.
   bool only_reads = false;
+  // One query of its own snapshot that only reads, and could be asked once more.
+  bool rereadable = false;
   bool takes_snapshot = false;  // Of a REPEATABLE READ or SERIALIZABLE transaction.
   bool serializable = false;    // Of a SERIALIZABLE one.
   // Did not wait for the locks that were in its way, but went round them or gave up.

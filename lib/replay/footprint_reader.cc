@@ -8,6 +8,7 @@
 
 #include "replay/key_value.h"
 #include "replay/lost_race.h"
+#include "replay/reread.h"
 #include "wire/frontend.h"
 
 namespace scry::replay {
@@ -160,12 +161,14 @@ class FootprintReader::Reading {
       NoteBoundary(statement, facts);
       ReadStatement(statement, facts);
     }
+    if (exchange_.statements.empty()) PrepareOnly();
     CheckBoundary();
     Finish(result.footprint);
     result.only_reads =
         !touches_.empty() && !result.footprint.barrier && result.footprint.releases.empty() &&
         std::all_of(touches_.begin(), touches_.end(),
                     [](const Access& access) { return access.mode == Mode::kRead; });
+    result.rereadable = result.only_reads && reads_once_ && MayReread(exchange_);
     result.takes_snapshot = takes_snapshot_;
     result.footprint.touches = std::move(touches_);
     return std::move(result_);
@@ -218,6 +221,28 @@ class FootprintReader::Reading {
         trail_.odd_types.erase(std::string(parse->name));
       } else if (trail_.odd_types.size() < kNamesMax) {
         trail_.odd_types.insert(std::string(parse->name));
+      }
+    }
+  }
+
+  // A server takes the snapshot of a transaction when it analyses or binds its first query.
+  void PrepareOnly() {
+    if (!trail_.open) return;
+    for (const event::FrontendMessage& message : exchange_.messages) {
+      if (message.type == wire::frontend::kBind) return TakeSnapshot();
+      if (message.type != wire::frontend::kParse) continue;
+      const std::string payload = message.Payload();
+      const auto parse = wire::ParseParse(base::AsBytes(payload));
+      if (!parse || parse->text.empty()) continue;
+      switch (reader_.facts_.Get(std::string(parse->text), 0).kind) {
+        case StatementKind::kSelect:
+        case StatementKind::kInsert:
+        case StatementKind::kUpdate:
+        case StatementKind::kDelete:
+        case StatementKind::kMerge:
+          return TakeSnapshot();
+        default:
+          break;
       }
     }
   }
@@ -396,6 +421,8 @@ class FootprintReader::Reading {
   }
 
   void Query(const event::Statement& statement, const StatementFacts& facts) {
+    reads_once_ = facts.parsed && facts.kind == StatementKind::kSelect &&
+                  !(trail_.open && trail_.takes_snapshot);
     if (!facts.parsed) {
       if (facts.writes) TouchUnknown();
       Touch(kEverything, Mode::kRead);
@@ -499,7 +526,7 @@ class FootprintReader::Reading {
       for (const ObjectId parent : relation->parents) Touch(parent, Mode::kKeyShare);
       if (single &&
           (facts.kind == StatementKind::kInsert || facts.kind == StatementKind::kCopyIn)) {
-        Insert(*relation, sites);
+        Insert(*relation, sites, name, values);
       } else if (single && facts.kind == StatementKind::kUpdate) {
         Update(*relation, sites, KeyOf(sites, *relation, name, values));
       } else if (single && facts.kind == StatementKind::kDelete) {
@@ -515,10 +542,35 @@ class FootprintReader::Reading {
     }
   }
 
-  void Insert(const RelationFacts& relation, const StatementSites& sites) {
-    Touch(relation.object, relation.unique ? Mode::kInsert : Mode::kAppend);
+  void Insert(const RelationFacts& relation, const StatementSites& sites, const std::string& name,
+              const Values& values) {
+    if (relation.unique) {
+      for (const uint64_t key : NewKeys(relation, sites, name, values)) {
+        Touch(relation.object, Mode::kInsert, key);
+      }
+    } else {
+      Touch(relation.object, Mode::kAppend);
+    }
     if (sites.insert && sites.insert->on_conflict) Touch(relation.object, Mode::kUpdate);
     Draw(relation, sites.insert ? &*sites.insert : nullptr);
+  }
+
+  // Those of the rows that it inserts; 0 where one of them is not known.
+  static std::vector<uint64_t> NewKeys(const RelationFacts& relation, const StatementSites& sites,
+                                       const std::string& name, const Values& values) {
+    constexpr uint32_t kKeysMax = 16;
+    const std::vector<uint64_t> any = {0};
+    if (relation.key_column.empty() || relation.meets_otherwise || !sites.insert) return any;
+    const uint32_t rows = sites.insert->values_rows;
+    if (rows == 0 || rows > kKeysMax) return any;
+    const std::string place = "#" + std::to_string(relation.key_position);
+    std::vector<uint64_t> keys;
+    for (const ValueSite& site : sites.sites) {
+      if (site.role != ValueSite::Role::kStored || site.relation != name) continue;
+      if (site.column != relation.key_column && site.column != place) continue;
+      keys.push_back(values.KeyOf(site, relation).hash);
+    }
+    return keys.size() == rows ? keys : any;
   }
 
   // Sequences that defaults draw from. `insert`: what is known of the columns given.
@@ -609,7 +661,8 @@ class FootprintReader::Reading {
   bool unlocks_ = false;          // Advisory locks of the session.
   bool barrier_ = false;
   bool takes_snapshot_ = false;
-  bool released_ = false;  // A transaction, or a part of one, ended inside.
+  bool reads_once_ = false;  // The last of its statements.
+  bool released_ = false;    // A transaction, or a part of one, ended inside.
 };
 
 namespace {

@@ -52,6 +52,7 @@ void ReplayStats::Add(const ReplayStats& other) {
   exchanges_excluded += other.exchanges_excluded;
   statements += other.statements;
   races_withdrawn += other.races_withdrawn;
+  rereads += other.rereads;
   held_up += other.held_up;
   stalls_broken += other.stalls_broken;
   cancelled += other.cancelled;

@@ -70,6 +70,7 @@ struct ReplayStats {
   uint64_t exchanges_excluded = 0;  // Of excluded sessions, or after a connection was lost.
   uint64_t statements = 0;          // Run on every lane.
   uint64_t races_withdrawn = 0;  // Exchanges that had lost a race when captured: see lost_race.h.
+  uint64_t rereads = 0;          // Reads run again: see reread.h.
   uint64_t held_up = 0;          // Exchanges in which lanes ran at the same time.
   uint64_t stalls_broken = 0;    // Order edges released.
   uint64_t cancelled = 0;        // Exchanges that had to be cancelled.

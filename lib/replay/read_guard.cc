@@ -38,6 +38,12 @@ std::vector<std::string_view> WordsOf(std::string_view text) {
   return words;
 }
 
+// The second word.
+std::string_view NameIn(std::string_view pattern) {
+  const size_t begin = std::min(pattern.find(' '), pattern.size() - 1) + 1;
+  return pattern.substr(begin, pattern.find_first_of(" (;", begin) - begin);
+}
+
 bool IsPlainName(std::string_view word) {
   return std::all_of(word.begin(), word.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
@@ -96,10 +102,21 @@ bool ReadGuard::MayRun(const event::FrontendMessage& message) {
 }
 
 bool ReadGuard::MayRun(const event::Exchange& exchange) {
-  return std::all_of(exchange.messages.begin(), exchange.messages.end(),
-                     [&](const event::FrontendMessage& message) { return MayRun(message); }) &&
-         std::all_of(exchange.statements.begin(), exchange.statements.end(),
-                     [&](const event::Statement& one) { return MayRunText(one.text); });
+  constexpr size_t kNamesMax = 64 * 1024;  // Of further ones, no EXECUTE is let through.
+  session_ = static_cast<uint64_t>(exchange.session);
+  preparing_.clear();
+  const bool may =
+      std::all_of(exchange.messages.begin(), exchange.messages.end(),
+                  [&](const event::FrontendMessage& message) { return MayRun(message); }) &&
+      std::all_of(exchange.statements.begin(), exchange.statements.end(),
+                  [&](const event::Statement& one) { return MayRunText(one.text); });
+  if (may && !preparing_.empty() && names_ < kNamesMax) {
+    Names& known = prepared_[session_];
+    const size_t before = known.size();
+    known.merge(preparing_);
+    names_ += known.size() - before;
+  }
+  return may;
 }
 
 bool ReadGuard::MayRunText(std::string_view text) {
@@ -107,18 +124,27 @@ bool ReadGuard::MayRunText(std::string_view text) {
   if (text.empty()) return false;  // Prepared before the capture.
   const auto known = verdicts_.find(text);
   if (known != verdicts_.end()) return known->second;
-  const std::vector<StatementFacts>& all = facts_.GetAll(text);
-  const bool may_run = std::all_of(all.begin(), all.end(), [&](const StatementFacts& facts) {
-    return MayRunStatement(text, facts);
-  });
+  of_session_ = false;
+  bool may_run = true;
+  // Looked up each time: a PREPARE asks about another text.
+  for (size_t i = 0; may_run && i < facts_.GetAll(text).size(); ++i) {
+    may_run = MayRunStatement(text, facts_.GetAll(text)[i]);
+  }
+  if (of_session_) return may_run;
   if (verdicts_.size() >= kVerdictsMax) verdicts_.clear();
   verdicts_.emplace(text, may_run);
   return may_run;
 }
 
-bool ReadGuard::MayRunStatement(std::string_view text, const StatementFacts& facts) const {
-  if (!facts.parsed || facts.writes) return false;
+bool ReadGuard::MayRunStatement(std::string_view text, const StatementFacts& facts) {
+  if (!facts.parsed) return false;
   const std::string pattern = Lower(facts.pattern);
+  if (pattern.starts_with("execute ") || pattern.starts_with("prepare ")) {
+    of_session_ = true;
+    return pattern.starts_with("execute ") ? MayExecute(text, facts, pattern)
+                                           : MayPrepare(text, pattern);
+  }
+  if (facts.writes) return false;
   switch (facts.kind) {
     case StatementKind::kSelect:
       return ReadsOnly(text, facts);
@@ -137,6 +163,34 @@ bool ReadGuard::MayRunStatement(std::string_view text, const StatementFacts& fac
     default:
       return false;
   }
+}
+
+// PREPARE name [(types)] AS statement: the first AS, where no name is quoted and nothing commented.
+bool ReadGuard::MayPrepare(std::string_view text, std::string_view pattern) {
+  constexpr std::string_view kAs = " as ";
+  const size_t as = pattern.find(kAs);
+  if (IsOpaque(pattern) || Holds(pattern, "--") || Holds(pattern, "/*")) return false;
+  if (as == std::string_view::npos) return false;
+  const std::string_view name = NameIn(pattern);
+  std::string statement(pattern.substr(as + kAs.size()));
+  // The pattern holds none of the constants, which do not write either.
+  std::replace(statement.begin(), statement.end(), '?', '0');
+  // Copied: what is known of a text lasts until the next one is asked about.
+  const std::vector<StatementFacts> inner = facts_.GetAll(statement);
+  const bool reads = inner.size() == 1 && inner.front().parsed && !inner.front().writes &&
+                     inner.front().kind == StatementKind::kSelect && ReadsOnly(text, inner.front());
+  if (!reads || !IsPlainName(name)) return false;
+  preparing_.emplace(name);
+  return true;
+}
+
+// Its arguments are judged with it.
+bool ReadGuard::MayExecute(std::string_view text, const StatementFacts& facts,
+                           std::string_view pattern) const {
+  const std::string_view name = NameIn(pattern);
+  if (IsOpaque(pattern) || !IsPlainName(name) || !ReadsOnly(text, facts)) return false;
+  const auto known = prepared_.find(session_);
+  return preparing_.contains(name) || (known != prepared_.end() && known->second.contains(name));
 }
 
 bool ReadGuard::ReadsOnly(std::string_view text, const StatementFacts& facts) const {

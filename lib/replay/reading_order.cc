@@ -23,19 +23,24 @@ base::Micros Sane(base::Micros time_us) { return std::clamp<base::Micros>(time_u
 
 bool Changes(Mode mode) { return mode == Mode::kUpdate || mode == Mode::kDelete; }
 
+bool SameRows(const Access& a, const Access& b) {
+  return a.object == b.object && (a.key == 0 || b.key == 0 || a.key == b.key);
+}
+
+// An INSERT waits for whoever inserted, changed or deleted a row of its key.
+bool SameNewRow(const Access& touch, const Access& lock) {
+  return touch.mode == Mode::kInsert && touch.key != 0 && touch.key == lock.key &&
+         touch.object == lock.object && (lock.mode == Mode::kInsert || Changes(lock.mode));
+}
+
 // `writer` may have waited for a lock that `commit` let go.
 bool NeededLocks(const Footprint& writer, const Footprint& commit) {
   return std::any_of(writer.touches.begin(), writer.touches.end(), [&](const Access& touch) {
-    return Changes(touch.mode) &&
-           std::any_of(commit.releases.begin(), commit.releases.end(), [&](const Access& lock) {
-             return Changes(lock.mode) && lock.object == touch.object &&
-                    (lock.key == 0 || touch.key == 0 || lock.key == touch.key);
-           });
+    return std::any_of(commit.releases.begin(), commit.releases.end(), [&](const Access& lock) {
+      return SameNewRow(touch, lock) ||
+             (Changes(touch.mode) && Changes(lock.mode) && SameRows(touch, lock));
+    });
   });
-}
-
-bool SameRows(const Access& a, const Access& b) {
-  return a.object == b.object && (a.key == 0 || b.key == 0 || a.key == b.key);
 }
 
 // `commit` let one row go that `change` changed.
@@ -68,11 +73,13 @@ bool ReplacedRow(const Footprint& write, const Footprint& commit) {
   });
 }
 
-// Both inserted into one relation.
+// Both may have inserted the same row.
 bool InsertedBoth(const Footprint& write, const Footprint& commit) {
   return std::any_of(write.touches.begin(), write.touches.end(), [&](const Access& touch) {
-    return touch.mode == Mode::kInsert && std::find(commit.releases.begin(), commit.releases.end(),
-                                                    touch) != commit.releases.end();
+    return touch.mode == Mode::kInsert &&
+           std::any_of(commit.releases.begin(), commit.releases.end(), [&](const Access& one) {
+             return one.mode == Mode::kInsert && SameRows(one, touch);
+           });
   });
 }
 
@@ -121,12 +128,15 @@ base::Micros ReadingOrder::MomentOf(const ReadEvent& event, base::Micros complet
   const auto* exchange = std::get_if<event::Exchange>(&event.event);
   if (exchange == nullptr) return completed_us;
   const base::Micros forwarded_us = std::min(Sane(exchange->forwarded_us), completed_us);
+  if (event.rereadable) return forwarded_us;
   if (event.only_reads) return std::min(completed_us, forwarded_us + kSnapshotUs);
   // A lost race is not run again, and its locks went before its error came.
   const bool ends = event.only_ends || event.only_unlocks || event.lost_race;
   const bool fails = !ends && exchange->status == 'E' && !event.footprint.releases.empty();
   if (!ends && !fails) return completed_us;
-  const Footprint let_go = fails ? HeldBefore(event.footprint) : event.footprint;
+  if (fails && MetRow(*exchange)) completed_us = MetBefore(event, completed_us);
+  const bool got_nothing = fails || event.lost_race;
+  const Footprint let_go = got_nothing ? HeldBefore(event.footprint) : event.footprint;
   for (auto held = held_.lower_bound({forwarded_us, 0}); held != held_.end(); ++held) {
     if (held->first.first >= completed_us) break;
     const auto* writer = std::get_if<event::Exchange>(&held->second.event);
@@ -140,6 +150,32 @@ base::Micros ReadingOrder::MomentOf(const ReadEvent& event, base::Micros complet
   return completed_us;
 }
 
+// An INSERT that met a row did not wait for whoever had changed it and was not through yet: it came
+// before that change.
+base::Micros ReadingOrder::MetBefore(const ReadEvent& insert, base::Micros completed_us) const {
+  const event::Exchange& exchange = *ExchangeOf(insert);
+  const auto meets = [&](const std::vector<Access>& list) {
+    return std::any_of(
+        insert.footprint.touches.begin(), insert.footprint.touches.end(), [&](const Access& touch) {
+          return std::any_of(list.begin(), list.end(),
+                             [&](const Access& other) { return SameNewRow(touch, other); });
+        });
+  };
+  for (auto held = held_.lower_bound({Sane(exchange.forwarded_us), 0}); held != held_.end();
+       ++held) {
+    if (held->first.first >= completed_us) break;
+    const event::Exchange* change = ExchangeOf(held->second);
+    if (change == nullptr || change->session == exchange.session || change->status != 'T') continue;
+    if (!meets(held->second.footprint.touches)) continue;
+    const bool through = std::any_of(std::next(held), held_.end(), [&](const auto& later) {
+      return event::SessionOf(later.second.event) == change->session &&
+             meets(later.second.footprint.releases);
+    });
+    if (!through) return held->first.first - 1;
+  }
+  return completed_us;
+}
+
 // A write that found nothing lost its row if the row was replaced while it ran. Which of both was
 // answered first tells nothing.
 void ReadingOrder::NoteLostRows(ReadEvent& event) {
@@ -147,16 +183,22 @@ void ReadingOrder::NoteLostRows(ReadEvent& event) {
   if (exchange == nullptr) return;
   const bool writes = FoundNoRow(event);
   if (!writes && event.footprint.releases.empty()) return;
-  for (auto held = held_.lower_bound({Sane(exchange->forwarded_us), 0}); held != held_.end();
-       ++held) {
-    ReadEvent& other = held->second;
+  const base::Micros from_us = Sane(exchange->forwarded_us);
+  const auto look = [&](ReadEvent& other) {
     const event::Exchange* beside = ExchangeOf(other);
-    if (beside == nullptr || beside->session == exchange->session) continue;
-    if (Sane(beside->forwarded_us) > Sane(exchange->completed_us)) continue;
+    if (beside == nullptr || beside->session == exchange->session) return;
+    if (Sane(beside->forwarded_us) > Sane(exchange->completed_us)) return;
     if (writes && ReplacedRow(event.footprint, other.footprint)) event.lost_race = true;
     if (FoundNoRow(other) && ReplacedRow(other.footprint, event.footprint)) {
       other.lost_race = true;
     }
+  };
+  for (auto held = held_.lower_bound({from_us, 0}); held != held_.end(); ++held) {
+    look(held->second);
+  }
+  if (!writes) return;
+  for (auto early = early_.lower_bound(from_us); early != early_.end(); ++early) {
+    look(held_.find(early->second)->second);
   }
 }
 
@@ -187,6 +229,7 @@ void ReadingOrder::Add(ReadEvent event) {
     transactions_.erase(session);
   }
   weight_ += event.weight;
+  File(event, key);
   held_.emplace(key, std::move(event));
 }
 
@@ -282,6 +325,9 @@ void ReadingOrder::Took(uint64_t session, const KeyedRow& row) {
     queue.last = row.key;
     queue.last_us = taken_us;
   }
+  const base::Micros sent_us = Sane(ExchangeOf(take)->forwarded_us);
+  queue.longest_us = std::max(queue.longest_us, taken_us - sent_us);
+  queue.takes.emplace(taken_us, held->first);
   OrderTakes(session, row, queue);
 }
 
@@ -297,17 +343,22 @@ void ReadingOrder::OrderTakes(uint64_t session, const KeyedRow& row, const Queue
   const base::Micros to_us = Sane(take.completed_us);
   std::optional<Key> before;
   std::vector<std::pair<uint64_t, Key>> ahead;  // They come first, and stand behind.
-  for (const auto& [key, read] : held_) {
+  auto beside = queue.takes.lower_bound(from_us);
+  for (; beside != queue.takes.end() && beside->first <= to_us + queue.longest_us; ++beside) {
+    const Key key = beside->second;
+    const ReadEvent& read = held_.find(key)->second;
     const event::Exchange* other = ExchangeOf(read);
-    if (other == nullptr || static_cast<uint64_t>(other->session) == session) continue;
-    if (Sane(other->completed_us) < from_us || Sane(other->forwarded_us) > to_us) continue;
+    if (static_cast<uint64_t>(other->session) == session) continue;
+    if (Sane(other->forwarded_us) > to_us) continue;
     for (const KeyedRow& taken : read.taken) {
       if (taken.object != row.object || taken.key == row.key) continue;
       const bool first = (row.key < taken.key) == ascends;
-      if (first && key < own && !before) before = key;
+      if (first && key < own && (!before || key < *before)) before = key;
       if (!first && own < key) ahead.emplace_back(static_cast<uint64_t>(other->session), key);
     }
   }
+  std::sort(ahead.begin(), ahead.end(),
+            [](const auto& a, const auto& b) { return a.second < b.second; });
   if (before) MoveBefore(session, own, *before);
   for (const auto& [other, key] : ahead) MoveBefore(other, key, *transactions_[session].take);
 }
@@ -335,10 +386,32 @@ void ReadingOrder::MoveBehind(uint64_t session, Key from, Key place) {
   last_us = std::max(last_us, place.first);
 }
 
+// In what is looked up by completion; again whenever its place changes.
+void ReadingOrder::File(const ReadEvent& event, Key key) {
+  const base::Micros completed_us = Sane(event::TimeOf(event.event));
+  for (const KeyedRow& taken : event.taken) queues_[taken.object].takes.emplace(completed_us, key);
+  if (key.first < completed_us && !event.footprint.releases.empty()) {
+    early_.emplace(completed_us, key);
+  }
+}
+
+void ReadingOrder::Unfile(const ReadEvent& event, Key key) {
+  const base::Micros completed_us = Sane(event::TimeOf(event.event));
+  const auto erase = [&](ByCompletion& events) {
+    const auto [begin, end] = events.equal_range(completed_us);
+    const auto found = std::find_if(begin, end, [&](const auto& one) { return one.second == key; });
+    if (found != end) events.erase(found);
+  };
+  for (const KeyedRow& taken : event.taken) erase(queues_[taken.object].takes);
+  erase(early_);
+}
+
 // Behind all that stands at that moment.
 void ReadingOrder::Rekey(uint64_t session, Key from, base::Micros moment_us) {
   const Key to(moment_us, ++events_);
   ReadEvent event = std::move(held_.find(from)->second);
+  Unfile(event, from);
+  File(event, to);
   held_.erase(from);
   held_.emplace(to, std::move(event));
   const auto transaction = transactions_.find(session);
@@ -355,6 +428,7 @@ std::optional<ReadEvent> ReadingOrder::Next() {
   const bool settled = first->first.first + kSpanUs <= read_us_;
   if (!settled && !ended_ && weight_ <= weight_max_) return std::nullopt;
   ReadEvent event = std::move(first->second);
+  Unfile(event, first->first);
   held_.erase(first);
   weight_ -= event.weight;
   return event;

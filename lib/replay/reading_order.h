@@ -4,12 +4,13 @@
 // The key of an event is its completion. Where events overlapped, what the capture tells of their
 // true order counts more:
 //   * What only reads took its snapshot soon after it was sent: a report of a minute has not seen
-//     the commits of that minute.
+//     the commits of that minute. What can be read again comes first of all: see reread.h.
 //   * A server lets a transaction's locks go before it acknowledges the COMMIT, so a writer that
 //     waited for them may have been answered first: a bare COMMIT (or pg_advisory_unlock) comes
 //     before what was answered while it ran and needed its locks. What passes locks needed none.
 //     So does whatever failed, the victim of a deadlock say, before whoever got the locks that its
-//     transaction had held; and a commit before an INSERT that met a row.
+//     transaction had held; and a commit before an INSERT that met a row. That INSERT in turn comes
+//     before changes of the row that were not committed yet: it did not wait for them.
 //   * A REPEATABLE READ transaction that changed a row had seen the last commit of that row, else
 //     it had failed: its snapshot stands behind that commit if both were under way at once. The
 //     same goes for two SERIALIZABLE ones of which each read what the other changed. One that did
@@ -61,6 +62,9 @@ class ReadingOrder {
  private:
   using Key = std::pair<base::Micros, uint64_t>;  // Moment, and place in the log.
 
+  // Events that are held and may stand elsewhere.
+  using ByCompletion = std::multimap<base::Micros, Key>;
+
   // What is known of the open transaction of a session.
   struct Transaction {
     std::optional<Key> snapshot;  // Its event that took it, while held.
@@ -73,22 +77,28 @@ class ReadingOrder {
     uint32_t ascending = 0;
     uint32_t descending = 0;
     int64_t last = 0;
-    base::Micros last_us = -1;  // Of its taking.
+    base::Micros last_us = -1;    // Of its taking.
+    ByCompletion takes;           // Events that took from it, as far as it is known what.
+    base::Micros longest_us = 0;  // That any of them took.
   };
 
   base::Micros MomentOf(const ReadEvent& event, base::Micros completed_us) const;
+  base::Micros MetBefore(const ReadEvent& insert, base::Micros completed_us) const;
   void NoteLostRows(ReadEvent& event);
   void Learn(uint64_t session, ReadEvent& event);
   void MoveSnapshot(uint64_t session, const ReadEvent& event);
   void SnapshotMissed(uint64_t session, const ReadEvent& failure);
   void Took(uint64_t session, const KeyedRow& row);
   void OrderTakes(uint64_t session, const KeyedRow& row, const Queue& queue);
+  void File(const ReadEvent& event, Key key);
+  void Unfile(const ReadEvent& event, Key key);
   void MoveBefore(uint64_t session, Key from, Key place);
   void MoveBehind(uint64_t session, Key from, Key place);
   void Rekey(uint64_t session, Key from, base::Micros moment_us);
 
   const size_t weight_max_;
   std::map<Key, ReadEvent> held_;
+  ByCompletion early_;  // Of held_: ends of transactions that stand before it.
   std::unordered_map<uint64_t, base::Micros> last_us_;      // Moments of open sessions.
   std::unordered_map<uint64_t, Transaction> transactions_;  // By session.
   std::unordered_map<ObjectId, Queue> queues_;

@@ -28,12 +28,14 @@ constexpr const char* kInherits = "SELECT inhrelid, inhparent FROM pg_catalog.pg
 
 // One row per column of a unique index (or exclusion constraint): relation, index, whole (no
 // predicate, no expression), primary, number of key columns, column, its type, equality is equality
-// of bytes.
+// of bytes, its place.
 constexpr const char* kUniqueColumns = R"(
 SELECT i.indrelid, i.indexrelid,
   i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL,
   i.indisprimary, i.indnkeyatts, a.attname, a.atttypid,
-  coalesce((SELECT collisdeterministic FROM pg_catalog.pg_collation WHERE oid = a.attcollation), true)
+  coalesce((SELECT collisdeterministic FROM pg_catalog.pg_collation WHERE oid = a.attcollation), true),
+  (SELECT count(*) FROM pg_catalog.pg_attribute b WHERE b.attrelid = a.attrelid
+    AND b.attnum BETWEEN 1 AND a.attnum AND NOT b.attisdropped)
 FROM pg_catalog.pg_index i
 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
   AND a.attnum > 0
@@ -85,6 +87,11 @@ constexpr const char* kTriggers =
     "WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND NOT (" SCRY_HARMLESS_SOURCE
     " OR p.proname IN ('suppress_redundant_updates_trigger', 'tsvector_update_trigger', "
     "'tsvector_update_trigger_column'))";
+
+// BEFORE INSERT.
+constexpr const char* kInsertTriggers =
+    "SELECT DISTINCT tgrelid FROM pg_catalog.pg_trigger "
+    "WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 6 = 6";
 
 // Defaults and generated columns that call functions of users which may do anything.
 constexpr const char* kDefaultFunctions =
@@ -230,10 +237,20 @@ class RelationCatalog::Reader {
       const bool single = IsTrue(row, 2) && Text(row, 4) == "1";
       // An index of a partition tells its rows apart, not those of the whole tree.
       const bool root = !parents_.contains(Oid(row, 0));
-      if (single && root && type && IsTrue(row, 7) && facts->key_column.empty()) {
+      const bool whole_key = single && root && type && IsTrue(row, 7);
+      if (whole_key && facts->key_column.empty()) {
         facts->key_column = column;
         facts->key_type = *type;
+        facts->key_position = Oid(row, 8);
       }
+      if (!whole_key || facts->key_column != column) facts->meets_otherwise = true;
+      if (facts->key_position != Oid(row, 8)) facts->key_position = 0;
+    }));
+    for (const auto& [part, parent] : parents_) {
+      if (RelationFacts* facts = Facts(parent)) facts->meets_otherwise = true;
+    }
+    SCRY_TRY(ForEach(kInsertTriggers, [&](const Row& row) {
+      if (RelationFacts* facts = Facts(Oid(row, 0))) facts->meets_otherwise = true;
     }));
     SCRY_TRY(ForEach(kPartitionColumns, [&](const Row& row) {
       if (RelationFacts* facts = Facts(Oid(row, 0))) facts->guarded.insert(Text(row, 1));

@@ -26,6 +26,11 @@ struct RelationFacts {
   // the primary key. Empty: none.
   std::string key_column;
   KeyType key_type = KeyType::kInteger;
+  // Its place among the columns, from 1. 0: not the same on every lane.
+  uint32_t key_position = 0;
+  // That column does not tell which rows a new row meets: there are further unique indexes,
+  // triggers that may change it, or parts that have their own.
+  bool meets_otherwise = false;
   // No unique index: new rows do not get in each other's way.
   bool unique = false;
   // Columns of unique indexes, of partition keys, and those that foreign keys refer to: an UPDATE

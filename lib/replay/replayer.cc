@@ -95,7 +95,7 @@ class Run {
         shared_{options,   poller_, order_,
                 sink,      stats_,  census_,
                 suspects_, clock,   clock.MonotonicUs(),
-                identity_, doubt_} {
+                identity_, doubt_,  rereads_} {
     stats_.notes = std::move(ground.notes);
     identity_.ShareSites(footprints_.sites());
   }
@@ -188,6 +188,7 @@ class Run {
   SessionPlayer::Census census_;
   std::vector<bool> suspects_;  // Lanes whose server may be gone.
   Doubt doubt_;
+  RereadBook rereads_;
   SessionPlayer::Shared shared_;
   std::optional<base::Micros> first_start_us_;    // In the capture's time.
   Sessions sessions_;                             // By session number.
@@ -278,6 +279,7 @@ void Run::Read(event::Event&& event) {
     static_cast<ExchangeFacts&>(read) = footprints_.Read(*exchange, trails_[session]);
     read.lost_race = LostRace(*exchange, false) &&
                      LostRace(*exchange, HeldByOthers(session, read.footprint, trails_));
+    read.rereadable &= rereads_.Worthwhile(read.fingerprint);
   } else if (const auto* start = std::get_if<event::SessionStart>(&event)) {
     footprints_.Start(*start, trails_[static_cast<uint64_t>(start->session)]);
   } else if (const auto* end = std::get_if<event::SessionEnd>(&event)) {
@@ -306,6 +308,7 @@ void Run::Admit(ReadEvent&& read) {
     work.fingerprint = read.fingerprint;
     work.only_reads = read.only_reads;
     work.passes_locks = read.passes_locks;
+    work.rereadable = read.rereadable;
     work.touched = ObjectsTouched(read);
     work.changed = ObjectsChanged(read);
     work.released = ObjectsReleased(read);
@@ -348,7 +351,10 @@ void Run::AddWork(SessionId session, Work&& work, const Footprint& footprint) {
     if (work.exchange && !work.own) ++stats_.exchanges_excluded;
     return;
   }
-  if (options_.sync == SyncMode::kCommit) work.ticket = order_.Admit(footprint);
+  if (options_.sync == SyncMode::kCommit) {
+    const base::Micros sent_us = work.exchange ? work.exchange->forwarded_us : INT64_MAX;
+    work.ticket = order_.Admit(footprint, {static_cast<uint64_t>(session), sent_us});
+  }
   found->second->Add(std::move(work));
   Enlist(found->first, *found->second);
 }

@@ -317,6 +317,7 @@ void SessionPlayer::Yield() {
     statements = std::max(statements, answers.back().statements.size());
   }
   shared_.identity.OnAnswers(exchange, answers, identity_);
+  if (ReadAgain(answers)) return;
   PutUnasked(answers);
   LearnPortals(answers);
   NoteDoubt(answers);
@@ -344,6 +345,33 @@ void SessionPlayer::Yield() {
   Become(State::kWaiting);
   EndWork();
   if (dead) Exclude(reason);
+}
+
+// The baseline read otherwise than production did, which may have seen a commit that was under way:
+// then what was answered counts for nothing, and the read waits for that commit. See reread.h.
+bool SessionPlayer::ReadAgain(const std::vector<exchange::Answers>& answers) {
+  constexpr uint32_t kRereadsMax = 16;
+  constexpr base::Micros kHoldUps = 4;
+  Work& work = work_.front();
+  if (!work.rereadable) return false;
+  const event::Exchange& exchange = *work.exchange;
+  const bool otherwise = ReadOtherwise(exchange, answers);
+  // What takes long is not worth it.
+  const bool again = otherwise && !order_broken_ && !diverged_ && work.rereads < kRereadsMax &&
+                     shared_.Now() - since_us_ < kHoldUps * shared_.options.hold_up_us &&
+                     shared_.rereads.Worthwhile(work.fingerprint) &&
+                     shared_.order.MoveBehind(work.ticket, AnsweredUs(exchange));
+  if (!again) {
+    if (work.rereads > 0) shared_.rereads.Note(work.fingerprint, !otherwise);
+    return false;
+  }
+  ++work.rereads;
+  ++shared_.stats.rereads;
+  for (size_t lane = 0; lane < answers.size(); ++lane) {
+    PutNotifications(lane, answers[lane].unasked.notifications);
+  }
+  Become(State::kWaiting);
+  return true;
 }
 
 void SessionPlayer::CountServerWait(base::Micros took_us) {

@@ -22,6 +22,7 @@
 #include "replay/lane_connection.h"
 #include "replay/options.h"
 #include "replay/portal_names.h"
+#include "replay/reread.h"
 
 namespace scry::replay {
 
@@ -31,6 +32,8 @@ struct Work {
   CommitOrder::Ticket ticket = 0;
   bool only_reads = false;
   bool passes_locks = false;  // See ExchangeFacts.
+  bool rereadable = false;
+  uint32_t rereads = 0;  // So often it was run again.
   std::vector<ObjectId> touched;
   std::vector<ObjectId> changed;
   std::vector<ObjectId> released;
@@ -68,6 +71,7 @@ class SessionPlayer {
     base::Micros epoch_us;  // When the replay began.
     Identity& identity;
     Doubt& doubt;
+    RereadBook& rereads;
     base::Micros Now() const { return clock.MonotonicUs() - epoch_us; }
   };
 
@@ -131,6 +135,7 @@ class SessionPlayer {
   bool NeedsResults(const event::Exchange& exchange) const;
   void FinishIfDone();
   void Yield();
+  bool ReadAgain(const std::vector<exchange::Answers>& answers);
   static bool FailedOnCandidate(const std::vector<exchange::Answers>& answers, size_t statement);
   void NoteDoubt(const std::vector<exchange::Answers>& answers);
   void MarkDivergence();

@@ -10,8 +10,10 @@ import glob
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -179,11 +181,15 @@ class GateTest(scry_e2e.TestCase):
 
     def source_contents(self, database="postgres"):
         """One digest per table of users."""
-        names = self.server.sql(
+        return self.contents_of(self.server.sql, database)
+
+    @staticmethod
+    def contents_of(sql, database="postgres"):
+        names = sql(
             "select c.oid::regclass from pg_class c join pg_namespace n on n.oid = relnamespace "
             "where relkind = 'r' and nspname not in ('pg_catalog', 'information_schema', "
             "'pg_toast') order by 1", database).splitlines()
-        return {name: self.server.sql(
+        return {name: sql(
             f"select count(*), md5(string_agg(t::text, ',' order by t::text)) from {name} t",
             database) for name in names}
 
@@ -305,6 +311,40 @@ class GateTest(scry_e2e.TestCase):
         done = subprocess.run(argv, capture_output=True, text=True,
                               env=scry_e2e.clean_environment())
         return done.stdout.strip()
+
+    @contextlib.contextmanager
+    def kept_lane(self, data, database="postgres"):
+        """A lane that was kept (--keep), its server started once more: a function that asks it."""
+        folder = tempfile.mkdtemp(prefix="scry-e2e-lane-", dir="/tmp")
+        os.chmod(folder, 0o777)
+        # pylint: disable=protected-access
+        argv = self.server._as_server_user(
+            scry_e2e.program("postgres"), "-D", data, "-k", folder, "-p", "5432", "-c",
+            "listen_addresses=", dies_with_us=True)
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, env=scry_e2e.clean_environment())
+
+        def sql(text, _database=database):
+            return subprocess.run(
+                [scry_e2e.program("psql"), "-XqAt", "-h", folder, "-U", self.server.superuser, "-d",
+                 _database, "-c", text], check=True, capture_output=True, text=True,
+                env=scry_e2e.clean_environment()).stdout.rstrip("\n")
+        try:
+            ready = [scry_e2e.program("pg_isready"), "-q", "-h", folder, "-p", "5432"]
+            scry_e2e.wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, "the lane")
+            yield sql
+        finally:
+            process.terminate()
+            process.wait()
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def kept_lanes(self):
+        """(lane, folder of its data) of all runs that were kept."""
+        folders = sorted(glob.glob(os.path.join(self.state_dir, "runs", "*", "*", "data")))
+        return [(os.path.basename(os.path.dirname(one)), one) for one in folders]
+
+    def forget_runs(self):
+        self.must(self.run_scry("shadow", "gc", "--kept", env={"SCRY_STATE_DIR": self.state_dir}))
 
     def wait_for_file(self, path):
         scry_e2e.wait_until(lambda: os.path.exists(path), path)

@@ -1,23 +1,21 @@
 """How faithful replay is, in figures: not a test of the suite, but what its limits are measured with.
 
-    SCRY_BINARY=build/scry PYTHONPATH=tests/support tests/e2e/order_proof.py --runs 5 nasty tpcb sysbench
+    SCRY_BINARY=build/scry PYTHONPATH=tests/support tests/e2e/order_proof.py --runs 20 --seconds 6
+    SCRY_BINARY=build/scry PYTHONPATH=tests/support tests/e2e/order_proof.py --runs 1 --gate 10
 
 Each run makes a source and a shadow of it, captures traffic, replays that on equal lanes, and looks
-whether every lane ended with the contents of the source. Verdicts on latency are told apart: on a
-busy machine they are noise.
+whether every lane ended with the contents of the source. A table at the end sums up. With --gate each
+capture is put through that many gates, of a migration that does nothing. Verdicts on latency are told
+apart: on a busy machine they are noise.
 """
 
 import argparse
 import os
 import shutil
 import subprocess
-import tempfile
 
 import gate_support
 import replay_order_test
-import scry_e2e
-
-LANES = ("baseline", "candidate", "control")
 
 
 class Tpcb(replay_order_test.TpcbTest):
@@ -67,96 +65,106 @@ def contents(sql, tables):
             for table, columns in tables.items()}
 
 
-def lane_contents(server, data, tables):
-    """Of a fork that was kept: its server is started once more."""
-    folder = tempfile.mkdtemp(prefix="scry-e2e-lane-", dir="/tmp")
-    os.chmod(folder, 0o777)
-    # pylint: disable=protected-access
-    argv = server._as_server_user(
-        scry_e2e.program("postgres"), "-D", data, "-k", folder, "-p", "5432", "-c",
-        "listen_addresses=", dies_with_us=True)
-    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, env=scry_e2e.clean_environment())
-
-    def psql(text):
-        return subprocess.run(
-            [scry_e2e.program("psql"), "-XqAt", "-h", folder, "-U", server.superuser, "-d",
-             "postgres", "-c", text], check=True, capture_output=True, text=True,
-            env=scry_e2e.clean_environment()).stdout
-    try:
-        ready = [scry_e2e.program("pg_isready"), "-q", "-h", folder, "-p", "5432"]
-        scry_e2e.wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, "the lane")
-        return contents(psql, tables)
-    finally:
-        process.terminate()
-        process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+def unequal(test):
+    """Tables of lanes that ended otherwise than the source."""
+    source = contents(test.server.sql, test.tables)
+    found = []
+    for lane, data in test.kept_lanes():
+        with test.kept_lane(data) as sql:
+            ended = contents(sql, test.tables)
+        found += [f"{lane}.{table}" for table in source if ended[table] != source[table]]
+    return found
 
 
-def measure(test):
-    """One gate without a migration; a row of the table."""
-    folder = test.path("report")
+def measure(test, number):
+    """One gate of a migration that does nothing; a row of the table."""
+    folder = test.path(f"report-{number}")
     done = test.scry("ci", "test-migration", "db/main", "--keep", "--capture", test.traffic, "--report",
-                     folder)
+                     folder, "--", "true")
     if done.code not in gate_support.VERDICTS:
         return {"exit": done.code, "told": done.err.strip().splitlines()[-1:]}
     report = test.check_report(folder, done)
     tested = report["tested"]
     told = [one for one in report["findings"] if "difference" in one]
     slow = [one for one in report["findings"] if "difference" not in one and one["gates"]]
-    source = contents(test.server.sql, test.tables)
-    other = []
-    runs = os.path.join(test.state_dir, "runs")
-    for run in sorted(os.listdir(runs)):
-        for lane in LANES:
-            data = os.path.join(runs, run, lane, "data")
-            if not os.path.isdir(data):
-                continue
-            found = lane_contents(test.server, data, test.tables)
-            other += [f"{lane}.{table}" for table in source if found[table] != source[table]]
-    test.must(test.run_scry("shadow", "gc", "--kept", env={"SCRY_STATE_DIR": test.state_dir}))
+    broken = [one for one in report["findings"] if one["type"] == "broken"]
+    other = unequal(test)
+    test.forget_runs()
     return {"statements": tested["statements"], "fidelity": tested["fidelity"],
             "different": sum(one["affected"] for one in told),
+            "errors": sum(one["affected"] for one in broken) + tested["fidelity_lost"]["sqlstate"],
             "gating": sum(one["gates"] for one in told), "slower": len(slow),
             "stalls": tested["stalls_released"], "broken": tested["order_broken"],
             "exit": done.code, "told": other}
 
 
-COLUMNS = ("statements", "fidelity", "different", "gating", "slower", "stalls", "broken", "exit")
+COLUMNS = ("statements", "fidelity", "different", "errors", "gating", "slower", "stalls", "broken",
+           "exit")
+
+
+def cells(values, width=10):
+    return " ".join(f"{value:.5f}".rjust(width) if isinstance(value, float) else
+                    str(value).rjust(width) for value in values)
 
 
 def line(name, run, row):
-    shown = []
-    for column in COLUMNS:
-        value = row.get(column, "-")
-        shown.append(f"{value:.5f}" if isinstance(value, float) else str(value))
-    return " ".join([f"{name:9}", f"{run:>3}", *(f"{cell:>10}" for cell in shown),
-                     "  " + (", ".join(row["told"]) or "same contents")])
+    shown = cells(row.get(column, "-") for column in COLUMNS)
+    return f"{name:9} {run:>5} {shown}   " + (", ".join(row["told"]) or "same contents")
+
+
+SUMS = ("runs", "statements", "different", "new errors", "stalls", "min fidelity", "same contents",
+        "exit 0")
+
+
+def total(name, rows):
+    """What all runs of a workload came to."""
+    runs = len(rows)
+    equal = sum(not row["told"] for row in rows)
+    safe = sum(row["exit"] == 0 for row in rows)
+    values = [runs] + [sum(row.get(column, 0) for row in rows)
+                       for column in ("statements", "different", "errors", "stalls")]
+    values += [min(float(row.get("fidelity", 0)) for row in rows), f"{equal} of {runs}",
+               f"{safe} of {runs}"]
+    return f"{name:9} " + cells(values, 13)
+
+
+def keep(run, name, folder):
+    to = os.path.join(folder, name)
+    if not os.path.isdir(to):
+        os.makedirs(to)
+        for kept in (run.traffic, run.state_dir):  # With their owners.
+            subprocess.run(["cp", "-a", kept, to], check=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description="Figures of replay's faithfulness.")
     parser.add_argument("workloads", nargs="*", default=sorted(WORKLOADS))
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=3, help="captures of each workload")
+    parser.add_argument("--seconds", default=replay_order_test.SECONDS, help="of traffic")
+    parser.add_argument("--gate", type=int, default=1, help="gates of each capture")
     parser.add_argument("--keep", help="copies captures there whose replay was not perfect")
     flags = parser.parse_args()
-    print(" ".join([f"{'workload':9}", "run", *(f"{name:>10}" for name in COLUMNS)]), flush=True)
+    replay_order_test.SECONDS = flags.seconds
+    rows = {}
+    print(f"{'workload':9} {'run':>5} " + cells(COLUMNS), flush=True)
     for name in flags.workloads:
         for run in range(flags.runs):
             class Run(WORKLOADS[name]):
                 pass
             try:
                 Run.setUpClass()
-                row = measure(Run())
-                print(line(name, run, row), flush=True)
-                wrong = row["told"] or row.get("stalls") or row.get("different")
-                if flags.keep and (wrong or row.get("fidelity", 0) < 1):
-                    to = os.path.join(flags.keep, f"{name}-{os.getpid()}-{run}")
-                    os.makedirs(to)
-                    for kept in (Run.traffic, Run.state_dir):  # With their owners.
-                        subprocess.run(["cp", "-a", kept, to], check=True)
+                for gate in range(flags.gate):
+                    row = measure(Run(), gate)
+                    rows.setdefault(name, []).append(row)
+                    print(line(name, f"{run}.{gate}" if flags.gate > 1 else run, row), flush=True)
+                    wrong = row["told"] or row.get("stalls") or row.get("different")
+                    if flags.keep and (wrong or row.get("fidelity", 0) < 1):
+                        keep(Run, f"{name}-{os.getpid()}-{run}", flags.keep)
             finally:
                 Run.doClassCleanups()
+    print(f"\n{'workload':9} " + cells(SUMS, 13))
+    for name, found in rows.items():
+        print(total(name, found), flush=True)
 
 
 if __name__ == "__main__":

@@ -117,8 +117,18 @@ bool Changes(Mode mode) { return mode == Mode::kUpdate || mode == Mode::kDelete;
 bool Reads(Mode mode) { return mode == Mode::kRead || mode == Mode::kKeyShare || Changes(mode); }
 bool Shows(Mode mode) { return mode == Mode::kAppend || mode == Mode::kInsert || Changes(mode); }
 
-bool Conflict(const Footprint& earlier, const Footprint& later) {
-  if (earlier.barrier || later.barrier) return true;
+// New rows keep their order whatever their keys are.
+Footprint InOneLine(Footprint footprint) {
+  for (Access& access : footprint.touches) {
+    if (access.mode == Mode::kInsert) access.key = 0;
+  }
+  return footprint;
+}
+
+bool Conflict(const Footprint& sooner, const Footprint& then) {
+  if (sooner.barrier || then.barrier) return true;
+  const Footprint earlier = InOneLine(sooner);
+  const Footprint later = InOneLine(then);
   for (const Access& y : later.touches) {
     for (const Access& x : earlier.releases) {
       if (!Overlap(x, y)) continue;
@@ -151,8 +161,7 @@ Access RandomAccess(base::Random& random) {
   const uint64_t where = random.Below(10);
   if (where == 0) return access;
   access.object = where < 6 ? kTable : kOther;
-  // New rows have no key that could be known.
-  const bool keyed = access.mode != Mode::kInsert && access.mode != Mode::kAppend;
+  const bool keyed = access.mode != Mode::kAppend;
   access.key = keyed && random.Below(4) != 0 ? 1 + random.Below(4) : 0;
   return access;
 }
@@ -197,6 +206,100 @@ TEST_CASE("an exchange may start exactly when all it conflicts with is done", "[
     }
     CHECK(order.open() == 0);
   }
+}
+
+// --- Reads that turn out to have seen a commit.
+
+const Access kRow{kTable, 7, Mode::kUpdate};
+const Access kRows{kTable, 0, Mode::kRead};
+
+TEST_CASE("a read moves behind the commit that it had seen, with all that comes after it",
+          "[replay]") {
+  CommitOrder order;
+  const auto read = order.Admit(Touches({kRows}), {1, 100});
+  const auto next = order.Admit(Touches({kRows}), {1, 130});  // Of its session: it saw no less.
+  const auto commit = order.Admit(Releases({kRow}), {2, 90});
+  const auto later = order.Admit(Releases({kRow}), {3, 200});
+  CHECK_FALSE(order.MoveBehind(read, 90));  // Answered before it was sent.
+  REQUIRE(order.MoveBehind(read, 120));
+  CHECK(order.MayStart(commit));
+  CHECK(order.TakeFreed() == std::vector<CommitOrder::Ticket>{commit});
+  CHECK_FALSE(order.MayStart(read));
+  CHECK_FALSE(order.MayStart(later));
+  order.Done(commit);
+  CHECK(order.TakeFreed() == std::vector<CommitOrder::Ticket>{read});
+  CHECK_FALSE(order.MoveBehind(read, 120));  // There is no other.
+  order.Done(read);
+  order.Done(next);
+  CHECK(order.MayStart(later));
+}
+
+TEST_CASE("a read does not move behind what needs what comes after it", "[replay]") {
+  CommitOrder order;
+  const auto read = order.Admit(Touches({kRows}), {1, 100});
+  SECTION("the commit waited for a lock that its session got later") {
+    order.Admit(Touches({kRow}), {1, 130});
+    order.Admit({{kRow}, {kRow}, false}, {2, 90});
+  }
+  SECTION("the commit's session had something to do that comes after it") {
+    order.Admit(Releases({{kOther, 1, Mode::kUpdate}, kRow}), {3, 140});
+    order.Admit(Touches({{kOther, 0, Mode::kRead}}), {2, 150});
+    order.Admit(Releases({{kOther, 2, Mode::kUpdate}, kRow}), {2, 90});
+  }
+  SECTION("it waits for a barrier") { order.Admit({{}, {}, true}, {3, 95}); }
+  CHECK_FALSE(order.MoveBehind(read, 120));
+  CHECK(order.MayStart(read));
+}
+
+TEST_CASE("whatever moves, everything ends", "[replay]") {
+  size_t moves = 0;
+  for (uint64_t seed = 1; seed <= 500; ++seed) {
+    INFO("seed " << seed);
+    base::Random random(seed);
+    CommitOrder order;
+    constexpr size_t kSessions = 6;
+    std::vector<std::vector<CommitOrder::Ticket>> left(kSessions);
+    std::set<CommitOrder::Ticket> reads;
+    size_t count = 0;
+    while (count < 80 || order.open() > 0) {
+      if (count < 80 && random.Below(2) == 0) {
+        Footprint footprint;
+        const bool reader = random.Below(2) == 0;
+        for (uint64_t n = 1 + random.Below(2); n > 0; --n) {
+          Access access = RandomAccess(random);
+          if (reader) access.mode = Mode::kRead;
+          (reader || random.Below(2) == 0 ? footprint.touches : footprint.releases)
+              .push_back(access);
+        }
+        const uint64_t session = random.Below(kSessions);
+        const auto sent_us = static_cast<base::Micros>(random.Below(100) + count * 10);
+        const auto ticket = order.Admit(footprint, {session + 1, sent_us});
+        left[session].push_back(ticket);
+        if (reader) reads.insert(ticket);
+        ++count;
+        continue;
+      }
+      std::vector<size_t> ready;
+      for (size_t i = 0; i < kSessions; ++i) {
+        if (!left[i].empty() && order.MayStart(left[i].front())) ready.push_back(i);
+      }
+      const bool waits =
+          std::any_of(left.begin(), left.end(), [](const auto& l) { return !l.empty(); });
+      if (waits) REQUIRE_FALSE(ready.empty());
+      if (ready.empty()) continue;
+      auto& session = left[ready[random.Below(ready.size())]];
+      const auto ticket = session.front();
+      if (reads.contains(ticket) && random.Below(3) != 0 &&
+          order.MoveBehind(ticket, static_cast<base::Micros>(random.Below(2000)))) {
+        ++moves;
+        REQUIRE_FALSE(order.MayStart(ticket));
+        continue;
+      }
+      session.erase(session.begin());
+      order.Done(ticket);
+    }
+  }
+  CHECK(moves > 1000);
 }
 
 TEST_CASE("memory is that of what is open, however much went before", "[replay]") {

@@ -79,10 +79,14 @@ class Session {
     RelationFacts& t = catalog.Put("public", "t");
     t.unique = true;
     t.key_column = "id";
+    t.key_position = 1;
     t.guarded = {"id"};
     t.draws = {{"id", {99}}};
     RelationFacts& child = catalog.Put("public", "child");
     child.unique = true;
+    child.key_column = "id";
+    child.key_position = 1;
+    child.meets_otherwise = true;
     child.parents = {t.object};
     t.referring = {child.object};
     catalog.Put("public", "log");
@@ -174,6 +178,75 @@ TEST_CASE("inserts draw from sequences, look up parents and meet on keys", "[rep
   CHECK(session.Touches(Session::kT, Mode::kRead));
   session.Do({"delete from t where id = 5"});
   CHECK(session.Touches(Session::kChild, Mode::kRead));
+}
+
+TEST_CASE("new rows are told apart by their key where nothing else can make them meet",
+          "[replay]") {
+  Session session;
+  session.Do({"select * from t where id = 5"});
+  const uint64_t five = session.KeyOf(Session::kT);
+  for (const char* text : {"insert into t (a, id) values (1, 5)", "insert into t values (5, 1)"}) {
+    INFO(text);
+    session.Do({text});
+    CHECK(session.Touches(Session::kT, Mode::kInsert));
+    CHECK(session.KeyOf(Session::kT) == five);
+  }
+  session.DoExtended("insert into t (id) values ($1)", {"5"});
+  CHECK(session.KeyOf(Session::kT) == five);
+  session.Do({"insert into t values (5, 1), (6, 1)"});
+  CHECK(session.last().footprint.touches.size() >= 2);
+  CHECK(session.KeyOf(Session::kT) == five);
+  for (const char* text :
+       {"insert into t (a) values (1)", "insert into t (id) values (default)",
+        "insert into t (id) values (5), (default)", "insert into t (id) values (1 + 4)",
+        "insert into t select 5", "copy t from stdin"}) {
+    INFO(text);
+    session.Do({text});
+    CHECK(session.Touches(Session::kT, Mode::kInsert));
+    CHECK(session.KeyOf(Session::kT) == 0);
+  }
+  session.Do({"insert into child values (5, 7)"});
+  CHECK(session.KeyOf(Session::kChild) == 0);
+}
+
+TEST_CASE("queries with a snapshot of their own can be read again", "[replay]") {
+  const auto rereadable = [](Session& session, const std::string& text) {
+    Script script;
+    event::Exchange& query = script.Query(1, text, 'T');
+    query.statements[0].outcome.tag = "SELECT 0";
+    return session.Do(query).rereadable;
+  };
+  Session session;
+  session.Do({"begin"});
+  CHECK(rereadable(session, "select * from t where a = 1"));
+  for (const char* text :
+       {"select * from t for update", "select touch(1) from t", "select 1", "select * from counted",
+        "copy t to stdout", "fetch 1 from c", "update t set a = 1 where id = 5"}) {
+    INFO(text);
+    CHECK_FALSE(rereadable(session, text));
+  }
+  session.Do({"commit"}, 'I');
+  session.Do({"begin isolation level repeatable read"});
+  CHECK_FALSE(rereadable(session, "select * from t where a = 1"));
+}
+
+TEST_CASE("preparing a query takes the snapshot of its transaction", "[replay]") {
+  for (const char* level : {"repeatable read", "read committed"}) {
+    Session session;
+    session.Do({std::string("begin isolation level ") + level});
+    const auto prepare = [&](const char* text) {
+      wire::Parse parse;
+      parse.name = "p";
+      parse.text = text;
+      Script script;
+      return session.Do(script.Send(1, wire::EncodeParse(parse) + wire::EncodeSync(), {}, 'T'));
+    };
+    CHECK(prepare("set local work_mem = '1MB'").footprint.empty());
+    const bool keeps = std::string(level) == "repeatable read";
+    CHECK(prepare("select 1").takes_snapshot == keeps);
+    CHECK(session.Touches(kEverything, Mode::kRead) == keeps);
+    CHECK_FALSE(session.Do({"select * from t"}).takes_snapshot);
+  }
 }
 
 TEST_CASE("row locks are taken as they are asked for", "[replay]") {

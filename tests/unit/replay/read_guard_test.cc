@@ -16,6 +16,7 @@ class GuardFixture {
     Script script;
     return guard_.MayRun(script.Query(1, sql));
   }
+  bool May(const event::Exchange& exchange) { return guard_.MayRun(exchange); }
   bool Bytes(const std::string& bytes, const std::vector<std::string>& texts) {
     Script script;
     return guard_.MayRun(script.Send(1, bytes, texts));
@@ -65,6 +66,36 @@ TEST_CASE_METHOD(GuardFixture, "what only reads may run", "[replay]") {
                           "select 1; select 2"}) {
     CAPTURE(sql);
     CHECK(Query(sql));
+  }
+}
+
+TEST_CASE_METHOD(GuardFixture, "what was prepared by SQL and only reads may be executed",
+                 "[replay]") {
+  CHECK_FALSE(Query("execute p"));
+  CHECK(Query("prepare p (int, text) as select * from t where a = $1 and b <> 'x as y'"));
+  CHECK(Query("PREPARE q AS VALUES (1)"));
+  CHECK(Query("execute p (1, 'x')"));
+  CHECK(Query("EXECUTE q"));
+  CHECK(Query("execute q;"));
+  CHECK(Query("prepare r as select 2; execute r"));
+  CHECK_FALSE(Query("execute p (nextval('s'), 'x')"));
+  CHECK_FALSE(Query("execute p ((select log_access(1)), 'x')"));
+  CHECK_FALSE(Query("execute p (1 <=> 2, 'x')"));
+  CHECK_FALSE(Query("create table u as execute p (1, 'x')"));
+  CHECK_FALSE(Query("execute unheard_of"));
+  CHECK_FALSE(Query("execute p; drop table t"));
+  // Of another session.
+  Script script;
+  CHECK_FALSE(May(script.Query(2, "execute p (1, 'x')")));
+  for (const char* sql :
+       {"prepare w as select nextval('s')", "prepare w as select 1 <=> 2",
+        "prepare w as select * from audited", "prepare w as select * from t for update",
+        "prepare w as delete from t returning a", "prepare \"w as select 1\" as delete from t",
+        "prepare w /* as select 1 */ as delete from t", "prepare w as execute p (1, 'x')",
+        "prepare w as with x as (delete from t returning a) select a from x"}) {
+    CAPTURE(sql);
+    CHECK_FALSE(Query(sql));
+    CHECK_FALSE(Query("execute w"));
   }
 }
 

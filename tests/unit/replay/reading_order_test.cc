@@ -76,6 +76,20 @@ TEST_CASE("the victim of a deadlock comes before whoever got its locks", "[repla
   }
 }
 
+TEST_CASE("the victim of a deadlock held its locks to the end though others got what it asked for",
+          "[replay]") {
+  ReadingOrder order(1 << 20);
+  order.Add(Write(1, 50, 150, 8));
+  ReadEvent victim = Commit(2, 40, 200, 7);
+  victim.footprint.releases.push_back({kFirstRelation, 8, Mode::kUpdate});
+  victim.footprint.touches = {{kFirstRelation, 8, Mode::kUpdate}};
+  victim.only_ends = false;
+  victim.lost_race = true;
+  order.Add(std::move(victim));
+  order.End();
+  CHECK(Drain(order).front().session == 1);
+}
+
 TEST_CASE("what failed comes before whoever got what its transaction had held", "[replay]") {
   for (const uint64_t held : {7U, 8U}) {
     ReadingOrder order(1 << 20);
@@ -105,6 +119,47 @@ TEST_CASE("a commit comes before an INSERT that met a row while it ran", "[repla
     order.Add(std::move(commit));
     order.End();
     CHECK(Drain(order).front().session == (*state == '2' ? 2U : 1U));
+  }
+}
+
+TEST_CASE("a commit comes before an INSERT of a key that it let go, and of no other", "[replay]") {
+  for (const bool met : {true, false}) {
+    for (const uint64_t key : {7U, 8U}) {
+      ReadingOrder order(1 << 20);
+      ReadEvent insert = ExchangeAt(1, 50, 150);
+      insert.footprint.touches = {{kFirstRelation, key, Mode::kInsert}};
+      event::Statement& statement =
+          std::get<event::Exchange>(insert.event).statements.emplace_back();
+      statement.outcome.status = met ? event::OutcomeStatus::kError : event::OutcomeStatus::kDone;
+      if (met) statement.outcome.sqlstate = "23505";
+      order.Add(std::move(insert));
+      ReadEvent commit = Commit(2, 100, 200, 9);
+      commit.footprint.releases = {{kFirstRelation, 7, met ? Mode::kInsert : Mode::kDelete}};
+      order.Add(std::move(commit));
+      order.End();
+      CHECK(Drain(order).front().session == (key == 7 ? 2U : 1U));
+    }
+  }
+}
+
+TEST_CASE("an INSERT that met a row comes before a change of it that was not committed",
+          "[replay]") {
+  for (const bool committed : {false, true}) {
+    ReadingOrder order(1 << 20);
+    ReadEvent change = Write(1, 90, 120, 7);
+    std::get<event::Exchange>(change.event).status = 'T';
+    order.Add(std::move(change));
+    if (committed) order.Add(Commit(1, 125, 130, 7, 1));
+    ReadEvent insert = ExchangeAt(2, 80, 150);
+    insert.footprint.touches = insert.footprint.releases = {{kFirstRelation, 7, Mode::kInsert}};
+    auto& exchange = std::get<event::Exchange>(insert.event);
+    exchange.status = 'E';
+    event::Statement& statement = exchange.statements.emplace_back();
+    statement.outcome.status = event::OutcomeStatus::kError;
+    statement.outcome.sqlstate = "23505";
+    order.Add(std::move(insert));
+    order.End();
+    CHECK(Drain(order).front().session == (committed ? 1U : 2U));
   }
 }
 
@@ -164,6 +219,14 @@ TEST_CASE("a write that found nothing lost its row to one who replaced it meanwh
   CHECK_FALSE(LostItsRow({Commit(2, 100, 140, 7), Tagged(Write(1, 50, 150, 7), "UPDATE 0")}));
 }
 
+TEST_CASE("a row is lost to a commit that others had needed before", "[replay]") {
+  ReadEvent commit = Replacement(2, 20, 140, 7);
+  commit.footprint.releases.push_back({kFirstRelation, 9, Mode::kUpdate});
+  // Places the commit before the write was sent.
+  CHECK(LostItsRow(
+      {Write(3, 10, 30, 9), std::move(commit), Tagged(Write(1, 50, 150, 7), "UPDATE 0")}));
+}
+
 TEST_CASE("a commit that nobody needed stands where it was acknowledged", "[replay]") {
   ReadingOrder order(1 << 20);
   order.Add(Write(1, 50, 150, 8));
@@ -183,6 +246,16 @@ TEST_CASE("a long report stands where it began, a short query where it ended", "
   REQUIRE(places.size() == 3);
   CHECK(places[0].session == 3);
   CHECK(places[1].session == 1);
+}
+
+TEST_CASE("what can be read again comes before all that was under way", "[replay]") {
+  ReadingOrder order(1 << 20);
+  order.Add(Commit(1, 1000, 1100, 7));
+  ReadEvent read = Report(2, 1050, 1200);
+  read.rereadable = true;
+  order.Add(std::move(read));
+  order.End();
+  CHECK(Drain(order).front().session == 2);
 }
 
 TEST_CASE("a snapshot stands behind the commit of a row that its transaction changed", "[replay]") {
