@@ -11,8 +11,9 @@ namespace scry::compare {
 namespace {
 
 constexpr size_t kCentredMax = 256;
-constexpr size_t kExactMax = 50;  // As WilcoxonSignedRank.
-constexpr double kSharp = 1e-9;   // A standard deviation of nothing.
+constexpr size_t kExactMax = 50;          // As WilcoxonSignedRank.
+constexpr double kIntervalErrors = 1.96;  // Half of a 95 % interval.
+constexpr double kSharp = 1e-9;           // A standard deviation of nothing.
 
 // What one value adds to the error of the log of its sample's median: its side, times the sparsity
 // of values there (by Bofinger's span), per median.
@@ -130,7 +131,9 @@ double Detection::TestChance(double log_factor, const Look& look) const {
 
 double Detection::ChanceOf(double log_factor, const Look& look) const {
   const double error = ratio_error_ / std::sqrt(look.pairs);
-  const double floor = NormalBelow((log_factor - floor_log_) / std::max(error, kSharp));
+  // Also where the floor is low, the interval of the ratio must leave out 1.
+  const double least = std::max(floor_log_, kIntervalErrors * error);
+  const double floor = NormalBelow((log_factor - least) / std::max(error, kSharp));
   return std::min(floor, TestChance(log_factor, look));
 }
 

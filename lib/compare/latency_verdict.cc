@@ -129,11 +129,13 @@ class LatencyJudge {
   void LookAgain() {
     const Asked asked = AspectsAsked();
     const std::vector<Speed> speeds = MeasureAgain(*confirmation_, rules_, 1, asked);
-    Remember(speeds, flagged_, [&](const Speed& speed) { return IsSlower(speed, rules_); });
+    Remember(speeds, flagged_,
+             [&](const Speed&, const Speed& again) { return IsSlower(again, rules_); });
     if (control_.empty()) return;
     const std::vector<Speed> control = MeasureAgain(*confirmation_, rules_, 2, asked);
-    Remember(control, doubts_, [&](const Speed& speed) {
-      return IsSlower(speed, rules_) || IsFaster(speed, rules_);
+    // Once slower and once faster is no difference of the lanes.
+    Remember(control, doubts_, [&](const Speed& first, const Speed& again) {
+      return IsSlower(first, rules_) ? IsSlower(again, rules_) : IsFaster(again, rules_);
     });
     // As much of what made a pattern slow again that it is no evidence.
     for (size_t i = 0; i < speeds.size(); ++i) {
@@ -153,7 +155,7 @@ class LatencyJudge {
       if (found == flagged.end()) continue;
       for (Flagged& one : found->second) {
         if (one.speed->aspect != speed.aspect) continue;
-        one.again = shows(speed) ? Again::kShown : Again::kGone;
+        one.again = shows(*one.speed, speed) ? Again::kShown : Again::kGone;
         one.again_pairs = speed.pairs;
       }
     }

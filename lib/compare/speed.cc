@@ -104,6 +104,7 @@ Speed Measure(const PatternStats& stats, const TableTotals& totals, const Latenc
   Speed speed;
   speed.stats = &stats;
   speed.aspect = aspect;
+  speed.lane = lane;
   speed.pairs = PairCount(stats, aspect.calls);
   speed.share = ShareOfCalls(stats, totals, aspect.calls);
   if (lane >= kLanesMax || pairs.before.empty()) return speed;
@@ -204,6 +205,13 @@ bool Sure(const Speed& speed, const LatencyPolicy& policy) {
   return speed.enough && speed.p < 1 - policy.confidence;
 }
 
+// 95 %, by so few resamples that every suspect can be asked.
+Interval RoughInterval(const Speed& speed) {
+  const Pairs pairs = PairsOf(SamplesOf(*speed.stats, speed.aspect.calls), speed.lane);
+  return BootstrapRatio(pairs.before, pairs.after, speed.quantile(), 0.95, speed.stats->fingerprint,
+                        512, 200);
+}
+
 double RatioFloor(const Speed& speed, const LatencyPolicy& policy) {
   return speed.aspect.quantity == Quantity::kMedian ? policy.min_ratio : policy.min_tail_ratio;
 }
@@ -212,12 +220,14 @@ double RatioFloor(const Speed& speed, const LatencyPolicy& policy) {
 
 bool IsSlower(const Speed& speed, const LatencyPolicy& policy) {
   return Sure(speed, policy) && speed.ratio() >= RatioFloor(speed, policy) &&
-         speed.delta_us() >= static_cast<double>(policy.min_delta_us);
+         speed.delta_us() >= static_cast<double>(policy.min_delta_us) &&
+         RoughInterval(speed).low > 1;
 }
 
 bool IsFaster(const Speed& speed, const LatencyPolicy& policy) {
   return Sure(speed, policy) && speed.ratio() * RatioFloor(speed, policy) <= 1 &&
-         -speed.delta_us() >= static_cast<double>(policy.min_delta_us);
+         -speed.delta_us() >= static_cast<double>(policy.min_delta_us) &&
+         RoughInterval(speed).high < 1;
 }
 
 Pairs PairsOf(const PatternStats& stats, const CostRange& calls, size_t lane) {

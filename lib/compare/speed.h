@@ -33,6 +33,7 @@ struct Aspect {
 struct Speed {
   const PatternStats* stats = nullptr;
   Aspect aspect;
+  size_t lane = 1;      // The one that is held against the baseline.
   bool enough = false;  // Pairs to judge.
   uint64_t pairs = 0;
   LatencyNumbers before;
@@ -49,7 +50,8 @@ struct Speed {
   double delta_us() const { return to_us() - from_us(); }
 };
 
-// Surely, and by at least the floors of its quantity.
+// Surely, by at least the floors of its quantity, and with a 95 % interval of the ratio that leaves
+// out 1: where few and scattered pairs differ in rank, their quantiles may say nothing.
 bool IsSlower(const Speed& speed, const LatencyPolicy& policy);
 bool IsFaster(const Speed& speed, const LatencyPolicy& policy);
 

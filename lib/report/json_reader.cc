@@ -123,7 +123,7 @@ class Reader : public JsonMembers<Reader> {
   void Fill(const json& from, PatternLine& to) {
     Read(from, "fingerprint", to.fingerprint);
     Read(from, "pattern", to.pattern);
-    Read(from, "class", to.type);
+    Read(from, "type", to.type);
     Read(from, "why", to.why);
     Read(from, "finding", to.finding);
     Read(from, "calls", to.calls);

@@ -122,7 +122,7 @@ ordered_json Of(const NotJudged& item) {
 ordered_json Of(const PatternLine& line) {
   ordered_json json = {{"fingerprint", line.fingerprint},
                        {"pattern", line.pattern},
-                       {"class", line.type},
+                       {"type", line.type},
                        {"calls", line.calls},
                        {"pairs", line.pairs},
                        {"share", Finite(line.share)},

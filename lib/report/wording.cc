@@ -38,6 +38,12 @@ std::string WallSeconds(Micros wall_us) {
   return text;
 }
 
+// 99.96 % is not 100 %.
+std::string FidelityText(double fidelity) {
+  if (!std::isfinite(fidelity)) return "-";
+  return fmt::format("{:.4g} %", std::floor(fidelity * 1000) / 10);
+}
+
 std::string ComparedText(const TestedFacts& tested) {
   std::string text =
       fmt::format("{} of {}; {} unchanged", Count(tested.compared, "statement", "statements"),
@@ -51,7 +57,6 @@ std::string ComparedText(const TestedFacts& tested) {
   return text;
 }
 
-// Empty: there was no control lane.
 std::string SelfTestText(const TestedFacts& tested) {
   if (tested.self_test_patterns == 0) return {};
   const std::string patterns = Count(tested.self_test_patterns, "pattern", "patterns");
@@ -63,7 +68,6 @@ std::string SelfTestText(const TestedFacts& tested) {
                      FormatCount(tested.self_test_flagged), patterns);
 }
 
-// Empty: nothing looked slower.
 std::string ConfirmedText(const TestedFacts& tested) {
   if (tested.confirm_asked == 0) return {};
   std::string text =
@@ -73,12 +77,6 @@ std::string ConfirmedText(const TestedFacts& tested) {
       tested.confirm_asked - std::min(tested.confirm_asked, tested.confirm_ran);
   if (missing > 0) text += fmt::format("; {} could not be run again", FormatCount(missing));
   return text;
-}
-
-// 99.96 % is not 100 %.
-std::string FidelityText(double fidelity) {
-  if (!std::isfinite(fidelity)) return "-";
-  return fmt::format("{:.4g} %", std::floor(fidelity * 1000) / 10);
 }
 
 std::string FidelitySentence(const TestedFacts& tested) {

