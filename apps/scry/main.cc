@@ -36,7 +36,7 @@ TEST
                 mark | unmark: servers of your own that replays may write to
   ci            test-migration: run a migration on a fork and judge it by captured traffic
   replay        captured traffic on a server: as load, or on two side by side
-  report        show | merge: print a report again, add up those of shards
+  report        show | accept | merge: print it again, accept a finding, add up shards
 
 OPTIONS (for every command)
   --config FILE      scry.yaml to use; default: here or in a parent, up to the repository root

@@ -211,7 +211,7 @@ class LatencyJudge {
       why = "does not gate: it cannot be run a second time by itself, and is not slower by far";
     } else if (noisy_.count(finding.fingerprint) != 0) {
       why = "does not gate: the control lane differs from the baseline as well";
-      verdict_.too_noisy = true;
+      verdict_.too_noisy = finding.in_noise = true;
     }
     if (why.empty()) return;
     finding.gates = false;

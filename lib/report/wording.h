@@ -18,6 +18,11 @@ std::string WallSeconds(Micros wall_us);  // "2026-11-26 07:01:21Z".
 std::string FidelityText(double fidelity);  // Rounded down: 99.96 % is not 100 %.
 std::string FidelitySentence(const TestedFacts& tested);
 std::string CaptureText(const CaptureFacts& capture);
+// What was chosen for a time budget, and what was not.
+std::string BudgetText(const BudgetFacts& budget);
+// What a rule covers, until when and why; and what became of it in this run.
+std::string RuleText(const IgnoreRule& rule);
+std::string RuleFate(const IgnoreRule& rule);
 std::string LaneName(const LaneFacts& lane);
 std::string LaneText(const LaneFacts& lane);
 std::string ReplayedText(const TestedFacts& tested);
