@@ -106,6 +106,22 @@ Result<SelectedTraffic> SelectedTraffic::Make(const ReplaySelection& selection,
   return traffic;
 }
 
+void SelectedTraffic::LimitTo(const std::string& directory, std::vector<uint64_t> sessions) {
+  const auto found = options_.find(directory);
+  SCRY_CHECK(found != options_.end());
+  std::vector<uint64_t>& kept = sessions_[directory];
+  kept = std::move(sessions);
+  found->second.sessions = &kept;
+}
+
+void SelectedTraffic::Cut(const std::string& directory, Micros length_us) {
+  const auto found = options_.find(directory);
+  SCRY_CHECK(found != options_.end());
+  replay::TrafficFilterOptions& options = found->second;
+  const Micros end_us = std::max<Micros>(options.from_us.value_or(0), 0) + length_us;
+  options.to_us = std::min(end_us, options.to_us.value_or(end_us));
+}
+
 Result<std::unique_ptr<event::EventSource>> SelectedTraffic::OpenWith(const std::string& directory,
                                                                       bool guarded) {
   const auto found = options_.find(directory);

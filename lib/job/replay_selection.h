@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -25,6 +26,8 @@ struct ReplaySelection {
   std::string from;  // "10m" since the capture's start, or a wall time as base::ParseWall reads it.
   std::string to;
   std::string last;  // "2h" up to the capture's end. Not with the other two.
+
+  bool whole() const { return filter.All() && from.empty() && to.empty() && last.empty(); }
 };
 
 class SelectedTraffic {
@@ -41,6 +44,11 @@ class SelectedTraffic {
   // What must not be replayed. REQUIRES: before Open(), if only reads are selected.
   void Guard(replay::HiddenWrites hidden) { hidden_ = std::move(hidden); }
 
+  // From now on only these sessions of it, by their numbers.
+  void LimitTo(const std::string& directory, std::vector<uint64_t> sessions);
+  // From now on at most so much of it, from where its window begins.
+  void Cut(const std::string& directory, base::Micros length_us);
+
   // Outlived by this.
   base::Result<std::unique_ptr<event::EventSource>> Open(const std::string& directory);
   OpenTraffic Opener() {
@@ -56,6 +64,7 @@ class SelectedTraffic {
                                                              bool guarded);
 
   std::map<std::string, replay::TrafficFilterOptions> options_;  // By capture.
+  std::map<std::string, std::vector<uint64_t>> sessions_;        // Where only some are let through.
   std::map<std::string, replay::TrafficFilterStats> stats_;
   std::optional<replay::HiddenWrites> hidden_;
 };
