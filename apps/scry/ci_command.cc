@@ -21,6 +21,11 @@ struct Flags {
   std::vector<std::string> command;
   std::string report_dir;
   std::string timeout;
+  std::string from;
+  std::string to;
+  std::string last;
+  std::string budget;
+  uint64_t seed = 1;
   std::string speed = "max";
   std::string connect_speed;
   std::string sync = "commit";
@@ -42,6 +47,11 @@ base::Result<job::MigrationTestRequest> RequestOf(const CommonOptions& common, c
   if (!flags.timeout.empty()) {
     SCRY_TRY_ASSIGN(request.timeout_us, base::ParseDuration(flags.timeout));
   }
+  request.selection.from = flags.from;
+  request.selection.to = flags.to;
+  request.selection.last = flags.last;
+  SCRY_TRY_ASSIGN(request.budget_us, ParseBudget(flags.budget));
+  request.seed = flags.seed;
   SCRY_TRY_ASSIGN(request.speed, ParseSpeed(flags.speed));
   if (!flags.connect_speed.empty()) {
     SCRY_TRY_ASSIGN(request.connect_speed, ParseSpeed(flags.connect_speed));
@@ -101,6 +111,12 @@ void AddCiCommand(CLI::App& app, Chosen& chosen) {
       ->required();
   command->add_option("--capture", flags->captures, "Folder of a capture; may be given again")
       ->allow_extra_args(false);
+  command->add_option("--last", flags->last, "Only the last 2h of each capture");
+  command->add_option("--from", flags->from, "From 10m after its start, or 2026-11-20T13:00:00Z");
+  command->add_option("--to", flags->to, "Up to then");
+  command->add_option("--budget", flags->budget,
+                      "Of that, sessions that show every query often enough in 10m of replay");
+  command->add_option("--seed", flags->seed, "Of that choice; the same gives the same")->group("");
   command->add_option("--report", flags->report_dir, "Leave report.json and report.txt there");
   command->add_option("--timeout", flags->timeout, "Give up after 10m, 2h (exit status 2)");
   command->add_option("--speed", flags->speed, "1: as captured, N: N times as fast, max (default)");

@@ -5,8 +5,10 @@
 #include <charconv>
 #include <filesystem>
 
+#include "base/clock.h"
 #include "base/units.h"
 #include "command.h"
+#include "compare/ignore_rules.h"
 #include "os/signals.h"
 #include "os/subprocess.h"
 
@@ -51,14 +53,11 @@ base::Result<std::optional<config::Config>> LoadConfigIfAny(const CommonOptions&
 void ApplyPolicy(const config::Config& config, compare::Policy& policy,
                  std::vector<std::string>& notes) {
   policy = config.policy();
+  policy.today = compare::DateOf(base::SystemClock().WallUs());
   if (policy.gate.lock) {
     notes.push_back(
-        "scry.yaml gates on lock, which this version does not judge: only error, result, latency "
-        "and work can gate.");
-  }
-  if (!config.ignore().empty()) {
-    notes.push_back(
-        "The ignore rules of scry.yaml are not applied by this version: every finding counts.");
+        "scry.yaml gates on lock, which this version does not judge: only error, result, latency, "
+        "work and budget can gate.");
   }
 }
 
@@ -71,6 +70,13 @@ base::Result<std::vector<std::string>> SourcesOfConfig(const CommonOptions& comm
     if (database.ok() && !database->source.empty()) sources.push_back(database->source);
   }
   return sources;
+}
+
+base::Result<base::Micros> ParseBudget(const std::string& text) {
+  if (text.empty()) return base::Micros{0};
+  SCRY_TRY_ASSIGN(const base::Micros budget, base::ParseDuration(text));
+  if (budget > 0) return budget;
+  return base::Fail(base::ErrorCode::kUsage, "--budget wants some time, as in 10m");
 }
 
 base::Result<double> ParseSpeed(const std::string& text) {

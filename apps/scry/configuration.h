@@ -24,6 +24,8 @@ void ApplyPolicy(const config::Config& config, compare::Policy& policy,
 // scry.yaml: none.
 base::Result<std::vector<std::string>> SourcesOfConfig(const CommonOptions& common);
 
+// "10m"; empty is 0: no budget.
+base::Result<base::Micros> ParseBudget(const std::string& text);
 // "max" is 0, "1", "2.5".
 base::Result<double> ParseSpeed(const std::string& text);
 // "commit", "time" or "none". `speed`: time needs a pace.

@@ -34,6 +34,8 @@ struct Flags {
   std::string from;
   std::string to;
   std::string last;
+  std::string budget;
+  uint64_t seed = 1;
   bool reads_only = false;
   uint64_t multiply = 1;
   std::string shard;
@@ -148,6 +150,8 @@ Result<job::ServerComparisonRequest> ComparisonRequestOf(const CommonOptions& co
   request.show_values = flags.show_values;
   SCRY_TRY_ASSIGN(request.selection, SelectionOf(flags));
   SCRY_TRY_ASSIGN(request.replay, PaceOf(flags, "max"));
+  SCRY_TRY_ASSIGN(request.budget_us, ParseBudget(flags.budget));
+  request.seed = flags.seed;
   if (!flags.timeout.empty()) {
     SCRY_TRY_ASSIGN(request.timeout_us, base::ParseDuration(flags.timeout));
   }
@@ -179,6 +183,11 @@ ExitStatus Replay(const CommonOptions& common, const Flags& flags) {
                                "two: give one or the other"
                              : "where to? give --target CONNINFO, or --baseline and --candidate"));
   }
+  if (load && !flags.budget.empty()) {
+    return Refuse(
+        Usage("--budget chooses for a verdict, and a load has none; --shard and --last "
+              "make a load smaller"));
+  }
   if (load) return Load(common, flags);
   if (flags.baseline.empty() || flags.candidate.empty()) {
     return Refuse(Usage("a comparison needs both --baseline and --candidate"));
@@ -206,6 +215,11 @@ void AddOptions(CLI::App* command, Flags& flags) {
       ->group("What is replayed");
   command->add_option("--to", flags.to, "Up to then")->group("What is replayed");
   command->add_option("--last", flags.last, "The last 2h")->group("What is replayed");
+  command
+      ->add_option("--budget", flags.budget,
+                   "Sessions that show every query often enough in 10m of replay (compare)")
+      ->group("What is replayed");
+  command->add_option("--seed", flags.seed, "Of that choice")->group("");
   command->add_flag("--reads-only", flags.reads_only, "Only what is known to read")
       ->group("What is replayed");
   command->add_option("--multiply", flags.multiply, "So many copies of every session")

@@ -1,12 +1,17 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <iterator>
 #include <memory>
+#include <system_error>
 #include <variant>
 
+#include "base/clock.h"
 #include "base/units.h"
 #include "command.h"
+#include "config/config.h"
+#include "job/accept_job.h"
 #include "job/report_job.h"
 #include "os/file.h"
 #include "report/ci_writers.h"
@@ -23,6 +28,9 @@ struct Flags {
   std::string path;
   std::vector<std::string> paths;
   std::string output;
+  std::string finding;
+  std::string reason;
+  std::string until;
   uint64_t top = 20;
   bool plans = false;
   std::string to;
@@ -92,6 +100,40 @@ ExitStatus Merge(const CommonOptions& common, const Flags& flags) {
   return ExitStatus::kSafe;
 }
 
+// --config, the nearest scry.yaml, or a new one here.
+std::string ConfigFileOf(const CommonOptions& common) {
+  if (!common.config_path.empty()) return common.config_path;
+  std::error_code error;
+  const auto nearest = config::FindFile(std::filesystem::current_path(error).string());
+  return nearest.value_or("scry.yaml");
+}
+
+ExitStatus Accept(const CommonOptions& common, const Flags& flags) {
+  job::AcceptRequest request;
+  request.finding = flags.finding;
+  request.report = flags.path;
+  request.reason = flags.reason;
+  request.until = flags.until;
+  request.config = ConfigFileOf(common);
+  const auto accepted = job::AcceptFinding(request, base::SystemClock().WallUs());
+  if (!accepted.ok()) return Refuse(accepted.error());
+  std::string ids;
+  std::string json;
+  for (const std::string& id : accepted->findings) {
+    ids += (ids.empty() ? "" : " and ") + id;
+    json += (json.empty() ? "" : ", ") + JsonString(id);
+  }
+  if (common.json) {
+    PrintResult(fmt::format("{{\"config\": {}, \"made\": {}, \"findings\": [{}], \"until\": {}}}\n",
+                            JsonString(accepted->config), accepted->made, json,
+                            JsonString(accepted->until)));
+  } else {
+    PrintResult(fmt::format("{} ignored until {}, by {}{}\n", ids, accepted->until,
+                            base::Printable(accepted->config), accepted->made ? " (new)" : ""));
+  }
+  return ExitStatus::kSafe;
+}
+
 void AddTop(CLI::App* command, Flags& flags) {
   command->add_option("--top", flags.top, "Patterns of a load replay shown; 0: all")
       ->check(CLI::NonNegativeNumber);
@@ -132,6 +174,26 @@ void AddReportCommand(CLI::App& app, Chosen& chosen) {
       "EXIT STATUS\n  0 done   1 not readable   3 no such report   64 wrong usage\n"
       "EXAMPLE\n  scry report convert out --to markdown >> \"$GITHUB_STEP_SUMMARY\"");
   convert->callback([&chosen, flags] { chosen.action = [flags] { return Convert(*flags); }; });
+  CLI::App* accept = report->add_subcommand(
+      "accept",
+      "Write an ignore rule for a finding into scry.yaml: it no longer gates, and every report\n"
+      "lists it with its reason until the day it ends. The rest of the file stays as it is.");
+  accept->add_option("finding", flags->finding, "Its id, as reports show it")->required();
+  accept->add_option("report", flags->path,
+                     "The report it is in; default: report.json here, if there is one");
+  accept->add_option("--reason", flags->reason, "Why, for those who read it later")->required();
+  accept->add_option("--until", flags->until, "2027-01-31: the last day it counts, in UTC")
+      ->required();
+  accept->footer(
+      "EXIT STATUS\n"
+      "  0 written   1 not writable   3 no such report or finding   64 wrong usage, a day that is\n"
+      "  past, a rule that is there, or a file that no rule can be added to\n"
+      "EXAMPLE\n"
+      "  scry report accept slower-00f3a9c0d1e2f3a4 out --reason \"nightly only\" --until "
+      "2027-01-31");
+  accept->callback([&chosen, flags] {
+    chosen.action = [&chosen, flags] { return Accept(chosen.common, *flags); };
+  });
 
   CLI::App* merge = report->add_subcommand(
       "merge",

@@ -304,6 +304,7 @@ class LatencyJudge {
       why = "does not gate: it cannot be run a second time by itself, and is not slower by far";
     } else if (noisy_.count(stats.fingerprint) != 0) {
       why = "does not gate: the control lane differs from the baseline as well";
+      finding.in_noise = true;
     } else if (verdict_.too_noisy) {
       why =
           "does not gate: elsewhere the control lane differs from the baseline, so this machine "

@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "compare/finding_parts.h"
 #include "compare/folding.h"
+#include "compare/ignore_rules.h"
 #include "compare/statistics.h"
 
 namespace scry::compare {
@@ -156,6 +157,8 @@ class OutcomeJudge {
     if (counts.excuses.empty()) return;
     const Excuse excuse = counts.excuses.begin()->first;
     Finding finding = OpenFinding(FindingClass::kWarning, stats, table_.totals());
+    // JudgeWarnings may have another one for the same pattern.
+    finding.id = fmt::format("fails-{:016x}", finding.fingerprint);
     SetDifference(finding, DifferenceKind::kError, counts);
     finding.affected = counts.count;
     std::string why = "the control lane disagrees with the baseline as well";
@@ -294,12 +297,13 @@ class OutcomeJudge {
 };
 
 // Patterns that gate by their outcomes.
-std::set<uint64_t> GatingPatterns(const OutcomeVerdict& outcomes) {
+std::set<uint64_t> GatingPatterns(const OutcomeVerdict& outcomes, const Policy& policy) {
   std::set<uint64_t> gating;
   for (const Finding& finding : outcomes.findings) {
     const bool outcome =
         finding.type == FindingClass::kBroken || finding.type == FindingClass::kDifferent;
-    if (outcome && finding.gates) gating.insert(finding.fingerprint);
+    // Under a cause that a rule hides, nothing may be folded.
+    if (outcome && finding.gates && !IsIgnored(finding, policy)) gating.insert(finding.fingerprint);
   }
   return gating;
 }
@@ -312,12 +316,12 @@ std::set<uint64_t> GatingPatterns(const OutcomeVerdict& outcomes) {
 OutcomeVerdict JudgeOutcomes(const PatternTable& table, const Policy& policy) {
   Causes causes;
   if (AnyFollows(table)) {
-    causes.only = GatingPatterns(OutcomeJudge(table, policy, {true, {}}).Run());
+    causes.only = GatingPatterns(OutcomeJudge(table, policy, {true, {}}).Run(), policy);
   }
   for (size_t i = 0;; ++i) {
     if (i >= kFoldingsMax) causes.only.clear();
     OutcomeVerdict outcomes = OutcomeJudge(table, policy, causes).Run();
-    const std::set<uint64_t> gating = GatingPatterns(outcomes);
+    const std::set<uint64_t> gating = GatingPatterns(outcomes, policy);
     std::set<uint64_t> kept;
     std::set_intersection(causes.only.begin(), causes.only.end(), gating.begin(), gating.end(),
                           std::inserter(kept, kept.end()));

@@ -12,11 +12,11 @@ namespace {
 using event::StatementKind;
 
 // The weightiest first: a pattern with several findings is what the first of these says.
-constexpr std::array<PatternClass, 8> kByWeight = {
+constexpr std::array<PatternClass, 9> kByWeight = {
     PatternClass::kBroken,  PatternClass::kDifferent,
     PatternClass::kSlower,  PatternClass::kMoreWork,
     PatternClass::kNew,     PatternClass::kFaster,
-    PatternClass::kBlocked, PatternClass::kCannotEvaluate,
+    PatternClass::kBlocked, PatternClass::kIgnored, PatternClass::kCannotEvaluate,
 };
 
 size_t WeightOf(PatternClass type) {
@@ -133,7 +133,8 @@ PatternClass ClassOf(const Finding& finding) {
     case FindingClass::kDifferent:
       return PatternClass::kDifferent;
     case FindingClass::kSlower:
-    case FindingClass::kTransient:  // Slower or more work, until VACUUM (ANALYZE).
+    case FindingClass::kTransient:   // Slower or more work, until VACUUM (ANALYZE).
+    case FindingClass::kOverBudget:  // Too slow, whatever it was before.
       return PatternClass::kSlower;
     case FindingClass::kNewSlow:
     case FindingClass::kNew:
@@ -142,6 +143,8 @@ PatternClass ClassOf(const Finding& finding) {
       return PatternClass::kMoreWork;
     case FindingClass::kFaster:
       return PatternClass::kFaster;
+    case FindingClass::kIgnored:
+      return PatternClass::kIgnored;
     case FindingClass::kWarning:
       break;
   }

@@ -97,7 +97,11 @@ void PatternTable::Put(const StatementPair& pair, const event::StatementFacts& f
   const bool compared = !pair.lanes.empty() && IsCompared(pair, difference);
   totals_.compared += compared ? 1U : 0U;
   FidelityCounts fidelity;
-  JudgeFidelity(pair, facts, difference.introduced, fidelity);
+  if (!knowable_ || knowable_(pair, facts)) {
+    JudgeFidelity(pair, facts, difference.introduced, fidelity);
+  } else {
+    ++totals_.fidelity_skipped;
+  }
   totals_.fidelity.Add(fidelity);
 
   PatternStats* stats = Open(pair, facts, difference.weight >= Weight::kWarning);

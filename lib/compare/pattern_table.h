@@ -5,9 +5,11 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "compare/difference.h"
@@ -172,6 +174,7 @@ struct TableTotals {
   uint64_t order_broken = 0;
   uint64_t counterfactual = 0;
   FidelityCounts fidelity;
+  uint64_t fidelity_skipped = 0;     // Not judged: see PatternTable::JudgeFidelityWhere.
   uint64_t overflow_statements = 0;  // Of patterns past the limit.
   std::array<uint64_t, kLanesMax> time_us{};
   std::map<Excuse, uint64_t> excuses;
@@ -187,6 +190,11 @@ class PatternTable : public event::PairSink {
   void PutUnasked(const event::UnaskedPair& pair) override;
   void PutNotification(const event::Notification& notification,
                        std::optional<size_t> lane) override;
+
+  // From now on, fidelity is judged only of statements for which `knowable` is true: those whose
+  // data the lanes can have.
+  using Knowable = std::function<bool(const event::StatementPair&, const event::StatementFacts&)>;
+  void JudgeFidelityWhere(Knowable knowable) { knowable_ = std::move(knowable); }
 
   const TableTotals& totals() const { return totals_; }
   const UnaskedTally& unasked() const { return unasked_; }
@@ -216,6 +224,7 @@ class PatternTable : public event::PairSink {
   event::FactsCache facts_;
   std::unordered_map<uint64_t, PatternStats> patterns_;
   TaintBook taint_;
+  Knowable knowable_;
   TableTotals totals_;
   UnaskedTally unasked_;
   size_t samples_left_;

@@ -2,7 +2,11 @@
 // no file. Plain values.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "base/clock.h"
 
@@ -37,11 +41,38 @@ struct WorkPolicy {
   double min_share = 0.01;  // Of the lanes' time or blocks, the larger; below it: told, not gating.
 };
 
+// How long statements may wait for what the migration locks, and how many may at once.
+struct LockPolicy {
+  Micros max_wait_us = 500 * 1000;
+  uint64_t max_blocked = 10;
+};
+
+// What a statement may take on the candidate, whatever it took before.
+struct Budget {
+  std::string pattern;  // Of statements as wildcards (base/wildcard.h), or a fingerprint.
+  std::string table;    // Or all statements that name this table, with or without its schema.
+  Micros p99_us = 0;
+  std::string place;  // "scry.yaml:12".
+};
+
+// A finding that the team has judged and accepts.
+struct IgnoreRule {
+  std::string pattern;  // Of a statement as wildcards, or its fingerprint; empty: any.
+  std::string finding;  // The id of a finding, or one of kIgnoreWords; empty: any.
+  std::string reason;   // Never empty.
+  std::optional<std::chrono::year_month_day> until;  // Last day it counts, in UTC.
+  std::string place;                                 // "scry.yaml:28".
+};
+
+inline constexpr const char* kIgnoreWords[] = {"error",  "result",    "latency", "work",
+                                               "budget", "transient", "lock",    "new"};
+
 struct GatePolicy {
   bool error = true;
   bool result = true;
   bool latency = true;
   bool work = true;
+  bool budget = true;
   bool transient = false;  // Bad only until VACUUM (ANALYZE).
   bool lock = false;       // Asked for, but nothing judges it yet: reports say so.
 };
@@ -50,6 +81,11 @@ struct Policy {
   LatencyPolicy latency;
   NewPatternPolicy new_pattern;
   WorkPolicy work;
+  LockPolicy lock;
+  std::vector<Budget> budgets;
+  std::vector<IgnoreRule> ignore;
+  // The day of the run, in UTC, that rules expire by. Unknown: rules with an end do not count.
+  std::optional<std::chrono::year_month_day> today;
   GatePolicy gate;
   double fidelity_floor = 0.95;  // Below it the verdict is inconclusive. 0: not judged.
 };

@@ -10,7 +10,9 @@
 #include <utility>
 
 #include "base/units.h"
+#include "compare/budget_verdict.h"
 #include "compare/finding_parts.h"
+#include "compare/ignore_rules.h"
 #include "compare/latency_verdict.h"
 #include "compare/moments.h"
 #include "compare/outcome_verdict.h"
@@ -81,7 +83,9 @@ class Judgement {
     TakeLatency();
     if (work_ != nullptr) JudgeWorkOfAll(*work_);
     if (run_.first != nullptr) TakeFirstMoment(*run_.first);
+    TakeBudgets();
     JudgeChannels();
+    ApplyIgnoreRules(policy_, verdict_);
     Classify(table_, {std::move(folded_), std::move(detectable_), work_}, verdict_);
     Sort();
     AddNotes();
@@ -116,6 +120,13 @@ class Judgement {
     detectable_ = std::move(latency.detectable);
   }
 
+  void TakeBudgets() {
+    BudgetVerdict budgets = JudgeBudgets(table_, policy_);
+    for (Finding& finding : budgets.findings) Add(std::move(finding));
+    for (Unjudged& unjudged : budgets.unjudged) verdict_.unjudged.push_back(std::move(unjudged));
+    for (std::string& note : budgets.notes) Note(std::move(note));
+  }
+
   void JudgeWorkOfAll(const WorkTable& work) {
     double all_blocks = 0;
     for (const auto& [fingerprint, samples] : work) {
@@ -148,6 +159,8 @@ class Judgement {
       const bool timed = finding.has_latency && finding.type != FindingClass::kWarning &&
                          finding.fingerprint == stats.fingerprint;
       if (!timed) continue;
+      finding.speed_gates = finding.gates;
+      finding.work_gates = gates;
       if (gates && !finding.gates) {
         std::erase_if(finding.reasons, [](const std::string& reason) {
           return reason.starts_with("does not gate");
@@ -313,9 +326,9 @@ std::vector<uint64_t> Verdict::NeedsConfirmation() const {
 }
 
 const char* Name(FindingClass type) {
-  static constexpr std::array<const char*, 9> kNames = {"broken",   "different", "slower",
-                                                        "new-slow", "more-work", "transient",
-                                                        "warning",  "new",       "faster"};
+  static constexpr std::array<const char*, 11> kNames = {
+      "broken",    "different", "slower", "new-slow", "over-budget", "more-work",
+      "transient", "warning",   "new",    "faster",   "ignored"};
   return kNames[static_cast<size_t>(type)];
 }
 

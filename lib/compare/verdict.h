@@ -26,12 +26,14 @@ enum class FindingClass : uint8_t {
   kBroken,     // Ran on the baseline, fails on the candidate.
   kDifferent,  // Gives another result.
   kSlower,
-  kNewSlow,    // Introduced by the change, and much slower than when captured.
-  kMoreWork,   // Reads more blocks, spills, writes more WAL.
-  kTransient,  // Slower or more work, but only until VACUUM (ANALYZE).
-  kWarning,    // Another type, another error.
-  kNew,        // Introduced by the change, and fine.
+  kNewSlow,     // Introduced by the change, and much slower than when captured.
+  kOverBudget,  // Takes longer on the candidate than the policy allows.
+  kMoreWork,    // Reads more blocks, spills, writes more WAL.
+  kTransient,   // Slower or more work, but only until VACUUM (ANALYZE).
+  kWarning,     // Another type, another error.
+  kNew,         // Introduced by the change, and fine.
   kFaster,
+  kIgnored,  // A rule of the policy covers it: told, never gating.
 };
 
 // When after the migration a finding of latency or work shows.
@@ -50,7 +52,7 @@ struct LatencyNumbers {
 };
 
 struct Finding {
-  std::string id;  // "broken-00f3a9c0...": class and fingerprint, so the same in every run.
+  std::string id;  // "broken-00f3a9c0...": kind and fingerprint, so the same in every run.
   FindingClass type = FindingClass::kWarning;
   bool gates = false;
   uint64_t fingerprint = 0;
@@ -78,6 +80,22 @@ struct Finding {
   bool has_work = false;
   WorkNumbers work;
   Moment moment = Moment::kNotTold;
+  // Of a slower one with more work: which half would gate by itself.
+  bool speed_gates = false;
+  bool work_gates = false;
+  // It would gate if the control lane did not differ from the baseline as well.
+  bool in_noise = false;
+  // Of kIgnored: what it is, and the first of Verdict::rules that covers it.
+  FindingClass ignored_type = FindingClass::kWarning;
+  size_t rule = 0;
+};
+
+// What became of an ignore rule of the policy.
+struct RuleUse {
+  IgnoreRule rule;
+  bool expired = false;
+  uint64_t hidden = 0;  // Findings that it covers ...
+  uint64_t again = 0;   // ... and those that it would, had it not expired.
 };
 
 // A pattern about which something cannot be said.
@@ -171,6 +189,7 @@ struct Verdict {
   std::vector<Recheck> rechecks;
   std::vector<PatternVerdict> classes;  // One for each pattern, by share.
   std::array<uint64_t, kPatternClasses> class_counts{};
+  std::vector<RuleUse> rules;  // All ignore rules, in the order of the policy.
 
   // Fingerprints of what gates if a second run shows it again, and of what the self-test flags.
   std::vector<uint64_t> NeedsConfirmation() const;

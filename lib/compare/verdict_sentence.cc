@@ -31,6 +31,7 @@ std::string Summary(const Verdict& verdict) {
       {FindingClass::kDifferent, {"returns something else", "return something else"}},
       {FindingClass::kSlower, {"is slower", "are slower"}},
       {FindingClass::kNewSlow, {"is new and slow", "are new and slow"}},
+      {FindingClass::kOverBudget, {"is over its budget", "are over their budget"}},
       {FindingClass::kMoreWork, {"has more work to do", "have more work to do"}},
       {FindingClass::kTransient,
        {"is slower until VACUUM (ANALYZE)", "are slower until VACUUM (ANALYZE)"}}};
@@ -71,12 +72,20 @@ double LostShare(const PatternTable& table) {
   return AsDouble(lost) / AsDouble(std::max<uint64_t>(table.totals().statements, 1));
 }
 
-// Only what gates was asked for; a finding that is told does not turn into a clean bill.
+// Only what gates was asked for; a finding that is told, or ignored, does not turn into a clean
+// bill.
 std::string SafeClaim(const Verdict& verdict) {
-  const bool told =
-      std::any_of(verdict.findings.begin(), verdict.findings.end(),
-                  [](const Finding& finding) { return finding.type < FindingClass::kNew; });
-  return told ? "nothing that gates" : "none breaks, returns something else or is slower";
+  const auto count = [&](auto is) {
+    return static_cast<uint64_t>(
+        std::count_if(verdict.findings.begin(), verdict.findings.end(), is));
+  };
+  const uint64_t told = count([](const Finding& f) { return f.type < FindingClass::kNew; });
+  const uint64_t ignored = count([](const Finding& f) { return f.type == FindingClass::kIgnored; });
+  if (ignored > 0) {
+    return fmt::format("nothing that gates; {} {} ignored by rules", FormatCount(ignored),
+                       ignored == 1 ? "finding is" : "findings are");
+  }
+  return told > 0 ? "nothing that gates" : "none breaks, returns something else or is slower";
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 // kNotFound (a name the file does not know).
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -19,15 +18,6 @@
 #include "shadow/options.h"
 
 namespace scry::config {
-
-// A finding the team has judged and accepts.
-struct IgnoreRule {
-  std::string pattern;  // Of a statement; '%' stands for any text.
-  std::string finding;  // error, result, latency, work, lock, new. Empty: any.
-  std::string reason;   // Never empty.
-  std::optional<std::chrono::year_month_day> until;  // Last day it counts, in UTC.
-  Place place;
-};
 
 struct ShadowEntry {
   Place place;
@@ -48,7 +38,6 @@ struct DatabaseEntry {
 struct Document {
   std::map<std::string, DatabaseEntry, std::less<>> databases;
   compare::Policy policy;
-  std::vector<IgnoreRule> ignore;
 };
 
 struct DatabaseOptions {
@@ -66,7 +55,6 @@ class Config {
 
   const std::string& file() const { return file_; }
   const compare::Policy& policy() const { return document_.policy; }
-  const std::vector<IgnoreRule>& ignore() const { return document_.ignore; }
   // In alphabetical order.
   std::vector<std::string> DatabaseNames() const;
   std::vector<std::string> ShadowNames() const;  // "prod-db/ci-main"

@@ -5,12 +5,13 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <initializer_list>
+#include <iterator>
 #include <limits>
 #include <numeric>
 #include <utility>
 
 #include "base/units.h"
+#include "compare/ignore_rules.h"
 
 namespace scry::config {
 namespace {
@@ -185,6 +186,12 @@ class Reader {
   }
 
   std::string_view file() const { return file_; }
+  // "scry.yaml:28", whatever folder it is in.
+  std::string PlaceOf(const YamlNode& node) const {
+    const size_t slash = file_.rfind('/');
+    const std::string_view name = slash == file_.npos ? file_ : file_.substr(slash + 1);
+    return fmt::format("{}:{}", base::Printable(name), node.place.line);
+  }
 
  private:
   std::string_view file_;
@@ -338,30 +345,40 @@ Result<compare::WorkPolicy> ReadWork(const Reader& reader, const YamlNode& node)
   return work;
 }
 
+Result<compare::LockPolicy> ReadLock(const Reader& reader, const YamlNode& node) {
+  compare::LockPolicy lock;
+  SCRY_TRY(reader.Map(node, "lock", {"max_wait", "max_blocked"},
+                      [&](std::string_view key, const YamlNode& value) -> Status {
+                        if (key == "max_wait") {
+                          SCRY_TRY_ASSIGN(lock.max_wait_us,
+                                          reader.Unit(value, key, base::ParseDuration));
+                        } else {
+                          SCRY_TRY_ASSIGN(lock.max_blocked, reader.Count(value, key));
+                        }
+                        return {};
+                      }));
+  return lock;
+}
+
 // What is not listed does not gate. Gates that nothing judges yet are taken, and every report says
 // so: they must not pass in silence.
 Result<compare::GatePolicy> ReadGate(const Reader& reader, const YamlNode& node) {
-  compare::GatePolicy gate{false, false, false, false, false, false};
+  compare::GatePolicy gate{false, false, false, false, false, false, false};
+  const std::pair<std::string_view, bool*> words[] = {
+      {"error", &gate.error}, {"result", &gate.result}, {"latency", &gate.latency},
+      {"work", &gate.work},   {"budget", &gate.budget}, {"transient", &gate.transient},
+      {"lock", &gate.lock}};
+  std::vector<std::string_view> known;
+  for (const auto& [word, flag] : words) known.push_back(word);
   SCRY_TRY(reader.List(node, "gate", [&](const YamlNode& item) -> Status {
-    std::string word;
-    SCRY_TRY_ASSIGN(word, reader.Text(item, "gate"));
-    if (word == "error") {
-      gate.error = true;
-    } else if (word == "result") {
-      gate.result = true;
-    } else if (word == "latency") {
-      gate.latency = true;
-    } else if (word == "work") {
-      gate.work = true;
-    } else if (word == "transient") {
-      gate.transient = true;
-    } else if (word == "lock") {
-      gate.lock = true;
-    } else {
-      return reader.At(
-          item, Unknown("gate", word, {"error", "result", "latency", "work", "transient", "lock"}));
+    std::string text;
+    SCRY_TRY_ASSIGN(text, reader.Text(item, "gate"));
+    for (const auto& [word, flag] : words) {
+      if (text != word) continue;
+      *flag = true;
+      return {};
     }
-    return {};
+    return reader.At(item, Unknown("gate", text, known));
   }));
   return gate;
 }
@@ -369,28 +386,41 @@ Result<compare::GatePolicy> ReadGate(const Reader& reader, const YamlNode& node)
 Result<std::chrono::year_month_day> ReadDate(const Reader& reader, const YamlNode& node) {
   std::string text;
   SCRY_TRY_ASSIGN(text, reader.Text(node, "until"));
-  int year = 0;
-  unsigned month = 0;
-  unsigned day = 0;
-  const auto part = [&](size_t from, size_t count, auto& number) {
-    const char* begin = text.data() + from;
-    const auto [rest, error] = std::from_chars(begin, begin + count, number);
-    return error == std::errc() && rest == begin + count && begin[0] != '-';
-  };
-  if (text.size() == 10 && text[4] == '-' && text[7] == '-' && part(0, 4, year) &&
-      part(5, 2, month) && part(8, 2, day)) {
-    const std::chrono::year_month_day date{std::chrono::year{year}, std::chrono::month{month},
-                                           std::chrono::day{day}};
-    if (date.ok()) return date;
-  }
+  if (const auto date = compare::ParseDate(text)) return *date;
   return reader.At(node, fmt::format("'{}' is no date; write 2027-01-31", Shown(text)));
 }
 
-Result<IgnoreRule> ReadIgnore(const Reader& reader, const YamlNode& node) {
-  static const std::vector<std::string_view> kFindings = {"error", "result", "latency",
-                                                          "work",  "lock",   "new"};
-  IgnoreRule rule;
-  rule.place = node.place;
+Result<compare::Budget> ReadBudget(const Reader& reader, const YamlNode& node) {
+  compare::Budget budget;
+  bool limited = false;
+  SCRY_TRY(reader.Map(node, "budgets", {"pattern", "table", "p99"},
+                      [&](std::string_view key, const YamlNode& value) -> Status {
+                        if (key == "p99") {
+                          limited = true;
+                          SCRY_TRY_ASSIGN(budget.p99_us,
+                                          reader.Unit(value, key, base::ParseDuration));
+                          if (budget.p99_us > 0) return {};
+                          return reader.At(value, "'p99' wants more than nothing");
+                        }
+                        auto& field = key == "pattern" ? budget.pattern : budget.table;
+                        SCRY_TRY_ASSIGN(field, reader.Text(value, key));
+                        return {};
+                      }));
+  if (budget.pattern.empty() == budget.table.empty()) {
+    return reader.At(node, budget.table.empty()
+                               ? "this budget is for nothing; add a pattern or a table"
+                               : "a budget is for a pattern or a table; take one of them away");
+  }
+  if (!limited) return reader.At(node, "this budget has no p99; add one, as in p99: 50ms");
+  budget.place = reader.PlaceOf(node);
+  return budget;
+}
+
+Result<compare::IgnoreRule> ReadIgnore(const Reader& reader, const YamlNode& node) {
+  compare::IgnoreRule rule;
+  rule.place = reader.PlaceOf(node);
+  const std::vector<std::string_view> words(std::begin(compare::kIgnoreWords),
+                                            std::end(compare::kIgnoreWords));
   SCRY_TRY(reader.Map(node, "ignore", {"pattern", "finding", "reason", "until"},
                       [&](std::string_view key, const YamlNode& value) -> Status {
                         if (key == "until") {
@@ -401,43 +431,52 @@ Result<IgnoreRule> ReadIgnore(const Reader& reader, const YamlNode& node) {
                                       : key == "finding" ? rule.finding
                                                          : rule.reason;
                         SCRY_TRY_ASSIGN(field, reader.Text(value, key));
-                        if (key == "finding" && std::find(kFindings.begin(), kFindings.end(),
-                                                          field) == kFindings.end()) {
-                          return reader.At(value, Unknown("finding", field, kFindings));
+                        const bool known =
+                            std::find(words.begin(), words.end(), field) != words.end() ||
+                            compare::IsFindingId(field);
+                        if (key == "finding" && !known) {
+                          return reader.At(value, Unknown("finding", field, words));
                         }
                         return {};
                       }));
-  for (const auto& [key, field] : {std::pair{"pattern", &rule.pattern}, {"reason", &rule.reason}}) {
-    if (field->empty()) {
-      return reader.At(node, fmt::format("this ignore rule has no {}; add one", key));
-    }
+  if (rule.pattern.empty() && !compare::IsFindingId(rule.finding)) {
+    return reader.At(node, "this ignore rule has no pattern and no id of a finding; add one");
   }
+  if (rule.reason.empty()) return reader.At(node, "this ignore rule has no reason; add one");
   return rule;
 }
 
 Status ReadPolicy(const Reader& reader, const YamlNode& node, Document& document) {
   compare::Policy& policy = document.policy;
-  return reader.Map(node, "policy", {"latency", "new", "work", "gate", "fidelity_floor", "ignore"},
-                    [&](std::string_view key, const YamlNode& value) -> Status {
-                      if (key == "latency") {
-                        SCRY_TRY_ASSIGN(policy.latency, ReadLatency(reader, value));
-                      } else if (key == "new") {
-                        SCRY_TRY_ASSIGN(policy.new_pattern, ReadNew(reader, value));
-                      } else if (key == "work") {
-                        SCRY_TRY_ASSIGN(policy.work, ReadWork(reader, value));
-                      } else if (key == "gate") {
-                        SCRY_TRY_ASSIGN(policy.gate, ReadGate(reader, value));
-                      } else if (key == "fidelity_floor") {
-                        SCRY_TRY_ASSIGN(policy.fidelity_floor,
-                                        reader.Unit(value, key, base::ParseShare));
-                      } else {
-                        return reader.List(value, key, [&](const YamlNode& rule) -> Status {
-                          SCRY_TRY_ASSIGN(document.ignore.emplace_back(), ReadIgnore(reader, rule));
-                          return {};
-                        });
-                      }
-                      return {};
-                    });
+  return reader.Map(
+      node, "policy",
+      {"latency", "new", "work", "lock", "gate", "fidelity_floor", "budgets", "ignore"},
+      [&](std::string_view key, const YamlNode& value) -> Status {
+        if (key == "latency") {
+          SCRY_TRY_ASSIGN(policy.latency, ReadLatency(reader, value));
+        } else if (key == "new") {
+          SCRY_TRY_ASSIGN(policy.new_pattern, ReadNew(reader, value));
+        } else if (key == "work") {
+          SCRY_TRY_ASSIGN(policy.work, ReadWork(reader, value));
+        } else if (key == "lock") {
+          SCRY_TRY_ASSIGN(policy.lock, ReadLock(reader, value));
+        } else if (key == "gate") {
+          SCRY_TRY_ASSIGN(policy.gate, ReadGate(reader, value));
+        } else if (key == "fidelity_floor") {
+          SCRY_TRY_ASSIGN(policy.fidelity_floor, reader.Unit(value, key, base::ParseShare));
+        } else if (key == "budgets") {
+          return reader.List(value, key, [&](const YamlNode& budget) -> Status {
+            SCRY_TRY_ASSIGN(policy.budgets.emplace_back(), ReadBudget(reader, budget));
+            return {};
+          });
+        } else {
+          return reader.List(value, key, [&](const YamlNode& rule) -> Status {
+            SCRY_TRY_ASSIGN(policy.ignore.emplace_back(), ReadIgnore(reader, rule));
+            return {};
+          });
+        }
+        return {};
+      });
 }
 
 Status ReadVersion(const Reader& reader, const YamlNode& node) {

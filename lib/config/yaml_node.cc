@@ -47,13 +47,13 @@ class TreeBuilder final : public YAML::EventHandler {
     Add(YamlNode::Kind::kText, mark, tag, anchor, value);
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value /*style*/) override {
-    Open(YamlNode::Kind::kList, mark, tag, anchor);
+                       YAML::EmitterStyle::value style) override {
+    Open(YamlNode::Kind::kList, mark, tag, anchor, style);
   }
   void OnSequenceEnd() override { Close(); }
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value /*style*/) override {
-    Open(YamlNode::Kind::kMap, mark, tag, anchor);
+                  YAML::EmitterStyle::value style) override {
+    Open(YamlNode::Kind::kMap, mark, tag, anchor, style);
   }
   void OnMapEnd() override { Close(); }
 
@@ -88,11 +88,12 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
   void Open(YamlNode::Kind kind, const YAML::Mark& mark, const std::string& tag,
-            YAML::anchor_t anchor) {
+            YAML::anchor_t anchor, YAML::EmitterStyle::value style) {
     if (open_.size() >= kYamlDepthMax) {
       throw Refusal{PlaceOf(mark), fmt::format("nested deeper than {} levels", kYamlDepthMax)};
     }
     open_.push_back({Make(kind, mark, tag, anchor), {}});
+    open_.back().node.flow = style == YAML::EmitterStyle::Flow;
   }
 
   void Close() {

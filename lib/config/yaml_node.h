@@ -24,7 +24,8 @@ struct Place {
 struct YamlNode {
   enum class Kind : uint8_t { kNothing, kText, kList, kMap };
   Kind kind = Kind::kNothing;
-  Place place;
+  Place place;                     // Of a list or map: its bracket, else its first "-" or key.
+  bool flow = false;               // A list or map in brackets.
   std::string text;                // kText.
   std::vector<YamlNode> children;  // kList: elements. kMap: values.
   std::vector<YamlNode> keys;      // kMap: one kText per child.

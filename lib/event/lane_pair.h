@@ -38,8 +38,9 @@ struct LaneOutcome {
 
 struct StatementPair {
   SessionId session = SessionId::kNone;
-  uint64_t exchange = 0;  // Index in the session.
-  std::string text;       // See Statement.
+  uint64_t exchange = 0;    // Index in the session.
+  Micros completed_us = 0;  // Of its exchange, when captured. Since start.
+  std::string text;         // See Statement.
   uint32_t ordinal = 0;
   Outcome captured;                // What production did.
   std::vector<LaneOutcome> lanes;  // Baseline, candidate and, where there is one, control.

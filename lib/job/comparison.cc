@@ -121,6 +121,15 @@ Status Comparison::Run(const Lanes& lanes) {
   report::FillVerdict(verdict_, request_.show_values, report_);
   report::FillTotals(table_.totals(), report_);
   FillFirstPlans();
+  if (budget_) {
+    report_.budget = budget_->facts();
+    report_.budget.fidelity_skipped = table_.totals().fidelity_skipped;
+    if (table_.totals().fidelity.judged == 0) {
+      report_.notes.push_back(
+          "Fidelity could not be judged: all that was replayed reads what left-out sessions had "
+          "written. A longer --budget or a shorter window leaves out fewer.");
+    }
+  }
   return Explain(lanes);
 }
 
@@ -149,6 +158,7 @@ Status Comparison::ReplayCaptures(const Lanes& lanes) {
   for (size_t i = 0; i < request_.captures.size(); ++i) {
     progress_.Step("replay on all lanes");
     SCRY_TRY_ASSIGN(const std::unique_ptr<event::EventSource> source, open_(request_.captures[i]));
+    if (budget_) table_.JudgeFidelityWhere(budget_->Knowable(i));
     snapshot_ = SnapshotOf(request_.captures[i], report_.notes);
     SCRY_TRY_ASSIGN(const replay::ReplayStats stats,
                     ReplayOne(lanes, {*source, report_.captures[i].statements}, table_,

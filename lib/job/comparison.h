@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -24,6 +25,7 @@
 #include "job/first_moment.h"
 #include "job/progress.h"
 #include "job/run_watch.h"
+#include "job/traffic_budget.h"
 #include "job/work_probe.h"
 #include "migration/touched_tables.h"
 #include "replay/options.h"
@@ -57,6 +59,9 @@ class Comparison {
   // All but the request outlive it. Notes and facts go into `report`.
   Comparison(ComparisonRequest request, OpenTraffic open, const RunWatch& watch, Progress& progress,
              report::Report& report);
+
+  // What is opened was chosen so. Before Survey().
+  void Limit(TrafficBudget budget) { budget_ = std::move(budget); }
 
   // Reads the captures once. kInconclusive where they hold nothing to judge.
   base::Status Survey();
@@ -99,6 +104,7 @@ class Comparison {
   Progress& progress_;
   report::Report& report_;
 
+  std::optional<TrafficBudget> budget_;
   CaptureSurvey survey_;
   event::FactsCache facts_;
   std::optional<event::SourceSnapshot> snapshot_;  // Of the capture replayed last.

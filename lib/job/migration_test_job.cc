@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "job/comparison.h"
 #include "job/run_watch.h"
+#include "job/traffic_budget.h"
 #include "migration/command.h"
 #include "migration/touched_tables.h"
 #include "os/subprocess.h"
@@ -40,7 +41,12 @@ class MigrationTest {
         request_(request),
         progress_(progress),
         watch_(request.timeout_us, should_stop),
-        comparison_(ComparisonOf(request), &OpenWholeCapture, watch_, progress, report_) {
+        comparison_(
+            ComparisonOf(request),
+            [this](const std::string& directory) {
+              return traffic_ ? traffic_->Open(directory) : OpenWholeCapture(directory);
+            },
+            watch_, progress, report_) {
     report_.notes = request.notes;
   }
 
@@ -48,6 +54,7 @@ class MigrationTest {
 
  private:
   static ComparisonRequest ComparisonOf(const MigrationTestRequest& request);
+  Status Select();
   Status MakeLanes();
   Status Migrate();
   Status Settle();
@@ -70,6 +77,7 @@ class MigrationTest {
 
   shadow::ShadowInfo shadow_;
   std::optional<shadow::Run> run_;
+  std::optional<SelectedTraffic> traffic_;  // None: captures are opened whole.
   report::Report report_;
   Comparison comparison_;
 };
@@ -89,6 +97,24 @@ shadow::Control MigrationTest::Control() const {
   shadow::Control control;
   control.stop_fd = request_.stop_fd;
   return control;
+}
+
+// A part of the captures, where one was asked for.
+Status MigrationTest::Select() {
+  if (request_.selection.whole() && request_.budget_us == 0) return {};
+  SCRY_TRY_ASSIGN(SelectedTraffic traffic,
+                  SelectedTraffic::Make(request_.selection, request_.captures));
+  traffic_.emplace(std::move(traffic));
+  if (request_.budget_us == 0) return {};
+  BudgetOptions options;
+  options.budget_us = request_.budget_us;
+  options.seed = request_.seed;
+  options.speed = request_.speed;
+  options.latency = request_.policy.latency;
+  SCRY_TRY_ASSIGN(TrafficBudget budget,
+                  TrafficBudget::Choose(options, request_.captures, *traffic_, watch_, progress_));
+  comparison_.Limit(std::move(budget));
+  return {};
 }
 
 Status MigrationTest::MakeLanes() {
@@ -258,6 +284,9 @@ void MigrationTest::FillNextSteps() {
                     [](const auto& f) { return f.gates && (f.has_latency || f.has_work); });
     if (slow) report_.next_steps.push_back({"see both plans", gate + " --plans -- ..."});
     report_.next_steps.push_back({"after the fix, run it again", gate + " -- ..."});
+    report_.next_steps.push_back(
+        {"if the worst is meant to be so, accept it",
+         fmt::format("scry report accept {} --reason ... --until ...", report_.findings[0].id)});
   } else if (report_.exit_status == kExitMigration) {
     report_.next_steps.push_back({"look at the forks it failed on", gate + " --keep -- ..."});
   } else if (report_.exit_status == kExitInconclusive) {
@@ -291,6 +320,7 @@ base::Error MigrationTest::WithServerWord(base::Error error) {
 
 Result<report::Report> MigrationTest::Go() {
   const auto body = [&]() -> Status {
+    SCRY_TRY(Select());
     SCRY_TRY(comparison_.Survey());
     SCRY_TRY(MakeLanes());
     SCRY_TRY(Migrate());

@@ -3,6 +3,7 @@
 // forks live as long as the call.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "base/result.h"
 #include "compare/policy.h"
 #include "job/progress.h"
+#include "job/replay_selection.h"
 #include "replay/options.h"
 #include "report/report.h"
 #include "shadow/options.h"
@@ -24,6 +26,9 @@ struct MigrationTestRequest {
                                       // environment.
   std::vector<std::string> captures;  // Directories. At least one.
   std::vector<std::string> command;   // What stood behind `--`. Empty: no migration.
+  ReplaySelection selection;          // Of the captures.
+  base::Micros budget_us = 0;         // So much replay is chosen from that; 0: all of it.
+  uint64_t seed = 1;                  // Of the choice.
   compare::Policy policy;
   // See replay::ReplayOptions.
   replay::SyncMode sync = replay::SyncMode::kCommit;

@@ -120,6 +120,22 @@ Result<SelectedTraffic> SelectedTraffic::Make(const ReplaySelection& selection,
   return traffic;
 }
 
+void SelectedTraffic::LimitTo(const std::string& directory, std::vector<uint64_t> sessions) {
+  const auto found = captures_.find(directory);
+  SCRY_CHECK(found != captures_.end());
+  std::vector<uint64_t>& kept = sessions_[directory];
+  kept = std::move(sessions);
+  found->second.options.sessions = &kept;
+}
+
+void SelectedTraffic::Cut(const std::string& directory, Micros length_us) {
+  const auto found = captures_.find(directory);
+  SCRY_CHECK(found != captures_.end());
+  replay::TrafficFilterOptions& options = found->second.options;
+  const Micros end_us = std::max<Micros>(options.from_us.value_or(0), 0) + length_us;
+  options.to_us = std::min(end_us, options.to_us.value_or(end_us));
+}
+
 Result<std::unique_ptr<event::EventSource>> SelectedTraffic::Open(const std::string& directory) {
   const auto found = captures_.find(directory);
   SCRY_CHECK(found != captures_.end());

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -26,6 +27,8 @@ struct ReplaySelection {
   std::string from;  // "10m" since the capture's start, or a wall time as base::ParseWall reads it.
   std::string to;
   std::string last;  // "2h" up to the capture's end. Not with the other two.
+
+  bool whole() const { return filter.All() && from.empty() && to.empty() && last.empty(); }
 };
 
 class SelectedTraffic {
@@ -41,6 +44,11 @@ class SelectedTraffic {
 
   // What must not be replayed. REQUIRES: before Open(), if only reads are selected.
   void Guard(replay::HiddenWrites hidden) { hidden_ = std::move(hidden); }
+
+  // From now on only these sessions of it, by their numbers.
+  void LimitTo(const std::string& directory, std::vector<uint64_t> sessions);
+  // From now on at most so much of it, from where its window begins.
+  void Cut(const std::string& directory, base::Micros length_us);
 
   // Outlived by this.
   base::Result<std::unique_ptr<event::EventSource>> Open(const std::string& directory);
@@ -66,7 +74,8 @@ class SelectedTraffic {
   base::Status AddDatabases(const std::string& directory, const Capture& capture,
                             std::set<std::string>& names) const;
 
-  std::map<std::string, Capture> captures_;
+  std::map<std::string, Capture> captures_;                // By directory.
+  std::map<std::string, std::vector<uint64_t>> sessions_;  // Where only some are let through.
   std::optional<replay::HiddenWrites> hidden_;
 };
 

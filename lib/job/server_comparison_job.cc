@@ -7,6 +7,7 @@
 #include "job/comparison.h"
 #include "job/replay_target.h"
 #include "job/run_watch.h"
+#include "job/traffic_budget.h"
 
 namespace scry::job {
 namespace {
@@ -53,6 +54,7 @@ class ServerComparison {
   static ComparisonRequest ComparisonOf(const ServerComparisonRequest& request);
   bool reads_only() const { return request_.selection.filter.reads_only; }
   Status Admit();
+  Status Choose();
   Status CheckDistinct() const;
   Result<std::vector<replay::LaneTarget>> Lanes() const;
   void FillNextSteps();
@@ -124,6 +126,20 @@ Status ServerComparison::Admit() {
   return watch_.Check();
 }
 
+Status ServerComparison::Choose() {
+  if (request_.budget_us == 0) return {};
+  BudgetOptions options;
+  options.budget_us = request_.budget_us;
+  options.seed = request_.seed;
+  options.speed = request_.replay.speed;
+  options.lanes = servers_.size();
+  options.latency = request_.policy.latency;
+  SCRY_TRY_ASSIGN(TrafficBudget budget,
+                  TrafficBudget::Choose(options, request_.captures, traffic_, watch_, progress_));
+  comparison_.Limit(std::move(budget));
+  return {};
+}
+
 // Asked again before each replay: the mark may be gone.
 Result<std::vector<replay::LaneTarget>> ServerComparison::Lanes() const {
   std::vector<replay::LaneTarget> lanes;
@@ -144,6 +160,7 @@ void ServerComparison::FillNextSteps() {
 
 Result<report::Report> ServerComparison::Go() {
   SCRY_TRY(Admit());
+  SCRY_TRY(Choose());
   SCRY_TRY(comparison_.Survey());
   SCRY_TRY(comparison_.Run([&] { return Lanes(); }));
   report_.tool_version = SCRY_VERSION;

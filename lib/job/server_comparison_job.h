@@ -3,6 +3,7 @@
 // thread.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@ struct ServerComparisonRequest {
   std::vector<std::string> sources;  // CONNINFOs that must never be a target.
   compare::Policy policy;
   ReplaySelection selection;
+  base::Micros budget_us = 0;  // So much replay is chosen from that; 0: all of it.
+  uint64_t seed = 1;           // Of the choice.
   replay::ReplayOptions replay;
   base::Micros timeout_us = 0;  // Of the whole run; 0: none.
   bool show_values = false;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <limits>
 #include <utility>
 
@@ -213,6 +214,35 @@ Status ReplaceFile(FileSystem& files, const std::string& path, std::string_view 
   const size_t slash = path.rfind('/');
   if (slash == std::string::npos) return files.SyncDirectory(".");
   return files.SyncDirectory(slash == 0 ? "/" : path.substr(0, slash));
+}
+
+Status ReplaceUserFile(const std::string& path, std::string_view bytes) {
+  std::string target = path;
+  mode_t mode = 0644;
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0) {
+    if (!S_ISREG(info.st_mode)) return base::Fail(path + " is no regular file");
+    mode = info.st_mode & 07777;
+    char* real = ::realpath(path.c_str(), nullptr);
+    if (real == nullptr) return FailPath("resolve", path);
+    target = real;
+    std::free(real);
+  } else if (errno != ENOENT) {
+    return FailPath("stat", path);
+  }
+  FileSystem& files = RealFileSystem();
+  const std::string temporary = target + ".scry-tmp";
+  SCRY_TRY(files.Remove(temporary));
+  {
+    SCRY_TRY_ASSIGN(const auto file, files.Create(temporary));
+    SCRY_TRY(file->Append(bytes));
+    if (::chmod(temporary.c_str(), mode) != 0) return FailPath("chmod", temporary);
+    SCRY_TRY(file->Sync());
+  }
+  SCRY_TRY(files.Rename(temporary, target));
+  const size_t slash = target.rfind('/');
+  if (slash == std::string::npos) return files.SyncDirectory(".");
+  return files.SyncDirectory(slash == 0 ? "/" : target.substr(0, slash));
 }
 
 }  // namespace scry::os

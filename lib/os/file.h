@@ -62,5 +62,8 @@ base::Result<std::string> ReadWholeFile(FileSystem& files, const std::string& pa
                                         uint64_t size_bytes_max);
 // Never leaves half a file: writes `path`.tmp, syncs, renames, syncs the directory.
 base::Status ReplaceFile(FileSystem& files, const std::string& path, std::string_view bytes);
+// The same on the disk for a file that is the user's own: a link to it is followed, and it keeps
+// its mode; a new one is 0644. Its temporary name ends in ".scry-tmp".
+base::Status ReplaceUserFile(const std::string& path, std::string_view bytes);
 
 }  // namespace scry::os

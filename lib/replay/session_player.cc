@@ -385,6 +385,7 @@ void SessionPlayer::PutPair(size_t statement, std::vector<exchange::Answers>& an
   event::StatementPair pair;
   pair.session = exchange.session;
   pair.exchange = exchange.index;
+  pair.completed_us = exchange.completed_us;
   pair.captured.status = OutcomeStatus::kSkipped;
   if (statement < exchange.statements.size()) {
     event::Statement& captured = exchange.statements[statement];

@@ -165,6 +165,11 @@ bool TrafficFilter::InWindow(base::Micros at_us) const {
 
 bool TrafficFilter::Passes(const event::SessionStart& start) const {
   if (options_.to_us && start.at_us >= *options_.to_us) return false;
+  if (options_.sessions != nullptr &&
+      !std::binary_search(options_.sessions->begin(), options_.sessions->end(),
+                          static_cast<uint64_t>(start.session))) {
+    return false;
+  }
   if (!MatchesAny(options_.users, ParameterOf(start, "user"))) return false;
   if (!MatchesAny(options_.databases, DatabaseOf(start))) return false;
   if (!MatchesAny(options_.applications, ParameterOf(start, "application_name"))) return false;

@@ -43,12 +43,14 @@ struct TrafficFilterOptions {
   // make up the whole.
   uint64_t shard = 1;
   uint64_t shards = 1;
+  // Numbers of sessions in ascending order; nullptr: any. Outlives the filter.
+  const std::vector<uint64_t>* sessions = nullptr;
 
   // Some exchanges of a session may be left out.
   bool Thins() const { return !statements.empty() || reads_only || from_us || to_us; }
   bool All() const {
     return !Thins() && users.empty() && databases.empty() && applications.empty() &&
-           multiply == 1 && shards == 1;
+           multiply == 1 && shards == 1 && sessions == nullptr;
   }
 };
 

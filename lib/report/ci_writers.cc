@@ -99,7 +99,7 @@ std::string WriteGithubAnnotations(const Report& report) {
   size_t warnings = 0;
   size_t left_out = 0;
   for (const Finding& finding : report.findings) {
-    if (finding.type == "new" || finding.type == "faster") continue;
+    if (finding.type == "new" || finding.type == "faster" || finding.type == "ignored") continue;
     size_t& count = finding.gates ? errors : warnings;
     if (count == kAnnotationsMax) {
       ++left_out;
@@ -120,10 +120,11 @@ std::string WriteGitlabCodeQuality(const Report& report, const std::string& path
   using nlohmann::ordered_json;
   static const std::map<std::string_view, const char*> kSeverities = {
       {"broken", "blocker"}, {"different", "critical"}, {"slower", "major"},
-      {"new-slow", "major"}, {"more-work", "major"},    {"transient", "minor"}};
+      {"new-slow", "major"}, {"over-budget", "major"},  {"more-work", "major"},
+      {"transient", "minor"}};
   ordered_json issues = ordered_json::array();
   for (const Finding& finding : report.findings) {
-    if (finding.type == "new" || finding.type == "faster") continue;
+    if (finding.type == "new" || finding.type == "faster" || finding.type == "ignored") continue;
     const auto severity = kSeverities.find(finding.type);
     issues.push_back(
         {{"description", Told(finding)},

@@ -85,6 +85,10 @@ class Reader : public JsonMembers<Reader> {
       Read(*latency, "again_pairs", to.again_pairs);
       Read(*latency, "part", to.part);
     }
+    if (const json* ignored = Object(from, "ignored")) {
+      Read(*ignored, "type", to.ignored_type);
+      Read(*ignored, "by", to.ignored_by);
+    }
     if (const json* rows = Object(from, "rows")) Fill(*rows, to.rows);
     if (const json* work = Object(from, "work")) {
       to.has_work = true;
@@ -131,6 +135,42 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "share", to.share);
     Read(from, "median_us", to.median_us);
     Read(from, "detectable", to.detectable);
+  }
+  void Fill(const json& from, IgnoreRule& to) {
+    Read(from, "finding", to.finding);
+    Read(from, "pattern", to.pattern);
+    Read(from, "reason", to.reason);
+    Read(from, "until", to.until);
+    Read(from, "place", to.place);
+    Read(from, "expired", to.expired);
+    Read(from, "hidden", to.hidden);
+    Read(from, "again", to.again);
+  }
+  void Fill(const json& from, ThinPattern& to) {
+    Read(from, "fingerprint", to.fingerprint);
+    Read(from, "pattern", to.pattern);
+    Read(from, "calls", to.calls);
+    Read(from, "available", to.available);
+    Read(from, "wanted", to.wanted);
+  }
+  void Fill(const json& from, BudgetFacts& to) {
+    Read(from, "budget_us", to.budget_us);
+    Read(from, "estimated_us", to.estimated_us);
+    Read(from, "cut_us", to.cut_us);
+    Read(from, "seed", to.seed);
+    Read(from, "sessions", to.sessions);
+    Read(from, "sessions_all", to.sessions_all);
+    Read(from, "writers_left_out", to.writers_left_out);
+    Read(from, "statements", to.statements);
+    Read(from, "statements_all", to.statements_all);
+    Read(from, "patterns", to.patterns);
+    Read(from, "patterns_all", to.patterns_all);
+    Read(from, "time_us", to.time_us);
+    Read(from, "time_all_us", to.time_all_us);
+    Read(from, "fidelity_skipped", to.fidelity_skipped);
+    ReadList(from, "thin", to.thin);
+    Read(from, "thin_more", to.thin_more);
+    Read(from, "rare", to.rare);
   }
   void Fill(const json& from, NextStep& to) {
     Read(from, "why", to.why);
@@ -202,6 +242,8 @@ class Reader : public JsonMembers<Reader> {
     ReadList(from, "patterns", to.patterns);
     ReadList(from, "not_judged", to.not_judged);
     ReadList(from, "unfaithful", to.unfaithful);
+    ReadList(from, "ignore_rules", to.ignore_rules);
+    if (const json* budget = Object(from, "budget")) Fill(*budget, to.budget);
     ReadList(from, "captures", to.captures);
     ReadList(from, "lanes", to.lanes);
     ReadList(from, "next_steps", to.next_steps);

@@ -105,6 +105,9 @@ ordered_json Of(const Finding& finding) {
                     {"baseline", finding.plan.baseline},
                     {"candidate", finding.plan.candidate}};
   }
+  if (!finding.ignored_type.empty()) {
+    json["ignored"] = {{"type", finding.ignored_type}, {"by", finding.ignored_by}};
+  }
   if (!finding.rows.rows.empty()) json["rows"] = Of(finding.rows);
   if (!finding.example.empty()) json["example"] = finding.example;
   return json;
@@ -160,6 +163,42 @@ ordered_json Of(const Unfaithful& item) {
           {"pattern", item.pattern},
           {"calls", item.calls},
           {"lost", Of(item.lost)}};
+}
+
+ordered_json Of(const IgnoreRule& rule) {
+  return {{"finding", rule.finding}, {"pattern", rule.pattern}, {"reason", rule.reason},
+          {"until", rule.until},     {"place", rule.place},     {"expired", rule.expired},
+          {"hidden", rule.hidden},   {"again", rule.again}};
+}
+
+ordered_json Of(const ThinPattern& item) {
+  return {{"fingerprint", item.fingerprint},
+          {"pattern", item.pattern},
+          {"calls", item.calls},
+          {"available", item.available},
+          {"wanted", item.wanted}};
+}
+
+ordered_json Of(const BudgetFacts& budget) {
+  ordered_json thin = ordered_json::array();
+  for (const ThinPattern& item : budget.thin) thin.push_back(Of(item));
+  return {{"budget_us", budget.budget_us},
+          {"estimated_us", budget.estimated_us},
+          {"cut_us", budget.cut_us},
+          {"seed", budget.seed},
+          {"sessions", budget.sessions},
+          {"sessions_all", budget.sessions_all},
+          {"writers_left_out", budget.writers_left_out},
+          {"statements", budget.statements},
+          {"statements_all", budget.statements_all},
+          {"patterns", budget.patterns},
+          {"patterns_all", budget.patterns_all},
+          {"time_us", budget.time_us},
+          {"time_all_us", budget.time_all_us},
+          {"fidelity_skipped", budget.fidelity_skipped},
+          {"thin", thin},
+          {"thin_more", budget.thin_more},
+          {"rare", budget.rare}};
 }
 
 ordered_json Of(const TestedFacts& tested) {
@@ -218,8 +257,10 @@ std::string WriteJson(const Report& report) {
   json["not_judged"] = ListOf(report.not_judged);
   json["unfaithful"] = ListOf(report.unfaithful);
   json["patterns"] = ListOf(report.patterns);
+  json["ignore_rules"] = ListOf(report.ignore_rules);
   json["notes"] = report.notes;
   json["tested"] = Of(report.tested);
+  if (report.budget.budget_us > 0) json["budget"] = Of(report.budget);
   json["captures"] = ListOf(report.captures);
   if (report.migration.ran) json["migration"] = Of(report.migration);
   json["lanes"] = ListOf(report.lanes);

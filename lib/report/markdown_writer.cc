@@ -34,15 +34,17 @@ struct Section {
   const char* title;
   bool timed;  // A table of numbers, else of sentences.
 };
-constexpr std::array<Section, 9> kSections = {{{"broken", "Broken", false},
-                                               {"different", "Different results", false},
-                                               {"slower", "Slower", true},
-                                               {"new-slow", "New and slow", true},
-                                               {"more-work", "More work", false},
-                                               {"transient", "Only until VACUUM (ANALYZE)", false},
-                                               {"warning", "Warnings", false},
-                                               {"new", "New", true},
-                                               {"faster", "Faster", true}}};
+constexpr std::array<Section, 11> kSections = {{{"broken", "Broken", false},
+                                                {"different", "Different results", false},
+                                                {"slower", "Slower", true},
+                                                {"new-slow", "New and slow", true},
+                                                {"over-budget", "Over budget", false},
+                                                {"more-work", "More work", false},
+                                                {"transient", "Only until VACUUM (ANALYZE)", false},
+                                                {"warning", "Warnings", false},
+                                                {"new", "New", true},
+                                                {"faster", "Faster", true},
+                                                {"ignored", "Ignored by rules", false}}};
 
 const char* Sign(const std::string& verdict) {
   if (verdict == "safe") return "✅";
@@ -92,6 +94,7 @@ class Writer {
     for (const Section& section : kSections) WriteSection(section);
     Add(MigrationOutput());
     Details();
+    Add(IgnoreRules());
     Add(NotJudgedTable());
     Add(Notes());
     Add(Tested());
@@ -229,6 +232,15 @@ class Writer {
     }
   }
 
+  std::string IgnoreRules() const {
+    if (report_.ignore_rules.empty()) return {};
+    std::string body = "| rule | |\n|---|---|\n";
+    for (const IgnoreRule& rule : report_.ignore_rules) {
+      body += fmt::format("| {} | {} |\n", MarkdownText(RuleText(rule)), RuleFate(rule));
+    }
+    return Folded(Count(report_.ignore_rules.size(), "ignore rule", "ignore rules"), body);
+  }
+
   std::string NotJudgedTable() const {
     if (report_.not_judged.empty()) return {};
     std::string body = "| query | why | calls | time |\n|---|---|--:|--:|\n";
@@ -265,6 +277,7 @@ class Writer {
                                  FormatDuration(migration.duration_us)));
     }
     for (const CaptureFacts& capture : report_.captures) fact("traffic", CaptureText(capture));
+    if (report_.budget.budget_us > 0) fact("budget", BudgetText(report_.budget));
     for (const LaneFacts& lane : report_.lanes) fact(MarkdownText(lane.name), LaneText(lane));
     const TestedFacts& tested = report_.tested;
     if (tested.statements > 0) {

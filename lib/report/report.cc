@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/units.h"
+#include "compare/ignore_rules.h"
 #include "compare/moments.h"
 #include "event/statement_facts.h"
 
@@ -60,7 +61,8 @@ Losses LossesOf(const compare::FidelityCounts& counts) {
           of(compare::FidelityLoss::kValues)};
 }
 
-Finding FindingOf(const compare::Finding& from, bool show_values) {
+Finding FindingOf(const compare::Finding& from, const std::vector<compare::RuleUse>& rules,
+                  bool show_values) {
   Finding finding;
   finding.id = from.id;
   finding.type = compare::Name(from.type);
@@ -98,6 +100,10 @@ Finding FindingOf(const compare::Finding& from, bool show_values) {
   finding.work_risen = from.work.risen;
   finding.work_other_plan = from.work.other_plan;
   finding.moment = compare::Name(from.moment);
+  if (from.type == compare::FindingClass::kIgnored) {
+    finding.ignored_type = compare::Name(from.ignored_type);
+    finding.ignored_by = rules[from.rule].rule.place;
+  }
   if (show_values) finding.example = from.example.text;
   return finding;
 }
@@ -126,7 +132,13 @@ void FillVerdict(const compare::Verdict& verdict, bool show_values, Report& repo
   report.verdict = compare::Name(verdict.result);
   report.sentence = verdict.sentence;
   for (const compare::Finding& finding : verdict.findings) {
-    report.findings.push_back(FindingOf(finding, show_values));
+    report.findings.push_back(FindingOf(finding, verdict.rules, show_values));
+  }
+  for (const compare::RuleUse& use : verdict.rules) {
+    const compare::IgnoreRule& rule = use.rule;
+    report.ignore_rules.push_back({rule.finding, rule.pattern, rule.reason,
+                                   rule.until ? compare::FormatDate(*rule.until) : "", rule.place,
+                                   use.expired, use.hidden, use.again});
   }
   for (const compare::Unjudged& unjudged : verdict.unjudged) {
     report.not_judged.push_back({event::FingerprintText(unjudged.fingerprint), unjudged.pattern,

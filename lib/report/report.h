@@ -212,6 +212,8 @@ struct Finding {
   uint64_t work_other_plan = 0;
   std::string moment;  // compare::Name(Moment): "both", "first", "later"; empty: not told.
   PlanText plan;
+  std::string ignored_type;  // Of "ignored": what it is, and the place of the rule that covers it.
+  std::string ignored_by;
   RowSample rows;       // No rows: not about results, or not kept.
   std::string example;  // With values: only where the user asked for them.
   friend bool operator==(const Finding&, const Finding&) = default;
@@ -225,6 +227,51 @@ struct NotJudged {
   uint64_t pairs = 0;
   double share = 0;
   friend bool operator==(const NotJudged&, const NotJudged&) = default;
+};
+
+// A rule of the policy that findings are ignored by, and what became of it in this run.
+struct IgnoreRule {
+  std::string finding;  // An id, a class or, for all classes, empty.
+  std::string pattern;  // Of statements; empty: any.
+  std::string reason;
+  std::string until;  // "2027-01-31"; empty: without an end.
+  std::string place;  // "scry.yaml:28".
+  bool expired = false;
+  uint64_t hidden = 0;  // Findings that it covers.
+  uint64_t again = 0;   // Findings that it would cover, had it not expired.
+  friend bool operator==(const IgnoreRule&, const IgnoreRule&) = default;
+};
+
+// A pattern that the choice for a time budget meets less often than its verdict needs.
+struct ThinPattern {
+  std::string fingerprint;
+  std::string pattern;
+  uint64_t calls = 0;      // In what was chosen ...
+  uint64_t available = 0;  // ... and in the window.
+  uint64_t wanted = 0;
+  friend bool operator==(const ThinPattern&, const ThinPattern&) = default;
+};
+
+// What was chosen of the captures for a time budget. "All" is what the window holds.
+struct BudgetFacts {
+  Micros budget_us = 0;     // 0: there was none.
+  Micros estimated_us = 0;  // What replaying the choice should take.
+  Micros cut_us = 0;        // The window was shortened to so much from its start; 0: it was not.
+  uint64_t seed = 0;
+  uint64_t sessions = 0;
+  uint64_t sessions_all = 0;
+  uint64_t writers_left_out = 0;  // Sessions.
+  uint64_t statements = 0;
+  uint64_t statements_all = 0;
+  uint64_t patterns = 0;  // Met at all.
+  uint64_t patterns_all = 0;
+  Micros time_us = 0;  // Of the server, as captured.
+  Micros time_all_us = 0;
+  uint64_t fidelity_skipped = 0;  // Statements that read what left-out sessions had written.
+  std::vector<ThinPattern> thin;  // Those that could have been met more often; the rarest first.
+  uint64_t thin_more = 0;         // Further ones.
+  uint64_t rare = 0;              // Patterns all of whose calls are in, and still too few.
+  friend bool operator==(const BudgetFacts&, const BudgetFacts&) = default;
 };
 
 struct NextStep {
@@ -245,8 +292,10 @@ struct Report {
   std::string sentence;
   std::vector<Finding> findings;  // By harm.
   std::vector<NotJudged> not_judged;
-  std::vector<PatternLine> patterns;   // All, by share.
-  std::vector<Unfaithful> unfaithful;  // Those that lost most.
+  std::vector<PatternLine> patterns;     // All, by share.
+  std::vector<Unfaithful> unfaithful;    // Those that lost most.
+  std::vector<IgnoreRule> ignore_rules;  // All that the policy has.
+  BudgetFacts budget;
   std::vector<std::string> notes;
   std::vector<NextStep> next_steps;
   int exit_status = 0;

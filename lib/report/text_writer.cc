@@ -27,6 +27,8 @@ constexpr size_t kDetailIndent = 6;
 constexpr size_t kNotJudgedMax = 5;
 constexpr size_t kFasterMax = 5;
 constexpr size_t kUnfaithfulMax = 5;
+constexpr size_t kIgnoredShownMax = 5;
+constexpr size_t kThinMax = 5;
 constexpr size_t kOutputLinesMax = 20;
 constexpr size_t kUnchangedMax = 200;
 
@@ -46,13 +48,16 @@ class Writer {
     WriteSentences("different", "DIFFERENT", "other results than before the change");
     WriteSpeeds("slower", "SLOWER", "before", options_.findings_per_section_max);
     WriteSpeeds("new-slow", "NEW AND SLOW", "captured", options_.findings_per_section_max);
+    WriteSentences("over-budget", "OVER BUDGET", "slower on the candidate than the policy allows");
     WriteSentences("more-work", "MORE WORK", "for the same parameters, whatever the clock says");
     WriteSentences("transient", "TRANSIENT", "only in the first minutes after it");
     WriteSentences("warning", "WARNINGS", "told, not gating");
     WriteSpeeds("new", "NEW", "captured", options_.findings_per_section_max);
     WriteSpeeds("faster", "FASTER", "before", kFasterMax);
+    WriteIgnored();
     WriteNotJudged();
     WriteUnchanged();
+    WriteThin();
     WriteUnfaithful();
     WriteNotes();
     WriteTested();
@@ -139,9 +144,14 @@ class Writer {
     }
   }
 
-  // Why a finding is told and does not gate, where its reasons do not say so.
+  // The id of what gates; why another finding is told and does not gate, where its reasons do not
+  // say so.
   void TellGate(const Finding& finding) {
-    if (finding.gates) return;
+    if (finding.gates) {
+      // As 'scry report accept' takes it.
+      Detail(finding.id, Ink::kDim);
+      return;
+    }
     const bool told =
         std::any_of(finding.reasons.begin(), finding.reasons.end(),
                     [](const std::string& why) { return why.starts_with("does not gate"); });
@@ -245,6 +255,50 @@ class Writer {
       WriteExample(finding);
     }
     TellRest(findings.size(), shown);
+  }
+
+  // Every rule, also one that hid nothing: nobody may forget what is not looked at.
+  void WriteIgnored() {
+    if (report_.ignore_rules.empty()) return;
+    Heading("IGNORED", "by rules of the policy");
+    for (const IgnoreRule& rule : report_.ignore_rules) {
+      Wrapped(RuleText(rule), kIndent, Ink::kPlain);
+      Detail(RuleFate(rule), rule.again > 0 ? Ink::kYellow : Ink::kDim);
+      size_t shown = 0;
+      for (const Finding& finding : report_.findings) {
+        if (finding.type != "ignored" || finding.ignored_by != rule.place) continue;
+        if (++shown > kIgnoredShownMax) break;
+        Line(std::string(kDetailIndent, ' ') +
+             Shorten(Clean(fmt::format("{}: {}", finding.ignored_type, finding.pattern)),
+                     columns_ - kDetailIndent));
+        if (!finding.reasons.empty()) {
+          Wrapped(finding.reasons.front(), kDetailIndent + 2, Ink::kDim);
+        } else if (finding.has_latency) {
+          Wrapped(fmt::format("{} before, {} after", FormatDuration(finding.before.p50_us),
+                              FormatDuration(finding.after.p50_us)),
+                  kDetailIndent + 2, Ink::kDim);
+        }
+      }
+    }
+  }
+
+  void WriteThin() {
+    if (report_.budget.thin.empty()) return;
+    constexpr std::string_view kTitle = "THIN";
+    Table table({{std::string(kTitle), Align::kLeft, true},
+                 {"chosen", Align::kRight, false},
+                 {"captured", Align::kRight, false},
+                 {"wanted", Align::kRight, false}});
+    const size_t shown = std::min(report_.budget.thin.size(), kThinMax);
+    for (size_t i = 0; i < shown; ++i) {
+      const ThinPattern& item = report_.budget.thin[i];
+      table.AddRow({"  " + OneLine(item.pattern), FormatCount(item.calls),
+                    FormatCount(item.available), FormatCount(item.wanted)});
+    }
+    const auto lines = table.Lines(columns_);
+    TableHeading(lines.front(), kTitle);
+    for (size_t i = 1; i < lines.size(); ++i) Line(lines[i]);
+    TellRest(report_.budget.thin.size() + report_.budget.thin_more, shown);
   }
 
   void WriteNotJudged() {
@@ -351,6 +405,7 @@ class Writer {
     }
     Fact("shadow", report_.shadow);
     for (const CaptureFacts& capture : report_.captures) Fact("traffic", CaptureText(capture));
+    if (report_.budget.budget_us > 0) Fact("budget", BudgetText(report_.budget));
     for (const LaneFacts& lane : report_.lanes) Fact(LaneName(lane), LaneText(lane));
     const TestedFacts& tested = report_.tested;
     if (tested.statements == 0 && tested.sessions == 0) {

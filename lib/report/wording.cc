@@ -9,6 +9,13 @@
 #include "base/units.h"
 
 namespace scry::report {
+namespace {
+
+std::string ShareText(uint64_t part, uint64_t whole) {
+  return Percent(whole == 0 ? 1 : static_cast<double>(part) / static_cast<double>(whole));
+}
+
+}  // namespace
 
 using base::FormatCount;
 using base::FormatDuration;
@@ -156,6 +163,53 @@ std::string WaitsText(const TestedFacts& tested) {
   }
   if (tested.cancelled > 0) text += fmt::format("; {} cancelled", tested.cancelled);
   return text;
+}
+
+std::string BudgetText(const BudgetFacts& budget) {
+  std::string text = fmt::format(
+      "{}: {} of {} with {} of the patterns, {} of the statements and {} of the captured time; "
+      "estimated {}",
+      FormatDuration(budget.budget_us), FormatCount(budget.sessions),
+      Count(budget.sessions_all, "session", "sessions"),
+      ShareText(budget.patterns, budget.patterns_all),
+      ShareText(budget.statements, budget.statements_all),
+      ShareText(static_cast<uint64_t>(std::max<Micros>(budget.time_us, 0)),
+                static_cast<uint64_t>(std::max<Micros>(budget.time_all_us, 0))),
+      FormatDuration(budget.estimated_us));
+  if (budget.cut_us > 0) {
+    text += fmt::format("; only the first {}, as whole sessions take longer",
+                        FormatDuration(budget.cut_us));
+  }
+  const uint64_t thin = budget.thin.size() + budget.thin_more;
+  if (thin > 0) text += fmt::format("; {} met too seldom", Count(thin, "pattern", "patterns"));
+  if (budget.rare > 0) {
+    text += fmt::format("; {} all in, and still too few calls to judge speed",
+                        Count(budget.rare, "rare pattern", "rare patterns"));
+  }
+  if (budget.fidelity_skipped > 0) {
+    text +=
+        fmt::format("; {} not counted for fidelity: they read what left-out sessions had written",
+                    Count(budget.fidelity_skipped, "statement", "statements"));
+  }
+  return text;
+}
+
+std::string RuleText(const IgnoreRule& rule) {
+  std::string what = rule.finding.empty() ? "all" : rule.finding;
+  if (!rule.pattern.empty()) what += " of " + rule.pattern;
+  return fmt::format("{}, {}: {} ({})", what,
+                     rule.until.empty() ? "without an end" : "until " + rule.until, rule.reason,
+                     rule.place);
+}
+
+std::string RuleFate(const IgnoreRule& rule) {
+  if (rule.expired) {
+    return rule.again == 0 ? "expired, and nothing in this run is left of it: take it out"
+                           : fmt::format("expired: {} again",
+                                         Count(rule.again, "finding counts", "findings count"));
+  }
+  return rule.hidden == 0 ? "nothing in this run: if it is done with, take it out"
+                          : Count(rule.hidden, "finding", "findings");
 }
 
 }  // namespace scry::report

@@ -24,6 +24,11 @@ std::string SelfTestText(const TestedFacts& tested);
 std::string ConfirmedText(const TestedFacts& tested);
 std::string FidelitySentence(const TestedFacts& tested);
 std::string CaptureText(const CaptureFacts& capture);
+// What was chosen for a time budget, and what was not.
+std::string BudgetText(const BudgetFacts& budget);
+// What a rule covers, until when and why; and what became of it in this run.
+std::string RuleText(const IgnoreRule& rule);
+std::string RuleFate(const IgnoreRule& rule);
 std::string LaneName(const LaneFacts& lane);
 std::string LaneText(const LaneFacts& lane);
 std::string ReplayedText(const TestedFacts& tested);

@@ -26,13 +26,14 @@ NUMBER = (int, float)
 SCHEMA = {
     "schema": str, "tool_version": str, "created": str, "created_us": int, "shadow": str,
     "verdict": str, "sentence": str, "exit_status": int, "findings": list, "not_judged": list,
-    "unfaithful": list, "patterns": list, "notes": list, "tested": dict, "captures": list, "migration?": dict, "lanes": list,
+    "unfaithful": list, "patterns": list, "ignore_rules": list, "notes": list, "tested": dict, "budget?": dict,
+    "captures": list, "migration?": dict, "lanes": list,
     "next_steps": list}
 FINDING = {
     "id": str, "type": str, "gates": bool, "fingerprint": str, "pattern": str, "reasons": list,
     "calls": int, "affected": int, "share": NUMBER, "difference?": str, "sqlstate?": str,
     "message?": str, "rows_before?": int, "rows_after?": int, "latency?": dict,
-    "work?": dict, "moment?": str, "plan?": dict, "rows?": dict, "example?": str}
+    "work?": dict, "moment?": str, "plan?": dict, "ignored?": dict, "rows?": dict, "example?": str}
 LATENCY = {"before": dict, "after": dict, "factor": NUMBER, "factor_low": NUMBER,
            "factor_high": NUMBER, "p": NUMBER, "confirmed": bool, "again_pairs": int, "part": str}
 PATTERN = {"fingerprint": str, "pattern": str, "type": str, "calls": int, "pairs": int, "share": NUMBER,
@@ -221,8 +222,8 @@ class GateTest(scry_e2e.TestCase):
         self.assertEqual(report["verdict"], VERDICTS[report["exit_status"]])
         for finding in report["findings"]:
             self.assert_members(finding, FINDING, finding)
-            self.assertIn(finding["type"], ("broken", "different", "slower", "new-slow", "more-work", "transient",
-                                            "warning", "new", "faster"))
+            self.assertIn(finding["type"], ("broken", "different", "slower", "new-slow", "over-budget", "more-work",
+                                            "transient", "warning", "new", "faster", "ignored"))
             self.assertRegex(finding["fingerprint"], "^[0-9a-f]{16}$")
             if "latency" in finding:
                 self.assert_members(finding["latency"], LATENCY, finding)

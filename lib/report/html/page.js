@@ -25,8 +25,9 @@
   const factor = (value) => (value > 0 ? (value >= 100 ? value.toFixed(0) : value.toPrecision(3)) + "x" : "-");
   const titles = {
     "broken": "Broken", "different": "Different results", "slower": "Slower", "new-slow": "New and slow",
-    "more-work": "More work", "blocked": "Blocked", "transient": "Only until VACUUM (ANALYZE)", "warning": "Warning",
-    "new": "New", "faster": "Faster", "unchanged": "Unchanged", "cannot-evaluate": "Cannot evaluate", "ignored": "Ignored",
+    "over-budget": "Over budget", "more-work": "More work", "blocked": "Blocked",
+    "transient": "Only until VACUUM (ANALYZE)", "warning": "Warning", "new": "New", "faster": "Faster",
+    "unchanged": "Unchanged", "cannot-evaluate": "Cannot evaluate", "ignored": "Ignored",
   };
   const title = (type) => titles[type] || type;
 
@@ -208,6 +209,15 @@
   }
 
   // --- What was not judged, what was tested.
+  const fate = (rule) => (rule.expired ? (rule.again ? `expired: ${count(rule.again)} findings count again` : "expired, and nothing in this run is left of it")
+    : rule.hidden ? `${count(rule.hidden)} findings` : "nothing in this run");
+  if ((report.ignore_rules || []).length) {
+    const table = sortable([{ key: "covers", title: "rule" }, { key: "reason", title: "why" }, { key: "until", title: "until" }, { key: "fate", title: "in this run" }],
+      report.ignore_rules.map((rule) => ({ ...rule, covers: (rule.finding || "all") + (rule.pattern ? " of " + rule.pattern : ""), fate: fate(rule) })),
+      (rule) => make("tr", {}, make("td", {}, make("code", { class: "sql" }, rule.covers)), make("td", {}, `${rule.reason} (${rule.place})`),
+        make("td", {}, rule.until || "without an end"), make("td", {}, rule.fate)), "until");
+    section(`Ignored by rules (${report.ignore_rules.length})`, "ignored", table.node);
+  }
   if (report.not_judged.length) {
     const table = sortable([{ key: "pattern", title: "query" }, { key: "why", title: "why" }, { key: "calls", title: "calls", number: true }, { key: "share", title: "time", number: true }],
       report.not_judged, (item) => make("tr", {}, make("td", {}, make("code", { class: "sql" }, item.pattern)), make("td", {}, item.why),
@@ -226,6 +236,7 @@
   section("What was tested", "tested", make("table", {}, make("tbody", {}, [
     report.migration ? line("change", `${report.migration.command} (exit ${report.migration.exit_status}, ${duration(report.migration.duration_us)})`) : null,
     ...report.captures.map((capture) => line("traffic", `${capture.name}: ${count(capture.sessions)} sessions, ${count(capture.statements)} statements in ${duration(capture.duration_us)}` + (capture.gaps ? `; ${count(capture.gaps)} gaps` : ""))),
+    report.budget ? line("budget", `${duration(report.budget.budget_us)}: ${count(report.budget.sessions)} of ${count(report.budget.sessions_all)} sessions, ${count(report.budget.patterns)} of ${count(report.budget.patterns_all)} patterns, ${count(report.budget.statements)} of ${count(report.budget.statements_all)} statements; ${count(report.budget.thin.length + report.budget.thin_more)} patterns met too seldom`) : null,
     ...report.lanes.map((lane) => line(lane.name, `${lane.made}, PostgreSQL ${lane.server_version}, busy for ${duration(lane.busy_us)}`)),
     line("replayed", `${count(tested.sessions)} sessions, ${count(tested.statements)} statements in ${duration(tested.duration_us)}; ${count(tested.sessions_excluded)} sessions left out`),
     line("compared", `${count(tested.compared)} statements of ${count(tested.patterns)} patterns; ${count(tested.unchanged)} unchanged`),

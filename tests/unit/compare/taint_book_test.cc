@@ -117,6 +117,19 @@ TEST_CASE("nothing is folded under a cause that does not gate", "[compare]") {
   CHECK(FindPattern(verdict, 3)->gates);
 }
 
+TEST_CASE("nothing is folded under a cause that a rule hides", "[compare]") {
+  PatternTable table;
+  table.Put(LostInsert(), kInsertOrders);
+  table.Put(MissingRow(), Read(3, {"orders"}));
+  Policy policy;
+  policy.ignore = {{"", "broken-0000000000000001", "accepted", std::nullopt, "scry.yaml:1"}};
+  const Verdict verdict = Judge(table, policy, {});
+  CHECK(verdict.result == VerdictResult::kRegressions);
+  REQUIRE(FindPattern(verdict, 3) != nullptr);
+  CHECK(FindPattern(verdict, 3)->gates);
+  CHECK(FindPattern(verdict, 1)->type == FindingClass::kIgnored);
+}
+
 TEST_CASE("a transaction that only the candidate lost taints all it wrote", "[compare]") {
   PatternTable table;
   table.Put(In(PairOf(Command("INSERT 0 1"), Command("INSERT 0 1")), 'T', 'T'), kInsertOrders);
@@ -241,6 +254,10 @@ TEST_CASE("folding never changes the verdict", "[compare]") {
     Policy policy;
     policy.gate.error = random.Below(2) == 0;
     policy.gate.result = random.Below(4) != 0;
+    if (random.Below(2) == 0) {
+      const std::string hidden = event::FingerprintText(1 + random.Below(few ? 3 : 8));
+      policy.ignore = {{hidden, "", "accepted", std::nullopt, "scry.yaml:1"}};
+    }
     const Verdict with = Judge(table, policy, {});
     const Verdict without = Judge(alone, policy, {});
     CHECK(with.result == without.result);

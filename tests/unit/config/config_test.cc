@@ -43,12 +43,17 @@ policy:
   latency: { min_ratio: 1.25, min_delta: 0.5ms, confidence: 0.95, min_share: 2%, min_pairs: 20 }
   new: { min_ratio: 4, min_delta: 2ms, min_samples: 7 }
   work: { min_ratio: 2, min_blocks: 50, min_wal: 1MB, min_share: 5% }
-  gate: [error, latency]
+  gate: [error, latency, budget]
+  lock: { max_wait: 2s, max_blocked: 3 }
   fidelity_floor: 0.99
+  budgets:
+    - { pattern: "select * from orders%", p99: 50ms }
+    - { table: public.carts, p99: 1s }
   ignore:
     - { pattern: "select * from audit%", finding: latency, reason: "nightly only", until: 2028-02-29 }
     - pattern: truncate%
       reason: test data
+    - { finding: more-work-00f3a9c0d1e2f3a4, reason: "accepted" }
 )";
 
 Config MustParse(std::string_view text, Environment environment = {}) {
@@ -141,15 +146,26 @@ TEST_CASE("the file of the contract becomes the options of the modules", "[confi
   CHECK(policy.gate.latency);
   CHECK(policy.fidelity_floor == 0.99);
 
-  REQUIRE(config.ignore().size() == 2);
-  CHECK(config.ignore()[0].pattern == "select * from audit%");
-  CHECK(config.ignore()[0].finding == "latency");
-  CHECK(config.ignore()[0].reason == "nightly only");
+  CHECK(policy.gate.budget);
+  CHECK(policy.lock.max_wait_us == 2'000'000);
+  CHECK(policy.lock.max_blocked == 3);
+  REQUIRE(policy.budgets.size() == 2);
+  CHECK(policy.budgets[0].pattern == "select * from orders%");
+  CHECK(policy.budgets[0].p99_us == 50'000);
+  CHECK(policy.budgets[1].table == "public.carts");
+  CHECK(policy.budgets[1].place == "scry.yaml:30");
+
+  REQUIRE(policy.ignore.size() == 3);
+  CHECK(policy.ignore[0].pattern == "select * from audit%");
+  CHECK(policy.ignore[0].finding == "latency");
+  CHECK(policy.ignore[0].reason == "nightly only");
   using namespace std::chrono;
-  CHECK((config.ignore()[0].until == year{2028} / month{2} / day{29}));
-  CHECK(config.ignore()[0].place == Place{28, 7});
-  CHECK(config.ignore()[1].finding.empty());
-  CHECK_FALSE(config.ignore()[1].until.has_value());
+  CHECK((policy.ignore[0].until == year{2028} / month{2} / day{29}));
+  CHECK(policy.ignore[0].place == "scry.yaml:32");
+  CHECK(policy.ignore[1].finding.empty());
+  CHECK_FALSE(policy.ignore[1].until.has_value());
+  CHECK(policy.ignore[2].finding == "more-work-00f3a9c0d1e2f3a4");
+  CHECK(policy.ignore[2].pattern.empty());
 }
 
 TEST_CASE("the sample configuration is one that scry takes", "[config]") {
@@ -276,7 +292,8 @@ TEST_CASE("values of the wrong type are errors with their place", "[config]") {
       {"databases: { a: { shadows: { ..: {} } } }\n",
        "2:30: '..' cannot be a name; use up to 63 letters, digits, '.', '_', '-'"},
       {"policy: 5\n",
-       "2:9: 'policy' wants a map of latency, new, work, gate, fidelity_floor, ignore, not text"},
+       "2:9: 'policy' wants a map of latency, new, work, lock, gate, fidelity_floor, budgets, "
+       "ignore, not text"},
       {"policy: { latency: { min_ratio: fast } }\n",
        "2:33: 'min_ratio' wants a number from 1 to 1000, not 'fast'"},
       {"policy: { latency: { min_ratio: 0.9 } }\n",
@@ -303,10 +320,29 @@ TEST_CASE("values of the wrong type are errors with their place", "[config]") {
        "2:19: unknown key 'min_wall'; did you mean 'min_wal'?"},
       {"policy: { gate: error }\n", "2:17: 'gate' wants a list, not text"},
       {"policy: { gate: [latancy] }\n", "2:18: unknown gate 'latancy'; did you mean 'latency'?"},
-      {"policy: { ignore: [{ reason: x }] }\n", "2:20: this ignore rule has no pattern; add one"},
+      {"policy: { ignore: [{ reason: x }] }\n",
+       "2:20: this ignore rule has no pattern and no id of a finding; add one"},
       {"policy: { ignore: [{ pattern: x }] }\n", "2:20: this ignore rule has no reason; add one"},
       {"policy: { ignore: [{ pattern: x, reason: y, finding: slow }] }\n",
-       "2:54: unknown finding 'slow'; known here: error, result, latency, work, lock, new"},
+       "2:54: unknown finding 'slow'; known here: error, result, latency, work, budget, transient, "
+       "lock, new"},
+      {"policy: { ignore: [{ finding: latency, reason: y }] }\n",
+       "2:20: this ignore rule has no pattern and no id of a finding; add one"},
+      {"policy: { ignore: [{ finding: slower-12, reason: y }] }\n",
+       "2:31: unknown finding 'slower-12'; known here: error, result, latency, work, budget, "
+       "transient, lock, "
+       "new"},
+      {"policy: { lock: { max_wiat: 1s } }\n",
+       "2:19: unknown key 'max_wiat'; did you mean 'max_wait'?"},
+      {"policy: { budgets: [{ p99: 1s }] }\n",
+       "2:21: this budget is for nothing; add a pattern or a table"},
+      {"policy: { budgets: [{ table: t, pattern: p, p99: 1s }] }\n",
+       "2:21: a budget is for a pattern or a table; take one of them away"},
+      {"policy: { budgets: [{ table: t }] }\n",
+       "2:21: this budget has no p99; add one, as in p99: 50ms"},
+      {"policy: { budgets: [{ table: t, p95: 5ms }] }\n",
+       "2:33: unknown key 'p95'; did you mean 'p99'?"},
+      {"policy: { budgets: [{ table: t, p99: 0ms }] }\n", "2:38: 'p99' wants more than nothing"},
       {"policy: { ignore: [{ pattern: x, reason: y, until: 2027-02-29 }] }\n",
        "2:52: '2027-02-29' is no date; write 2027-01-31"},
       {"policy: { ignore: [{ pattern: x, reason: y, until: soon }] }\n",

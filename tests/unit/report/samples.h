@@ -250,4 +250,53 @@ inline Report MigrationFailed() {
   return report;
 }
 
+// Safe by rules of the policy, within a time budget.
+inline Report Ignored() {
+  Report report = Basics();
+  report.verdict = "safe";
+  report.sentence =
+      "4,788 statements of 41 patterns compared: nothing that gates; 2 findings are ignored by "
+      "rules";
+  Finding slower = Timed(FindingOf("ignored", "SELECT * FROM audit WHERE day = $1"), 400, 900, 0.2);
+  slower.id = "slower-00c0ffee00c0ffee";
+  slower.gates = false;
+  slower.ignored_type = "slower";
+  slower.ignored_by = "scry.yaml:12";
+  Finding broken = FindingOf("ignored", "SELECT legacy_name FROM users WHERE id = $1");
+  broken.id = "broken-00c0ffee00c0ffee";
+  broken.gates = false;
+  broken.reasons = {"fails in 312 of 312 calls: 42703 column \"legacy_name\" does not exist"};
+  broken.ignored_type = "broken";
+  broken.ignored_by = "scry.yaml:15";
+  report.findings = {slower, broken};
+  report.ignore_rules = {
+      {"latency", "select * from audit%", "nightly only", "2027-01-31", "scry.yaml:12", false, 1,
+       0},
+      {"broken-00c0ffee00c0ffee", "", "the page goes with this release, and nobody will miss it",
+       "", "scry.yaml:15", false, 1, 0},
+      {"", "truncate%", "test data", "2027-06-30", "scry.yaml:17", false, 0, 0},
+      {"more-work-00c0ffee00c0ffee", "", "until the index is there", "2026-01-31", "scry.yaml:19",
+       true, 2, 1},
+      {"result", "select now()%", "a clock", "2026-01-31", "scry.yaml:21", true, 0, 0}};
+  report.budget.budget_us = 600'000'000;
+  report.budget.estimated_us = 588'000'000;
+  report.budget.cut_us = 1'800'000'000;
+  report.budget.seed = 1;
+  report.budget.sessions = 412;
+  report.budget.sessions_all = 9120;
+  report.budget.writers_left_out = 4000;
+  report.budget.statements = 4812;
+  report.budget.statements_all = 120'000;
+  report.budget.patterns = 41;
+  report.budget.patterns_all = 42;
+  report.budget.time_us = 196'000'000;
+  report.budget.time_all_us = 2'400'000'000;
+  report.budget.fidelity_skipped = 310;
+  report.budget.thin = {
+      {"00c0ffee00c0ffee", "SELECT * FROM nightly_totals WHERE day = $1", 0, 40, 30},
+      {"00c0ffee00c0ffed", "SELECT * FROM reports WHERE owner = $1", 12, 300, 200}};
+  report.budget.rare = 3;
+  return report;
+}
+
 }  // namespace scry::report

@@ -25,8 +25,8 @@ std::string WithoutColor(const std::string& text) {
 TEST_CASE("the text of a report is a contract", "[report]") {
   for (const auto& [name, report] :
        {std::pair{"regressions", Regressions()}, std::pair{"safe", Safe()},
-        std::pair{"migration_failed", MigrationFailed()},
-        std::pair{"unfaithful", Unfaithfully()}}) {
+        std::pair{"migration_failed", MigrationFailed()}, std::pair{"unfaithful", Unfaithfully()},
+        std::pair{"ignored", Ignored()}}) {
     for (const size_t columns : {80U, 100U}) {
       for (const bool color : {false, true}) {
         TextOptions options;
@@ -67,7 +67,8 @@ TEST_CASE("what did not change is listed when asked, with what would have shown"
 }
 
 TEST_CASE("color changes no character", "[report]") {
-  for (const Report& report : {Regressions(), Safe(), Unfaithfully(), MigrationFailed()}) {
+  for (const Report& report :
+       {Regressions(), Safe(), Unfaithfully(), MigrationFailed(), Ignored()}) {
     TextOptions options;
     const std::string plain = WriteText(report, options);
     CHECK(plain.find('\x1b') == std::string::npos);
@@ -111,6 +112,12 @@ TEST_CASE("text from outside cannot steer the terminal", "[report]") {
   report.migration.output = {evil};
   report.lanes[0].name = evil;
   report.captures[0].name = evil;
+  report.ignore_rules = {{evil, evil, evil, evil, evil, false, 1, 0}};
+  report.findings[0].type = "ignored";
+  report.findings[0].ignored_type = evil;
+  report.findings[0].ignored_by = evil;
+  report.budget.budget_us = 1;
+  report.budget.thin = {{evil, evil, 1, 2, 3}};
   report.next_steps[0].command += evil;
   for (Finding& finding : report.findings) {
     finding.pattern += evil;

@@ -46,6 +46,11 @@ Report Hostile() {
   report.migration.output = {evil, evil};
   report.shadow += evil;
   report.notes.push_back(evil);
+  report.ignore_rules = {{evil, evil, evil, evil, evil, false, 1, 0}};
+  report.findings.back().type = "ignored";
+  report.findings.back().ignored_type = report.findings.back().ignored_by = evil;
+  report.budget.budget_us = 1;
+  report.budget.thin = {{evil, evil, 1, 2, 3}};
   for (Finding& finding : report.findings) {
     finding.pattern += evil;
     finding.reasons.push_back(evil);
