@@ -23,7 +23,9 @@ using base::Micros;
 using base::Result;
 using base::Status;
 
-constexpr size_t kPlansMax = 5;
+constexpr size_t kPlansMax = 5;       // Told in the report.
+constexpr size_t kExplainedMax = 12;  // Looked at.
+constexpr size_t kCausesMax = 60;     // Patterns that causes are looked for.
 constexpr size_t kSamplesPerPattern = 60;
 // Decision 3: three times the samples, within reason: a confirmation must not outlast the replay.
 constexpr uint64_t kConfirmFactor = 3;
@@ -82,6 +84,19 @@ Status Comparison::Survey() {
   return {};
 }
 
+Status Comparison::LookAtCatalogs(const Lanes& lanes, bool copies) {
+  SCRY_TRY_ASSIGN(const std::vector<replay::LaneTarget> targets, lanes());
+  auto read = ReadLaneCatalogs(targets, copies);
+  SCRY_TRY(watch_.Check());
+  if (!read.ok()) {
+    report_.notes.push_back("Causes come from plans alone: the catalogues could not be read (" +
+                            base::Printable(base::OneLine(read.error().message), 200) + ").");
+    return {};
+  }
+  catalogs_ = std::move(read).value();
+  return {};
+}
+
 Status Comparison::LookAtFirstMoment(const Lanes& lanes,
                                      const std::vector<migration::TouchedRelation>& touched) {
   progress_.Step("try what touches them before autovacuum does");
@@ -119,7 +134,6 @@ Status Comparison::Run(const Lanes& lanes) {
                             confirmation_.size() > 0 ? &confirmation_ : nullptr, &work_.table);
   report::FillVerdict(verdict_, request_.show_values, report_);
   report::FillTotals(table_.totals(), report_);
-  FillFirstPlans();
   return Explain(lanes);
 }
 
@@ -248,39 +262,74 @@ const replay::Sample* Comparison::WorstSample(uint64_t fingerprint,
   return &samples->second.front();
 }
 
-// The plans of the first moment, where that is what the finding is about.
-void Comparison::FillFirstPlans() {
-  if (!first_) return;
-  for (report::Finding& finding : report_.findings) {
-    if (finding.moment != compare::Name(compare::Moment::kFirst)) continue;
-    for (const auto& [fingerprint, plans] : first_->plans) {
-      if (event::FingerprintText(fingerprint) == finding.fingerprint) finding.plan = plans;
+// What is known of a finding but for its plans in the second moment.
+ExplainedFinding Comparison::WhatIsKnown(const compare::Finding& finding,
+                                         const replay::SampleBook& book) const {
+  ExplainedFinding known;
+  known.id = finding.id;
+  const auto samples = book.samples().find(finding.fingerprint);
+  const bool sampled = samples != book.samples().end() && !samples->second.empty();
+  const compare::PatternStats* stats = table_.Find(finding.fingerprint);
+  if (stats != nullptr && !stats->text.empty()) {
+    const auto all = event::AnalyzeQuery(stats->text);
+    known.facts = all[std::min<size_t>(stats->ordinal, all.size() - 1)];
+  } else if (sampled) {
+    known.facts = event::AnalyzeQuery(samples->second.front().text).front();
+  }
+  if (sampled) {
+    for (const auto& [name, value] : samples->second.front().session.parameters) {
+      if (name == "user") known.role = value;
     }
   }
+  const auto work = work_.table.find(finding.fingerprint);
+  if (work != work_.table.end()) {
+    const compare::WorkNumbers numbers =
+        compare::JudgeWork(work->second, request_.policy.work).numbers;
+    known.triggers_before = numbers.before.in_triggers;
+    known.triggers_after = numbers.after.in_triggers;
+  }
+  if (first_ && finding.moment == compare::Moment::kFirst) {
+    const auto plans = first_->plans.find(finding.fingerprint);
+    if (plans != first_->plans.end()) known.plans = plans->second;
+  } else {
+    known.settled = first_.has_value();
+  }
+  return known;
 }
 
-// Plans of the worst findings of latency and work, on both lanes where both can run it.
+// Plans on both lanes where both can run it, and causes.
 Status Comparison::Explain(const Lanes& lanes) {
   std::set<uint64_t> wanted;
-  for (const compare::Finding& finding : verdict_.findings) {
-    if (finding.moment == compare::Moment::kFirst) continue;  // Explained while it was so.
-    if ((finding.has_latency || finding.has_work) && finding.gates && wanted.size() < kPlansMax) {
-      wanted.insert(finding.fingerprint);
-    }
+  for (size_t i = 0; i < report_.findings.size() && wanted.size() < kCausesMax; ++i) {
+    if (HasCause(report_.findings[i])) wanted.insert(verdict_.findings[i].fingerprint);
   }
   if (wanted.empty()) return {};
-  progress_.Step("explain the worst");
+  progress_.Step("look for causes");
   SCRY_TRY_ASSIGN(const replay::SampleBook book, CollectSamples(wanted, kSamplesPerPattern));
   SCRY_TRY_ASSIGN(const std::vector<replay::LaneTarget> targets, lanes());
-  for (report::Finding& finding : report_.findings) {
-    for (const uint64_t fingerprint : wanted) {
-      if (event::FingerprintText(fingerprint) != finding.fingerprint) continue;
-      const replay::Sample* sample = WorstSample(fingerprint, book);
-      if (sample == nullptr) continue;
-      finding.plan = PlansOf(targets, *sample);
+  std::vector<ExplainedFinding> known;
+  size_t explained = 0;
+  for (size_t i = 0; i < report_.findings.size(); ++i) {
+    report::Finding& finding = report_.findings[i];
+    const compare::Finding& judged = verdict_.findings[i];
+    if (!HasCause(finding) || !wanted.contains(judged.fingerprint)) continue;
+    known.push_back(WhatIsKnown(judged, book));
+    const bool costs = judged.has_latency || judged.has_work;
+    if (!known.back().plans && costs && judged.moment != compare::Moment::kFirst &&
+        explained < kExplainedMax) {
+      SCRY_TRY(watch_.Check());
+      const replay::Sample* sample = WorstSample(judged.fingerprint, book);
+      if (sample != nullptr) known.back().plans = ExplainPair(targets, *sample);
+      ++explained;
+    }
+    const bool shown = judged.gates || judged.moment == compare::Moment::kFirst;
+    if (known.back().plans && shown && explained <= kPlansMax) {
+      finding.plan = TextOf(*known.back().plans);
     }
   }
-  progress_.Done("");
+  FillCauses(known, catalogs_.get(), report_);
+  progress_.Done(fmt::format("{} cause{}", FormatCount(report_.causes.size()),
+                             report_.causes.size() == 1 ? "" : "s"));
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -21,6 +22,7 @@
 #include "event/statement_facts.h"
 #include "job/capture_survey.h"
 #include "job/capture_traffic.h"
+#include "job/cause_finder.h"
 #include "job/first_moment.h"
 #include "job/progress.h"
 #include "job/run_watch.h"
@@ -62,6 +64,10 @@ class Comparison {
   base::Status Survey();
   const CaptureSurvey& survey() const { return survey_; }
 
+  // What the migration changed, for causes: right after it. `copies`: the lanes were made of one
+  // database. Where the catalogues cannot be read a note says so.
+  base::Status LookAtCatalogs(const Lanes& lanes, bool copies);
+
   // Between a migration and VACUUM (ANALYZE) of what it touched: the first of two moments.
   base::Status LookAtFirstMoment(const Lanes& lanes,
                                  const std::vector<migration::TouchedRelation>& touched);
@@ -83,8 +89,9 @@ class Comparison {
   base::Status Confirm(const Lanes& lanes);
   base::Status MeasureWork(const Lanes& lanes);
   size_t ConfirmPairs(const compare::PatternStats& stats, size_t patterns) const;
-  void FillFirstPlans();
   base::Status Explain(const Lanes& lanes);
+  ExplainedFinding WhatIsKnown(const compare::Finding& finding,
+                               const replay::SampleBook& book) const;
   base::Result<replay::SampleBook> CollectSamples(
       const std::set<uint64_t>& fingerprints, size_t per_pattern,
       replay::SampleChoice choice = replay::SampleChoice::kRandom);
@@ -103,6 +110,7 @@ class Comparison {
   compare::PatternTable table_;
   compare::PatternTable confirmation_;
   std::optional<FirstMomentResult> first_;  // None: nothing was touched.
+  std::unique_ptr<LaneCatalogs> catalogs_;  // nullptr: not read.
   MeasuredWork work_;
   replay::ReplayStats stats_;
   compare::Verdict verdict_;

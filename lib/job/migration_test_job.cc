@@ -295,6 +295,9 @@ Result<report::Report> MigrationTest::Go() {
     SCRY_TRY(MakeLanes());
     SCRY_TRY(Migrate());
     SCRY_TRY(watch_.Check());
+    if (!request_.command.empty()) {
+      SCRY_TRY(comparison_.LookAtCatalogs([&] { return Lanes(); }, /*copies=*/true));
+    }
     SCRY_TRY(Settle());
     return comparison_.Run([&] { return Lanes(); });
   };

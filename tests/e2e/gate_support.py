@@ -23,7 +23,8 @@ COLUMNS_MAX = 100
 NUMBER = (int, float)
 SCHEMA = {
     "schema": str, "tool_version": str, "created": str, "created_us": int, "shadow": str,
-    "verdict": str, "sentence": str, "exit_status": int, "findings": list, "not_judged": list,
+    "verdict": str, "sentence": str, "exit_status": int, "findings": list, "causes?": list, "fixes?": list,
+    "not_judged": list,
     "unfaithful": list, "notes": list, "tested": dict, "captures": list, "migration?": dict, "lanes": list,
     "next_steps": list}
 FINDING = {
@@ -31,6 +32,11 @@ FINDING = {
     "calls": int, "affected": int, "share": NUMBER, "difference?": str, "sqlstate?": str,
     "message?": str, "rows_before?": int, "rows_after?": int, "latency?": dict,
     "work?": dict, "moment?": str, "plan?": dict, "rows?": dict, "example?": str}
+CAUSE = {"object": str, "mechanism": str, "sentence": str, "statement?": str, "findings": list}
+FIX = {
+    "kind": str, "sql": list, "sentence": str, "findings": list, "us_before": NUMBER, "us_after": NUMBER,
+    "us_fixed": NUMBER, "blocks_before": NUMBER, "blocks_after": NUMBER, "blocks_fixed": NUMBER,
+    "size_bytes": int, "build_us": int, "writes": list, "advice": list}
 LATENCY = {"before": dict, "after": dict, "factor": NUMBER, "factor_low": NUMBER,
            "factor_high": NUMBER, "p": NUMBER, "confirmed": bool}
 TESTED = {
@@ -216,6 +222,11 @@ class GateTest(scry_e2e.TestCase):
             self.assertRegex(finding["fingerprint"], "^[0-9a-f]{16}$")
             if "latency" in finding:
                 self.assert_members(finding["latency"], LATENCY, finding)
+        ids = {finding["id"] for finding in report["findings"]}
+        for kind, schema in (("causes", CAUSE), ("fixes", FIX)):
+            for one in report.get(kind, []):
+                self.assert_members(one, schema, one)
+                self.assertLessEqual(set(one["findings"]), ids, one)
         gating = [finding["gates"] for finding in report["findings"]]
         self.assertEqual(gating, sorted(gating, reverse=True), "the gating ones first")
         self.assertEqual(report["exit_status"] == 5, any(gating), report["sentence"])
