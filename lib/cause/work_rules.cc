@@ -297,8 +297,10 @@ std::optional<Words> FunctionReplaced(const Case& one) {
   }));
 }
 std::optional<Words> TableGrew(const Case& one) {
-  const Change* change = one.FindTouched("relation", [](const Change& c) {
-    return c.type == Type::kChanged &&
+  if (one.nodes_after().empty() || one.nodes_before().empty()) return std::nullopt;
+  if (one.nodes_after().front()->blocks <= one.nodes_before().front()->blocks) return std::nullopt;
+  const Change* change = one.FindTouched("relation", [&](const Change& c) {
+    return c.type == Type::kChanged && Reader(one, c.after->Fact("name")) != nullptr &&
            c.after->Number("bytes") >= c.before->Number("bytes") * 1.3 &&
            c.after->Number("bytes") > c.before->Number("bytes") + 100 * 8192;
   });
@@ -337,7 +339,7 @@ std::optional<Words> NoIndex(const Case& one) {
   for (const CatalogObject* relation : one.e().after->Named("relation", worst->relation)) {
     if (!one.touched().contains(relation->name)) continue;
     if (HasIndexOn(*one.e().after, relation->name, columns)) continue;
-    return Words{{"object", "relation " + relation->label},
+    return Words{{"object", "missing index on " + relation->label + " (" + Joined(columns) + ")"},
                  {"node", explain::DescribeNode(*worst)},
                  {"columns", Joined(columns)}};
   }
@@ -355,7 +357,7 @@ std::optional<Words> NoOrder(const Case& one) {
     for (const std::string& key : node->sort_keys) {
       keys.push_back(explain::WithoutConstants(key, 60));
     }
-    return Words{{"object", "relation " + input.relation},
+    return Words{{"object", "missing index on " + input.relation + " (" + Joined(keys) + ")"},
                  {"relation", input.relation},
                  {"read", Rows(read)},
                  {"kept", Rows(kept)},

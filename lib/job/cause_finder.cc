@@ -7,7 +7,6 @@
 #include "pg/admin.h"
 
 namespace scry::job {
-namespace {
 
 cause::Evidence EvidenceOf(const ExplainedFinding& from, const report::Finding& finding,
                            const LaneCatalogs* catalogs) {
@@ -38,8 +37,6 @@ cause::Evidence EvidenceOf(const ExplainedFinding& from, const report::Finding& 
   }
   return evidence;
 }
-
-}  // namespace
 
 base::Result<std::unique_ptr<LaneCatalogs>> ReadLaneCatalogs(
     const std::vector<replay::LaneTarget>& lanes, bool copies) {

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "cause/catalog.h"
+#include "cause/evidence.h"
 #include "compare/verdict.h"
 #include "event/statement_facts.h"
 #include "job/plan_probe.h"
@@ -39,6 +40,10 @@ struct ExplainedFinding {
   std::optional<double> triggers_after;
   bool settled = false;  // Statistics and visibility maps are those after VACUUM (ANALYZE).
 };
+
+// For the rules, and for what might mend it. Views of all three.
+cause::Evidence EvidenceOf(const ExplainedFinding& from, const report::Finding& finding,
+                           const LaneCatalogs* catalogs);
 
 // Does this class of findings have causes to look for?
 bool HasCause(const report::Finding& finding);

@@ -33,6 +33,7 @@ constexpr uint64_t kConfirmPairsMax = 600;
 constexpr uint64_t kConfirmPairsMin = 30;  // Twice what a judgement of speed needs.
 constexpr Micros kConfirmBudgetMinUs = 5 * 1000000LL;
 constexpr Micros kWorkBudgetMinUs = 10 * 1000000LL;  // Or as long as the replay took.
+constexpr Micros kFixBudgetMinUs = 20 * 1000000LL;   // The same.
 // A quarter of the time that was captured, within these.
 constexpr Micros kFirstBudgetMinUs = 3 * 1000000LL;
 constexpr Micros kFirstBudgetMaxUs = 30 * 1000000LL;
@@ -330,6 +331,90 @@ Status Comparison::Explain(const Lanes& lanes) {
   FillCauses(known, catalogs_.get(), report_);
   progress_.Done(fmt::format("{} cause{}", FormatCount(report_.causes.size()),
                              report_.causes.size() == 1 ? "" : "s"));
+  SCRY_TRY(ProveFixes(known, book, targets, lanes));
+  TellSettled();
+  return {};
+}
+
+// The first moment was bad, and after VACUUM (ANALYZE) all of the traffic was not: that is a proof.
+void Comparison::TellSettled() {
+  if (!first_) return;
+  std::map<std::string, report::Fix> by_remedy;
+  for (size_t i = 0; i < report_.findings.size(); ++i) {
+    const report::Finding& finding = report_.findings[i];
+    const auto remedy = first_->moment.remedies.find(verdict_.findings[i].fingerprint);
+    if (finding.type != "transient" || remedy == first_->moment.remedies.end()) continue;
+    report::Fix& fix = by_remedy[remedy->second];
+    fix.findings.push_back(finding.id);
+    if (fix.findings.size() > 1) continue;
+    fix.kind = "vacuum";
+    fix.sql = {remedy->second + ";"};
+    fix.sentence =
+        "run right after the migration it ends what else lasts until autovacuum: after it "
+        "all of the traffic was as before";
+    if (finding.has_latency) {
+      fix.us_before = finding.before.p50_us;
+      fix.us_after = finding.after.p50_us;
+    }
+    fix.blocks_before = finding.work_before.blocks;
+    fix.blocks_after = finding.work_after.blocks;
+    const auto work = work_.table.find(verdict_.findings[i].fingerprint);
+    if (work != work_.table.end()) {
+      fix.blocks_fixed =
+          compare::JudgeWork(work->second, request_.policy.work).numbers.after.blocks;
+    }
+  }
+  for (auto& [remedy, fix] : by_remedy) report_.fixes.push_back(std::move(fix));
+}
+
+Status Comparison::ProveFixes(const std::vector<ExplainedFinding>& known,
+                              const replay::SampleBook& book,
+                              const std::vector<replay::LaneTarget>& targets, const Lanes& lanes) {
+  if (!request_.prove_fixes || !catalogs_) return {};
+  std::vector<FixTarget> to_mend;
+  for (size_t i = 0; i < report_.findings.size(); ++i) {
+    const report::Finding& finding = report_.findings[i];
+    const bool is_new = finding.type == "new-slow";
+    if (finding.type != "slower" && finding.type != "more-work" && !is_new) continue;
+    const auto found = std::find_if(known.begin(), known.end(), [&](const ExplainedFinding& one) {
+      return one.id == finding.id;
+    });
+    if (found == known.end()) continue;
+    FixTarget target;
+    target.fingerprint = verdict_.findings[i].fingerprint;
+    target.finding = &finding;
+    target.known = &*found;
+    target.is_new = is_new;
+    const replay::Sample* worst = WorstSample(target.fingerprint, book);
+    if (worst == nullptr) continue;
+    target.samples.push_back(*worst);
+    const auto samples = book.samples().find(target.fingerprint);
+    if (samples != book.samples().end()) {
+      target.samples.insert(target.samples.end(), samples->second.begin(), samples->second.end());
+    }
+    to_mend.push_back(std::move(target));
+  }
+  if (to_mend.empty()) return {};
+  progress_.Step("try what might mend it");
+  const FixRequest request{targets,
+                           *catalogs_,
+                           request_.policy,
+                           table_,
+                           work_,
+                           std::max(stats_.duration_us, kFixBudgetMinUs),
+                           [&](Traffic traffic, event::PairSink& sink) -> Status {
+                             const auto stats =
+                                 ReplayOne(lanes, traffic, sink, /*set_sequences=*/false);
+                             return stats.ok() ? Status() : Status(stats.error());
+                           }};
+  SCRY_TRY_ASSIGN(ProvenFixes proven, job::ProveFixes(request, to_mend, watch_, facts_));
+  progress_.Done(
+      fmt::format("{} of {} helped", FormatCount(proven.fixes.size()), FormatCount(proven.tried)));
+  if (proven.out_of_time > 0) {
+    report_.notes.push_back(fmt::format("There was no time to look for a fix for {} pattern{}.",
+                                        proven.out_of_time, proven.out_of_time == 1 ? "" : "s"));
+  }
+  for (report::Fix& fix : proven.fixes) report_.fixes.push_back(std::move(fix));
   return {};
 }
 

@@ -24,6 +24,7 @@
 #include "job/capture_traffic.h"
 #include "job/cause_finder.h"
 #include "job/first_moment.h"
+#include "job/fix_prover.h"
 #include "job/progress.h"
 #include "job/run_watch.h"
 #include "job/work_probe.h"
@@ -48,6 +49,8 @@ struct ComparisonRequest {
   bool show_values = false;
   // Lanes' sequences are set to where the source's stood. Not where nothing may be written.
   bool set_sequences = true;
+  // Remedies are tried on the candidate. Only where it is scry's own to change.
+  bool prove_fixes = false;
 };
 
 class Comparison {
@@ -90,6 +93,11 @@ class Comparison {
   base::Status MeasureWork(const Lanes& lanes);
   size_t ConfirmPairs(const compare::PatternStats& stats, size_t patterns) const;
   base::Status Explain(const Lanes& lanes);
+  base::Status ProveFixes(const std::vector<ExplainedFinding>& known,
+                          const replay::SampleBook& book,
+                          const std::vector<replay::LaneTarget>& targets, const Lanes& lanes);
+  // VACUUM (ANALYZE), where that is what ended a finding.
+  void TellSettled();
   ExplainedFinding WhatIsKnown(const compare::Finding& finding,
                                const replay::SampleBook& book) const;
   base::Result<replay::SampleBook> CollectSamples(

@@ -13,6 +13,7 @@
 #include "migration/touched_tables.h"
 #include "os/subprocess.h"
 #include "pg/admin.h"
+#include "pg/server_programs.h"
 #include "replay/replayer.h"
 #include "shadow/fork.h"
 #include "shadow/garbage.h"
@@ -50,6 +51,7 @@ class MigrationTest {
   static ComparisonRequest ComparisonOf(const MigrationTestRequest& request);
   Status MakeLanes();
   Status Migrate();
+  Status ApplyFix(migration::CommandOptions options);
   Status Settle();
   Result<std::vector<replay::LaneTarget>> Lanes();
   void FillLanes();
@@ -82,6 +84,7 @@ ComparisonRequest MigrationTest::ComparisonOf(const MigrationTestRequest& reques
   comparison.replay.speed = request.speed;
   comparison.replay.connect_speed = request.connect_speed;
   comparison.show_values = request.show_values;
+  comparison.prove_fixes = request.prove_fixes && !request.command.empty();
   return comparison;
 }
 
@@ -189,6 +192,29 @@ Status MigrationTest::Migrate() {
     return judged;
   }
   progress_.Done("");
+  return ApplyFix(std::move(options));
+}
+
+// As a part of the migration, by psql: a file may hold what runs in no transaction.
+Status MigrationTest::ApplyFix(migration::CommandOptions options) {
+  if (request_.fix_file.empty()) return {};
+  SCRY_TRY_ASSIGN(const pg::Programs programs, pg::FindPrograms(shadow_.server_major));
+  options.argv = {programs.Path("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f",
+                  request_.fix_file};
+  if (watch_.limited()) options.timeout_us = watch_.LeftUs();
+  progress_.Step("run " + request_.fix_file);
+  progress_.Note("");
+  SCRY_TRY_ASSIGN(const migration::CommandOutcome outcome, migration::RunCommand(options));
+  const Status judged = migration::JudgeOutcome(options, outcome);
+  if (!judged.ok()) {
+    if (judged.error().code != base::ErrorCode::kMigration) return judged;
+    return Fail(fmt::format("the fix {} does not run after the migration: {}", request_.fix_file,
+                            judged.error().message));
+  }
+  progress_.Done("");
+  report_.notes.push_back(
+      fmt::format("The verdict is of the migration followed by {}, which took {}.",
+                  request_.fix_file, FormatDuration(outcome.finished.elapsed_us)));
   return {};
 }
 

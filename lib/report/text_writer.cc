@@ -168,21 +168,23 @@ class Writer {
         Line(std::string(kDetailIndent, ' ') +
              Shorten("by: " + Clean(cause.statement), columns_ - kDetailIndent));
       }
-      const size_t patterns = std::min(cause.findings.size(), kCausePatternsMax);
-      for (size_t j = 0; j < patterns; ++j) {
-        const Finding* finding = ById(cause.findings[j]);
-        if (finding == nullptr) continue;
-        const std::string line = finding->type + ": " + Clean(finding->pattern);
-        Line(std::string(kDetailIndent, ' ') +
-             Paint(Shorten(line, columns_ - kDetailIndent), Ink::kDim));
-      }
-      if (cause.findings.size() > patterns) {
-        Detail(fmt::format("and {} more",
-                           Count(cause.findings.size() - patterns, "pattern", "patterns")),
-               Ink::kDim);
-      }
+      TellPatterns(cause.findings);
     }
     TellRest(report_.causes.size(), shown);
+  }
+
+  // The first of the findings that a cause or a fix is of.
+  void TellPatterns(const std::vector<std::string>& ids) {
+    const size_t shown = std::min(ids.size(), kCausePatternsMax);
+    for (size_t i = 0; i < shown; ++i) {
+      const Finding* finding = ById(ids[i]);
+      if (finding == nullptr) continue;
+      const std::string line = finding->type + ": " + Clean(finding->pattern);
+      Line(std::string(kDetailIndent, ' ') +
+           Paint(Shorten(line, columns_ - kDetailIndent), Ink::kDim));
+    }
+    if (ids.size() <= shown) return;
+    Detail(fmt::format("and {} more", FormatCount(ids.size() - shown)), Ink::kDim);
   }
 
   static std::string Measured(double us, double blocks) {
@@ -197,9 +199,11 @@ class Writer {
   void WriteFixes() {
     if (report_.fixes.empty()) return;
     Heading("FIX", "applied to the candidate and measured");
+    std::vector<std::string> told;  // Advice, once.
     for (const Fix& fix : report_.fixes) {
       // For copying: never broken or cut.
       for (const std::string& sql : fix.sql) Line("  " + Clean(sql));
+      TellPatterns(fix.findings);
       Detail(fix.sentence);
       std::string numbers;
       if (fix.us_before > 0 || fix.blocks_before > 0) {
@@ -213,7 +217,11 @@ class Writer {
                            FormatDuration(fix.build_us)));
       }
       for (const WriteCost& cost : fix.writes) WriteCostOf(cost);
-      for (const std::string& advice : fix.advice) Detail(advice, Ink::kDim);
+      for (const std::string& advice : fix.advice) {
+        if (std::find(told.begin(), told.end(), advice) != told.end()) continue;
+        told.push_back(advice);
+        Detail(advice, Ink::kDim);
+      }
     }
   }
 

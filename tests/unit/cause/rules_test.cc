@@ -434,7 +434,7 @@ std::vector<Expected> WorkCases() {
        "orders grew from 4.00 MB to 9.00 MB: old versions of the rows that were rewritten still "
        "take "
        "their room",
-       tables({{"bytes", "4000000"}}, {{"bytes", "9000000"}}, {}, {})},
+       tables({{"bytes", "4000000"}}, {{"bytes", "9000000"}}, kIndexOnly, kFetches)},
       {"partitions", "orders joined or left the partitions that the query reads",
        Bare(Work({Orders(), Orders({{"parent", "sales"}})}, {Orders(), Orders({{"parent", ""}})},
                  {}, {}))},
