@@ -411,8 +411,9 @@ const std::vector<Rule>& ErrorRules() {
       {"ON CONFLICT index", "42P10",
        "unique index {name} on {table} was dropped, and ON CONFLICT needs it", ConflictIndexGone},
       {"ON CONFLICT index", "42P10",
-       "unique index {name} on {table} was made partial or is on other columns, and ON CONFLICT "
-       "cannot use it",
+       "index {name} on {table} is not unique any more, was made partial or is on other columns, "
+       "and "
+       "ON CONFLICT cannot use it",
        ConflictIndexPartial},
       {"replica identity", "55000",
        "primary key {name} of {table} was dropped; the table is published, and UPDATE and DELETE "

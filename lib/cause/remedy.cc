@@ -255,7 +255,19 @@ class Proposals {
         columns.push_back(rest.substr(0, comma));
         rest = comma == std::string::npos ? "" : rest.substr(comma + 2);
       }
-      if (!HasIndexOn(*evidence_.after, object.table, columns)) Index(object.table, columns, {});
+      if (HasIndexOn(*evidence_.after, object.table, columns)) continue;
+      const size_t before = remedies_.size();
+      Index(object.table, columns, {});
+      if (remedies_.size() == before) continue;
+      std::string row;
+      std::string values;
+      for (const std::string& column : columns) {
+        row += (row.empty() ? "" : " AND ") + fmt::format("x.{0} = y.{0}", column);
+        values += (values.empty() ? "" : " AND ") + column + " IS NOT NULL";
+      }
+      remedies_.back().look_up = fmt::format(
+          "SELECT 1 FROM ONLY {0} x, LATERAL (SELECT {1} FROM {0} WHERE {2} LIMIT 1) y WHERE {3}",
+          object.table, cause::Joined(columns), values, row);
     }
   }
 

@@ -20,8 +20,11 @@ struct Remedy {
   std::string table;                 // As the catalogue calls it.
   std::vector<std::string> columns;  // With their directions: "placed DESC".
   std::string predicate;             // Of a partial index; empty: none.
-  std::vector<std::string> sql;      // To paste: without locking writers out, where that exists.
-  std::vector<std::string> apply;    // The same for a fork that nobody else uses.
+  // Of an index for a foreign key: the query that each write of the parent makes, for a value that
+  // is there. Empty: another remedy.
+  std::string look_up;
+  std::vector<std::string> sql;    // To paste: without locking writers out, where that exists.
+  std::vector<std::string> apply;  // The same for a fork that nobody else uses.
   std::vector<std::string> undo;
   std::vector<std::string> advice;
 };

@@ -43,14 +43,27 @@ bool Returned(const Case& one, const Change& column) {
   return std::find(columns.begin(), columns.end(), name) != columns.end();
 }
 
-// A column that the statement names or returns, before any other of its tables.
+// A column that the statement names or returns.
 template <typename Fits>
-const Change* ColumnChange(const Case& one, Fits fits) {
+const Change* ColumnOf(const Case& one, Fits fits) {
   const Change* returned =
       one.FindTouched("column", [&](const Change& c) { return fits(c) && Returned(one, c); });
   if (returned != nullptr) return returned;
   return one.FindTouched(
       "column", [&](const Change& c) { return fits(c) && Mentions(one, c.object().Fact("name")); });
+}
+
+// The same, of a table before that of a view, which follows it.
+template <typename Fits>
+const Change* ColumnChange(const Case& one, Fits fits) {
+  const Catalog* catalog = one.e().after;
+  const Change* of_table = ColumnOf(one, [&](const Change& c) {
+    const CatalogObject* relation =
+        catalog == nullptr ? nullptr : catalog->Find("relation", c.object().table);
+    const std::string kind = relation == nullptr ? std::string() : relation->Fact("kind");
+    return fits(c) && (kind == "r" || kind == "p");
+  });
+  return of_table != nullptr ? of_table : ColumnOf(one, fits);
 }
 
 std::optional<Words> NoPolicy(const Case& one) {

@@ -228,8 +228,9 @@ std::optional<Words> ForeignKey(const Case& one, bool added) {
       one.e().kind != event::StatementKind::kUpdate) {
     return std::nullopt;
   }
-  const auto counted = one.e().triggers_after;
-  if (counted && *counted <= one.e().triggers_before.value_or(0)) return std::nullopt;
+  // Of rows that the replay deleted already nothing can be counted any more.
+  const double counted = one.e().triggers_before.value_or(0);
+  if (counted > 0 && one.e().triggers_after.value_or(0) <= counted) return std::nullopt;
   for (const auto& [key, object] : one.e().after->objects()) {
     if (object.kind != "constraint" || object.Fact("type") != "f") continue;
     if (!one.named().contains(object.Fact("references"))) continue;

@@ -222,8 +222,8 @@ std::vector<Expected> Errors() {
        Error("42P10", "there is no unique or exclusion constraint matching",
              {Index("orders_email", {{"unique", "yes"}})}, {})},
       {"ON CONFLICT index",
-       "unique index orders_email on orders was made partial or is on other columns, and ON "
-       "CONFLICT cannot use it",
+       "index orders_email on orders is not unique any more, was made partial or is on other "
+       "columns, and ON CONFLICT cannot use it",
        Error("42P10", "there is no unique or exclusion constraint matching",
              {Index("orders_email", {{"unique", "yes"}})},
              {Index("orders_email", {{"unique", "yes"}, {"predicate", "x"}})})},

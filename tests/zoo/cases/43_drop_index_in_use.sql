@@ -4,6 +4,7 @@
 -- exit: 5
 -- quick: yes
 -- finding: slower|more-work /from orders where reference/
+-- cause: /Seq Scan on orders .* because index orders_reference \(reference\) was dropped/
 -- why: a look-up becomes a scan of 40,000 rows
 
 -- section: migration

@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: slower|more-work /from orders where reference/
+-- cause: /Seq Scan on orders .* because index orders_reference was made partial/
 -- why: the query does not say what the index's predicate needs
 
 -- section: migration

@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: slower|more-work /from orders where placed/
+-- cause: /Seq Scan on orders .* because index orders_placed was replaced by one that does not serve the query/
 -- why: hash indexes answer equality only
 
 -- section: migration

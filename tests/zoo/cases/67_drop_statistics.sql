@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: slower|more-work /from addresses/
+-- cause: /statistics object addresses_city_zip on addresses was dropped/
 -- why: two columns that agree are taken for independent, and the wrong join is chosen
 
 -- section: migration
