@@ -122,14 +122,25 @@ std::string Joined(const std::vector<std::string>& words) {
   return text;
 }
 
+namespace {
+
+// Names that are keywords are quoted by the server, and read bare in a plan.
+std::string Bare(std::string name) {
+  std::erase(name, '"');
+  return name;
+}
+
+}  // namespace
+
 bool HasIndexOn(const Catalog& catalog, const std::string& table,
                 const std::vector<std::string>& columns) {
   if (columns.empty()) return true;
   const auto indexes = catalog.Of("index", table);
   return std::any_of(indexes.begin(), indexes.end(), [&](const CatalogObject* index) {
     if (index->Fact("valid") != "yes" || !index->Fact("predicate").empty()) return false;
-    std::string rest = index->Fact("columns");
-    std::set<std::string> wanted(columns.begin(), columns.end());
+    std::string rest = Bare(index->Fact("columns"));
+    std::set<std::string> wanted;
+    for (const std::string& column : columns) wanted.insert(Bare(column));
     while (!wanted.empty() && !rest.empty()) {
       const size_t comma = rest.find(", ");
       if (wanted.erase(rest.substr(0, comma)) == 0) return false;

@@ -109,7 +109,7 @@ struct WantedColumns {
 };
 WantedColumns WantedBy(const explain::PlanNode& node);
 
-// `name` as SQL writes it: order, "Order".
+// `name` as SQL writes it, but for keywords: orders, "Orders".
 std::string SqlName(std::string_view name);
 std::string Joined(const std::vector<std::string>& words);
 

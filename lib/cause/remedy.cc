@@ -80,8 +80,14 @@ class Wishes {
     return nullptr;
   }
 
-  bool IsColumn(const CatalogObject& relation, const std::string& column) const {
-    return one_.e().after->Find("column", relation.name + "." + SqlName(column)) != nullptr;
+  // As SQL writes it; empty: the relation has none of that name.
+  std::string Column(const CatalogObject& relation, const std::string& bare) const {
+    const std::string plain = SqlName(bare);
+    if (one_.e().after->Find("column", relation.name + "." + plain) != nullptr) return plain;
+    // A keyword, which the server quotes.
+    const std::string quoted = "\"" + bare + "\"";
+    const bool there = one_.e().after->Find("column", relation.name + "." + quoted) != nullptr;
+    return there ? quoted : std::string();
   }
 
   Wish Of(const PlanNode& node, const CatalogObject& relation) const {
@@ -91,16 +97,16 @@ class Wishes {
     wish.rows_read = (node.rows_actual.value_or(node.rows_estimated) + node.rows_removed) * loops;
     for (const std::string& condition : {node.index_condition, node.filter}) {
       for (const PredicateTerm& term : event::ReadPredicate(condition)) {
-        if (IsColumn(relation, term.column) && IsPlain(term)) AddTerm(term, wish);
+        const std::string column = Column(relation, term.column);
+        if (!column.empty() && IsPlain(term)) AddTerm(term, column, wish);
       }
     }
     const std::string& name = node.alias.empty() ? node.relation : node.alias;
     for (const PlanNode* other : one_.nodes_after()) {
       for (const PredicateTerm& term : event::ReadPredicate(other->join_condition)) {
         const bool ours = term.qualifier == name && term.joins() && IsPlain(term);
-        if (ours && term.kind == TermKind::kEqual && IsColumn(relation, term.column)) {
-          AddOnce(wish.join, SqlName(term.column));
-        }
+        const std::string column = Column(relation, term.column);
+        if (ours && term.kind == TermKind::kEqual && !column.empty()) AddOnce(wish.join, column);
       }
       if (wish.sort.empty()) wish.sort = SortOf(*other, name, relation);
     }
@@ -115,8 +121,7 @@ class Wishes {
     return wish;
   }
 
-  static void AddTerm(const PredicateTerm& term, Wish& wish) {
-    const std::string column = SqlName(term.column);
+  static void AddTerm(const PredicateTerm& term, const std::string& column, Wish& wish) {
     switch (term.kind) {
       case TermKind::kEqual:
         AddOnce(term.joins() ? wish.join : wish.equal, column);
@@ -147,10 +152,10 @@ class Wishes {
     std::vector<std::string> keys;
     for (const std::string& text : node.sort_keys) {
       const event::SortKey key = event::ReadSortKey(text);
-      const bool ours = !key.column.empty() && (key.qualifier.empty() || key.qualifier == name) &&
-                        IsColumn(relation, key.column);
-      if (!ours) return {};
-      std::string column = SqlName(key.column) + (key.descending ? " DESC" : "");
+      const bool ours = !key.column.empty() && (key.qualifier.empty() || key.qualifier == name);
+      std::string column = ours ? Column(relation, key.column) : std::string();
+      if (column.empty()) return {};
+      if (key.descending) column += " DESC";
       if (key.nulls_other) column += key.descending ? " NULLS LAST" : " NULLS FIRST";
       AddOnce(keys, column);
     }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/check.h"
 #include "base/units.h"
 #include "job/chosen_patterns.h"
 #include "job/plan_probe.h"
@@ -95,6 +96,12 @@ Status Comparison::LookAtCatalogs(const Lanes& lanes, bool copies) {
     return {};
   }
   catalogs_ = std::move(read).value();
+  if (catalogs_->before.cut || catalogs_->after.cut) {
+    report_.notes.push_back(
+        fmt::format("Causes may be missing: only the first {} objects of each "
+                    "catalogue were read.",
+                    FormatCount(cause::kObjectsMax)));
+  }
   return {};
 }
 
@@ -263,6 +270,13 @@ const replay::Sample* Comparison::WorstSample(uint64_t fingerprint,
   return &samples->second.front();
 }
 
+const compare::Finding& Comparison::Judged(const report::Finding& finding) const {
+  const auto found = std::find_if(verdict_.findings.begin(), verdict_.findings.end(),
+                                  [&](const auto& one) { return one.id == finding.id; });
+  SCRY_CHECK(found != verdict_.findings.end());
+  return *found;
+}
+
 // What is known of a finding but for its plans in the second moment.
 ExplainedFinding Comparison::WhatIsKnown(const compare::Finding& finding,
                                          const replay::SampleBook& book) const {
@@ -302,7 +316,7 @@ ExplainedFinding Comparison::WhatIsKnown(const compare::Finding& finding,
 Status Comparison::Explain(const Lanes& lanes) {
   std::set<uint64_t> wanted;
   for (size_t i = 0; i < report_.findings.size() && wanted.size() < kCausesMax; ++i) {
-    if (HasCause(report_.findings[i])) wanted.insert(verdict_.findings[i].fingerprint);
+    if (HasCause(report_.findings[i])) wanted.insert(Judged(report_.findings[i]).fingerprint);
   }
   if (wanted.empty()) return {};
   progress_.Step("look for causes");
@@ -310,9 +324,8 @@ Status Comparison::Explain(const Lanes& lanes) {
   SCRY_TRY_ASSIGN(const std::vector<replay::LaneTarget> targets, lanes());
   std::vector<ExplainedFinding> known;
   size_t explained = 0;
-  for (size_t i = 0; i < report_.findings.size(); ++i) {
-    report::Finding& finding = report_.findings[i];
-    const compare::Finding& judged = verdict_.findings[i];
+  for (report::Finding& finding : report_.findings) {
+    const compare::Finding& judged = Judged(finding);
     if (!HasCause(finding) || !wanted.contains(judged.fingerprint)) continue;
     known.push_back(WhatIsKnown(judged, book));
     const bool costs = judged.has_latency || judged.has_work;
@@ -340,9 +353,8 @@ Status Comparison::Explain(const Lanes& lanes) {
 void Comparison::TellSettled() {
   if (!first_) return;
   std::map<std::string, report::Fix> by_remedy;
-  for (size_t i = 0; i < report_.findings.size(); ++i) {
-    const report::Finding& finding = report_.findings[i];
-    const auto remedy = first_->moment.remedies.find(verdict_.findings[i].fingerprint);
+  for (const report::Finding& finding : report_.findings) {
+    const auto remedy = first_->moment.remedies.find(Judged(finding).fingerprint);
     if (finding.type != "transient" || remedy == first_->moment.remedies.end()) continue;
     report::Fix& fix = by_remedy[remedy->second];
     fix.findings.push_back(finding.id);
@@ -358,7 +370,7 @@ void Comparison::TellSettled() {
     }
     fix.blocks_before = finding.work_before.blocks;
     fix.blocks_after = finding.work_after.blocks;
-    const auto work = work_.table.find(verdict_.findings[i].fingerprint);
+    const auto work = work_.table.find(Judged(finding).fingerprint);
     if (work != work_.table.end()) {
       fix.blocks_fixed =
           compare::JudgeWork(work->second, request_.policy.work).numbers.after.blocks;
@@ -372,8 +384,7 @@ Status Comparison::ProveFixes(const std::vector<ExplainedFinding>& known,
                               const std::vector<replay::LaneTarget>& targets, const Lanes& lanes) {
   if (!request_.prove_fixes || !catalogs_) return {};
   std::vector<FixTarget> to_mend;
-  for (size_t i = 0; i < report_.findings.size(); ++i) {
-    const report::Finding& finding = report_.findings[i];
+  for (const report::Finding& finding : report_.findings) {
     const bool is_new = finding.type == "new-slow";
     if (finding.type != "slower" && finding.type != "more-work" && !is_new) continue;
     const auto found = std::find_if(known.begin(), known.end(), [&](const ExplainedFinding& one) {
@@ -381,7 +392,7 @@ Status Comparison::ProveFixes(const std::vector<ExplainedFinding>& known,
     });
     if (found == known.end()) continue;
     FixTarget target;
-    target.fingerprint = verdict_.findings[i].fingerprint;
+    target.fingerprint = Judged(finding).fingerprint;
     target.finding = &finding;
     target.known = &*found;
     target.is_new = is_new;

@@ -98,6 +98,8 @@ class Comparison {
                           const std::vector<replay::LaneTarget>& targets, const Lanes& lanes);
   // VACUUM (ANALYZE), where that is what ended a finding.
   void TellSettled();
+  // Of the verdict: what the report's finding was made of.
+  const compare::Finding& Judged(const report::Finding& finding) const;
   ExplainedFinding WhatIsKnown(const compare::Finding& finding,
                                const replay::SampleBook& book) const;
   base::Result<replay::SampleBook> CollectSamples(

@@ -15,7 +15,7 @@ class Advice {
     std::vector<CatalogObject> objects = {Thing("relation", "orders", {}, {}, {{"rows", "25000"}})};
     const std::pair<const char*, const char*> columns[] = {
         {"id", "-1"},     {"region", "4"},       {"status", "20"}, {"placed", "-0.9"},
-        {"total", "900"}, {"\"Odd name\"", "2"}, {"gone", "2"}};
+        {"total", "900"}, {"\"Odd name\"", "2"}, {"gone", "2"},    {"\"order\"", "3"}};
     for (const auto& [name, distinct] : columns) {
       objects.push_back(Thing("column", name, "orders", {}, {{"distinct", distinct}}));
     }
@@ -87,6 +87,14 @@ TEST_CASE("equality columns come first, those with the most values before others
         "CREATE INDEX CONCURRENTLY orders_gone_idx ON orders (gone) WHERE gone IS NULL;");
   CHECK(advice.Sql(Scan("(\\\"Odd name\\\" = 1)")).front() ==
         "CREATE INDEX CONCURRENTLY \"orders_Odd name_idx\" ON orders (\"Odd name\");");
+}
+
+TEST_CASE("columns that are keywords are written in quotes", "[cause]") {
+  CHECK(Advice().Sql(Scan("(\\\"order\\\" = 1)")).front() ==
+        "CREATE INDEX CONCURRENTLY orders_order_idx ON orders (\"order\");");
+  const Advice with_index(
+      {Thing("index", "mine", "orders", {{"columns", "\"order\""}, {"method", "btree"}})});
+  CHECK(with_index.Sql(Scan("(\\\"order\\\" = 1)")).empty());
 }
 
 TEST_CASE("no index is proposed where none can help", "[cause]") {
