@@ -117,14 +117,14 @@ inline constexpr const char* kCatalogSql[] = {
     "SELECT 'schema', quote_ident(n.nspname), quote_ident(n.nspname), '', n.oid::text,"
     " json_build_object('name', n.nspname, 'owner', pg_get_userbyid(n.nspowner), 'acl', " SCRY_ACL("n.nspacl") "),"
     " json_build_object() FROM pg_namespace n WHERE " SCRY_OURS("n.nspname"),
-    "SELECT 'setting', split_part(x, '=', 1) || ' of ' || coalesce('role ' || quote_ident(r.rolname), 'every role'),"
+    ("SELECT 'setting', split_part(x, '=', 1) || ' of ' || coalesce('role ' || quote_ident(r.rolname), 'every role'),"
     " split_part(x, '=', 1), '', s.setdatabase::text || '.' || s.setrole::text || '.' || split_part(x, '=', 1),"
     " json_build_object('name', split_part(x, '=', 1), 'role', coalesce(r.rolname, ''),"
     "   'value', substr(x, strpos(x, '=') + 1)), json_build_object()"
     " FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) x LEFT JOIN pg_roles r ON r.oid = s.setrole"
-    " WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))",
-    "SELECT 'extension', quote_ident(e.extname), quote_ident(e.extname), '', e.oid::text,"
-    " json_build_object('name', e.extname, 'version', e.extversion), json_build_object() FROM pg_extension e"};
+    " WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))"),
+    ("SELECT 'extension', quote_ident(e.extname), quote_ident(e.extname), '', e.oid::text,"
+    " json_build_object('name', e.extname, 'version', e.extversion), json_build_object() FROM pg_extension e")};
 
 // over, below.
 inline constexpr const char* kUsesSql =
