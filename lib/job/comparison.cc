@@ -407,18 +407,24 @@ Status Comparison::ProveFixes(const std::vector<ExplainedFinding>& known,
   }
   if (to_mend.empty()) return {};
   progress_.Step("try what might mend it");
-  const FixRequest request{targets,
-                           *catalogs_,
-                           request_.policy,
-                           table_,
-                           work_,
-                           std::max(stats_.duration_us, kFixBudgetMinUs),
+  const Micros budget_us = std::max(stats_.duration_us, kFixBudgetMinUs);
+  const FixRequest request{targets, *catalogs_, request_.policy, table_, work_,
+                           // A time limit must not cost the verdict that is there by now.
+                           watch_.limited() ? std::min(budget_us, watch_.LeftUs() / 2) : budget_us,
                            [&](Traffic traffic, event::PairSink& sink) -> Status {
                              const auto stats =
                                  ReplayOne(lanes, traffic, sink, /*set_sequences=*/false);
                              return stats.ok() ? Status() : Status(stats.error());
                            }};
-  SCRY_TRY_ASSIGN(ProvenFixes proven, job::ProveFixes(request, to_mend, watch_, facts_));
+  auto tried = job::ProveFixes(request, to_mend, watch_, facts_);
+  SCRY_TRY(watch_.Check());
+  if (!tried.ok()) {  // The verdict stands without.
+    progress_.Done("");
+    report_.notes.push_back("Fixes were not tried to the end: " +
+                            base::Printable(base::OneLine(tried.error().message), 200));
+    return {};
+  }
+  ProvenFixes proven = std::move(tried).value();
   progress_.Done(
       fmt::format("{} of {} helped", FormatCount(proven.fixes.size()), FormatCount(proven.tried)));
   if (proven.out_of_time > 0) {

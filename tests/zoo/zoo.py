@@ -120,12 +120,15 @@ def judge(case, report, seconds):
     told = [f"{one['object']}: {one['sentence']}" for one in report.get("causes", [])]
     unexplained = [one.pattern for one in case.causes if not any(one.search(text) for text in told)]
     words += [f"no cause /{pattern}/ among {told}" for pattern in unexplained]
+    fixes = [sql for one in report.get("fixes", []) for sql in one["sql"]]
+    unmended = [one.pattern for one in case.fixes if not any(one.search(sql) for sql in fixes)]
+    words += [f"no fix /{pattern}/ among {fixes}" for pattern in unmended]
     words += [describe(one) for one in alarms]
     wrong_exit = report["exit_status"] != case.exit
     if case.safe:
         outcome = ALARM if alarms or wrong_exit else SAFE
     else:
-        outcome = MISSED if missing or wrong_exit or unexplained else ALARM if alarms else FOUND
+        outcome = MISSED if missing or wrong_exit or unexplained or unmended else ALARM if alarms else FOUND
     if outcome in (MISSED, ALARM) and case.known:
         outcome = KNOWN
         words = [case.known]
