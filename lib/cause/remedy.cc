@@ -110,6 +110,13 @@ class Wishes {
       }
       if (wish.sort.empty()) wish.sort = SortOf(*other, name, relation);
     }
+    // An index that is read for its order alone, and filtered.
+    if (wish.sort.empty() && !node.index.empty() && node.index_condition.empty() &&
+        !node.filter.empty()) {
+      for (const CatalogObject* index : one_.e().after->Of("index", relation.name)) {
+        if (index->Fact("name") == node.index) wish.sort = KeysOf(*index, relation);
+      }
+    }
     OrderBySelectivity(relation, wish.equal);
     // What is compared for equality needs no order of its own.
     const auto fixed = [&](const std::string& column) {
@@ -158,6 +165,21 @@ class Wishes {
       if (key.descending) column += " DESC";
       if (key.nulls_other) column += key.descending ? " NULLS LAST" : " NULLS FIRST";
       AddOnce(keys, column);
+    }
+    return keys;
+  }
+
+  // Of an index on columns alone.
+  std::vector<std::string> KeysOf(const CatalogObject& index, const CatalogObject& relation) const {
+    std::vector<std::string> keys;
+    std::string rest = index.Fact("columns");
+    while (!rest.empty()) {
+      const size_t comma = rest.find(", ");
+      const std::string key = rest.substr(0, comma);
+      const std::string column = key.substr(0, key.find(" DESC"));
+      if (one_.e().after->Find("column", relation.name + "." + column) == nullptr) return {};
+      keys.push_back(key);
+      rest = comma == std::string::npos ? "" : rest.substr(comma + 2);
     }
     return keys;
   }

@@ -221,7 +221,8 @@ class Prover {
       if (fix) {
         fixed_by_.push_back(trials[i].remedy.name);
         result_.fixes.push_back(std::move(*fix));
-        return {};
+        mended_.push_back(&target);
+        return DropPrefixes();
       }
       SCRY_TRY(UndoLast());
     }
@@ -272,6 +273,7 @@ class Prover {
           remedy.table);
       fixed_by_.push_back(remedy.name);
       result_.fixes.push_back(std::move(fix));
+      mended_.push_back(&target);
       return {};
     }
     return {};
@@ -288,6 +290,55 @@ class Prover {
       plan = std::move(parsed).value();
     }
     return plan;
+  }
+
+  // Of an earlier index the one that was just proven may be all that is needed: it begins with the
+  // same columns.
+  Status DropPrefixes() {
+    const cause::Remedy longer = applied_.back();
+    if (longer.kind != "index" || !longer.predicate.empty()) return {};
+    for (size_t i = 0; i + 1 < result_.fixes.size();) {
+      const auto shorter =
+          std::find_if(applied_.begin(), applied_.end(),
+                       [&](const cause::Remedy& one) { return one.name == fixed_by_[i]; });
+      const bool prefix =
+          shorter != applied_.end() && shorter->kind == "index" && shorter->table == longer.table &&
+          shorter->predicate.empty() && shorter->look_up.empty() &&
+          shorter->columns.size() < longer.columns.size() &&
+          std::equal(shorter->columns.begin(), shorter->columns.end(), longer.columns.begin());
+      bool dropped = false;
+      if (prefix) {
+        SCRY_TRY_ASSIGN(dropped, DropIfNotNeeded(i, *shorter));
+      }
+      if (!dropped) ++i;
+    }
+    return {};
+  }
+
+  // `remedy` is applied, for the fix at `at`; the last fix may do as well.
+  Result<bool> DropIfNotNeeded(size_t at, const cause::Remedy& remedy) {
+    const std::vector<std::string> undo = remedy.undo;
+    const std::vector<std::string> apply = remedy.apply;
+    const FixTarget& target = *mended_[at];
+    for (const std::string& sql : undo) SCRY_TRY(Exec(sql));
+    std::vector<replay::Sample> samples = target.samples;
+    if (samples.size() > kSamplesCounted) samples.resize(kSamplesCounted);
+    SCRY_TRY_ASSIGN(const std::vector<compare::WorkSample> counted,
+                    Count(target.fingerprint, samples, target.is_new));
+    const report::Fix& fix = result_.fixes[at];
+    const double most = std::max(fix.blocks_fixed, 8.0) * kBetter;
+    if (counted.empty() || BlocksOf(counted) > most || (!target.is_new && !NoMoreWork(counted))) {
+      for (const std::string& sql : apply) SCRY_TRY(Exec(sql));
+      return false;
+    }
+    auto& findings = result_.fixes.back().findings;
+    findings.insert(findings.end(), fix.findings.begin(), fix.findings.end());
+    std::erase_if(applied_, [&](const cause::Remedy& one) { return one.name == fixed_by_[at]; });
+    const auto gone = static_cast<std::ptrdiff_t>(at);
+    result_.fixes.erase(result_.fixes.begin() + gone);
+    fixed_by_.erase(fixed_by_.begin() + gone);
+    mended_.erase(mended_.begin() + gone);
+    return true;
   }
 
   // An earlier fix mends this one as well: its plan uses it.
@@ -500,11 +551,12 @@ class Prover {
   const RunWatch& watch_;
   event::FactsCache& facts_;
   const Micros ends_us_;
-  pg::AdminSession* session_ = nullptr;  // Of Run().
-  std::vector<cause::Remedy> applied_;   // In the candidate right now.
-  std::vector<cause::Remedy> look_ups_;  // For the finding at hand.
-  size_t tried_ = 0;                     // For the finding at hand.
-  std::vector<std::string> fixed_by_;    // Names, one for each fix.
+  pg::AdminSession* session_ = nullptr;   // Of Run().
+  std::vector<cause::Remedy> applied_;    // In the candidate right now.
+  std::vector<cause::Remedy> look_ups_;   // For the finding at hand.
+  size_t tried_ = 0;                      // For the finding at hand.
+  std::vector<std::string> fixed_by_;     // Names, one for each fix.
+  std::vector<const FixTarget*> mended_;  // The first finding of each fix.
   ProvenFixes result_;
 };
 

@@ -89,6 +89,16 @@ TEST_CASE("equality columns come first, those with the most values before others
         "CREATE INDEX CONCURRENTLY \"orders_Odd name_idx\" ON orders (\"Odd name\");");
 }
 
+TEST_CASE("an index that is read for its order alone gives the order", "[cause]") {
+  const Advice advice({Thing("index", "orders_placed", "orders", {{"columns", "placed"}})});
+  CHECK(advice
+            .Sql(R"j({"Node Type": "Index Scan", "Relation Name": "orders", "Alias": "orders",
+              "Index Name": "orders_placed", "Plan Rows": 20, "Actual Rows": 20, "Actual Loops": 1,
+              "Rows Removed by Filter": 5900, "Filter": "(region = 'EU'::text)"})j")
+            .front() ==
+        "CREATE INDEX CONCURRENTLY orders_region_placed_idx ON orders (region, placed);");
+}
+
 TEST_CASE("columns that are keywords are written in quotes", "[cause]") {
   CHECK(Advice().Sql(Scan("(\\\"order\\\" = 1)")).front() ==
         "CREATE INDEX CONCURRENTLY orders_order_idx ON orders (\"order\");");
