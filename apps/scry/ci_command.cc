@@ -32,6 +32,8 @@ struct Flags {
   bool keep = false;
   bool plans = false;
   bool show_values = false;
+  bool no_fix = false;
+  std::string fix;
 };
 
 // What flags say, then what scry.yaml says of the database and its shadow.
@@ -42,6 +44,15 @@ base::Result<job::MigrationTestRequest> RequestOf(const CommonOptions& common, c
   request.command = flags.command;
   request.keep = flags.keep;
   request.show_values = flags.show_values;
+  request.prove_fixes = !flags.no_fix;
+  request.fix_file = flags.fix;
+  if (!flags.fix.empty() && access(flags.fix.c_str(), R_OK) != 0) {
+    return base::Fail(base::ErrorCode::kUsage, "--fix: cannot read " + flags.fix);
+  }
+  if (!flags.fix.empty() && flags.command.empty()) {
+    return base::Fail(base::ErrorCode::kUsage,
+                      "--fix FILE mends a migration: give its command after --");
+  }
   request.stop_fd = InterruptFd();
   request.output_fd = common.quiet ? -1 : STDERR_FILENO;
   if (!flags.timeout.empty()) {
@@ -126,6 +137,9 @@ void AddCiCommand(CLI::App& app, Chosen& chosen) {
                       "Across sessions: commit (what each had seen; default), time, none");
   command->add_flag("--plans", flags->plans, "Whole plans of the slower queries");
   command->add_flag("--show-values", flags->show_values, "Examples with their constants");
+  command->add_option("--fix", flags->fix,
+                      "SQL file to run after CMD: is the migration safe with it?");
+  command->add_flag("--no-fix", flags->no_fix, "Do not look for fixes of what got slower");
   command->add_flag("--keep", flags->keep,
                     "Leave the forks for a look; 'scry shadow gc' removes them");
   command->add_option("command", flags->command, "After --: the migration");

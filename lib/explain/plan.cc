@@ -31,51 +31,11 @@ std::optional<double> Number(const json& node, const char* key) {
 
 bool IsWord(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 
-// Constants become "?": a report shows no values.
-std::string WithoutConstants(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size();) {
-    const char c = text[i];
-    if (c == '\'') {
-      for (++i; i < text.size(); ++i) {
-        if (text[i] != '\'') continue;
-        if (i + 1 >= text.size() || text[i + 1] != '\'') break;
-        ++i;  // Two quotes are one inside the constant.
-      }
-      ++i;
-      out += '?';
-    } else if (c == '"') {  // A name, and its digits stay.
-      const size_t end = text.find('"', i + 1);
-      const size_t length = end == std::string_view::npos ? text.size() - i : end + 1 - i;
-      out += text.substr(i, length);
-      i += length;
-    } else if (IsWord(c) || (static_cast<unsigned char>(c) & 0x80) != 0) {
-      const size_t begin = i;
-      const bool number = std::isdigit(static_cast<unsigned char>(c)) != 0;
-      while (i < text.size() &&
-             (IsWord(text[i]) || (static_cast<unsigned char>(text[i]) & 0x80) != 0 ||
-              (number && text[i] == '.'))) {
-        ++i;
-      }
-      const bool parameter = begin > 0 && text[begin - 1] == '$';
-      if (number && !parameter) {
-        out += '?';
-      } else {
-        out += text.substr(begin, i - begin);
-      }
-    } else {
-      out += c;
-      ++i;
-    }
-  }
-  return base::Printable(base::OneLine(out), kConditionColumns);
-}
-
 std::string ConditionOf(const json& node) {
   for (const char* key :
        {"Filter", "Recheck Cond", "Index Cond", "Hash Cond", "Merge Cond", "Join Filter"}) {
     const std::string text = Text(node, key);
-    if (!text.empty()) return WithoutConstants(text);
+    if (!text.empty()) return WithoutConstants(text, kConditionColumns);
   }
   return {};
 }
@@ -94,6 +54,22 @@ base::Status ReadNode(const json& from, PlanNode& node, int depth) {
   node.alias = base::Printable(Text(from, "Alias"), 64);
   if (node.alias == node.relation) node.alias.clear();
   node.index = base::Printable(Text(from, "Index Name"), 64);
+  node.schema = Text(from, "Schema");
+  node.filter = Text(from, "Filter");
+  node.index_condition = Text(from, "Index Cond");
+  for (const char* key : {"Hash Cond", "Merge Cond", "Join Filter"}) {
+    const std::string text = Text(from, key);
+    if (text.empty()) continue;
+    node.join_condition =
+        node.join_condition.empty() ? text : "(" + node.join_condition + " AND " + text + ")";
+  }
+  const auto sort = from.find("Sort Key");
+  if (sort != from.end() && sort->is_array()) {
+    for (const json& key : *sort) {
+      if (key.is_string()) node.sort_keys.push_back(key.get<std::string>());
+    }
+  }
+  node.heap_fetches = Number(from, "Heap Fetches").value_or(0);
   node.condition = ConditionOf(from);
   node.rows_estimated = Number(from, "Plan Rows").value_or(0);
   node.cost_total = Number(from, "Total Cost").value_or(0);
@@ -135,17 +111,9 @@ std::string Rows(double rows) {
   return base::FormatCount(static_cast<uint64_t>(whole));
 }
 
-std::string Title(const PlanNode& node) {
-  std::string title = node.type;
-  if (!node.index.empty()) title += " using " + node.index;
-  if (!node.relation.empty()) title += " on " + node.relation;
-  if (!node.alias.empty()) title += " " + node.alias;
-  return title;
-}
-
 void Render(const PlanNode& node, size_t depth, bool analyzed, std::vector<std::string>& lines) {
   std::string line(depth * 2, ' ');
-  line += Title(node) + "  ";
+  line += NodeTitle(node) + "  ";
   if (node.never_executed) {
     line += "never executed";
   } else if (analyzed) {
@@ -186,7 +154,65 @@ void AppendShape(const PlanNode& node, std::string& shape) {
   shape += ")";
 }
 
+void Collect(const PlanNode& node, std::vector<const PlanNode*>& nodes) {
+  nodes.push_back(&node);
+  for (const PlanNode& child : node.children) Collect(child, nodes);
+}
+
 }  // namespace
+
+std::vector<const PlanNode*> AllNodes(const Plan& plan) {
+  std::vector<const PlanNode*> nodes;
+  Collect(plan.root, nodes);
+  return nodes;
+}
+
+std::string NodeTitle(const PlanNode& node) {
+  std::string title = node.type;
+  if (!node.index.empty()) title += " using " + node.index;
+  if (!node.relation.empty()) title += " on " + node.relation;
+  if (!node.alias.empty()) title += " " + node.alias;
+  return title;
+}
+
+std::string WithoutConstants(std::string_view text, size_t columns_max) {
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    const char c = text[i];
+    if (c == '\'') {
+      for (++i; i < text.size(); ++i) {
+        if (text[i] != '\'') continue;
+        if (i + 1 >= text.size() || text[i + 1] != '\'') break;
+        ++i;  // Two quotes are one inside the constant.
+      }
+      ++i;
+      out += '?';
+    } else if (c == '"') {  // A name, and its digits stay.
+      const size_t end = text.find('"', i + 1);
+      const size_t length = end == std::string_view::npos ? text.size() - i : end + 1 - i;
+      out += text.substr(i, length);
+      i += length;
+    } else if (IsWord(c) || (static_cast<unsigned char>(c) & 0x80) != 0) {
+      const size_t begin = i;
+      const bool number = std::isdigit(static_cast<unsigned char>(c)) != 0;
+      while (i < text.size() &&
+             (IsWord(text[i]) || (static_cast<unsigned char>(text[i]) & 0x80) != 0 ||
+              (number && text[i] == '.'))) {
+        ++i;
+      }
+      const bool parameter = begin > 0 && text[begin - 1] == '$';
+      if (number && !parameter) {
+        out += '?';
+      } else {
+        out += text.substr(begin, i - begin);
+      }
+    } else {
+      out += c;
+      ++i;
+    }
+  }
+  return base::Printable(base::OneLine(out), columns_max);
+}
 
 base::Result<Plan> ParsePlan(std::string_view text) {
   const json parsed = json::parse(text, nullptr, false);
@@ -217,7 +243,7 @@ const PlanNode& Costliest(const Plan& plan) {
 }
 
 std::string DescribeNode(const PlanNode& node) {
-  const std::string title = Title(node);
+  const std::string title = NodeTitle(node);
   if (node.never_executed) return title + " is never executed";
   std::string text;
   if (!node.rows_actual) {

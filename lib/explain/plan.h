@@ -16,7 +16,13 @@ struct PlanNode {
   std::string type;      // "Seq Scan".
   std::string relation;  // Empty: the node reads none.
   std::string alias;     // Empty where it equals the relation.
+  std::string schema;    // Only with VERBOSE.
   std::string index;
+  // As printed, with their values: for the planner's eyes and no report.
+  std::string filter;           // Rows are read first, then dropped.
+  std::string index_condition;  // What the index was asked for.
+  std::string join_condition;   // Of a hash, merge or nested loop join.
+  std::vector<std::string> sort_keys;
   std::string condition;  // Filter, index, hash, merge or join condition; constants read "?".
   double rows_estimated = 0;
   double cost_total = 0;
@@ -26,6 +32,7 @@ struct PlanNode {
   std::optional<double> time_total_ms;
   double loops = 1;
   double rows_removed = 0;  // By filters and rechecks.
+  double heap_fetches = 0;  // Of an index-only scan: rows it had to look up all the same.
   // Its children's included.
   double blocks = 0;       // Shared and local (of temporary tables), hit or read.
   double temp_blocks = 0;  // Spilled to disk.
@@ -58,6 +65,15 @@ const PlanNode& Costliest(const Plan& plan);
 // "Seq Scan on orders reads 25,000 rows to keep 5,123".
 std::string DescribeNode(const PlanNode& node);
 std::string DescribePlan(const Plan& plan);
+
+// Every node, the root first. They point into `plan`.
+std::vector<const PlanNode*> AllNodes(const Plan& plan);
+
+// "Seq Scan on orders o", "Index Scan using orders_pkey on orders".
+std::string NodeTitle(const PlanNode& node);
+
+// Constants become "?", names stay; cut to `columns_max` code points.
+std::string WithoutConstants(std::string_view text, size_t columns_max);
 
 // Node types, relations and indexes in order, nothing that varies from run to run: equal where two
 // plans work the same way.

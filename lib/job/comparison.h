@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -22,7 +23,9 @@
 #include "event/statement_facts.h"
 #include "job/capture_survey.h"
 #include "job/capture_traffic.h"
+#include "job/cause_finder.h"
 #include "job/first_moment.h"
+#include "job/fix_prover.h"
 #include "job/progress.h"
 #include "job/run_watch.h"
 #include "job/traffic_budget.h"
@@ -48,6 +51,8 @@ struct ComparisonRequest {
   bool show_values = false;
   // Lanes' sequences are set to where the source's stood. Not where nothing may be written.
   bool set_sequences = true;
+  // Remedies are tried on the candidate. Only where it is scry's own to change.
+  bool prove_fixes = false;
 };
 
 class Comparison {
@@ -66,6 +71,10 @@ class Comparison {
   // Reads the captures once. kInconclusive where they hold nothing to judge.
   base::Status Survey();
   const CaptureSurvey& survey() const { return survey_; }
+
+  // What the migration changed, for causes: right after it. `copies`: the lanes were made of one
+  // database. Where the catalogues cannot be read a note says so.
+  base::Status LookAtCatalogs(const Lanes& lanes, bool copies);
 
   // Between a migration and VACUUM (ANALYZE) of what it touched: the first of two moments.
   base::Status LookAtFirstMoment(const Lanes& lanes,
@@ -89,9 +98,17 @@ class Comparison {
   base::Status MeasureWork(const Lanes& lanes);
   size_t ConfirmPairs(const compare::PatternStats& stats, const compare::Recheck& recheck,
                       size_t patterns) const;
-  void FillFirstPlans();
   base::Status Explain(const Lanes& lanes);
   base::Status ScanCaptures(replay::SampleBook& book);
+  base::Status ProveFixes(const std::vector<ExplainedFinding>& known,
+                          const replay::SampleBook& book,
+                          const std::vector<replay::LaneTarget>& targets, const Lanes& lanes);
+  // VACUUM (ANALYZE), where that is what ended a finding.
+  void TellSettled();
+  // Of the verdict: what the report's finding was made of.
+  const compare::Finding& Judged(const report::Finding& finding) const;
+  ExplainedFinding WhatIsKnown(const compare::Finding& finding,
+                               const replay::SampleBook& book) const;
   base::Result<replay::SampleBook> CollectSamples(
       const std::set<uint64_t>& fingerprints, size_t per_pattern,
       replay::SampleChoice choice = replay::SampleChoice::kRandom);
@@ -111,6 +128,7 @@ class Comparison {
   compare::PatternTable table_;
   compare::PatternTable confirmation_;
   std::optional<FirstMomentResult> first_;  // None: nothing was touched.
+  std::unique_ptr<LaneCatalogs> catalogs_;  // nullptr: not read.
   MeasuredWork work_;
   replay::ReplayStats stats_;
   compare::Verdict verdict_;

@@ -47,11 +47,16 @@ class Story {
   Status MakeShadow();
   Status CaptureProduction();
   Status CaptureFeature();
-  Result<report::Report> Test(const std::string& file, const char* sql);
+  // `fix`: a file of the folder that mends the migration; empty: none.
+  Result<report::Report> Test(const std::string& file, const char* sql,
+                              const std::string& fix = {});
+  Status TryProposal(DemoOutcome& outcome, const report::TextOptions& text);
+  Status TryByHand(DemoOutcome& outcome, const report::TextOptions& text);
   void Say(const std::string& text) { print_(text + "\n"); }
   void Chapter(const std::string& title);
   void PrintWorstPlan(const report::Report& bad);
-  void PrintComparison(const report::Report& bad, const report::Report& fixed);
+  void PrintComparison(const DemoOutcome& outcome);
+  Status PrintVerdict(const report::Report& report, const report::TextOptions& text);
   void PrintOwnDatabase();
   shadow::Control Control() const;
   Status CheckStop() const {
@@ -124,7 +129,8 @@ Status Story::CaptureFeature() {
   return CheckStop();
 }
 
-Result<report::Report> Story::Test(const std::string& file, const char* sql) {
+Result<report::Report> Story::Test(const std::string& file, const char* sql,
+                                   const std::string& fix) {
   const std::string path = folder_.In(file);
   SCRY_TRY(os::StoreText(path, sql, 0644, os::CurrentUser()));
   SCRY_TRY_ASSIGN(const pg::Programs programs, pg::FindPrograms(std::nullopt));
@@ -133,6 +139,7 @@ Result<report::Report> Story::Test(const std::string& file, const char* sql) {
   request.captures = {folder_.In("production.cap"), folder_.In("feature.cap")};
   request.command = {programs.Path("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", path};
   request.stop_fd = request_.stop_fd;
+  if (!fix.empty()) request.fix_file = folder_.In(fix);
   SCRY_TRY_ASSIGN(report::Report report,
                   RunMigrationTest(state_, request, progress_, should_stop_));
   // What a user would have typed; the folders of this run are gone when it is read.
@@ -141,7 +148,7 @@ Result<report::Report> Story::Test(const std::string& file, const char* sql) {
   report.captures[1].name = "feature.cap";
   report.next_steps.clear();
   if (request_.keep) {
-    SCRY_TRY(WriteReportFiles(report, folder_.In(file + ".report")));
+    SCRY_TRY(WriteReportFiles(report, folder_.In((fix.empty() ? file : fix) + ".report")));
   }
   return report;
 }
@@ -156,27 +163,71 @@ void Story::PrintWorstPlan(const report::Report& bad) {
   }
 }
 
-void Story::PrintComparison(const report::Report& bad, const report::Report& fixed) {
+void Story::PrintComparison(const DemoOutcome& outcome) {
   using report::Align;
   report::Table table({{"staging", Align::kRight},
                        {"migration.sql", Align::kRight},
                        {"factor", Align::kRight},
+                       {"scry's", Align::kRight},
                        {"fix.sql", Align::kRight},
                        {"query of the feature", Align::kLeft, true}},
                       2);
-  for (const report::Finding& slow : bad.findings) {
-    if (slow.type != "new-slow") continue;
-    std::string mended = "-";
-    for (const report::Finding& finding : fixed.findings) {
+  const auto mended = [](const report::Report& in, const report::Finding& slow) {
+    for (const report::Finding& finding : in.findings) {
       if (finding.fingerprint == slow.fingerprint && finding.has_latency) {
-        mended = FormatDuration(finding.after.p50_us);
+        return FormatDuration(finding.after.p50_us);
       }
     }
+    return std::string("-");
+  };
+  for (const report::Finding& slow : outcome.bad.findings) {
+    if (slow.type != "new-slow") continue;
     table.AddRow({FormatDuration(slow.before.p50_us), FormatDuration(slow.after.p50_us),
-                  fmt::format("{:.0f}x", slow.factor), mended, slow.pattern});
+                  fmt::format("{:.0f}x", slow.factor), mended(outcome.proposed, slow),
+                  mended(outcome.fixed, slow), slow.pattern});
   }
   for (const std::string& line : table.Lines(std::min<size_t>(request_.columns, 100))) Say(line);
   Say("  medians, measured just now; staging held 100 orders, the shadow 25,000");
+}
+
+Status Story::PrintVerdict(const report::Report& report, const report::TextOptions& text) {
+  Say(fmt::format("\n{}  {}\nexit status {}",
+                  report.exit_status == kExitSafe ? "SAFE" : report.verdict, report.sentence,
+                  report.exit_status));
+  if (report.exit_status == kExitSafe) return {};
+  Say("\n" + report::WriteText(report, text));
+  return Fail(
+      "the fixed migration was not found safe on this machine; run the demo again, and report it "
+      "if it happens twice");
+}
+
+// The whole way once more: the migration, then what scry proposes, then all of the traffic.
+Status Story::TryProposal(DemoOutcome& outcome, const report::TextOptions& text) {
+  std::string proposal;
+  for (const report::Fix& fix : outcome.bad.fixes) {
+    for (const std::string& sql : fix.sql) proposal += sql + "\n";
+  }
+  if (proposal.empty()) {
+    return Fail(
+        "no fix was found and proven on this machine; run the demo again, and report it if it "
+        "happens twice");
+  }
+  Chapter("scry's own proposal, as it stands under FIX, and all of the traffic again");
+  Say("  $ scry ci test-migration shop/demo --capture production.cap --capture feature.cap \\\n"
+      "      --fix proposal.sql -- psql -v ON_ERROR_STOP=1 -f migration.sql");
+  SCRY_TRY(os::StoreText(folder_.In("proposal.sql"), proposal, 0644, os::CurrentUser()));
+  SCRY_TRY_ASSIGN(outcome.proposed, Test("migration.sql", kShopMigrationSql, "proposal.sql"));
+  return PrintVerdict(outcome.proposed, text);
+}
+
+Status Story::TryByHand(DemoOutcome& outcome, const report::TextOptions& text) {
+  Chapter("For comparison: the same change with two indexes that an engineer wrote");
+  Say("  CREATE INDEX orders_region_status_created_idx ON orders (region, status, created_at);\n"
+      "  CREATE INDEX orders_region_total_idx ON orders (region, total_cents DESC, id);\n"
+      "  $ scry ci test-migration shop/demo --capture production.cap --capture feature.cap \\\n"
+      "      -- psql -v ON_ERROR_STOP=1 -f fix.sql");
+  SCRY_TRY_ASSIGN(outcome.fixed, Test("fix.sql", kShopFixSql));
+  return PrintVerdict(outcome.fixed, text);
 }
 
 void Story::PrintOwnDatabase() {
@@ -214,22 +265,10 @@ Result<DemoOutcome> Story::Tell() {
         "again, and report it if it happens twice");
   }
 
-  Chapter("The fix: the same change with two indexes");
-  Say("  CREATE INDEX orders_region_status_created_idx ON orders (region, status, created_at);\n"
-      "  CREATE INDEX orders_region_total_idx ON orders (region, total_cents DESC, id);\n"
-      "  $ scry ci test-migration shop/demo --capture production.cap --capture feature.cap \\\n"
-      "      -- psql -v ON_ERROR_STOP=1 -f fix.sql");
-  SCRY_TRY_ASSIGN(outcome.fixed, Test("fix.sql", kShopFixSql));
-  Say(fmt::format("\n{}  {}\nexit status {}\n",
-                  outcome.fixed.exit_status == kExitSafe ? "SAFE" : outcome.fixed.verdict,
-                  outcome.fixed.sentence, outcome.fixed.exit_status));
-  PrintComparison(outcome.bad, outcome.fixed);
-  if (outcome.fixed.exit_status != kExitSafe) {
-    Say("\n" + report::WriteText(outcome.fixed, text));
-    return Fail(
-        "the fixed migration was not found safe on this machine; run the demo again, and "
-        "report it if it happens twice");
-  }
+  SCRY_TRY(TryProposal(outcome, text));
+  SCRY_TRY(TryByHand(outcome, text));
+  Say("");
+  PrintComparison(outcome);
   PrintOwnDatabase();
   if (request_.keep) {
     outcome.kept_in = folder_.path();

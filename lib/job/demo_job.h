@@ -1,4 +1,5 @@
-// `scry demo`: a shop, its traffic, a migration that looks harmless on staging, and its fix. Every
+// `scry demo`: a shop, its traffic, a migration that looks harmless on staging, and its fix,
+// once as scry proposes it and once as an engineer would write it. Every
 // figure is measured in the run. Needs PostgreSQL's programs and nothing else; leaves nothing
 // behind.
 #pragma once
@@ -23,12 +24,13 @@ struct DemoRequest {
 
 struct DemoOutcome {
   report::Report bad;
-  report::Report fixed;
-  std::string kept_in;  // With DemoRequest::keep.
+  report::Report proposed;  // With the fixes that `bad` proposes.
+  report::Report fixed;     // With those that somebody wrote by hand.
+  std::string kept_in;      // With DemoRequest::keep.
 };
 
 // Tells the story through `print` (stdout) and `progress` (stderr). An Error also where the
-// verdicts are not 5 and then 0: the story would not be true.
+// verdicts are not 5 and then 0 and 0: the story would not be true.
 base::Result<DemoOutcome> RunMissingIndexDemo(const DemoRequest& request, Progress& progress,
                                               const std::function<void(const std::string&)>& print,
                                               const std::function<bool()>& should_stop);

@@ -175,7 +175,7 @@ class Measurement {
       const replay::Sample& sample = counted != work_samples_.end()
                                          ? counted->second[worst[fingerprint]]
                                          : samples_.at(fingerprint).front();
-      result_.plans[fingerprint] = PlansOf(request_.lanes, sample);
+      result_.plans[fingerprint] = ExplainPair(request_.lanes, sample);
     }
     return {};
   }

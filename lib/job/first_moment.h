@@ -18,10 +18,10 @@
 #include "event/lane_pair.h"
 #include "event/statement_facts.h"
 #include "job/capture_traffic.h"
+#include "job/plan_probe.h"
 #include "job/run_watch.h"
 #include "migration/touched_tables.h"
 #include "replay/replayer.h"
-#include "report/report.h"
 
 namespace scry::job {
 
@@ -39,7 +39,7 @@ struct FirstMomentRequest {
 struct FirstMomentResult {
   compare::FirstMoment moment;
   // Of what was bad: VACUUM (ANALYZE) takes the plans away with it. By fingerprint.
-  std::map<uint64_t, report::PlanText> plans;
+  std::map<uint64_t, PlanPair> plans;
 };
 
 // Fails only where `watch` ends the run, a capture cannot be read, or a lane is lost.

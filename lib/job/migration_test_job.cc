@@ -14,6 +14,7 @@
 #include "migration/touched_tables.h"
 #include "os/subprocess.h"
 #include "pg/admin.h"
+#include "pg/server_programs.h"
 #include "replay/replayer.h"
 #include "shadow/fork.h"
 #include "shadow/garbage.h"
@@ -57,6 +58,7 @@ class MigrationTest {
   Status Select();
   Status MakeLanes();
   Status Migrate();
+  Status ApplyFix(migration::CommandOptions options);
   Status Settle();
   Result<std::vector<replay::LaneTarget>> Lanes();
   void FillLanes();
@@ -90,6 +92,7 @@ ComparisonRequest MigrationTest::ComparisonOf(const MigrationTestRequest& reques
   comparison.replay.speed = request.speed;
   comparison.replay.connect_speed = request.connect_speed;
   comparison.show_values = request.show_values;
+  comparison.prove_fixes = request.prove_fixes && !request.command.empty();
   return comparison;
 }
 
@@ -215,6 +218,29 @@ Status MigrationTest::Migrate() {
     return judged;
   }
   progress_.Done("");
+  return ApplyFix(std::move(options));
+}
+
+// As a part of the migration, by psql: a file may hold what runs in no transaction.
+Status MigrationTest::ApplyFix(migration::CommandOptions options) {
+  if (request_.fix_file.empty()) return {};
+  SCRY_TRY_ASSIGN(const pg::Programs programs, pg::FindPrograms(shadow_.server_major));
+  options.argv = {programs.Path("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f",
+                  request_.fix_file};
+  if (watch_.limited()) options.timeout_us = watch_.LeftUs();
+  progress_.Step("run " + request_.fix_file);
+  progress_.Note("");
+  SCRY_TRY_ASSIGN(const migration::CommandOutcome outcome, migration::RunCommand(options));
+  const Status judged = migration::JudgeOutcome(options, outcome);
+  if (!judged.ok()) {
+    if (judged.error().code != base::ErrorCode::kMigration) return judged;
+    return Fail(fmt::format("the fix {} does not run after the migration: {}", request_.fix_file,
+                            judged.error().message));
+  }
+  progress_.Done("");
+  report_.notes.push_back(
+      fmt::format("The verdict is of the migration followed by {}, which took {}.",
+                  request_.fix_file, FormatDuration(outcome.finished.elapsed_us)));
   return {};
 }
 
@@ -325,6 +351,9 @@ Result<report::Report> MigrationTest::Go() {
     SCRY_TRY(MakeLanes());
     SCRY_TRY(Migrate());
     SCRY_TRY(watch_.Check());
+    if (!request_.command.empty()) {
+      SCRY_TRY(comparison_.LookAtCatalogs([&] { return Lanes(); }, /*copies=*/true));
+    }
     SCRY_TRY(Settle());
     return comparison_.Run([&] { return Lanes(); });
   };

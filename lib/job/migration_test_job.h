@@ -37,6 +37,8 @@ struct MigrationTestRequest {
   base::Micros timeout_us = 0;  // Of the whole run; 0: none.
   bool keep = false;            // Leave the forks for a person to look at.
   bool show_values = false;
+  bool prove_fixes = true;  // Look for fixes, and try them on the candidate.
+  std::string fix_file;     // SQL to run after the command, by psql, as a part of it. Empty: none.
   std::vector<std::string> notes;  // Sentences for the report, of what the caller could not honour.
   int stop_fd = -1;                // Readable: interrupted.
   int output_fd = 2;               // Where the command's output is shown; -1: nowhere.

@@ -1,5 +1,7 @@
 #include "job/plan_probe.h"
 
+#include <utility>
+
 #include "event/lane_pair.h"
 #include "job/lane_runner.h"
 
@@ -26,20 +28,26 @@ base::Result<explain::Plan> ExplainSample(const pg::ConnInfo& lane, const replay
   return plan;
 }
 
-report::PlanText PlansOf(const std::vector<replay::LaneTarget>& lanes,
-                         const replay::Sample& sample) {
-  report::PlanText plans;
-  const auto on = [&](event::LaneRole role) {
-    return ExplainSample(lanes[static_cast<size_t>(role)].info, sample);
+PlanPair ExplainPair(const std::vector<replay::LaneTarget>& lanes, const replay::Sample& sample) {
+  PlanPair plans;
+  const auto on = [&](event::LaneRole role) -> std::optional<explain::Plan> {
+    auto plan = ExplainSample(lanes[static_cast<size_t>(role)].info, sample);
+    if (!plan.ok()) return std::nullopt;
+    return std::move(plan).value();
   };
-  const auto after = on(event::LaneRole::kCandidate);
-  const auto before = on(event::LaneRole::kBaseline);
-  if (after.ok()) {
-    plans.candidate = explain::RenderPlan(*after);
-    plans.sentence = explain::DescribePlan(*after);
-  }
-  if (before.ok()) plans.baseline = explain::RenderPlan(*before);
+  plans.after = on(event::LaneRole::kCandidate);
+  plans.before = on(event::LaneRole::kBaseline);
   return plans;
+}
+
+report::PlanText TextOf(const PlanPair& plans) {
+  report::PlanText text;
+  if (plans.after) {
+    text.candidate = explain::RenderPlan(*plans.after);
+    text.sentence = explain::DescribePlan(*plans.after);
+  }
+  if (plans.before) text.baseline = explain::RenderPlan(*plans.before);
+  return text;
 }
 
 }  // namespace scry::job

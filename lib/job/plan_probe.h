@@ -2,6 +2,7 @@
 // in a transaction that is rolled back. Used by the test-migration job. Blocks.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "base/result.h"
@@ -15,8 +16,15 @@ namespace scry::job {
 
 base::Result<explain::Plan> ExplainSample(const pg::ConnInfo& lane, const replay::Sample& sample);
 
-// On baseline and candidate, those in the order of event::LaneRole; empty where it does not run.
-report::PlanText PlansOf(const std::vector<replay::LaneTarget>& lanes,
-                         const replay::Sample& sample);
+// On baseline and candidate; empty where it does not run.
+struct PlanPair {
+  std::optional<explain::Plan> before;
+  std::optional<explain::Plan> after;
+};
+// `lanes`: in the order of event::LaneRole.
+PlanPair ExplainPair(const std::vector<replay::LaneTarget>& lanes, const replay::Sample& sample);
+
+// As the report tells them.
+report::PlanText TextOf(const PlanPair& plans);
 
 }  // namespace scry::job

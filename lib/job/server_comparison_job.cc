@@ -162,6 +162,7 @@ Result<report::Report> ServerComparison::Go() {
   SCRY_TRY(Admit());
   SCRY_TRY(Choose());
   SCRY_TRY(comparison_.Survey());
+  SCRY_TRY(comparison_.LookAtCatalogs([&] { return Lanes(); }, /*copies=*/false));
   SCRY_TRY(comparison_.Run([&] { return Lanes(); }));
   report_.tool_version = SCRY_VERSION;
   report_.created_us = base::SystemClock().WallUs();

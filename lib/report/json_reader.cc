@@ -105,6 +105,37 @@ class Reader : public JsonMembers<Reader> {
       Read(*plan, "candidate", to.plan.candidate);
     }
   }
+  void Fill(const json& from, Cause& to) {
+    Read(from, "object", to.object);
+    Read(from, "mechanism", to.mechanism);
+    Read(from, "sentence", to.sentence);
+    Read(from, "statement", to.statement);
+    Read(from, "findings", to.findings);
+  }
+  void Fill(const json& from, WriteCost& to) {
+    Read(from, "fingerprint", to.fingerprint);
+    Read(from, "pattern", to.pattern);
+    Read(from, "us_without", to.us_without);
+    Read(from, "us_with", to.us_with);
+    if (const json* without = Object(from, "without")) Fill(*without, to.without);
+    if (const json* with = Object(from, "with")) Fill(*with, to.with);
+  }
+  void Fill(const json& from, Fix& to) {
+    Read(from, "kind", to.kind);
+    Read(from, "sql", to.sql);
+    Read(from, "sentence", to.sentence);
+    Read(from, "findings", to.findings);
+    Read(from, "us_before", to.us_before);
+    Read(from, "us_after", to.us_after);
+    Read(from, "us_fixed", to.us_fixed);
+    Read(from, "blocks_before", to.blocks_before);
+    Read(from, "blocks_after", to.blocks_after);
+    Read(from, "blocks_fixed", to.blocks_fixed);
+    Read(from, "size_bytes", to.size_bytes);
+    Read(from, "build_us", to.build_us);
+    ReadList(from, "writes", to.writes);
+    Read(from, "advice", to.advice);
+  }
   void Fill(const json& from, NotJudged& to) {
     Read(from, "fingerprint", to.fingerprint);
     Read(from, "pattern", to.pattern);
@@ -240,6 +271,8 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "notes", to.notes);
     ReadList(from, "findings", to.findings);
     ReadList(from, "patterns", to.patterns);
+    ReadList(from, "causes", to.causes);
+    ReadList(from, "fixes", to.fixes);
     ReadList(from, "not_judged", to.not_judged);
     ReadList(from, "unfaithful", to.unfaithful);
     ReadList(from, "ignore_rules", to.ignore_rules);

@@ -113,6 +113,39 @@ ordered_json Of(const Finding& finding) {
   return json;
 }
 
+ordered_json Of(const Cause& cause) {
+  ordered_json json = {
+      {"object", cause.object}, {"mechanism", cause.mechanism}, {"sentence", cause.sentence}};
+  if (!cause.statement.empty()) json["statement"] = cause.statement;
+  json["findings"] = cause.findings;
+  return json;
+}
+
+ordered_json Of(const WriteCost& cost) {
+  return {{"fingerprint", cost.fingerprint},       {"pattern", cost.pattern},
+          {"us_without", Finite(cost.us_without)}, {"us_with", Finite(cost.us_with)},
+          {"without", Of(cost.without)},           {"with", Of(cost.with)}};
+}
+
+ordered_json Of(const Fix& fix) {
+  ordered_json writes = ordered_json::array();
+  for (const WriteCost& cost : fix.writes) writes.push_back(Of(cost));
+  return {{"kind", fix.kind},
+          {"sql", fix.sql},
+          {"sentence", fix.sentence},
+          {"findings", fix.findings},
+          {"us_before", Finite(fix.us_before)},
+          {"us_after", Finite(fix.us_after)},
+          {"us_fixed", Finite(fix.us_fixed)},
+          {"blocks_before", Finite(fix.blocks_before)},
+          {"blocks_after", Finite(fix.blocks_after)},
+          {"blocks_fixed", Finite(fix.blocks_fixed)},
+          {"size_bytes", fix.size_bytes},
+          {"build_us", fix.build_us},
+          {"writes", writes},
+          {"advice", fix.advice}};
+}
+
 ordered_json Of(const NotJudged& item) {
   return {{"fingerprint", item.fingerprint},
           {"pattern", item.pattern},
@@ -254,6 +287,8 @@ std::string WriteJson(const Report& report) {
   json["sentence"] = report.sentence;
   json["exit_status"] = report.exit_status;
   json["findings"] = ListOf(report.findings);
+  if (!report.causes.empty()) json["causes"] = ListOf(report.causes);
+  if (!report.fixes.empty()) json["fixes"] = ListOf(report.fixes);
   json["not_judged"] = ListOf(report.not_judged);
   json["unfaithful"] = ListOf(report.unfaithful);
   json["patterns"] = ListOf(report.patterns);

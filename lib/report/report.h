@@ -219,6 +219,48 @@ struct Finding {
   friend bool operator==(const Finding&, const Finding&) = default;
 };
 
+// Why findings are there, in a sentence for whoever wrote the migration.
+struct Cause {
+  std::string object;     // "index orders_region"; empty: none is known.
+  std::string mechanism;  // "index dropped"; "differs": no rule names the cause.
+  std::string sentence;
+  std::string statement;              // Of the migration; empty: not known.
+  std::vector<std::string> findings;  // Their ids, the worst first.
+  friend bool operator==(const Cause&, const Cause&) = default;
+};
+
+// What a fix costs a pattern that writes its table: medians, without and with it.
+struct WriteCost {
+  std::string fingerprint;
+  std::string pattern;
+  double us_without = 0;  // 0 and 0: too few to time.
+  double us_with = 0;
+  Work without;  // Of one execution.
+  Work with;
+  friend bool operator==(const WriteCost&, const WriteCost&) = default;
+};
+
+// A remedy that was applied to the candidate and measured there.
+struct Fix {
+  std::string kind;                   // "index", "index kept", "statistics", "vacuum".
+  std::vector<std::string> sql;       // To paste, one statement each.
+  std::string sentence;               // What it does and how well that was shown.
+  std::vector<std::string> findings;  // Ids of those it mends.
+  // Of the first of them, medians: on the baseline (0: cannot run there), on the candidate, and on
+  // the candidate with the fix. 0 and 0: not timed, or not counted.
+  double us_before = 0;
+  double us_after = 0;
+  double us_fixed = 0;
+  double blocks_before = 0;
+  double blocks_after = 0;
+  double blocks_fixed = 0;
+  uint64_t size_bytes = 0;  // Of the index.
+  Micros build_us = 0;
+  std::vector<WriteCost> writes;    // Patterns that write its table, as far as measured.
+  std::vector<std::string> advice;  // Sentences.
+  friend bool operator==(const Fix&, const Fix&) = default;
+};
+
 struct NotJudged {
   std::string fingerprint;
   std::string pattern;
@@ -291,6 +333,8 @@ struct Report {
   std::string verdict;  // "safe", "regressions", "inconclusive", "migration failed".
   std::string sentence;
   std::vector<Finding> findings;  // By harm.
+  std::vector<Cause> causes;      // In the order of their worst finding.
+  std::vector<Fix> fixes;
   std::vector<NotJudged> not_judged;
   std::vector<PatternLine> patterns;     // All, by share.
   std::vector<Unfaithful> unfaithful;    // Those that lost most.

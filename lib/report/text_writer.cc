@@ -31,6 +31,8 @@ constexpr size_t kIgnoredShownMax = 5;
 constexpr size_t kThinMax = 5;
 constexpr size_t kOutputLinesMax = 20;
 constexpr size_t kUnchangedMax = 200;
+constexpr size_t kCausesMax = 10;
+constexpr size_t kCausePatternsMax = 3;
 
 enum class Ink { kPlain, kBold, kDim, kRed, kGreen, kYellow };
 
@@ -44,6 +46,7 @@ class Writer {
   std::string Run() {
     WriteVerdict();
     WriteMigrationOutput();
+    WriteCauses();
     WriteSentences("broken", "BROKEN", "ran before the change, fail after it");
     WriteSentences("different", "DIFFERENT", "other results than before the change");
     WriteSpeeds("slower", "SLOWER", "before", options_.findings_per_section_max);
@@ -54,6 +57,7 @@ class Writer {
     WriteSentences("warning", "WARNINGS", "told, not gating");
     WriteSpeeds("new", "NEW", "captured", options_.findings_per_section_max);
     WriteSpeeds("faster", "FASTER", "before", kFasterMax);
+    WriteFixes();
     WriteIgnored();
     WriteNotJudged();
     WriteUnchanged();
@@ -128,6 +132,96 @@ class Writer {
     for (size_t i = from; i < count; ++i) {
       Line(Paint("  | ", Ink::kDim) + Shorten(Printable(migration.output[i]), columns_ - 4));
     }
+  }
+
+  const Finding* ById(const std::string& id) const {
+    const auto found = std::find_if(report_.findings.begin(), report_.findings.end(),
+                                    [&](const Finding& finding) { return finding.id == id; });
+    return found == report_.findings.end() ? nullptr : &*found;
+  }
+
+  // Cause first: what one of them did to several patterns is told once.
+  void WriteCauses() {
+    if (report_.causes.empty()) return;
+    Heading("CAUSES", "from plans and catalogues of both lanes");
+    const size_t shown = std::min(report_.causes.size(), kCausesMax);
+    for (size_t i = 0; i < shown; ++i) {
+      const Cause& cause = report_.causes[i];
+      Wrapped(cause.sentence, kIndent, Ink::kPlain, "- ");
+      if (!cause.statement.empty()) {
+        Line(std::string(kDetailIndent, ' ') +
+             Shorten("by: " + Clean(cause.statement), columns_ - kDetailIndent));
+      }
+      TellPatterns(cause.findings);
+    }
+    TellRest(report_.causes.size(), shown);
+  }
+
+  // The first of the findings that a cause or a fix is of.
+  void TellPatterns(const std::vector<std::string>& ids) {
+    const size_t shown = std::min(ids.size(), kCausePatternsMax);
+    for (size_t i = 0; i < shown; ++i) {
+      const Finding* finding = ById(ids[i]);
+      if (finding == nullptr) continue;
+      const std::string line = finding->type + ": " + Clean(finding->pattern);
+      Line(std::string(kDetailIndent, ' ') +
+           Paint(Shorten(line, columns_ - kDetailIndent), Ink::kDim));
+    }
+    if (ids.size() <= shown) return;
+    Detail(fmt::format("and {} more", FormatCount(ids.size() - shown)), Ink::kDim);
+  }
+
+  static std::string Measured(double us, double blocks) {
+    std::string text = us > 0 ? FormatDuration(us) : std::string();
+    if (blocks > 0) {
+      text += fmt::format("{}{}", text.empty() ? "" : " and ",
+                          Count(static_cast<uint64_t>(std::round(blocks)), "block", "blocks"));
+    }
+    return text.empty() ? "-" : text;
+  }
+
+  void WriteFixes() {
+    if (report_.fixes.empty()) return;
+    Heading("FIX", "applied to the candidate and measured");
+    std::vector<std::string> told;  // Advice, once.
+    for (const Fix& fix : report_.fixes) {
+      // For copying: never broken or cut.
+      for (const std::string& sql : fix.sql) Line("  " + Clean(sql));
+      TellPatterns(fix.findings);
+      Detail(fix.sentence);
+      std::string numbers;
+      if (fix.us_before > 0 || fix.blocks_before > 0) {
+        numbers = "before " + Measured(fix.us_before, fix.blocks_before) + ", ";
+      }
+      numbers += fmt::format("after {}, with the fix {}", Measured(fix.us_after, fix.blocks_after),
+                             Measured(fix.us_fixed, fix.blocks_fixed));
+      Detail(numbers);
+      if (fix.size_bytes > 0) {
+        Detail(fmt::format("{}, built in {}", base::FormatSize(fix.size_bytes),
+                           FormatDuration(fix.build_us)));
+      }
+      for (const WriteCost& cost : fix.writes) WriteCostOf(cost);
+      for (const std::string& advice : fix.advice) {
+        if (std::find(told.begin(), told.end(), advice) != told.end()) continue;
+        told.push_back(advice);
+        Detail(advice, Ink::kDim);
+      }
+    }
+  }
+
+  void WriteCostOf(const WriteCost& cost) {
+    std::string text =
+        fmt::format("costs per call: WAL {} to {}",
+                    base::FormatSize(static_cast<uint64_t>(std::max(0.0, cost.without.wal_bytes))),
+                    base::FormatSize(static_cast<uint64_t>(std::max(0.0, cost.with.wal_bytes))));
+    text += fmt::format(", blocks {:.0f} to {:.0f}", cost.without.blocks, cost.with.blocks);
+    if (cost.us_with > 0) {
+      text +=
+          fmt::format(", {} to {}", FormatDuration(cost.us_without), FormatDuration(cost.us_with));
+    }
+    Detail(text, Ink::kDim);
+    Line(std::string(kDetailIndent + 2, ' ') +
+         Paint(Shorten(Clean(cost.pattern), columns_ - kDetailIndent - 2), Ink::kDim));
   }
 
   std::vector<const Finding*> OfType(std::string_view type) const {

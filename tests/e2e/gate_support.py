@@ -25,15 +25,20 @@ COLUMNS_MAX = 100
 NUMBER = (int, float)
 SCHEMA = {
     "schema": str, "tool_version": str, "created": str, "created_us": int, "shadow": str,
-    "verdict": str, "sentence": str, "exit_status": int, "findings": list, "not_judged": list,
-    "unfaithful": list, "patterns": list, "ignore_rules": list, "notes": list, "tested": dict, "budget?": dict,
-    "captures": list, "migration?": dict, "lanes": list,
+    "verdict": str, "sentence": str, "exit_status": int, "findings": list, "causes?": list, "fixes?": list,
+    "not_judged": list, "unfaithful": list, "patterns": list, "ignore_rules": list, "notes": list, "tested": dict,
+    "budget?": dict, "captures": list, "migration?": dict, "lanes": list,
     "next_steps": list}
 FINDING = {
     "id": str, "type": str, "gates": bool, "fingerprint": str, "pattern": str, "reasons": list,
     "calls": int, "affected": int, "share": NUMBER, "difference?": str, "sqlstate?": str,
     "message?": str, "rows_before?": int, "rows_after?": int, "latency?": dict,
     "work?": dict, "moment?": str, "plan?": dict, "ignored?": dict, "rows?": dict, "example?": str}
+CAUSE = {"object": str, "mechanism": str, "sentence": str, "statement?": str, "findings": list}
+FIX = {
+    "kind": str, "sql": list, "sentence": str, "findings": list, "us_before": NUMBER, "us_after": NUMBER,
+    "us_fixed": NUMBER, "blocks_before": NUMBER, "blocks_after": NUMBER, "blocks_fixed": NUMBER,
+    "size_bytes": int, "build_us": int, "writes": list, "advice": list}
 LATENCY = {"before": dict, "after": dict, "factor": NUMBER, "factor_low": NUMBER,
            "factor_high": NUMBER, "p": NUMBER, "confirmed": bool, "again_pairs": int, "part": str}
 PATTERN = {"fingerprint": str, "pattern": str, "type": str, "calls": int, "pairs": int, "share": NUMBER,
@@ -227,6 +232,11 @@ class GateTest(scry_e2e.TestCase):
             self.assertRegex(finding["fingerprint"], "^[0-9a-f]{16}$")
             if "latency" in finding:
                 self.assert_members(finding["latency"], LATENCY, finding)
+        ids = {finding["id"] for finding in report["findings"]}
+        for kind, schema in (("causes", CAUSE), ("fixes", FIX)):
+            for one in report.get(kind, []):
+                self.assert_members(one, schema, one)
+                self.assertLessEqual(set(one["findings"]), ids, one)
         gating = [finding["gates"] for finding in report["findings"]]
         self.assertEqual(gating, sorted(gating, reverse=True), "the gating ones first")
         self.assertEqual(report["exit_status"] == 5, any(gating), report["sentence"])
@@ -269,6 +279,7 @@ class GateTest(scry_e2e.TestCase):
         self.assertEqual((shown.code, shown.out, shown.err), (0, written, ""))
         # A command is for copying and never cut; nor is a single word, such as a long path.
         uncut = {step["command"] for step in report["next_steps"]}
+        uncut |= {sql for fix in report.get("fixes", []) for sql in fix["sql"]}
         for line in written.splitlines():
             short = len(line) <= COLUMNS_MAX or " " not in line.strip() or line.strip() in uncut
             self.assertTrue(short, line)

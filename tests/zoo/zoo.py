@@ -117,12 +117,18 @@ def judge(case, report, seconds):
         if report["exit_status"] == 7 and "migration" in report:
             words += report["migration"]["output"][-2:]
     words += [f"no finding {name}" for name in missing]
+    told = [f"{one['object']}: {one['sentence']}" for one in report.get("causes", [])]
+    unexplained = [one.pattern for one in case.causes if not any(one.search(text) for text in told)]
+    words += [f"no cause /{pattern}/ among {told}" for pattern in unexplained]
+    fixes = [sql for one in report.get("fixes", []) for sql in one["sql"]]
+    unmended = [one.pattern for one in case.fixes if not any(one.search(sql) for sql in fixes)]
+    words += [f"no fix /{pattern}/ among {fixes}" for pattern in unmended]
     words += [describe(one) for one in alarms]
     wrong_exit = report["exit_status"] != case.exit
     if case.safe:
         outcome = ALARM if alarms or wrong_exit else SAFE
     else:
-        outcome = MISSED if missing or wrong_exit else ALARM if alarms else FOUND
+        outcome = MISSED if missing or wrong_exit or unexplained or unmended else ALARM if alarms else FOUND
     if outcome in (MISSED, ALARM) and case.known:
         outcome = KNOWN
         words = [case.known]
@@ -188,7 +194,9 @@ def as_json(results):
              "exit_status": one.report["exit_status"] if one.report else None,
              "findings": [{key: finding.get(key) for key in ("type", "gates", "sqlstate", "difference",
                                                              "pattern", "reasons", "latency")}
-                          for finding in (one.report["findings"] if one.report else [])]}
+                          for finding in (one.report["findings"] if one.report else [])],
+             "causes": one.report.get("causes", []) if one.report else [],
+             "fixes": one.report.get("fixes", []) if one.report else []}
             for one in results]
 
 

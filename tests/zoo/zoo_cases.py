@@ -13,13 +13,16 @@
     -- section: traffic role=app protocol=extended calls=20
     insert into items ...;
 
-Keys (`finding` and `also` may come several times):
+Keys (`finding`, `cause`, `fix` and `also` may come several times):
 - visible: `before-after`, `during` (shows only while the migration runs; not run yet) or `not`.
 - exit: the exit status of `scry ci test-migration`.
 - finding: CLASS [SQLSTATE] [/culprit/]. CLASS is the type of a finding in report.json ("a|b": either
   will do), or `migration-failed` (SQLSTATE: in the command's output), `blocked`, `none`. The culprit is
   a regular expression over the finding's pattern, without regard to case. Findings that gate are
   expected, but of class `warning`.
+- cause: /pattern/: a regular expression over "object: sentence" of the causes in report.json, without
+  regard to case; one of them must match.
+- fix: /pattern/: the same over the SQL of a fix that scry proposes and has proven.
 - also: /culprit/ of findings that gate as well, and rightly so.
 - quick: yes: part of the fast subset.
 - needs: the PostgreSQL major version from which on the migration exists.
@@ -38,7 +41,7 @@ import re
 FOLDER = os.path.dirname(os.path.realpath(__file__))
 VISIBLE = ("before-after", "during", "not")
 CLASSES = ("broken", "different", "slower", "more-work", "warning", "migration-failed", "blocked", "none")
-REPEATED = ("finding", "also")
+REPEATED = ("finding", "cause", "fix", "also")
 KEYS = ("title", "catalogue", "visible", "exit", "quick", "needs", "known", "why", *REPEATED)
 
 Traffic = collections.namedtuple("Traffic", "role protocol calls clients client script")
@@ -81,6 +84,8 @@ class Case:
         self.visible = header["visible"]
         self.exit = int(header.get("exit", "-1"))
         self.findings = [Expected(one) for one in header["finding"]]
+        self.fixes = [re.compile(one.strip("/"), re.IGNORECASE) for one in header["fix"]]
+        self.causes = [re.compile(one.strip("/"), re.IGNORECASE) for one in header["cause"]]
         self.also = [re.compile(one.strip("/"), re.IGNORECASE) for one in header["also"]]
         self.quick = header.get("quick") == "yes"
         self.needs = int(header.get("needs", "0"))

@@ -14,8 +14,8 @@ TEST_CASE("a report reads back as it was written", "[report]") {
   replay.findings.push_back(FindingOf("different", "select 1"));
   replay.findings.back().example = "select 'value'";
   replay.findings.back().difference = "values";
-  for (const Report& report : {Regressions(), RegressionsWithValues(), Safe(), Unfaithfully(),
-                               MigrationFailed(), Ignored(), replay}) {
+  for (const Report& report : {Regressions(), Explained(), RegressionsWithValues(), Safe(),
+                               Unfaithfully(), MigrationFailed(), Ignored(), replay}) {
     const auto read = ReadJson(WriteJson(report));
     REQUIRE(read.ok());
     CHECK(*read == report);
@@ -25,8 +25,9 @@ TEST_CASE("a report reads back as it was written", "[report]") {
 
 TEST_CASE("the JSON form is the one that is documented", "[report]") {
   for (const auto& [name, report] :
-       {std::pair{"regressions.json", Regressions()}, std::pair{"safe.json", Safe()},
-        std::pair{"unfaithful.json", Unfaithfully()}, std::pair{"ignored.json", Ignored()},
+       {std::pair{"regressions.json", Regressions()}, std::pair{"explained.json", Explained()},
+        std::pair{"safe.json", Safe()}, std::pair{"unfaithful.json", Unfaithfully()},
+        std::pair{"ignored.json", Ignored()},
         std::pair{"regressions.values.json", RegressionsWithValues()}}) {
     const std::string json = WriteJson(report);
     CHECK(json == Golden(name, json));

@@ -186,6 +186,59 @@ inline Report Regressions() {
   return report;
 }
 
+// As Regressions, with causes and a fix.
+inline Report Explained() {
+  Report report = Regressions();
+  const auto id = [&](size_t i) { return report.findings[i].id; };
+  report.causes = {{"column users.legacy_name",
+                    "column dropped",
+                    "column users.legacy_name was dropped",
+                    "ALTER TABLE users DROP COLUMN legacy_name",
+                    {id(0)}},
+                   {"index orders_customer",
+                    "index dropped",
+                    "Seq Scan on orders reads 25,000 rows to keep 12 because index orders_customer "
+                    "(customer_id) "
+                    "was dropped",
+                    "",
+                    {id(2), id(3), id(4), id(5)}},
+                   {"",
+                    "differs",
+                    "no rule names the cause; what differs: table orders changed (options)",
+                    "",
+                    {id(1)}}};
+  Fix fix;
+  fix.kind = "index kept";
+  fix.sql = {
+      "CREATE INDEX CONCURRENTLY orders_customer ON public.orders USING btree (customer_id);"};
+  fix.sentence = "brings it back to the baseline: no more work with 4 sets of parameters";
+  fix.findings = {id(2)};
+  fix.us_before = 412;
+  fix.us_after = 38'200;
+  fix.us_fixed = 409;
+  fix.blocks_before = fix.blocks_fixed = 12;
+  fix.blocks_after = 4812;
+  fix.size_bytes = 1'200'000;
+  fix.build_us = 151'000;
+  fix.writes = {{"0000000000000009",
+                 "INSERT INTO orders (customer_id) VALUES ($1)",
+                 210,
+                 230,
+                 {13, 0, 343, 0},
+                 {15, 0, 423, 0}}};
+  fix.advice = {"CONCURRENTLY does not run inside a transaction"};
+  Fix vacuum;
+  vacuum.kind = "vacuum";
+  vacuum.sql = {"VACUUM (ANALYZE) public.orders;"};
+  vacuum.sentence = "run right after the migration it ends what else lasts until autovacuum";
+  vacuum.findings = {id(5)};
+  vacuum.blocks_before = vacuum.blocks_fixed = 31;
+  vacuum.blocks_after = 1204;
+  vacuum.advice = fix.advice;  // Told once.
+  report.fixes = {fix, vacuum};
+  return report;
+}
+
 inline Report Safe() {
   Report report = Basics();
   report.verdict = "safe";

@@ -46,6 +46,8 @@ TEST_CASE("the text of a report is a contract", "[report]") {
   CHECK(text == Golden("regressions.plans.txt", text));
   const std::string values = WriteText(RegressionsWithValues(), {});
   CHECK(values == Golden("regressions.values.txt", values));
+  const std::string explained = WriteText(Explained(), {});
+  CHECK(explained == Golden("explained.100.txt", explained));
 }
 
 TEST_CASE("patterns that lost fidelity are shown below the floor, or when asked", "[report]") {

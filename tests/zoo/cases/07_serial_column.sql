@@ -4,6 +4,7 @@
 -- exit: 5
 -- quick: yes
 -- finding: broken 42501 /insert into tickets/
+-- cause: /permission denied for sequence tickets_number_seq/
 -- why: every INSERT takes the default, which calls nextval() as the application's role
 
 -- section: migration

@@ -4,6 +4,7 @@
 -- exit: 5
 -- finding: broken 428C9 /update products set gross/
 -- finding: broken 428C9 /insert into products/
+-- cause: /column products.gross became a generated column/
 -- why: the deployed code still writes the column; that the table is rewritten shows only during
 
 -- section: migration

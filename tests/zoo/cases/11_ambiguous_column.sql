@@ -4,6 +4,8 @@
 -- exit: 5
 -- finding: broken 42702 /select note, name from orders/
 -- finding: different /natural join/
+-- cause: /column customers.note was added/
+-- cause: /column archive_notes.version was added/
 -- why: unqualified names become ambiguous, and NATURAL JOIN joins by the new columns too
 
 -- section: migration

@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: broken 42883 /select distinct \*/
+-- cause: /column tickets.extra is of type json/
 -- why: json, unlike jsonb, has no equality operator
 
 -- section: migration

@@ -4,6 +4,7 @@
 -- exit: 0
 -- finding: warning /select id, visits from customers/
 -- finding: warning /select sum\(visits\)/
+-- cause: /column customers.visits changed from integer to bigint/
 -- why: values are equal as text; what a driver makes of another type nobody can know. The rewrite shows only during
 
 -- section: migration

@@ -6,6 +6,7 @@
 -- finding: different /from customers where id/
 -- also: /from customer_directory/
 -- also: /label_of/
+-- cause: /column customers.phone changed from character varying\(20\) to character varying\(8\)/
 -- why: a cast to varchar(n) cuts without an error
 
 -- section: migration

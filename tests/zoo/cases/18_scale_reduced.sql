@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: different /select price from products/
+-- cause: /column products.price changed from numeric\(10,2\) to numeric\(10,1\)/
 -- why: 1.29 becomes 1.3
 
 -- section: migration

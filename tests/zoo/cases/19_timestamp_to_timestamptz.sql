@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: different /select last_seen/
+-- cause: /column customers.last_seen changed from timestamp without time zone to timestamp with time zone/
 -- why: the migration's session says Europe/Berlin, the values were meant as UTC
 
 -- section: migration

@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: different /from customers where code/
+-- cause: /column customers.code changed from text to integer/
 -- why: '100' > '25' as numbers, not as text
 
 -- section: migration

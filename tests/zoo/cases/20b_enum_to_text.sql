@@ -4,6 +4,7 @@
 -- exit: 5
 -- finding: different /order by status/
 -- also: /insert into orders|update orders/
+-- cause: /column orders.status changed from order_status to text/
 -- why: enums sort by declaration
 
 -- section: migration

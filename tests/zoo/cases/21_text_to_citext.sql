@@ -4,6 +4,7 @@
 -- exit: 5
 -- finding: different /count\(distinct country\)/
 -- also: /country/
+-- cause: /column customers.country changed from text to citext/
 -- why: 'DE' and 'de' are one value
 
 -- section: migration

@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: different /order by country/
+-- cause: /column customers.country is now sorted and compared by en-x-icu, not by default/
 -- why: C sorts upper case first, the language does not
 
 -- section: migration

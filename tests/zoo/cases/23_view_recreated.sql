@@ -4,6 +4,7 @@
 -- exit: 5
 -- quick: yes
 -- finding: broken 42501 /from customer_directory/
+-- cause: /view customer_directory was dropped and created again/
 -- why: shows only to the role that reads it
 
 -- section: migration

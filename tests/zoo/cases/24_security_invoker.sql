@@ -4,6 +4,7 @@
 -- exit: 5
 -- needs: 15
 -- finding: broken 42501 /from customer_directory/
+-- cause: /view customer_directory became security_invoker/
 -- why: shows only to the role that reads it
 
 -- section: migration

@@ -4,6 +4,8 @@
 -- exit: 5
 -- finding: broken 42P01 /from customer_directory/
 -- also: /customers|label_of/
+-- cause: /column customers.phone was dropped/
+-- cause: /view customer_directory was dropped/
 -- why: the report names the query that used the view
 
 -- section: migration

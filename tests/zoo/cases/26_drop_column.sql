@@ -5,6 +5,7 @@
 -- finding: broken 42703 /from customers where id/
 -- finding: broken 42703 /label_of/
 -- also: /customer_directory/
+-- cause: /column customers.phone was dropped/
 -- why: bodies of functions are looked at when they run
 
 -- section: migration

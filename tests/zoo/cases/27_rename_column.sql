@@ -5,6 +5,7 @@
 -- finding: broken 42703 /product_id, quantity, price from items/
 -- finding: broken 42703 /order_total/
 -- also: /items/
+-- cause: /column items.quantity was renamed to items.pieces/
 -- why: views follow a renamed column, queries and bodies of functions do not
 
 -- section: migration

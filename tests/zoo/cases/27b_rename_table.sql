@@ -6,6 +6,7 @@
 -- finding: broken 42P01 /insert into items/
 -- finding: broken 42P01 /order_total/
 -- also: /items|update orders/
+-- cause: /table items was renamed to order_lines/
 -- why: all deployed code names the old table; orders whose items fail are never committed, so later updates miss them
 
 -- section: migration

@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: broken 42P01 /from shipping.parcels/
+-- cause: /schema shipping was renamed to logistics/
 -- why: all deployed code names the old schema
 
 -- section: migration

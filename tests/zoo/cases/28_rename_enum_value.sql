@@ -4,6 +4,7 @@
 -- exit: 5
 -- finding: broken 22P02 /update orders set status/
 -- also: /orders/
+-- cause: /labels of enum type order_status were renamed or removed/
 -- why: deployed code writes the old label
 
 -- section: migration

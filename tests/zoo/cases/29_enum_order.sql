@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: different /order by status/
+-- cause: /labels of enum type order_status changed or are in another order/
 -- why: enums sort by declaration
 
 -- section: migration

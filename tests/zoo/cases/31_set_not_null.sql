@@ -4,6 +4,7 @@
 -- exit: 5
 -- finding: broken 23502 /insert into orders/
 -- also: /orders|items/
+-- cause: /column orders.note became NOT NULL/
 -- why: the scan under an exclusive lock shows only during
 
 -- section: migration

@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: broken 23514 /update products set net/
+-- cause: /constraint price_floor was added on products/
 -- why: an UPDATE checks the whole new row, also the part it does not change
 
 -- section: migration

@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: broken 23503 /delete from products/
+-- cause: /foreign key reviews_product_id_fkey was added on reviews/
 -- why: the locks on both tables show only during
 
 -- section: migration

@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: broken 23505 /insert into invites/
+-- cause: /constraint invites_email_key was added on invites/
 -- why: the data held no duplicates, the traffic does; the index build under an exclusive lock shows only during
 
 -- section: migration

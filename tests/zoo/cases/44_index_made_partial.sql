@@ -3,6 +3,8 @@
 -- visible: before-after
 -- exit: 5
 -- finding: slower|more-work /from orders where reference/
+-- cause: /Seq Scan on orders .* because index orders_reference was made partial/
+-- fix: /create unique index concurrently \w+ on public.orders using btree \(reference\);/
 -- why: the query does not say what the index's predicate needs
 
 -- section: migration

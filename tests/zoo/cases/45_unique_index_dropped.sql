@@ -4,6 +4,7 @@
 -- exit: 5
 -- quick: yes
 -- finding: broken 42P10 /insert into coupons/
+-- cause: /index coupons_code on coupons is not unique any more/
 -- why: ON CONFLICT (code) needs a unique index over just that
 
 -- section: migration

@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: broken 42P10 /insert into coupons/
+-- cause: /index coupons_code on coupons is not unique any more/
 -- why: a partial index is inferred only if the statement repeats its predicate
 
 -- section: migration

@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: different /from events/
+-- cause: /events_2026_01 was detached from events/
 -- why: fewer rows
 
 -- section: migration

@@ -6,6 +6,8 @@
 -- finding: different /(from|update) customers (where id|set)/
 -- finding: broken 42501 /insert into tickets/
 -- also: /customers|label_of|orders|items|tickets/
+-- cause: /row security was enabled on tickets/
+-- cause: /row security was enabled on customers without a policy for role app/
 -- why: no error on reading, and the owner sees every row
 
 -- section: migration

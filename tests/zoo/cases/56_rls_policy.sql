@@ -4,6 +4,7 @@
 -- exit: 5
 -- finding: different /from customers where id/
 -- also: /customers|label_of/
+-- cause: /policy by_country on customers/
 -- why: the application sees a part of the rows
 
 -- section: migration

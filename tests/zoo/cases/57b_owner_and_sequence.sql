@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: broken 42501 /insert into reviews/
+-- cause: /rights on sequence reviews_id_seq were taken from app/
 -- why: nextval() needs USAGE
 
 -- section: migration

@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: broken 42P01 /insert into tickets/
+-- cause: /table tickets was moved to schema support/
 -- why: the application's search_path does not hold the new schema
 
 -- section: migration

@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: different /insert into tickets/
+-- cause: /trigger assign on tickets was added/
 -- why: other values are stored and returned
 
 -- section: migration

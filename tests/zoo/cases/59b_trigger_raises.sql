@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: broken P0001 /insert into tickets/
+-- cause: /trigger check_assignee on tickets runs with every such write/
 -- why: the new rule refuses what the deployed code writes
 
 -- section: migration

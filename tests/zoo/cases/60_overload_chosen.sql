@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: different /select discount/
+-- cause: /function discount\(amount integer\) was added/
 -- why: an exact match of types wins over one that needs a cast
 
 -- section: migration

@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: broken 42725 /select label_of/
+-- cause: /function label_of\(integer, separator text\) was added/
 -- why: with a default argument both functions fit
 
 -- section: migration

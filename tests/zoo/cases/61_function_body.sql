@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: different /order_total/
+-- cause: /function order_total\(bigint\) was replaced by another one/
 -- why: other results
 
 -- section: migration

@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: different /insert into tickets/
+-- cause: /the default of column tickets.assignee changed/
 -- why: RETURNING tells; without it the next SELECT would
 
 -- section: migration

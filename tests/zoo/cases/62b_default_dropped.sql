@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: broken 23502 /insert into tickets/
+-- cause: /the default of column tickets.assignee was dropped/
 -- why: inserts that leave it out fail
 
 -- section: migration

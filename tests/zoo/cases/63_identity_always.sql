@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: broken 428C9 /insert into tickets/
+-- cause: /column tickets.id became GENERATED ALWAYS AS IDENTITY/
 -- why: deployed code gives ids itself
 
 -- section: migration

@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: broken 55000 /update stock/
+-- cause: /primary key stock_pkey of stock was dropped/
 -- why: only where the publication is kept: no replica identity
 
 -- section: migration

@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: different /from archive_notes/
+-- cause: /all rows of archive_notes are gone/
 -- why: rows are gone
 
 -- section: migration

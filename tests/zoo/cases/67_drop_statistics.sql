@@ -3,6 +3,8 @@
 -- visible: before-after
 -- exit: 5
 -- finding: slower|more-work /from addresses/
+-- cause: /statistics object addresses_city_zip on addresses was dropped/
+-- fix: /create statistics public.addresses_city_zip .*on city, zip from addresses;/
 -- why: two columns that agree are taken for independent, and the wrong join is chosen
 
 -- section: migration

@@ -4,6 +4,7 @@
 -- exit: 5
 -- finding: broken 42P01 /insert into tickets/
 -- also: //
+-- cause: /search_path of role app was changed/
 -- why: only sessions that begin after it see it; those of a replay do
 
 -- section: migration

@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: different /select placed/
+-- cause: /setting TimeZone was changed for new sessions/
 -- why: text of a timestamptz depends on the session's zone
 
 -- section: migration

@@ -1,0 +1,461 @@
+#include "cause/remedy.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <utility>
+
+namespace scry::cause {
+namespace {
+
+using event::PredicateTerm;
+using event::TermKind;
+using explain::PlanNode;
+
+constexpr size_t kNameBytesMax = 63;
+constexpr double kMisestimate = 10;
+constexpr double kRowsMin = 100;
+constexpr const char* kConcurrently =
+    "CONCURRENTLY does not run inside a transaction: disable_ddl_transaction! in Rails, "
+    "AddIndexConcurrently with atomic = False in Django, autocommit_block() in Alembic";
+
+void AddOnce(std::vector<std::string>& list, const std::string& item) {
+  if (std::find(list.begin(), list.end(), item) == list.end()) list.push_back(item);
+}
+
+std::vector<std::string> Joined(std::vector<std::string> first,
+                                const std::vector<std::string>& second) {
+  for (const std::string& item : second) AddOnce(first, item);
+  return first;
+}
+
+// Binary coercible to text, so that an index on the column serves the comparison.
+bool IsPlain(const PredicateTerm& term) {
+  return term.cast.empty() || term.cast == "text" || term.cast == "varchar" ||
+         term.cast == "bpchar";
+}
+
+// What a plan asks of one relation.
+struct Wish {
+  const CatalogObject* relation = nullptr;
+  std::vector<std::string> equal;
+  std::vector<std::string> range;
+  std::vector<std::string> join;
+  std::vector<std::string> sort;        // With directions.
+  std::vector<std::string> predicates;  // Without values: "deleted_at IS NULL", "active".
+  double rows_read = 0;
+};
+
+class Wishes {
+ public:
+  explicit Wishes(const Case& one) : one_(one) {}
+
+  std::vector<Wish> Read() {
+    std::vector<Wish> wishes;
+    for (const PlanNode* node : one_.nodes_after()) {
+      if (node->relation.empty() || node->type == "ModifyTable") continue;
+      const CatalogObject* relation = RelationOf(*node);
+      if (relation == nullptr) continue;
+      Wish wish = Of(*node, *relation);
+      if (wish.rows_read >= kRowsMin) wishes.push_back(std::move(wish));
+    }
+    std::stable_sort(wishes.begin(), wishes.end(),
+                     [](const Wish& a, const Wish& b) { return a.rows_read > b.rows_read; });
+    return wishes;
+  }
+
+ private:
+  // Of the statement's own; an index of a partition is made on its parent.
+  const CatalogObject* RelationOf(const PlanNode& node) const {
+    const Catalog& catalog = *one_.e().after;
+    for (const CatalogObject* relation : catalog.Named("relation", node.relation)) {
+      if (!one_.touched().contains(relation->name)) continue;
+      const CatalogObject* parent = catalog.Find("relation", relation->Fact("parent"));
+      const std::string kind = relation->Fact("kind");
+      if (parent != nullptr && parent->Fact("kind") == "p") return parent;
+      return kind == "r" || kind == "m" || kind == "p" ? relation : nullptr;
+    }
+    return nullptr;
+  }
+
+  // As SQL writes it; empty: the relation has none of that name.
+  std::string Column(const CatalogObject& relation, const std::string& bare) const {
+    const std::string plain = SqlName(bare);
+    if (one_.e().after->Find("column", relation.name + "." + plain) != nullptr) return plain;
+    // A keyword, which the server quotes.
+    const std::string quoted = "\"" + bare + "\"";
+    const bool there = one_.e().after->Find("column", relation.name + "." + quoted) != nullptr;
+    return there ? quoted : std::string();
+  }
+
+  Wish Of(const PlanNode& node, const CatalogObject& relation) const {
+    Wish wish;
+    wish.relation = &relation;
+    const double loops = std::max(node.loops, 1.0);
+    wish.rows_read = (node.rows_actual.value_or(node.rows_estimated) + node.rows_removed) * loops;
+    for (const std::string& condition : {node.index_condition, node.filter}) {
+      for (const PredicateTerm& term : event::ReadPredicate(condition)) {
+        const std::string column = Column(relation, term.column);
+        if (!column.empty() && IsPlain(term)) AddTerm(term, column, wish);
+      }
+    }
+    const std::string& name = node.alias.empty() ? node.relation : node.alias;
+    for (const PlanNode* other : one_.nodes_after()) {
+      for (const PredicateTerm& term : event::ReadPredicate(other->join_condition)) {
+        const bool ours = term.qualifier == name && term.joins() && IsPlain(term);
+        const std::string column = Column(relation, term.column);
+        if (ours && term.kind == TermKind::kEqual && !column.empty()) AddOnce(wish.join, column);
+      }
+      if (wish.sort.empty()) wish.sort = SortOf(*other, name, relation);
+    }
+    // An index that is read for its order alone, and filtered.
+    if (wish.sort.empty() && !node.index.empty() && node.index_condition.empty() &&
+        !node.filter.empty()) {
+      for (const CatalogObject* index : one_.e().after->Of("index", relation.name)) {
+        if (index->Fact("name") == node.index) wish.sort = KeysOf(*index, relation);
+      }
+    }
+    OrderBySelectivity(relation, wish.equal);
+    // What is compared for equality needs no order of its own.
+    const auto fixed = [&](const std::string& column) {
+      return std::find(wish.equal.begin(), wish.equal.end(), column) != wish.equal.end();
+    };
+    std::erase_if(wish.range, fixed);
+    std::erase_if(wish.sort, fixed);
+    std::erase_if(wish.join, fixed);
+    return wish;
+  }
+
+  static void AddTerm(const PredicateTerm& term, const std::string& column, Wish& wish) {
+    switch (term.kind) {
+      case TermKind::kEqual:
+        AddOnce(term.joins() ? wish.join : wish.equal, column);
+        break;
+      case TermKind::kRange:
+        if (!term.joins()) AddOnce(wish.range, column);
+        break;
+      case TermKind::kIsNull:
+        AddOnce(wish.predicates, column + " IS NULL");
+        break;
+      case TermKind::kIsNotNull:
+        AddOnce(wish.predicates, column + " IS NOT NULL");
+        break;
+      case TermKind::kIsTrue:
+        AddOnce(wish.predicates, column);
+        break;
+      case TermKind::kIsFalse:
+        AddOnce(wish.predicates, "NOT " + column);
+        break;
+      case TermKind::kOther:
+        break;
+    }
+  }
+
+  // All keys or none: an order by some of them is not the order.
+  std::vector<std::string> SortOf(const PlanNode& node, const std::string& name,
+                                  const CatalogObject& relation) const {
+    std::vector<std::string> keys;
+    for (const std::string& text : node.sort_keys) {
+      const event::SortKey key = event::ReadSortKey(text);
+      const bool ours = !key.column.empty() && (key.qualifier.empty() || key.qualifier == name);
+      std::string column = ours ? Column(relation, key.column) : std::string();
+      if (column.empty()) return {};
+      if (key.descending) column += " DESC";
+      if (key.nulls_other) column += key.descending ? " NULLS LAST" : " NULLS FIRST";
+      AddOnce(keys, column);
+    }
+    return keys;
+  }
+
+  // Of an index on columns alone.
+  std::vector<std::string> KeysOf(const CatalogObject& index, const CatalogObject& relation) const {
+    std::vector<std::string> keys;
+    std::string rest = index.Fact("columns");
+    while (!rest.empty()) {
+      const size_t comma = rest.find(", ");
+      const std::string key = rest.substr(0, comma);
+      const std::string column = key.substr(0, key.find(" DESC"));
+      if (one_.e().after->Find("column", relation.name + "." + column) == nullptr) return {};
+      keys.push_back(key);
+      rest = comma == std::string::npos ? "" : rest.substr(comma + 2);
+    }
+    return keys;
+  }
+
+  // Those with the most values first: fewer rows are left after each.
+  void OrderBySelectivity(const CatalogObject& relation, std::vector<std::string>& columns) const {
+    const double rows = std::max(relation.Number("rows"), 1.0);
+    const auto distinct = [&](const std::string& column) {
+      const CatalogObject* object = one_.e().after->Find("column", relation.name + "." + column);
+      const double number = object == nullptr ? 0 : object->Number("distinct");
+      return number < 0 ? -number * rows : number;
+    };
+    std::stable_sort(columns.begin(), columns.end(),
+                     [&](const auto& a, const auto& b) { return distinct(a) > distinct(b); });
+  }
+
+  const Case& one_;
+};
+
+// --- Remedies.
+
+// "CREATE UNIQUE INDEX name ON ..." apart.
+struct Definition {
+  std::string head;  // "CREATE UNIQUE INDEX ".
+  std::string tail;  // " ON public.orders USING btree (region)".
+};
+std::optional<Definition> Split(const CatalogObject& index) {
+  const std::string definition = index.Fact("definition");
+  const std::string name = SqlName(index.Fact("name"));
+  const size_t at = definition.find("INDEX " + name + " ON ");
+  if (at == std::string::npos) return std::nullopt;
+  return Definition{definition.substr(0, at + 6), definition.substr(at + 6 + name.size())};
+}
+
+class Proposals {
+ public:
+  explicit Proposals(const Evidence& evidence) : evidence_(evidence), one_(evidence) {}
+
+  std::vector<Remedy> Make() {
+    if (evidence_.after == nullptr) return {};
+    KeepIndexes();
+    ForeignKeys();
+    if (evidence_.plan_after != nullptr) {
+      KeepStatistics();
+      const std::vector<Wish> wishes = Wishes(one_).Read();
+      for (const Wish& wish : wishes) Indexes(wish);
+      for (const Wish& wish : wishes) Correlated(wish);
+    }
+    if (remedies_.size() > kRemediesMax) remedies_.resize(kRemediesMax);
+    return std::move(remedies_);
+  }
+
+ private:
+  // An index of the baseline that its plan used, and that is gone or another one.
+  void KeepIndexes() {
+    for (const Change& change : one_.changes()) {
+      if (change.kind() != "index" || change.before == nullptr) continue;
+      const bool gone = change.type == ChangeType::kDropped ||
+                        (change.type == ChangeType::kChanged && !change.facts.empty());
+      if (!gone || !WasOfUse(*change.before)) continue;
+      const auto parts = Split(*change.before);
+      if (!parts) continue;
+      Remedy remedy;
+      remedy.kind = "index kept";
+      remedy.table = change.before->table;
+      remedy.columns = {change.before->Fact("columns")};
+      remedy.name = change.type == ChangeType::kDropped ? change.before->Fact("name")
+                                                        : FreeName(change.before->Fact("name"));
+      Finish(*parts, remedy);
+    }
+  }
+  bool WasOfUse(const CatalogObject& index) const {
+    const auto& nodes = one_.nodes_before();
+    const bool in_plan = std::any_of(nodes.begin(), nodes.end(), [&](const PlanNode* node) {
+      return node->index == index.Fact("name");
+    });
+    return in_plan || ServesForeignKey(index.table, index.Fact("columns"));
+  }
+  bool ServesForeignKey(const std::string& table, const std::string& columns) const {
+    const auto keys = evidence_.after->Of("constraint", table);
+    return std::any_of(keys.begin(), keys.end(), [&](const CatalogObject* key) {
+      return key->Fact("type") == "f" && one_.named().contains(key->Fact("references")) &&
+             key->Fact("columns") == columns;
+    });
+  }
+
+  // The columns of those that point at what the statement deletes or changes.
+  void ForeignKeys() {
+    if (evidence_.kind != event::StatementKind::kDelete &&
+        evidence_.kind != event::StatementKind::kUpdate) {
+      return;
+    }
+    for (const auto& [key, object] : evidence_.after->objects()) {
+      if (object.kind != "constraint" || object.Fact("type") != "f") continue;
+      if (!one_.named().contains(object.Fact("references"))) continue;
+      std::vector<std::string> columns;
+      std::string rest = object.Fact("columns");
+      while (!rest.empty()) {
+        const size_t comma = rest.find(", ");
+        columns.push_back(rest.substr(0, comma));
+        rest = comma == std::string::npos ? "" : rest.substr(comma + 2);
+      }
+      if (HasIndexOn(*evidence_.after, object.table, columns)) continue;
+      const size_t before = remedies_.size();
+      Index(object.table, columns, {});
+      if (remedies_.size() == before) continue;
+      std::string row;
+      std::string values;
+      for (const std::string& column : columns) {
+        row += (row.empty() ? "" : " AND ") + fmt::format("x.{0} = y.{0}", column);
+        values += (values.empty() ? "" : " AND ") + column + " IS NOT NULL";
+      }
+      remedies_.back().look_up = fmt::format(
+          "SELECT 1 FROM ONLY {0} x, LATERAL (SELECT {1} FROM {0} WHERE {2} LIMIT 1) y WHERE {3}",
+          object.table, cause::Joined(columns), values, row);
+    }
+  }
+
+  void Indexes(const Wish& wish) {
+    const std::vector<std::string> sort_or_range = wish.sort.empty() ? wish.range : wish.sort;
+    const std::string& table = wish.relation->name;
+    Index(table, Joined(wish.equal, sort_or_range), {});
+    Index(table, Joined(wish.equal, wish.range), {});
+    if (!wish.join.empty()) {
+      Index(table, Joined(wish.join, wish.equal), {});
+      Index(table, Joined(wish.equal, wish.join), {});
+    }
+    Index(table, Joined(Joined(wish.equal, wish.sort), wish.range), {});
+    for (const std::string& predicate : wish.predicates) {
+      const std::vector<std::string> columns = Joined(Joined(wish.equal, wish.join), sort_or_range);
+      Index(table, columns.empty() ? std::vector{PredicateColumn(predicate)} : columns, predicate);
+    }
+    if (!wish.equal.empty()) Index(table, wish.equal, {});
+  }
+  static std::string PredicateColumn(const std::string& predicate) {
+    if (predicate.starts_with("NOT ")) return predicate.substr(4);
+    const size_t is = predicate.rfind(" IS ");
+    return is == std::string::npos ? predicate : predicate.substr(0, is);
+  }
+
+  void KeepStatistics() {
+    for (const Change& change : one_.changes()) {
+      if (change.kind() != "statistics" || change.type != ChangeType::kDropped) continue;
+      if (!one_.Touches(change)) continue;
+      Remedy remedy;
+      remedy.kind = "statistics";
+      remedy.name = change.before->Fact("name");
+      remedy.table = change.before->table;
+      remedy.sql = {change.before->Fact("definition") + ";", "ANALYZE " + remedy.table + ";"};
+      remedy.apply = {change.before->Fact("definition"), "ANALYZE " + remedy.table};
+      remedy.undo = {"DROP STATISTICS " + change.before->name};
+      Add(std::move(remedy));
+    }
+  }
+  // Columns that are compared together and whose rows were misjudged.
+  void Correlated(const Wish& wish) {
+    if (wish.equal.size() < 2) return;
+    const auto& nodes = one_.nodes_after();
+    const bool misjudged = std::any_of(nodes.begin(), nodes.end(), [&](const PlanNode* node) {
+      if (node->relation != wish.relation->Fact("name") || !node->rows_actual) return false;
+      const double actual = std::max(*node->rows_actual, 1.0);
+      const double estimate = std::max(node->rows_estimated, 1.0);
+      return std::max(actual / estimate, estimate / actual) >= kMisestimate;
+    });
+    if (!misjudged) return;
+    Remedy remedy;
+    remedy.kind = "statistics";
+    remedy.table = wish.relation->name;
+    remedy.columns = wish.equal;
+    if (remedy.columns.size() > kIndexColumnsMax) remedy.columns.resize(kIndexColumnsMax);
+    remedy.name = FreeName(NameFor(remedy, "stats"));
+    const std::string create =
+        fmt::format("CREATE STATISTICS {} ON {} FROM {}", Qualified(remedy.table, remedy.name),
+                    cause::Joined(remedy.columns), remedy.table);
+    remedy.sql = {create + ";", "ANALYZE " + remedy.table + ";"};
+    remedy.apply = {create, "ANALYZE " + remedy.table};
+    remedy.undo = {"DROP STATISTICS " + Qualified(remedy.table, remedy.name)};
+    Add(std::move(remedy));
+  }
+
+  void Index(const std::string& table, std::vector<std::string> columns,
+             const std::string& predicate) {
+    if (columns.empty()) return;
+    if (columns.size() > kIndexColumnsMax) columns.resize(kIndexColumnsMax);
+    Remedy remedy;
+    remedy.kind = "index";
+    remedy.table = table;
+    remedy.columns = std::move(columns);
+    remedy.predicate = predicate;
+    const std::string wanted = cause::Joined(remedy.columns);
+    for (const CatalogObject* index : evidence_.after->Of("index", table)) {
+      if (index->Fact("valid") == "yes" && index->Fact("columns") == wanted &&
+          index->Fact("predicate").empty() && index->Fact("method") == "btree") {
+        return;  // It is there, and does not help.
+      }
+    }
+    remedy.name = FreeName(NameFor(remedy, "idx"));
+    Definition parts{"CREATE INDEX ", fmt::format(" ON {} ({})", table, wanted)};
+    if (!predicate.empty()) parts.tail += " WHERE " + predicate;
+    Finish(parts, remedy);
+  }
+
+  void Finish(const Definition& parts, Remedy& remedy) {
+    const std::string name = SqlName(remedy.name);
+    const CatalogObject* relation = evidence_.after->Find("relation", remedy.table);
+    const bool partitioned = relation != nullptr && relation->Fact("kind") == "p";
+    remedy.apply = {parts.head + name + parts.tail};
+    remedy.undo = {"DROP INDEX " + Qualified(remedy.table, remedy.name)};
+    if (partitioned) {
+      remedy.sql = {parts.head + name + parts.tail + ";"};
+      remedy.advice = {
+          "CONCURRENTLY does not work on a partitioned table: where writes must go on, build the "
+          "index on each partition CONCURRENTLY first, then run this"};
+    } else {
+      remedy.sql = {parts.head + "CONCURRENTLY " + name + parts.tail + ";"};
+      remedy.advice = {kConcurrently};
+    }
+    Add(remedy);
+  }
+
+  void Add(Remedy remedy) {
+    const bool there = std::any_of(remedies_.begin(), remedies_.end(), [&](const Remedy& other) {
+      return other.table == remedy.table && other.columns == remedy.columns &&
+             other.predicate == remedy.predicate &&
+             (other.kind == "statistics") == (remedy.kind == "statistics");
+    });
+    if (!there) remedies_.push_back(std::move(remedy));
+  }
+
+  // In the schema of its table.
+  static std::string Qualified(const std::string& table, const std::string& name) {
+    // The schema ends at a dot outside of quotes.
+    bool quoted = false;
+    for (size_t i = 0; i < table.size(); ++i) {
+      if (table[i] == '"') quoted = !quoted;
+      if (table[i] == '.' && !quoted) return table.substr(0, i + 1) + SqlName(name);
+    }
+    return "public." + SqlName(name);
+  }
+
+  static std::string NameFor(const Remedy& remedy, const char* suffix) {
+    std::string name = remedy.table;
+    for (const std::string& column : remedy.columns) {
+      name += "_" + column.substr(0, std::min(column.find(" DESC"), column.find(" NULLS ")));
+    }
+    std::erase(name, '"');
+    std::replace(name.begin(), name.end(), '.', '_');
+    // Cut where no character is torn.
+    if (name.size() > kNameBytesMax - 8) {
+      size_t end = kNameBytesMax - 8;
+      while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0) == 0x80) --end;
+      name.resize(end);
+    }
+    return name + "_" + suffix;
+  }
+  // Not that of another object of the candidate.
+  std::string FreeName(const std::string& wanted) const {
+    std::string name = wanted;
+    for (int i = 1; i < 100; ++i) {
+      const bool taken = !evidence_.after->Named("relation", name).empty() ||
+                         !evidence_.after->Named("index", name).empty() ||
+                         !evidence_.after->Named("statistics", name).empty() ||
+                         !evidence_.after->Named("sequence", name).empty();
+      if (!taken) return name;
+      name = fmt::format("{}{}", wanted.substr(0, kNameBytesMax - 3), i);
+    }
+    return name;
+  }
+
+  const Evidence& evidence_;
+  const Case one_;
+  std::vector<Remedy> remedies_;
+};
+
+}  // namespace
+
+std::vector<Remedy> ProposeRemedies(const Evidence& evidence) { return Proposals(evidence).Make(); }
+
+}  // namespace scry::cause

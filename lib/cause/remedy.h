@@ -1,0 +1,36 @@
+// What might mend a finding of latency or work: indexes on the columns that its plan compares,
+// joins and sorts by, an index of the baseline as it was, statistics of columns that belong
+// together. Only proposals: whether one helps is measured (job/fix_prover). Pure.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "cause/evidence.h"
+
+namespace scry::cause {
+
+inline constexpr size_t kRemediesMax = 6;
+inline constexpr size_t kIndexColumnsMax = 6;
+
+struct Remedy {
+  std::string kind;                  // As report::Fix::kind.
+  std::string name;                  // Of the index or the statistics object, bare.
+  std::string table;                 // As the catalogue calls it.
+  std::vector<std::string> columns;  // With their directions: "placed DESC".
+  std::string predicate;             // Of a partial index; empty: none.
+  // Of an index for a foreign key: the query that each write of the parent makes, for a value that
+  // is there. Empty: another remedy.
+  std::string look_up;
+  std::vector<std::string> sql;    // To paste: without locking writers out, where that exists.
+  std::vector<std::string> apply;  // The same for a fork that nobody else uses.
+  std::vector<std::string> undo;
+  std::vector<std::string> advice;
+};
+
+// The most promising first; at most kRemediesMax, each once, none that is there already. The
+// evidence has the plan of the candidate; `after` is the candidate as it is now.
+std::vector<Remedy> ProposeRemedies(const Evidence& evidence);
+
+}  // namespace scry::cause

@@ -1,0 +1,81 @@
+#include "unit/cause/scene.h"
+
+namespace scry::cause {
+namespace {
+
+std::string Shown(const std::vector<CatalogObject>& before, const std::vector<CatalogObject>& after,
+                  bool copies = true) {
+  const Catalog old_catalog = CatalogOf(before);
+  const Catalog new_catalog = CatalogOf(after);
+  std::string text;
+  for (const Change& change : DiffCatalogs(old_catalog, new_catalog, copies)) {
+    text += (text.empty() ? "" : "; ") + Describe(change);
+  }
+  return text;
+}
+
+TEST_CASE("a catalogue does not differ from itself", "[cause]") {
+  const std::vector<CatalogObject> all = {Thing("relation", "orders"),
+                                          Thing("column", "id", "orders")};
+  CHECK(Shown(all, all).empty());
+}
+
+TEST_CASE("what keeps its identity was renamed, and not dropped and added", "[cause]") {
+  const std::vector<CatalogObject> before = {Thing("column", "total", "orders", {}, {}, "1.2")};
+  const std::vector<CatalogObject> after = {Thing("column", "amount", "orders", {}, {}, "1.2")};
+  CHECK(Shown(before, after) == "column orders.total was renamed to orders.amount");
+  // On two servers identities are numbers that mean nothing.
+  CHECK(Shown(before, after, false) ==
+        "column orders.amount was added; column orders.total was dropped");
+}
+
+TEST_CASE("what moves along with its table is no change of its own", "[cause]") {
+  CHECK(Shown({Thing("relation", "orders", {}, {}, {}, "1"),
+               Thing("column", "id", "orders", {}, {}, "1.1")},
+              {Thing("relation", "sales", {}, {}, {}, "1"),
+               Thing("column", "id", "sales", {}, {}, "1.1")}) ==
+        "relation orders was renamed to sales");
+}
+
+TEST_CASE("reading a view reads what it is made of", "[cause]") {
+  Catalog catalog = CatalogOf({Thing("relation", "a"), Thing("relation", "b")});
+  catalog.AddUse("a", "b");
+  catalog.AddUse("b", "c");
+  catalog.AddUse("c", "a");
+  CHECK(catalog.Closure({"a"}) == std::set<std::string>{"a", "b", "c"});
+  CHECK(catalog.Closure({"x"}) == std::set<std::string>{"x"});
+}
+
+TEST_CASE("relations are found by their bare name and with their schema", "[cause]") {
+  const Catalog catalog =
+      CatalogOf({Thing("relation", "orders", {}, {{"schema", "public"}}),
+                 Thing("relation", "old.orders", {}, {{"schema", "old"}, {"name", "orders"}})});
+  CHECK(catalog.Named("relation", "orders").size() == 2);
+  REQUIRE(catalog.Named("relation", "old.orders").size() == 1);
+  REQUIRE(catalog.Named("relation", "public.orders").size() == 1);
+  CHECK(catalog.Named("relation", "public.orders")[0]->name == "orders");
+  CHECK(catalog.Named("relation", "new.orders").empty());
+}
+
+TEST_CASE("an index covers columns that it begins with, in any order", "[cause]") {
+  const Catalog catalog =
+      CatalogOf({Thing("index", "i", "orders", {{"columns", "region, status, placed"}}),
+                 Thing("index", "p", "orders", {{"columns", "note"}, {"predicate", "x"}}),
+                 Thing("index", "v", "orders", {{"columns", "total"}, {"valid", "no"}})});
+  CHECK(HasIndexOn(catalog, "orders", {"status", "region"}));
+  CHECK(HasIndexOn(catalog, "orders", {"region"}));
+  CHECK_FALSE(HasIndexOn(catalog, "orders", {"status"}));
+  CHECK_FALSE(HasIndexOn(catalog, "orders", {"region", "placed"}));
+  CHECK_FALSE(HasIndexOn(catalog, "orders", {"note"}));
+  CHECK_FALSE(HasIndexOn(catalog, "orders", {"total"}));
+  CHECK_FALSE(HasIndexOn(catalog, "items", {"region"}));
+}
+
+TEST_CASE("sentences are filled in, whatever stands in the words", "[cause]") {
+  CHECK(FillIn("a {x} c{y}", {{"x", "{y}"}}) == "a {y} c");
+  CHECK(FillIn("{", {}).empty());
+  CHECK(FillIn("}{}{x", {{"x", "1"}}) == "}1");
+}
+
+}  // namespace
+}  // namespace scry::cause

@@ -1,0 +1,216 @@
+#include "cause/remedy.h"
+
+#include <algorithm>
+
+#include "base/random.h"
+#include "unit/cause/scene.h"
+
+namespace scry::cause {
+namespace {
+
+// What is proposed for a plan over `orders` (id, region, status, placed, total, "Odd name", gone).
+class Advice {
+ public:
+  explicit Advice(std::vector<CatalogObject> more = {}, std::vector<CatalogObject> before = {}) {
+    std::vector<CatalogObject> objects = {Thing("relation", "orders", {}, {}, {{"rows", "25000"}})};
+    const std::pair<const char*, const char*> columns[] = {
+        {"id", "-1"},     {"region", "4"},       {"status", "20"}, {"placed", "-0.9"},
+        {"total", "900"}, {"\"Odd name\"", "2"}, {"gone", "2"},    {"\"order\"", "3"}};
+    for (const auto& [name, distinct] : columns) {
+      objects.push_back(Thing("column", name, "orders", {}, {{"distinct", distinct}}));
+    }
+    before.insert(before.end(), objects.begin(), objects.end());
+    objects.insert(objects.end(), more.begin(), more.end());
+    before_ = CatalogOf(before);
+    after_ = CatalogOf(objects);
+    changes_ = DiffCatalogs(before_, after_, true);
+  }
+
+  std::vector<Remedy> For(const std::string& plan_after, const std::string& plan_before = {},
+                          event::StatementKind kind = event::StatementKind::kSelect) const {
+    Evidence evidence;
+    evidence.type = "slower";
+    evidence.kind = kind;
+    evidence.relations = {"orders"};
+    evidence.before = &before_;
+    evidence.after = &after_;
+    evidence.changes = &changes_;
+    std::optional<explain::Plan> plans[2];
+    for (size_t i = 0; i < 2; ++i) {
+      const std::string& text = i == 0 ? plan_before : plan_after;
+      if (text.empty()) continue;
+      auto plan = explain::ParsePlan("[{\"Plan\": " + text + "}]");
+      REQUIRE(plan.ok());
+      plans[i] = std::move(plan).value();
+      (i == 0 ? evidence.plan_before : evidence.plan_after) = &*plans[i];
+    }
+    return ProposeRemedies(evidence);
+  }
+
+  std::vector<std::string> Sql(const std::string& plan_after, const std::string& plan_before = {},
+                               event::StatementKind kind = event::StatementKind::kSelect) const {
+    std::vector<std::string> sql;
+    for (const Remedy& remedy : For(plan_after, plan_before, kind)) {
+      sql.insert(sql.end(), remedy.sql.begin(), remedy.sql.end());
+    }
+    return sql;
+  }
+
+ private:
+  Catalog before_;
+  Catalog after_;
+  std::vector<Change> changes_;
+};
+
+std::string Scan(const std::string& filter) {
+  return R"j({"Node Type": "Seq Scan", "Relation Name": "orders", "Alias": "orders",
+              "Plan Rows": 10, "Actual Rows": 10, "Actual Loops": 1,
+              "Rows Removed by Filter": 24990, "Filter": ")j" +
+         filter + "\"}";
+}
+std::string Sorted(const std::string& keys, const std::string& scan) {
+  return R"j({"Node Type": "Sort", "Actual Rows": 10, "Actual Loops": 1, "Sort Key": [)j" + keys +
+         "], \"Plans\": [" + scan + "]}";
+}
+
+TEST_CASE("equality columns come first, those with the most values before others", "[cause]") {
+  const Advice advice;
+  CHECK(advice
+            .Sql(Scan("((placed >= '2026-01-01'::date) AND (region = 'EU'::text) AND "
+                      "((status)::text = 'paid'::text))"))
+            .front() ==
+        "CREATE INDEX CONCURRENTLY orders_status_region_placed_idx ON orders (status, region, "
+        "placed);");
+  CHECK(advice.Sql(Sorted("\"total DESC\", \"id\"", Scan("(region = 'EU'::text)"))).front() ==
+        "CREATE INDEX CONCURRENTLY orders_region_total_id_idx ON orders (region, total DESC, id);");
+  CHECK(advice.Sql(Scan("(gone IS NULL)")).front() ==
+        "CREATE INDEX CONCURRENTLY orders_gone_idx ON orders (gone) WHERE gone IS NULL;");
+  CHECK(advice.Sql(Scan("(\\\"Odd name\\\" = 1)")).front() ==
+        "CREATE INDEX CONCURRENTLY \"orders_Odd name_idx\" ON orders (\"Odd name\");");
+}
+
+TEST_CASE("an index that is read for its order alone gives the order", "[cause]") {
+  const Advice advice({Thing("index", "orders_placed", "orders", {{"columns", "placed"}})});
+  CHECK(advice
+            .Sql(R"j({"Node Type": "Index Scan", "Relation Name": "orders", "Alias": "orders",
+              "Index Name": "orders_placed", "Plan Rows": 20, "Actual Rows": 20, "Actual Loops": 1,
+              "Rows Removed by Filter": 5900, "Filter": "(region = 'EU'::text)"})j")
+            .front() ==
+        "CREATE INDEX CONCURRENTLY orders_region_placed_idx ON orders (region, placed);");
+}
+
+TEST_CASE("columns that are keywords are written in quotes", "[cause]") {
+  CHECK(Advice().Sql(Scan("(\\\"order\\\" = 1)")).front() ==
+        "CREATE INDEX CONCURRENTLY orders_order_idx ON orders (\"order\");");
+  const Advice with_index(
+      {Thing("index", "mine", "orders", {{"columns", "\"order\""}, {"method", "btree"}})});
+  CHECK(with_index.Sql(Scan("(\\\"order\\\" = 1)")).empty());
+}
+
+TEST_CASE("no index is proposed where none can help", "[cause]") {
+  const Advice advice;
+  CHECK(advice.Sql(Scan("(lower(region) = 'eu'::text)")).empty());
+  CHECK(advice.Sql(Scan("((region = 'a'::text) OR (status = 'b'::text))")).empty());
+  CHECK(advice.Sql(Scan("((region)::integer = 5)")).empty());
+  CHECK(advice.Sql(Scan("(elsewhere = 5)")).empty());  // No column of the table.
+  const Advice with_index(
+      {Thing("index", "mine", "orders", {{"columns", "region"}, {"method", "btree"}})});
+  CHECK(with_index.Sql(Scan("(region = 'EU'::text)")).empty());
+}
+
+// Of random conditions: every column of every index is one that the plan compares or sorts by, none
+// twice, and no range stands before an equality.
+TEST_CASE("columns of proposals are those of the plan, equality before range", "[cause]") {
+  const Advice advice;
+  const std::vector<std::string> names = {"id", "region", "status", "placed", "total", "gone"};
+  base::Random random(20261126);
+  for (int round = 0; round < 300; ++round) {
+    std::set<std::string> equal;
+    std::set<std::string> range;
+    std::set<std::string> sort;
+    std::string filter;
+    for (const std::string& name : names) {
+      const uint64_t role = random.Below(4);
+      if (role == 0) continue;
+      if (role == 3) {
+        sort.insert(name);
+        continue;
+      }
+      (role == 1 ? equal : range).insert(name);
+      filter += (filter.empty() ? "(" : " AND (") + name + (role == 1 ? " = 1)" : " > 1)");
+    }
+    std::string keys;
+    for (const std::string& name : sort) keys += (keys.empty() ? "\"" : ", \"") + name + "\"";
+    const std::string scan = Scan("(" + filter + ")");
+    for (const Remedy& remedy : advice.For(keys.empty() ? scan : Sorted(keys, scan))) {
+      if (remedy.kind != "index") continue;
+      CAPTURE(filter, keys, remedy.sql.front());
+      std::set<std::string> seen;
+      bool past_equality = false;
+      for (const std::string& column : remedy.columns) {
+        CHECK(seen.insert(column).second);
+        const bool is_equal = equal.contains(column);
+        CHECK((is_equal || range.contains(column) || sort.contains(column)));
+        CHECK_FALSE((is_equal && past_equality));
+        past_equality |= !is_equal;
+      }
+      CHECK(remedy.undo.size() == 1);
+      CHECK(remedy.name.size() <= 63);
+    }
+  }
+}
+
+TEST_CASE("an index that the baseline used is proposed as it was, before all others", "[cause]") {
+  const CatalogObject index =
+      Thing("index", "orders_region", "orders",
+            {{"columns", "region"},
+             {"definition",
+              "CREATE UNIQUE INDEX orders_region ON public.orders USING btree "
+              "(region) WHERE (NOT gone)"}});
+  const std::string used =
+      R"j({"Node Type": "Index Scan", "Relation Name": "orders", "Alias": "orders",
+           "Index Name": "orders_region", "Actual Rows": 10, "Actual Loops": 1})j";
+  const Advice dropped({}, {index});
+  CHECK(dropped.Sql(Scan("(region = 'EU'::text)"), used).front() ==
+        "CREATE UNIQUE INDEX CONCURRENTLY orders_region ON public.orders USING btree (region) "
+        "WHERE (NOT gone);");
+  // Its name is taken by what replaced it.
+  CatalogObject other = index;
+  other.facts["columns"] = "status";
+  const Advice replaced({other}, {index});
+  CHECK(replaced.Sql(Scan("(region = 'EU'::text)"), used)
+            .front()
+            .starts_with("CREATE UNIQUE INDEX CONCURRENTLY orders_region1 ON public.orders"));
+  // Not used: not proposed.
+  const auto without = dropped.For(Scan("(status = 'paid'::text)"));
+  CHECK(std::none_of(without.begin(), without.end(),
+                     [](const Remedy& remedy) { return remedy.kind == "index kept"; }));
+}
+
+TEST_CASE("columns of foreign keys that point at what is deleted are proposed", "[cause]") {
+  const Advice advice({Thing("relation", "items"), Thing("column", "order_id", "items"),
+                       Thing("constraint", "fk", "items",
+                             {{"type", "f"}, {"references", "orders"}, {"columns", "order_id"}})});
+  CHECK(advice.Sql({}, {}, event::StatementKind::kDelete) ==
+        std::vector<std::string>{
+            "CREATE INDEX CONCURRENTLY items_order_id_idx ON items (order_id);"});
+  CHECK(advice.Sql({}, {}, event::StatementKind::kSelect).empty());
+}
+
+TEST_CASE("statistics are proposed where columns are misjudged together", "[cause]") {
+  const Advice advice;
+  std::string scan = Scan("((region = 'EU'::text) AND (status = 'paid'::text))");
+  const auto without = advice.For(scan);
+  CHECK(std::none_of(without.begin(), without.end(),
+                     [](const Remedy& remedy) { return remedy.kind == "statistics"; }));
+  scan.replace(scan.find("\"Actual Rows\": 10"), 17, "\"Actual Rows\": 9000");
+  const auto with = advice.For(scan);
+  const auto found = std::find_if(with.begin(), with.end(),
+                                  [](const Remedy& remedy) { return remedy.kind == "statistics"; });
+  REQUIRE(found != with.end());
+  CHECK(found->sql.front() ==
+        "CREATE STATISTICS public.orders_status_region_stats ON status, region FROM orders;");
+}
+
+}  // namespace
+}  // namespace scry::cause
