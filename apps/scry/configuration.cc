@@ -51,11 +51,6 @@ base::Result<std::optional<config::Config>> LoadConfigIfAny(const CommonOptions&
 void ApplyPolicy(const config::Config& config, compare::Policy& policy,
                  std::vector<std::string>& notes) {
   policy = config.policy();
-  if (policy.gate.lock) {
-    notes.push_back(
-        "scry.yaml gates on lock, which this version does not judge: only error, result, latency "
-        "and work can gate.");
-  }
   if (!config.ignore().empty()) {
     notes.push_back(
         "The ignore rules of scry.yaml are not applied by this version: every finding counts.");

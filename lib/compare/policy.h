@@ -34,19 +34,26 @@ struct WorkPolicy {
   double min_share = 0.01;  // Of the lanes' time or blocks, the larger; below it: told, not gating.
 };
 
+// What the migration may do to traffic while it runs.
+struct LockPolicy {
+  Micros max_wait_us = 500000;  // A query may wait so long for it,
+  uint64_t max_blocked = 10;    // and so many may wait.
+};
+
 struct GatePolicy {
   bool error = true;
   bool result = true;
   bool latency = true;
   bool work = true;
   bool transient = false;  // Bad only until VACUUM (ANALYZE).
-  bool lock = false;       // Asked for, but nothing judges it yet: reports say so.
+  bool lock = true;
 };
 
 struct Policy {
   LatencyPolicy latency;
   NewPatternPolicy new_pattern;
   WorkPolicy work;
+  LockPolicy lock;
   GatePolicy gate;
   double fidelity_floor = 0.95;  // Below it the verdict is inconclusive. 0: not judged.
 };

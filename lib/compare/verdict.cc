@@ -298,9 +298,9 @@ Verdict Judge(const PatternTable& table, const Policy& policy, const RunFacts& r
 }
 
 const char* Name(FindingClass type) {
-  static constexpr std::array<const char*, 9> kNames = {"broken",   "different", "slower",
-                                                        "new-slow", "more-work", "transient",
-                                                        "warning",  "new",       "faster"};
+  static constexpr std::array<const char*, 10> kNames = {
+      "broken",    "different", "blocked", "slower", "new-slow",
+      "more-work", "transient", "warning", "new",    "faster"};
   return kNames[static_cast<size_t>(type)];
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "compare/moments.h"
 #include "event/statement_facts.h"
 
@@ -120,6 +122,14 @@ void FillVerdict(const compare::Verdict& verdict, bool show_values, Report& repo
     report.unfaithful.push_back({event::FingerprintText(worst.fingerprint), worst.pattern,
                                  worst.counts.judged, LossesOf(worst.counts)});
   }
+}
+
+void AddFindings(const std::vector<compare::Finding>& findings, bool show_values, Report& report) {
+  for (const compare::Finding& finding : findings) {
+    report.findings.push_back(FindingOf(finding, show_values));
+  }
+  std::stable_partition(report.findings.begin(), report.findings.end(),
+                        [](const Finding& finding) { return finding.gates; });
 }
 
 void FillTotals(const compare::TableTotals& totals, Report& report) {
