@@ -24,7 +24,7 @@ NUMBER = (int, float)
 SCHEMA = {
     "schema": str, "tool_version": str, "created": str, "created_us": int, "shadow": str,
     "verdict": str, "sentence": str, "exit_status": int, "findings": list, "not_judged": list,
-    "unfaithful": list, "notes": list, "tested": dict, "captures": list, "migration?": dict, "lanes": list,
+    "unfaithful": list, "notes": list, "tested": dict, "captures": list, "migration?": dict, "during?": dict, "lanes": list,
     "next_steps": list}
 FINDING = {
     "id": str, "type": str, "gates": bool, "fingerprint": str, "pattern": str, "reasons": list,
@@ -211,8 +211,8 @@ class GateTest(scry_e2e.TestCase):
         self.assertEqual(report["verdict"], VERDICTS[report["exit_status"]])
         for finding in report["findings"]:
             self.assert_members(finding, FINDING, finding)
-            self.assertIn(finding["type"], ("broken", "different", "slower", "new-slow", "more-work", "transient",
-                                            "warning", "new", "faster"))
+            self.assertIn(finding["type"], ("broken", "different", "blocked", "slower", "new-slow",
+                                            "more-work", "transient", "warning", "new", "faster"))
             self.assertRegex(finding["fingerprint"], "^[0-9a-f]{16}$")
             if "latency" in finding:
                 self.assert_members(finding["latency"], LATENCY, finding)
