@@ -49,7 +49,12 @@ _missing_packages() {
     tests)
       if ! _package_installed catch2; then echo catch2; fi
       if _lacks_command python3; then echo python3; fi
-      for package in python3-psycopg libpostgresql-jdbc-java; do
+      if _lacks_command git; then echo '?git'; fi
+      # Of Ubuntu they are snaps, which containers cannot run.
+      if _lacks_command chromedriver && grep -qs '^ID=debian$' /etc/os-release; then
+        echo '?chromium-driver'
+      fi
+      for package in python3-psycopg python3-yaml libpostgresql-jdbc-java; do
         if ! _package_installed "$package"; then echo "?$package"; fi
       done
       ;;

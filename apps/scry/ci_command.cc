@@ -127,6 +127,7 @@ ExitStatus TestMigration(const CommonOptions& common, const Flags& flags) {
 void AddCiCommand(CLI::App& app, Chosen& chosen) {
   CLI::App* ci = app.add_subcommand("ci", "Test a migration before it ships.");
   ci->require_subcommand(1);
+  AddDetectCommand(*ci, chosen);
   CLI::App* command = ci->add_subcommand(
       "test-migration",
       "Fork a shadow twice, run CMD on one fork, replay captured traffic on both side by side,\n"

@@ -27,8 +27,10 @@ void AddLogCommand(CLI::App& app, Chosen& chosen);
 void AddShadowCommand(CLI::App& app, Chosen& chosen);
 void AddReplayCommand(CLI::App& app, Chosen& chosen);
 void AddCiCommand(CLI::App& app, Chosen& chosen);
+void AddDetectCommand(CLI::App& ci, Chosen& chosen);  // Of `scry ci`.
 void AddReportCommand(CLI::App& app, Chosen& chosen);
 void AddDemoCommand(CLI::App& app, Chosen& chosen);
+void AddDoctorCommand(CLI::App& app, Chosen& chosen);
 
 // True once Ctrl-C or SIGTERM came.
 bool Interrupted();

@@ -26,6 +26,7 @@ USAGE
 
 SEE IT WORK
   demo          a shop, its traffic and a bad migration, on a private server; needs nothing
+  doctor        what is installed, what is missing, how to mend it
 
 CAPTURE
   capture       stand between an application and its server, and record what passes
@@ -35,8 +36,10 @@ TEST
   shadow        create | list | show | url | destroy | gc: kept copies of a database
                 mark | unmark: servers of your own that replays may write to
   ci            test-migration: run a migration on a fork and judge it by captured traffic
+                detect-migrations: which changed files are migrations
   replay        captured traffic on a server: as load, or on two side by side
-  report        show | merge: print a report again, add up those of shards
+  report        show | convert | merge: print a report again, write it as Markdown or HTML,
+                add up those of shards
 
 OPTIONS (for every command)
   --config FILE      scry.yaml to use; default: here or in a parent, up to the repository root
@@ -91,6 +94,7 @@ ExitStatus Run(int argc, char** argv) {
   scry::app::AddReplayCommand(app, chosen);
   scry::app::AddReportCommand(app, chosen);
   scry::app::AddDemoCommand(app, chosen);
+  scry::app::AddDoctorCommand(app, chosen);
   app.add_subcommand("version", "Print the version")->callback([&chosen] {
     chosen.action = [] {
       scry::app::PrintResult(fmt::format("scry {}\n", kVersion));

@@ -1,10 +1,19 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <iterator>
 #include <memory>
+#include <variant>
 
+#include "base/units.h"
 #include "command.h"
 #include "job/report_job.h"
+#include "os/file.h"
+#include "report/ci_writers.h"
+#include "report/html_writer.h"
+#include "report/json_writer.h"
+#include "report/markdown_writer.h"
+#include "report/text_writer.h"
 #include "report_output.h"
 
 namespace scry::app {
@@ -16,6 +25,9 @@ struct Flags {
   std::string output;
   uint64_t top = 20;
   bool plans = false;
+  std::string to;
+  std::string file = "scry.yaml";
+  std::string name;
 };
 
 ExitStatus Show(const CommonOptions& common, const Flags& flags) {
@@ -26,6 +38,46 @@ ExitStatus Show(const CommonOptions& common, const Flags& flags) {
   } else {
     PrintReport(common, std::get<report::Report>(*report), flags.plans);
   }
+  return ExitStatus::kSafe;
+}
+
+// Formats of `scry report convert`.
+constexpr const char* kFormats[] = {"text",   "json",   "markdown",   "html",
+                                    "github", "gitlab", "openmetrics"};
+
+std::string Converted(const report::Report& report, const Flags& flags) {
+  if (flags.to == "json") return report::WriteJson(report);
+  if (flags.to == "html") return report::WriteHtml(report);
+  if (flags.to == "github") return report::WriteGithubAnnotations(report);
+  if (flags.to == "gitlab") return report::WriteGitlabCodeQuality(report, flags.file);
+  if (flags.to == "openmetrics") return report::WriteOpenMetrics(report);
+  if (flags.to == "markdown") {
+    report::MarkdownOptions options;
+    options.name = flags.name;
+    return report::WriteMarkdown(report, options);
+  }
+  report::TextOptions options;
+  options.plans = flags.plans;
+  return report::WriteText(report, options);
+}
+
+ExitStatus Convert(const Flags& flags) {
+  const auto read = job::ReadAnyReport(flags.path);
+  if (!read.ok()) return Refuse(read.error());
+  const auto* report = std::get_if<report::Report>(&*read);
+  if (report == nullptr) {
+    return Refuse(base::Fail(base::ErrorCode::kUsage,
+                             base::Printable(flags.path) +
+                                 " is a load report: 'scry report show' prints it as text, and "
+                                 "with --json as JSON"));
+  }
+  const std::string text = Converted(*report, flags);
+  if (flags.output.empty() || flags.output == "-") {
+    PrintResult(text);
+    return ExitStatus::kSafe;
+  }
+  const base::Status written = os::ReplaceFile(os::RealFileSystem(), flags.output, text);
+  if (!written.ok()) return Refuse(written.error());
   return ExitStatus::kSafe;
 }
 
@@ -63,6 +115,23 @@ void AddReportCommand(CLI::App& app, Chosen& chosen) {
   show->callback([&chosen, flags] {
     chosen.action = [&chosen, flags] { return Show(chosen.common, *flags); };
   });
+
+  CLI::App* convert = report->add_subcommand(
+      "convert", "Write a report in another form: for a pull request, a CI system, a dashboard");
+  convert->add_option("report", flags->path, "report.json, or the folder it is in")->required();
+  convert->add_option("--to", flags->to, "text, json, markdown, html, github, gitlab, openmetrics")
+      ->required()
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kFormats), std::end(kFormats))));
+  convert->add_option("-o,--output", flags->output, "Write it to this file; default: print it");
+  convert->add_option("--file", flags->file,
+                      "gitlab: the file that findings are put on (default: scry.yaml)");
+  convert->add_option("--name", flags->name,
+                      "markdown: which of several comments on one pull request this is");
+  convert->add_flag("--plans", flags->plans, "text: whole plans of the slower queries");
+  convert->footer(
+      "EXIT STATUS\n  0 done   1 not readable   3 no such report   64 wrong usage\n"
+      "EXAMPLE\n  scry report convert out --to markdown >> \"$GITHUB_STEP_SUMMARY\"");
+  convert->callback([&chosen, flags] { chosen.action = [flags] { return Convert(*flags); }; });
 
   CLI::App* merge = report->add_subcommand(
       "merge",

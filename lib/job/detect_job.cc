@@ -1,0 +1,233 @@
+#include "job/detect_job.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "base/units.h"
+#include "os/subprocess.h"
+#include "report/table.h"
+
+namespace scry::job {
+namespace {
+
+using base::Fail;
+using base::Result;
+using migration::ChangedFile;
+using migration::ChangeKind;
+
+constexpr size_t kListBytesMax = 64 * 1024 * 1024;
+constexpr size_t kPatchBytesMax = 4 * 1024 * 1024;
+constexpr base::Micros kGitTimeoutUs = 120 * 1000000LL;
+
+class Git {
+ public:
+  explicit Git(std::string repository) : repository_(std::move(repository)) {}
+
+  // nullopt: git said no.
+  Result<std::optional<std::string>> Ask(const std::vector<std::string>& arguments,
+                                         size_t bytes_max = 64 * 1024) {
+    os::Program program;
+    // No pager, no colour, no program of the repository's own configuration.
+    program.argv = {"git",       "-C",
+                    repository_, "--no-pager",
+                    "-c",        "color.ui=false",
+                    "-c",        "core.quotepath=false"};
+    program.argv.insert(program.argv.end(), arguments.begin(), arguments.end());
+    program.out.keep_bytes = bytes_max;
+    os::RunLimits limits;
+    limits.timeout_us = kGitTimeoutUs;
+    SCRY_TRY_ASSIGN(os::Finished finished, os::RunProgram(program, limits));
+    last_error_ = base::OneLine(finished.err);
+    if (!finished.success()) return std::optional<std::string>();
+    if (finished.out_cut) {
+      return Fail(
+          fmt::format("git {} printed more than {}", arguments[0], base::FormatSize(bytes_max)));
+    }
+    return std::optional<std::string>(std::move(finished.out));
+  }
+  const std::string& last_error() const { return last_error_; }
+
+ private:
+  const std::string repository_;
+  std::string last_error_;
+};
+
+std::string Trimmed(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  return text;
+}
+
+// What the CI system compares with, then what the remote calls its default.
+std::vector<std::string> Bases() {
+  std::vector<std::string> bases;
+  const os::Environment environment = os::CurrentEnvironment();
+  const auto add = [&](const char* variable, const char* prefix) {
+    const auto value = os::GetVariable(environment, variable);
+    if (value && !value->empty()) bases.push_back(prefix + *value);
+  };
+  add("GITHUB_BASE_REF", "origin/");
+  add("CI_MERGE_REQUEST_DIFF_BASE_SHA", "");
+  add("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "origin/");
+  for (const char* name : {"origin/HEAD", "origin/main", "origin/master", "main", "master"}) {
+    bases.emplace_back(name);
+  }
+  return bases;
+}
+
+Result<bool> Exists(Git& git, const std::string& revision) {
+  SCRY_TRY_ASSIGN(const auto found, git.Ask({"rev-parse", "--verify", "--quiet", "--end-of-options",
+                                             revision + "^{commit}"}));
+  return found.has_value();
+}
+
+Result<std::string> BaseOf(Git& git, const std::string& asked) {
+  if (!asked.empty()) {
+    SCRY_TRY_ASSIGN(const bool exists, Exists(git, asked));
+    if (exists) return asked;
+    return Fail(base::ErrorCode::kUsage,
+                fmt::format("git knows no commit {}; fetch it first (in GitHub Actions: "
+                            "actions/checkout with fetch-depth: 0)",
+                            base::Printable(asked, 100)));
+  }
+  for (const std::string& base : Bases()) {
+    SCRY_TRY_ASSIGN(const bool exists, Exists(git, base));
+    if (exists) return base;
+  }
+  return Fail(base::ErrorCode::kUsage,
+              "no branch to compare with: name it with --base, and fetch it first");
+}
+
+// Fields of -z output.
+std::vector<std::string> Fields(const std::string& text) {
+  std::vector<std::string> fields;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\0', at), text.size());
+    fields.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return fields;
+}
+
+std::vector<ChangedFile> ChangesOf(const std::string& text) {
+  std::vector<ChangedFile> files;
+  const std::vector<std::string> fields = Fields(text);
+  for (size_t i = 0; i + 1 < fields.size(); ++i) {
+    const char status = fields[i].empty() ? 'M' : fields[i][0];
+    // Renames and copies name the old path first.
+    if ((status == 'R' || status == 'C') && i + 2 < fields.size()) ++i;
+    const ChangeKind kind = status == 'A' || status == 'C' ? ChangeKind::kAdded
+                            : status == 'D'                ? ChangeKind::kDeleted
+                            : status == 'R'                ? ChangeKind::kRenamed
+                                                           : ChangeKind::kModified;
+    files.push_back({fields[++i], kind});
+  }
+  return files;
+}
+
+std::string AddedLines(std::string_view patch) {
+  std::string added;
+  bool in_hunk = false;
+  while (!patch.empty()) {
+    const size_t end = std::min(patch.find('\n'), patch.size());
+    const std::string_view line = patch.substr(0, end);
+    if (line.starts_with("@@")) {
+      in_hunk = true;
+    } else if (in_hunk && line.starts_with("+")) {
+      added += line.substr(1);
+      added += '\n';
+    }
+    patch.remove_prefix(std::min(end + 1, patch.size()));
+  }
+  return added;
+}
+
+Result<std::string> AddedIn(Git& git, const std::string& range, const ChangedFile& file) {
+  SCRY_TRY_ASSIGN(const auto patch,
+                  git.Ask({"diff", "--no-ext-diff", "--no-textconv", "--unified=0", range, "--",
+                           ":(top,literal)" + file.path},
+                          kPatchBytesMax));
+  return patch ? AddedLines(*patch) : std::string();
+}
+
+}  // namespace
+
+Result<DetectReport> DetectMigrations(const DetectRequest& request) {
+  Git git(request.repository);
+  SCRY_TRY_ASSIGN(const auto inside, git.Ask({"rev-parse", "--git-dir"}));
+  if (!inside) {
+    return Fail(base::ErrorCode::kUsage, fmt::format("{} is no git repository that can be read: {}",
+                                                     base::Printable(request.repository, 100),
+                                                     base::Printable(git.last_error(), 200)));
+  }
+  DetectReport report;
+  SCRY_TRY_ASSIGN(report.base, BaseOf(git, request.base));
+  SCRY_TRY_ASSIGN(const auto fork,
+                  git.Ask({"merge-base", "--end-of-options", report.base, "HEAD"}));
+  if (!fork) {
+    return Fail(
+        base::ErrorCode::kUsage,
+        fmt::format("{} and HEAD have no common commit here; a shallow clone has too little "
+                    "history (in GitHub Actions: actions/checkout with fetch-depth: 0)",
+                    base::Printable(report.base, 100)));
+  }
+  const std::string range = Trimmed(*fork) + "..HEAD";
+  SCRY_TRY_ASSIGN(
+      const auto list,
+      git.Ask({"diff", "--no-ext-diff", "--name-status", "-z", "-M", range, "--"}, kListBytesMax));
+  if (!list) return Fail("git diff failed: " + base::Printable(git.last_error(), 200));
+  const std::vector<ChangedFile> files = ChangesOf(*list);
+  report.files = files.size();
+  for (const ChangedFile& file : files) {
+    std::string added;
+    if (migration::NeedsContent(file, request.rules)) {
+      // A patch too large to look at is judged by its path.
+      const auto lines = AddedIn(git, range, file);
+      if (lines.ok()) added = *lines;
+    }
+    auto detected = migration::Detect(file, added, request.rules);
+    if (detected) report.migrations.push_back(std::move(*detected));
+  }
+  std::sort(report.migrations.begin(), report.migrations.end(),
+            [](const auto& a, const auto& b) { return a.path < b.path; });
+  return report;
+}
+
+std::string DetectJson(const DetectReport& report) {
+  using nlohmann::ordered_json;
+  ordered_json list = ordered_json::array();
+  for (const migration::Detected& one : report.migrations) {
+    list.push_back({{"path", one.path},
+                    {"tool", one.tool},
+                    {"confidence", migration::Name(one.confidence)},
+                    {"evidence", one.evidence}});
+  }
+  const ordered_json json = {{"schema", "scry.migrations/1"},
+                             {"base", report.base},
+                             {"files", report.files},
+                             {"found", !report.migrations.empty()},
+                             {"migrations", list}};
+  return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+std::string DetectText(const DetectReport& report, size_t columns) {
+  std::string text;
+  report::Table table(
+      {{"file"}, {"tool"}, {"confidence"}, {"evidence", report::Align::kLeft, true}});
+  for (const migration::Detected& one : report.migrations) {
+    table.AddRow({one.path, one.tool, migration::Name(one.confidence), one.evidence});
+  }
+  if (!report.migrations.empty()) {
+    for (const std::string& line : table.Lines(columns)) text += line + "\n";
+  }
+  return text + fmt::format("{} of {} changed file{} since {} {}\n", report.migrations.size(),
+                            base::FormatCount(report.files), report.files == 1 ? "" : "s",
+                            base::Printable(report.base, 100),
+                            report.migrations.size() == 1 ? "is a migration" : "are migrations");
+}
+
+}  // namespace scry::job

@@ -1,0 +1,241 @@
+#include "migration/detect.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "base/units.h"
+#include "base/wildcard.h"
+#include "event/statement_facts.h"
+
+namespace scry::migration {
+namespace {
+
+using event::StatementKind;
+
+// Layout of one tool. `folder`: consecutive parts of the path, "" for any. `name`: '#' stands for
+// digits, '*' for any text.
+struct Layout {
+  const char* tool;
+  const char* folder;
+  const char* name;
+  // Any of these in an added line is the tool's own word; tools that share a layout are told apart
+  // by it.
+  std::array<const char*, 4> words;
+};
+
+constexpr std::array kLayouts = {
+    Layout{"rails", "db/migrate", "#_*.rb", {"Migration[", "create_table", "add_", "change_"}},
+    Layout{"rails", "db", "schema.rb", {"create_table", "add_index", "add_foreign_key", "t."}},
+    Layout{"rails", "db", "structure.sql", {}},
+    Layout{"prisma", "prisma/migrations", "migration.sql", {}},
+    Layout{"drizzle", "drizzle", "#_*.sql", {}},
+    Layout{"alembic", "versions", "*.py", {"op.", "from alembic", "def upgrade", "down_revision"}},
+    Layout{"django", "migrations", "#_*.py", {"migrations.", "operations =", "dependencies ="}},
+    Layout{"node-pg-migrate", "migrations", "#*.js", {"pgm."}},
+    Layout{"node-pg-migrate", "migrations", "#*.ts", {"pgm."}},
+    Layout{"knex", "migrations", "#_*.js", {"knex", "exports.up", "exports.down"}},
+    Layout{"knex", "migrations", "#_*.ts", {"knex", "Knex", "function up"}},
+    Layout{"knex", "migrations", "#_*.mjs", {"knex", "Knex", "function up"}},
+    Layout{"golang-migrate", "", "#_*.up.sql", {}},
+    Layout{"golang-migrate", "", "#_*.down.sql", {}},
+    Layout{"flyway", "", "V#*__*.sql", {}},
+    Layout{"flyway", "", "U#*__*.sql", {}},
+    Layout{"flyway", "", "R__*.sql", {}},
+    Layout{"flyway", "", "V#*__*.java", {"BaseJavaMigration", "JavaMigration", "execute"}},
+    Layout{"liquibase", "", "*changelog*.xml", {"<changeSet", "databaseChangeLog", "<include"}},
+    Layout{"liquibase", "", "*changelog*.yaml", {"changeSet", "databaseChangeLog", "include"}},
+    Layout{"liquibase", "", "*changelog*.yml", {"changeSet", "databaseChangeLog", "include"}},
+    Layout{"liquibase", "", "*changelog*.json", {"changeSet", "databaseChangeLog", "include"}},
+    Layout{"liquibase", "changelog", "*.sql", {"changeset ", "liquibase formatted"}},
+    Layout{"sqitch", "deploy", "*.sql", {"-- Deploy "}},
+    Layout{"sqitch", "", "sqitch.plan", {"%project", "%syntax", "<", "#"}},
+    Layout{"sql", "migrations", "*.sql", {}},
+    Layout{"sql", "migration", "*.sql", {}},
+    Layout{"sql", "migrate", "*.sql", {}}};
+
+// Where SQL is for something else.
+constexpr std::array<std::string_view, 10> kElsewhere = {
+    "test",  "tests",    "spec", "fixtures", "testdata",
+    "seeds", "examples", "docs", "vendor",   "node_modules"};
+
+// As TextCache bounds what it analyses, so is here what is parsed at all.
+constexpr size_t kSqlBytesMax = 1024 * 1024;
+constexpr size_t kEvidenceColumns = 90;
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return lower;
+}
+
+std::vector<std::string_view> Parts(std::string_view path) {
+  std::vector<std::string_view> parts;
+  while (!path.empty()) {
+    const size_t slash = path.find('/');
+    parts.push_back(path.substr(0, slash));
+    if (slash == std::string_view::npos) break;
+    path.remove_prefix(slash + 1);
+  }
+  return parts;
+}
+
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// '#' and '*' take as little as they can, and more where the rest does not fit.
+bool NameMatches(std::string_view pattern, std::string_view name) {
+  std::vector<bool> fits(name.size() + 1, false);  // That pattern[at..] covers name[i..].
+  fits[name.size()] = true;
+  for (size_t at = pattern.size(); at-- > 0;) {
+    std::vector<bool> now(name.size() + 1, false);
+    for (size_t i = name.size() + 1; i-- > 0;) {
+      const bool more = i < name.size();
+      if (pattern[at] == '*') {
+        now[i] = fits[i] || (more && now[i + 1]);
+      } else if (pattern[at] == '#') {
+        now[i] = more && IsDigit(name[i]) && (fits[i + 1] || now[i + 1]);
+      } else {
+        now[i] = more && name[i] == pattern[at] && fits[i + 1];
+      }
+    }
+    fits = std::move(now);
+  }
+  return fits[0];
+}
+
+bool InFolder(const std::vector<std::string_view>& parts, std::string_view folder) {
+  if (folder.empty()) return true;
+  const std::vector<std::string_view> wanted = Parts(folder);
+  const auto end = parts.end() - 1;  // Without the name.
+  return std::search(parts.begin(), end, wanted.begin(), wanted.end()) != end;
+}
+
+bool Covers(const std::vector<std::string>& patterns, const std::string& path) {
+  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+    return base::WildcardMatch(pattern, path);
+  });
+}
+
+bool IsSql(std::string_view path) { return Lower(path).ends_with(".sql"); }
+
+bool IsElsewhere(const std::vector<std::string_view>& parts) {
+  return std::any_of(parts.begin(), parts.end() - 1, [](std::string_view part) {
+    const std::string lower = Lower(part);
+    return std::find(kElsewhere.begin(), kElsewhere.end(), lower) != kElsewhere.end();
+  });
+}
+
+// The first statement that changes a schema, else the first that changes data; empty: none.
+std::string SchemaChange(std::string_view sql, bool& data_only) {
+  data_only = false;
+  if (sql.size() > kSqlBytesMax) sql = sql.substr(0, kSqlBytesMax);
+  std::string data;
+  for (const event::StatementFacts& facts : event::AnalyzeQuery(sql)) {
+    // What cannot be parsed is no evidence: added lines may be pieces of statements.
+    if (facts.kind == StatementKind::kDdl) return facts.pattern;
+    const bool writes = facts.kind == StatementKind::kInsert ||
+                        facts.kind == StatementKind::kUpdate ||
+                        facts.kind == StatementKind::kDelete;
+    if (writes && data.empty()) data = facts.pattern;
+  }
+  data_only = !data.empty();
+  return data;
+}
+
+// A line with a word that begins a schema change, in any language.
+std::string SchemaWord(std::string_view added) {
+  static constexpr std::array<std::string_view, 9> kWords = {
+      "alter table", "create table", "drop table",  "create index", "create unique index",
+      "drop index",  "create view",  "create type", "alter type"};
+  while (!added.empty()) {
+    const size_t end = std::min(added.find('\n'), added.size());
+    const std::string line = Lower(added.substr(0, end));
+    for (const std::string_view word : kWords) {
+      if (line.find(word) != std::string::npos) return std::string(added.substr(0, end));
+    }
+    added.remove_prefix(std::min(end + 1, added.size()));
+  }
+  return {};
+}
+
+// The line with the first of a tool's words.
+std::string ToolWord(std::string_view added, const Layout& layout) {
+  size_t first = std::string_view::npos;
+  for (const char* word : layout.words) {
+    if (word != nullptr) first = std::min(first, added.find(word));
+  }
+  if (first == std::string_view::npos) return {};
+  const size_t before = added.rfind('\n', first);
+  const size_t begin = before == std::string_view::npos ? 0 : before + 1;
+  return std::string(added.substr(begin, std::min(added.find('\n', first), added.size()) - begin));
+}
+
+std::string Shown(std::string_view line) {
+  return base::Printable(base::OneLine(line), kEvidenceColumns);
+}
+
+std::vector<const Layout*> LayoutsOf(const std::vector<std::string_view>& parts) {
+  std::vector<const Layout*> found;
+  for (const Layout& layout : kLayouts) {
+    if (InFolder(parts, layout.folder) && NameMatches(layout.name, parts.back())) {
+      found.push_back(&layout);
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+bool NeedsContent(const ChangedFile& file, const DetectRules& rules) {
+  const std::vector<std::string_view> parts = Parts(file.path);
+  if (parts.empty() || file.kind == ChangeKind::kDeleted || Covers(rules.ignore, file.path)) {
+    return false;
+  }
+  return IsSql(file.path) || Covers(rules.paths, file.path) || !LayoutsOf(parts).empty();
+}
+
+std::optional<Detected> Detect(const ChangedFile& file, std::string_view added,
+                               const DetectRules& rules) {
+  const std::vector<std::string_view> parts = Parts(file.path);
+  if (parts.empty() || parts.back().empty() || Covers(rules.ignore, file.path)) return std::nullopt;
+  Detected detected;
+  detected.path = file.path;
+  bool data_only = false;
+  std::string change = IsSql(file.path) ? SchemaChange(added, data_only) : SchemaWord(added);
+  const std::vector<const Layout*> layouts = LayoutsOf(parts);
+  const Layout* layout = layouts.empty() ? nullptr : layouts.front();
+  for (auto it = layouts.rbegin(); it != layouts.rend(); ++it) {
+    const std::string word = ToolWord(added, **it);
+    if (word.empty()) continue;
+    layout = *it;
+    if (change.empty()) change = word;
+  }
+  const bool by_rule = Covers(rules.paths, file.path);
+  if (layout == nullptr && !by_rule) {
+    // Data alone, outside of any layout, is a seed or a query.
+    if (!IsSql(file.path) || change.empty() || data_only) return std::nullopt;
+    detected.tool = "sql";
+    detected.confidence = IsElsewhere(parts) ? Confidence::kLow : Confidence::kMedium;
+    detected.evidence = Shown(change);
+    return detected;
+  }
+  detected.tool = layout != nullptr ? layout->tool : "path";
+  detected.confidence = change.empty() ? Confidence::kMedium : Confidence::kHigh;
+  if (layout != nullptr && !by_rule && IsElsewhere(parts)) detected.confidence = Confidence::kLow;
+  if (!change.empty()) {
+    detected.evidence = Shown(change);
+  } else if (file.kind == ChangeKind::kDeleted) {
+    detected.evidence = "deleted";
+  } else {
+    detected.evidence = by_rule ? "by its path, as configured" : "by its path";
+  }
+  return detected;
+}
+
+const char* Name(Confidence confidence) {
+  static constexpr std::array<const char*, 3> kNames = {"low", "medium", "high"};
+  return kNames[static_cast<size_t>(confidence)];
+}
+
+}  // namespace scry::migration

@@ -1,0 +1,180 @@
+#include "report/ci_writers.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <utility>
+
+#include "base/units.h"
+#include "report/table.h"
+#include "report/wording.h"
+
+namespace scry::report {
+namespace {
+
+using base::FormatCount;
+using base::OneLine;
+using base::Printable;
+
+constexpr size_t kAnnotationsMax = 10;
+constexpr size_t kPatternColumns = 200;
+
+std::string Told(const Finding& finding) {
+  std::string text = Shorten(Printable(OneLine(finding.pattern)), kPatternColumns);
+  if (finding.has_latency) {
+    text += fmt::format("\n{} -> {} ({})", base::FormatDuration(finding.before.p50_us),
+                        base::FormatDuration(finding.after.p50_us), Factor(finding.factor));
+  }
+  for (const std::string& reason : finding.reasons) text += "\n" + Printable(OneLine(reason));
+  if (!finding.plan.sentence.empty()) text += "\n" + Printable(OneLine(finding.plan.sentence));
+  return text;
+}
+
+// https://docs.github.com/actions: how workflow commands escape their data and properties.
+std::string CommandData(std::string_view text, bool property) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '%') {
+      out += "%25";
+    } else if (c == '\r') {
+      out += "%0D";
+    } else if (c == '\n') {
+      out += "%0A";
+    } else if (property && c == ':') {
+      out += "%3A";
+    } else if (property && c == ',') {
+      out += "%2C";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::string Command(std::string_view level, std::string_view title, std::string_view text) {
+  return fmt::format("::{} title={}::{}\n", level, CommandData(title, true),
+                     CommandData(text, false));
+}
+
+std::string LabelValue(std::string_view text) {
+  std::string out;
+  for (const char c : Printable(OneLine(text))) {
+    if (c == '\\' || c == '"') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+class Metrics {
+ public:
+  void Family(std::string_view name, std::string_view help, std::string_view unit = {}) {
+    name_ = name;
+    out_ += fmt::format("# TYPE {} gauge\n", name);
+    if (!unit.empty()) out_ += fmt::format("# UNIT {} {}\n", name, unit);
+    out_ += fmt::format("# HELP {} {}\n", name, help);
+  }
+  void Value(double value,
+             const std::vector<std::pair<std::string_view, std::string>>& labels = {}) {
+    std::string text;
+    for (const auto& [key, label] : labels) {
+      text += fmt::format("{}{}=\"{}\"", text.empty() ? "{" : ",", key, LabelValue(label));
+    }
+    if (!text.empty()) text += "}";
+    out_ += fmt::format("{}{} {:.10g}\n", name_, text, value);
+  }
+  std::string Done() { return out_ + "# EOF\n"; }
+
+ private:
+  std::string name_;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string WriteGithubAnnotations(const Report& report) {
+  std::string out;
+  size_t errors = 0;
+  size_t warnings = 0;
+  size_t left_out = 0;
+  for (const Finding& finding : report.findings) {
+    if (finding.type == "new" || finding.type == "faster") continue;
+    size_t& count = finding.gates ? errors : warnings;
+    if (count == kAnnotationsMax) {
+      ++left_out;
+      continue;
+    }
+    ++count;
+    out += Command(finding.gates ? "error" : "warning", "scry: " + finding.type, Told(finding));
+  }
+  std::string text = Printable(OneLine(report.sentence));
+  if (left_out > 0) {
+    text +=
+        fmt::format("\nand {}: see the report", Count(left_out, "more finding", "more findings"));
+  }
+  return out + Command("notice", "scry: " + report.verdict, text);
+}
+
+std::string WriteGitlabCodeQuality(const Report& report, const std::string& path) {
+  using nlohmann::ordered_json;
+  static const std::map<std::string_view, const char*> kSeverities = {
+      {"broken", "blocker"}, {"different", "critical"}, {"slower", "major"},
+      {"new-slow", "major"}, {"more-work", "major"},    {"transient", "minor"}};
+  ordered_json issues = ordered_json::array();
+  for (const Finding& finding : report.findings) {
+    if (finding.type == "new" || finding.type == "faster") continue;
+    const auto severity = kSeverities.find(finding.type);
+    issues.push_back(
+        {{"description", Told(finding)},
+         {"check_name", "scry/" + finding.type},
+         {"fingerprint", finding.id},
+         {"severity", finding.gates && severity != kSeverities.end() ? severity->second : "info"},
+         {"location", {{"path", path}, {"lines", {{"begin", 1}}}}}});
+  }
+  return issues.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+std::string WriteOpenMetrics(const Report& report) {
+  Metrics metrics;
+  metrics.Family("scry_exit_status", "0 safe, 5 regressions, 6 inconclusive, 7 migration failed");
+  metrics.Value(report.exit_status);
+  metrics.Family("scry_findings", "Findings by class");
+  std::map<std::pair<std::string, bool>, uint64_t> counts;
+  for (const Finding& finding : report.findings) ++counts[{finding.type, finding.gates}];
+  for (const auto& [key, count] : counts) {
+    metrics.Value(static_cast<double>(count),
+                  {{"class", key.first}, {"gates", key.second ? "true" : "false"}});
+  }
+  metrics.Family("scry_statements", "Statements compared");
+  metrics.Value(static_cast<double>(report.tested.compared));
+  metrics.Family("scry_fidelity_ratio", "Statements that did as in production", "ratio");
+  metrics.Value(report.tested.fidelity);
+  if (report.migration.ran) {
+    metrics.Family("scry_migration_seconds", "How long the migration ran", "seconds");
+    metrics.Value(static_cast<double>(report.migration.duration_us) / 1e6);
+  }
+  metrics.Family("scry_lane_busy_seconds", "Statements of a lane, added up", "seconds");
+  for (const LaneFacts& lane : report.lanes) {
+    metrics.Value(static_cast<double>(lane.busy_us) / 1e6, {{"lane", lane.name}});
+  }
+  const auto latency = [&](std::string_view name, std::string_view help, double Latency::*part) {
+    metrics.Family(name, help, "seconds");
+    for (const Finding& finding : report.findings) {
+      if (!finding.has_latency) continue;
+      metrics.Value(finding.before.*part / 1e6, {{"finding", finding.id}, {"lane", "baseline"}});
+      metrics.Value(finding.after.*part / 1e6, {{"finding", finding.id}, {"lane", "candidate"}});
+    }
+  };
+  latency("scry_finding_p50_seconds", "Median latency of a finding", &Latency::p50_us);
+  latency("scry_finding_p99_seconds", "99th percentile of a finding", &Latency::p99_us);
+  metrics.Family("scry_finding_blocks", "Blocks that one execution of a finding touches");
+  for (const Finding& finding : report.findings) {
+    if (!finding.has_work) continue;
+    metrics.Value(finding.work_before.blocks, {{"finding", finding.id}, {"lane", "baseline"}});
+    metrics.Value(finding.work_after.blocks, {{"finding", finding.id}, {"lane", "candidate"}});
+  }
+  return metrics.Done();
+}
+
+}  // namespace scry::report

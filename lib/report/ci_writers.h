@@ -1,0 +1,24 @@
+// Reports in the forms that CI systems read: annotations of GitHub, code quality of GitLab, and
+// OpenMetrics text. Called by `scry report convert`. Pure.
+#pragma once
+
+#include <string>
+
+#include "report/report.h"
+
+namespace scry::report {
+
+// Workflow commands, one line each: the ten worst findings that gate as errors, the ten worst
+// others as warnings, and what was left out as a count; GitHub shows no more and drops the rest in
+// silence.
+std::string WriteGithubAnnotations(const Report& report);
+
+// `path`: of the file that the findings are put on. Fingerprints are the finding's id: no numbers,
+// so that the same finding is the same in every run.
+std::string WriteGitlabCodeQuality(const Report& report, const std::string& path);
+
+// Gauges of the verdict, of the findings by class, of latency and work per finding. Ends with #
+// EOF.
+std::string WriteOpenMetrics(const Report& report);
+
+}  // namespace scry::report

@@ -1,0 +1,242 @@
+"use strict";
+(function () {
+  const report = JSON.parse(document.getElementById("report").textContent);
+
+  // All text goes in as text: what a database holds is never markup.
+  function make(tag, attributes, ...children) {
+    const svg = ["svg", "g", "rect", "line", "text", "title", "circle"].includes(tag);
+    const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+    for (const [key, value] of Object.entries(attributes || {})) {
+      if (key === "on") node.addEventListener("click", value);
+      else if (value !== null && value !== undefined && value !== false) node.setAttribute(key, value === true ? "" : value);
+    }
+    for (const child of children.flat()) if (child !== null && child !== undefined && child !== "") node.append(child);
+    return node;
+  }
+  const number = new Intl.NumberFormat("en-US");
+  const count = (n) => number.format(n);
+  function duration(us) {
+    const three = (value) => Number(value.toPrecision(3)).toString();
+    if (us < 1e6) return three(us / 1000) + " ms";
+    if (us < 1e8) return three(us / 1e6) + " s";
+    return Math.floor(us / 6e7) + " min " + Math.round((us % 6e7) / 1e6) + " s";
+  }
+  const percent = (share) => (share <= 0 ? "0 %" : share < 0.001 ? "<0.1 %" : Number((share * 100).toPrecision(2)) + " %");
+  const factor = (value) => (value > 0 ? (value >= 100 ? value.toFixed(0) : value.toPrecision(3)) + "x" : "-");
+  const titles = {
+    "broken": "Broken", "different": "Different results", "slower": "Slower", "new-slow": "New and slow",
+    "more-work": "More work", "blocked": "Blocked", "transient": "Only until VACUUM (ANALYZE)", "warning": "Warning",
+    "new": "New", "faster": "Faster", "unchanged": "Unchanged", "cannot evaluate": "Cannot evaluate", "ignored": "Ignored",
+  };
+  const title = (type) => titles[type] || type;
+
+  // --- Charts: two lanes on one logarithmic axis.
+  function ticks(low, high) {
+    const found = [];
+    const wide = Math.log10(high / low) > 2.5;
+    for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); ++power) {
+      for (const digit of wide ? [1] : [1, 2, 5]) {
+        const value = digit * 10 ** power;
+        if (value >= low * 0.999 && value <= high * 1.001) found.push(value);
+      }
+    }
+    return found;
+  }
+  function latencyChart(before, after, names) {
+    const width = 520, left = 78, right = 12, row = 30;
+    const values = [before.p50_us, before.p95_us, before.p99_us, after.p50_us, after.p95_us, after.p99_us].filter((v) => v > 0);
+    if (!values.length) return null;
+    const low = Math.min(...values) / 1.6, high = Math.max(...values) * 1.6;
+    const x = (value) => left + (width - left - right) * Math.log(Math.max(value, low) / low) / Math.log(high / low);
+    const lanes = [["before", before, names[0]], ["after", after, names[1]]];
+    const chart = make("svg", { viewBox: `0 0 ${width} ${row * 2 + 26}`, width, role: "img", "aria-label":
+      lanes.map(([, lane, name]) => `${name}: median ${duration(lane.p50_us)}, 95 % ${duration(lane.p95_us)}, 99 % ${duration(lane.p99_us)}`).join("; ") });
+    for (const tick of ticks(low, high)) {
+      chart.append(make("line", { class: "axis", x1: x(tick), x2: x(tick), y1: 0, y2: row * 2 + 8 }));
+      chart.append(make("text", { x: x(tick), y: row * 2 + 21, "text-anchor": "middle" }, duration(tick)));
+    }
+    lanes.forEach(([kind, lane, name], i) => {
+      const y = i * row + 14;
+      const told = `${name}: median ${duration(lane.p50_us)}, 95 % ${duration(lane.p95_us)}, 99 % ${duration(lane.p99_us)}`;
+      chart.append(make("text", { x: 0, y: y + 4 }, name));
+      chart.append(make("g", {}, make("title", {}, told),
+        make("line", { class: kind + " line", x1: x(lane.p50_us), x2: x(lane.p99_us), y1: y, y2: y, "stroke-width": 3 }),
+        make("rect", { class: kind, x: x(lane.p50_us) - 4, y: y - 9, width: 8, height: 18, rx: 2 }),
+        make("circle", { class: kind, cx: x(lane.p95_us), cy: y, r: 5 }),
+        make("circle", { class: kind, cx: x(lane.p99_us), cy: y, r: 3 })));
+    });
+    return make("div", {}, chart, make("p", { class: "legend" }, "bar: median, large dot: 95 %, small dot: 99 %; logarithmic"));
+  }
+  function workTable(work) {
+    const kinds = [["blocks", "blocks touched"], ["spilled_blocks", "blocks spilled to disk"], ["wal_bytes", "bytes of WAL"], ["rows", "rows"]];
+    const rows = kinds.filter(([key]) => work.before[key] || work.after[key]);
+    if (!rows.length) return null;
+    return make("table", {}, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "one execution"), make("th", { class: "number", scope: "col" }, "before"), make("th", { class: "number", scope: "col" }, "after"))),
+      make("tbody", {}, rows.map(([key, name]) => make("tr", {}, make("td", {}, name),
+        make("td", { class: "number" }, count(work.before[key])), make("td", { class: "number" }, count(work.after[key]))))));
+  }
+  // Lines of a plan that the other lane's plan does not have are where to look.
+  function planPre(lines, other) {
+    const shape = (line) => line.split("  ").filter(Boolean)[0];
+    const known = new Set(other.map((line) => shape(line.trim())));
+    return make("pre", { tabindex: 0 }, lines.map((line) => make("span", { class: known.has(shape(line.trim())) ? null : "guilty" }, line + "\n")));
+  }
+  function planColumns(plan) {
+    if (!plan || (!plan.baseline.length && !plan.candidate.length)) return null;
+    return make("details", { open: true }, make("summary", {}, "Plans, with the parameters of one execution"),
+      make("div", { class: "columns" },
+        make("div", {}, make("h4", {}, "before"), plan.baseline.length ? planPre(plan.baseline, plan.candidate) : make("p", {}, "does not run")),
+        make("div", {}, make("h4", {}, "after"), plan.candidate.length ? planPre(plan.candidate, plan.baseline) : make("p", {}, "does not run"))));
+  }
+  function rowsTable(rows) {
+    if (!rows) return null;
+    const columns = (rows.columns || []).map((column) => column.name);
+    const key = rows.values ? rows.key || [] : [];
+    return make("details", { open: true }, make("summary", {}, `Rows that differ: ${count(rows.changed)} changed, ${count(rows.gone)} gone, ${count(rows.added)} added, ${count(rows.moved)} moved`),
+      make("div", { class: "tablewrap" }, make("table", {},
+        make("thead", {}, make("tr", {}, ["row", "", ...key, ...columns].map((name) => make("th", { scope: "col" }, name)))),
+        make("tbody", {}, rows.sample.map((row) => make("tr", {},
+          make("td", {}, row.before === row.after ? String(row.before) : `${row.before || "–"} → ${row.after || "–"}`), make("td", {}, row.change),
+          key.map((_, i) => make("td", {}, (row.key || [])[i] || "")),
+          columns.map((name) => {
+            const cell = (row.cells || []).find((one) => one.column === name);
+            if (!cell) return make("td", {}, "");
+            const side = (isNull, text) => (isNull ? "NULL" : rows.values ? text : "value");
+            return make("td", {}, `${side(cell.null_before, cell.before)} → ${side(cell.null_after, cell.after)}`);
+          })))))));
+  }
+
+  function findingCard(finding) {
+    const names = finding.type === "new" || finding.type === "new-slow" ? ["captured", "after"] : ["before", "after"];
+    const facts = [`${count(finding.affected)} of ${count(finding.calls)} calls`, finding.share > 0 ? percent(finding.share) + " of the time" : ""];
+    if (finding.latency) {
+      let text = `${duration(finding.latency.before.p50_us)} → ${duration(finding.latency.after.p50_us)}, ${factor(finding.latency.factor)}`;
+      if (finding.latency.factor_high > 0) text += ` (99 %: ${factor(finding.latency.factor_low)} to ${factor(finding.latency.factor_high)})`;
+      facts.unshift(text);
+    }
+    if (finding.sqlstate) facts.unshift(finding.sqlstate);
+    return make("article", { id: finding.id, "aria-labelledby": finding.id + "-name", "data-type": finding.type },
+      make("header", {}, make("h3", { id: finding.id + "-name" }, title(finding.type)),
+        make("span", { class: "tag " + (finding.gates ? "gates" : "told") }, finding.gates ? "gates" : "told"),
+        make("span", { class: "facts" }, facts.filter(Boolean).map((fact) => make("span", {}, fact))),
+        make("a", { class: "anchor", href: "#" + finding.id, "aria-label": "link to this finding" }, finding.id)),
+      make("code", { class: "sql" }, finding.pattern),
+      finding.reasons.length ? make("ul", { class: "reasons" }, finding.reasons.map((reason) => make("li", {}, reason))) : null,
+      finding.plan && finding.plan.sentence ? make("p", {}, finding.plan.sentence) : null,
+      finding.latency ? latencyChart(finding.latency.before, finding.latency.after, names) : null,
+      finding.work ? workTable(finding.work) : null,
+      rowsTable(finding.rows), planColumns(finding.plan),
+      finding.example ? make("details", {}, make("summary", {}, "Example"), make("code", { class: "sql" }, finding.example)) : null);
+  }
+
+  // --- Tables that sort and filter.
+  function sortable(columns, items, row, initial) {
+    let order = initial, down = true;
+    const body = make("tbody", {});
+    const heads = columns.map((column) => make("th", { scope: "col", class: column.number ? "number" : null },
+      make("button", { type: "button", on: () => { down = order === column.key ? !down : Boolean(column.number); order = column.key; draw(items.filter(shown)); } }, column.title)));
+    let shown = () => true;
+    function draw(list) {
+      const sorted = [...list].sort((a, b) => {
+        const left = a[order], right = b[order];
+        const compared = typeof left === "number" ? left - right : String(left).localeCompare(String(right));
+        return down ? -compared : compared;
+      });
+      heads.forEach((head, i) => {
+        if (columns[i].key === order) head.setAttribute("aria-sort", down ? "descending" : "ascending");
+        else head.removeAttribute("aria-sort");
+      });
+      body.replaceChildren(...sorted.map(row));
+    }
+    draw(items);
+    return {
+      node: make("div", { class: "tablewrap" }, make("table", {}, make("thead", {}, make("tr", {}, heads)), body)),
+      filter(test) { shown = test; const list = items.filter(test); draw(list); return list.length; },
+    };
+  }
+
+  const main = document.querySelector("main");
+  const section = (name, id, ...children) => {
+    const parts = children.flat().filter(Boolean);
+    if (parts.length) main.append(make("section", { "aria-labelledby": id }, make("h2", { id }, name), parts));
+  };
+  const facts = (list) => make("p", { class: "facts" }, list.filter(Boolean).map((fact) => make("span", {}, fact)));
+
+  // --- Head.
+  const kind = { safe: "safe", regressions: "regressions", inconclusive: "inconclusive" }[report.verdict] || "failed";
+  document.title = `scry: ${report.verdict}`;
+  document.querySelector("header.top").append(
+    make("h1", {}, make("span", { class: "verdict " + kind }, report.verdict.toUpperCase()), " " + report.sentence),
+    facts([report.migration && report.migration.command, report.shadow && "on a fork of " + report.shadow,
+      report.tested.statements ? `${count(report.tested.statements)} statements of ${count(report.tested.sessions)} sessions` : "nothing was replayed",
+      report.tested.statements ? `fidelity ${Math.floor(report.tested.fidelity * 1000) / 10} %` : "", "exit status " + report.exit_status]));
+
+  // --- Causes, findings.
+  if ((report.causes || []).length) {
+    section("Causes", "causes", report.causes.map((cause) => make("article", {}, make("h3", {}, cause.sentence),
+      cause.statement ? make("code", { class: "sql" }, cause.statement) : null,
+      make("p", { class: "facts" }, (cause.findings || []).map((id) => make("span", {}, make("a", { href: "#" + id }, id)))))));
+  }
+  const gating = report.findings.filter((finding) => finding.gates), told = report.findings.filter((finding) => !finding.gates);
+  section(`What stops this change (${gating.length})`, "gating", gating.map(findingCard));
+  section(`Told, not gating (${told.length})`, "told", told.map(findingCard));
+  if (report.migration && report.migration.exit_status !== 0 && report.migration.output.length)
+    section("What the command printed last", "output", make("pre", { tabindex: 0 }, report.migration.output.join("\n")));
+
+  // --- All patterns.
+  if ((report.patterns || []).length) {
+    const columns = [{ key: "type", title: "class" }, { key: "pattern", title: "query" }, { key: "calls", title: "calls", number: true },
+      { key: "share", title: "time", number: true }, { key: "median_us", title: "median before", number: true }, { key: "detectable", title: "would have seen", number: true }];
+    const table = sortable(columns, report.patterns, (item) => make("tr", { "data-type": item.type },
+      make("td", {}, item.finding ? make("a", { href: "#" + item.finding }, title(item.type)) : title(item.type)),
+      make("td", {}, make("code", { class: "sql" }, item.pattern), item.why ? make("div", { class: "legend" }, item.why) : null),
+      make("td", { class: "number" }, count(item.calls)), make("td", { class: "number" }, percent(item.share)),
+      make("td", { class: "number" }, item.median_us > 0 ? duration(item.median_us) : "-"),
+      make("td", { class: "number" }, item.detectable > 0 ? "from " + factor(item.detectable) : "-")), "share");
+    const text = make("input", { type: "search", placeholder: "filter queries", "aria-label": "filter queries" });
+    const types = [...new Set(report.patterns.map((item) => item.type))].sort();
+    const choice = make("select", { "aria-label": "class" }, make("option", { value: "" }, "all classes"), types.map((type) => make("option", { value: type }, title(type))));
+    const status = make("span", { class: "legend", role: "status" }, `${count(report.patterns.length)} patterns`);
+    const apply = () => {
+      const wanted = text.value.toLowerCase();
+      const left = table.filter((item) => (!choice.value || item.type === choice.value) && item.pattern.toLowerCase().includes(wanted));
+      status.textContent = `${count(left)} of ${count(report.patterns.length)} patterns`;
+    };
+    text.addEventListener("input", apply);
+    choice.addEventListener("change", apply);
+    section("All queries", "patterns", make("div", { class: "tools" }, text, choice, status), table.node);
+  }
+
+  // --- What was not judged, what was tested.
+  if (report.not_judged.length) {
+    const table = sortable([{ key: "pattern", title: "query" }, { key: "why", title: "why" }, { key: "calls", title: "calls", number: true }, { key: "share", title: "time", number: true }],
+      report.not_judged, (item) => make("tr", {}, make("td", {}, make("code", { class: "sql" }, item.pattern)), make("td", {}, item.why),
+        make("td", { class: "number" }, count(item.calls)), make("td", { class: "number" }, percent(item.share))), "share");
+    section(`Not judged (${report.not_judged.length})`, "not-judged", table.node);
+  }
+  if (report.unfaithful.length) {
+    const table = sortable([{ key: "pattern", title: "query" }, { key: "calls", title: "calls", number: true }, { key: "lostAll", title: "did otherwise", number: true }],
+      report.unfaithful.map((item) => ({ ...item, lostAll: item.lost.sqlstate + item.lost.rows + item.lost.values })),
+      (item) => make("tr", {}, make("td", {}, make("code", { class: "sql" }, item.pattern)), make("td", { class: "number" }, count(item.calls)), make("td", { class: "number" }, count(item.lostAll))), "lostAll");
+    section("Where the baseline did not do what production did", "unfaithful", table.node);
+  }
+  section("Notes", "notes", report.notes.length ? make("ul", {}, report.notes.map((note) => make("li", {}, note))) : null);
+  const tested = report.tested;
+  const line = (name, text) => (text ? make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, text)) : null);
+  section("What was tested", "tested", make("table", {}, make("tbody", {}, [
+    report.migration ? line("change", `${report.migration.command} (exit ${report.migration.exit_status}, ${duration(report.migration.duration_us)})`) : null,
+    ...report.captures.map((capture) => line("traffic", `${capture.name}: ${count(capture.sessions)} sessions, ${count(capture.statements)} statements in ${duration(capture.duration_us)}` + (capture.gaps ? `; ${count(capture.gaps)} gaps` : ""))),
+    ...report.lanes.map((lane) => line(lane.name, `${lane.made}, PostgreSQL ${lane.server_version}, busy for ${duration(lane.busy_us)}`)),
+    line("replayed", `${count(tested.sessions)} sessions, ${count(tested.statements)} statements in ${duration(tested.duration_us)}; ${count(tested.sessions_excluded)} sessions left out`),
+    line("compared", `${count(tested.compared)} statements of ${count(tested.patterns)} patterns; ${count(tested.unchanged)} unchanged`),
+    line("work", tested.work_patterns ? `counted for ${count(tested.work_patterns)} patterns with ${count(tested.work_samples)} sets of parameters` : ""),
+  ].filter(Boolean))));
+  section("Next", "next", report.next_steps.map((step) => make("div", { class: "steps" }, make("p", {}, step.why), make("code", {}, step.command))));
+  document.querySelector("footer").textContent = `scry ${report.tool_version}, ${report.created}`;
+  document.body.removeAttribute("data-loading");
+  // The browser looked for the target before it was there.
+  if (location.hash.length > 1) {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (target) { location.replace(location.hash); target.scrollIntoView(); }
+  }
+})();

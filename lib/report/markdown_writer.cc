@@ -1,0 +1,360 @@
+#include "report/markdown_writer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "base/units.h"
+#include "report/row_sample_text.h"
+#include "report/table.h"
+#include "report/wording.h"
+
+namespace scry::report {
+namespace {
+
+using base::FormatCount;
+using base::FormatDuration;
+using base::OneLine;
+using base::Printable;
+
+constexpr size_t kBytesMin = 4'000;
+constexpr size_t kPatternColumns = 160;
+constexpr size_t kWholePatternColumns = 2'000;
+constexpr size_t kRowColumns = 100;
+constexpr size_t kNotJudgedMax = 50;
+constexpr size_t kOutputLinesMax = 20;
+// Kept free for the counts of what did not fit and the end of the document.
+constexpr size_t kReserve = 1'500;
+
+struct Section {
+  const char* type;
+  const char* title;
+  bool timed;  // A table of numbers, else of sentences.
+};
+constexpr std::array<Section, 9> kSections = {{{"broken", "Broken", false},
+                                               {"different", "Different results", false},
+                                               {"slower", "Slower", true},
+                                               {"new-slow", "New and slow", true},
+                                               {"more-work", "More work", false},
+                                               {"transient", "Only until VACUUM (ANALYZE)", false},
+                                               {"warning", "Warnings", false},
+                                               {"new", "New", true},
+                                               {"faster", "Faster", true}}};
+
+const char* Sign(const std::string& verdict) {
+  if (verdict == "safe") return "✅";
+  if (verdict == "inconclusive") return "⚠️";
+  return "❌";
+}
+
+// In a fence that nothing in it can close.
+std::string Fenced(const std::vector<std::string>& lines, std::string_view language = "text") {
+  size_t longest = 2;
+  std::string body;
+  for (const std::string& line : lines) {
+    size_t run = 0;
+    for (const char c : line) {
+      run = c == '`' ? run + 1 : 0;
+      longest = std::max(longest, run);
+    }
+    body += Printable(line) + "\n";
+  }
+  const std::string fence(longest + 1, '`');
+  return fence + std::string(language) + "\n" + body + fence + "\n";
+}
+
+std::string Folded(const std::string& summary, const std::string& body) {
+  return fmt::format("<details><summary>{}</summary>\n\n{}\n</details>\n\n", summary, body);
+}
+
+std::string Pattern(const Finding& finding) {
+  return MarkdownCode(Shorten(OneLine(finding.pattern), kPatternColumns));
+}
+
+std::string Reasons(const Finding& finding) {
+  std::string text;
+  for (const std::string& reason : finding.reasons) {
+    text += (text.empty() ? "" : "<br>") + MarkdownText(reason);
+  }
+  return text;
+}
+
+class Writer {
+ public:
+  Writer(const Report& report, const MarkdownOptions& options)
+      : report_(report), options_(options), bytes_max_(std::max(options.bytes_max, kBytesMin)) {}
+
+  std::string Run() {
+    Head();
+    for (const Section& section : kSections) WriteSection(section);
+    Add(MigrationOutput());
+    Details();
+    Add(NotJudgedTable());
+    Add(Notes());
+    Add(Tested());
+    Add(Next());
+    if (left_out_) {
+      out_ +=
+          "\n_Cut to fit: the whole of it is in `report.json` and "
+          "`scry report show`._\n";
+    }
+    return std::move(out_);
+  }
+
+ private:
+  bool Fits(const std::string& text) const {
+    return out_.size() + text.size() + kReserve <= bytes_max_;
+  }
+  bool Add(const std::string& text) {
+    if (!Fits(text)) {
+      left_out_ = true;
+      return false;
+    }
+    out_ += text;
+    return true;
+  }
+
+  void Head() {
+    std::string name;
+    for (const char c : Shorten(Printable(options_.name), 100)) {
+      name += c == '-' || c == '>' || c == '<' ? '_' : c;
+    }
+    out_ += fmt::format("{}{}{} -->\n", kCommentMarker, name.empty() ? "" : " ", name);
+    out_ += fmt::format("### {} scry: {}\n\n", Sign(report_.verdict),
+                        MarkdownText(Shorten(report_.verdict + ": " + report_.sentence, 600)));
+    std::string facts;
+    const auto fact = [&](const std::string& text) {
+      if (!text.empty()) facts += (facts.empty() ? "" : " · ") + text;
+    };
+    if (report_.migration.ran) {
+      fact(MarkdownCode(Shorten(OneLine(report_.migration.command), 200)));
+    }
+    if (!report_.shadow.empty()) fact("on a fork of " + MarkdownCode(report_.shadow));
+    const TestedFacts& tested = report_.tested;
+    if (tested.statements > 0) {
+      fact(fmt::format("{} of {} replayed on {}",
+                       Count(tested.statements, "statement", "statements"),
+                       Count(tested.sessions, "session", "sessions"),
+                       Count(report_.lanes.size(), "lane", "lanes")));
+      fact("fidelity " + FidelityText(tested.fidelity));
+    }
+    fact(fmt::format("exit status {}", report_.exit_status));
+    out_ += facts + "\n\n";
+  }
+
+  std::vector<const Finding*> OfType(std::string_view type) const {
+    std::vector<const Finding*> found;
+    for (const Finding& finding : report_.findings) {
+      if (finding.type == type) found.push_back(&finding);
+    }
+    return found;
+  }
+
+  static std::string Row(const Finding& finding, bool timed) {
+    const std::string gates = finding.gates ? "**gates**" : "told";
+    if (!timed || !finding.has_latency) {
+      const std::string what = Reasons(finding);
+      return timed ? fmt::format("| {} | - | - | - | {} | {} | {} |\n", Pattern(finding),
+                                 FormatCount(finding.calls), gates, what)
+                   : fmt::format("| {} | {} | {} | {} |\n", Pattern(finding), what,
+                                 FormatCount(finding.calls), gates);
+    }
+    std::string spread;
+    if (finding.factor_high > 0) {
+      spread = fmt::format("<br>{} to {}", Factor(finding.factor_low), Factor(finding.factor_high));
+    }
+    return fmt::format("| {} | {} | {} | **{}**{} | {} | {} | {} |\n", Pattern(finding),
+                       FormatDuration(finding.before.p50_us), FormatDuration(finding.after.p50_us),
+                       Factor(finding.factor), spread, FormatCount(finding.calls), gates,
+                       Reasons(finding));
+  }
+
+  void WriteSection(const Section& section) {
+    const std::vector<const Finding*> findings = OfType(section.type);
+    if (findings.empty()) return;
+    std::string table =
+        fmt::format("#### {} ({})\n\n", section.title, FormatCount(findings.size()));
+    table += section.timed ? "| query | before | after | factor | calls | | why |\n"
+                             "|---|--:|--:|--:|--:|---|---|\n"
+                           : "| query | what | calls | |\n|---|---|--:|---|\n";
+    size_t shown = 0;
+    for (const Finding* finding : findings) {
+      const std::string row = Row(*finding, section.timed);
+      if (!Fits(table + row)) break;
+      table += row;
+      ++shown;
+    }
+    if (shown == 0) {
+      left_out_ = true;
+      table = fmt::format("#### {} ({})\n", section.title, FormatCount(findings.size()));
+    } else if (shown < findings.size()) {
+      left_out_ = true;
+      table += fmt::format("\nand {} more\n", FormatCount(findings.size() - shown));
+    }
+    if (out_.size() + table.size() + 200 <= bytes_max_) out_ += table + "\n";
+  }
+
+  std::string MigrationOutput() const {
+    const MigrationFacts& migration = report_.migration;
+    if (!migration.ran || migration.exit_status == 0 || migration.output.empty()) return {};
+    const size_t count = migration.output.size();
+    const size_t from = count > kOutputLinesMax ? count - kOutputLinesMax : 0;
+    const std::vector<std::string> last(
+        migration.output.begin() + static_cast<std::ptrdiff_t>(from), migration.output.end());
+    return "What the command printed last:\n\n" + Fenced(last) + "\n";
+  }
+
+  // Of each finding: the whole statement, the rows, the plans.
+  void Details() {
+    for (const Finding& finding : report_.findings) {
+      std::string body;
+      if (!finding.plan.sentence.empty()) body += MarkdownText(finding.plan.sentence) + "\n\n";
+      if (!finding.rows.rows.empty()) {
+        body += "Rows that differ:\n\n" + Fenced(RowSampleLines(finding.rows, kRowColumns)) + "\n";
+      }
+      if (!finding.plan.baseline.empty()) {
+        body += "Plan before:\n\n" + Fenced(finding.plan.baseline) + "\n";
+      }
+      if (!finding.plan.candidate.empty()) {
+        body += "Plan after:\n\n" + Fenced(finding.plan.candidate) + "\n";
+      }
+      if (!finding.example.empty())
+        body += "Example:\n\n" + Fenced({finding.example}, "sql") + "\n";
+      if (body.empty()) continue;
+      body = Fenced({Shorten(OneLine(finding.pattern), kWholePatternColumns)}, "sql") + "\n" + body;
+      Add(Folded(fmt::format("<code>{}</code>", finding.id), body));
+    }
+  }
+
+  std::string NotJudgedTable() const {
+    if (report_.not_judged.empty()) return {};
+    std::string body = "| query | why | calls | time |\n|---|---|--:|--:|\n";
+    const size_t shown = std::min(report_.not_judged.size(), kNotJudgedMax);
+    for (size_t i = 0; i < shown; ++i) {
+      const NotJudged& item = report_.not_judged[i];
+      body += fmt::format("| {} | {} | {} | {} |\n",
+                          MarkdownCode(Shorten(OneLine(item.pattern), kPatternColumns)),
+                          MarkdownText(item.why), FormatCount(item.calls), Percent(item.share));
+    }
+    if (report_.not_judged.size() > shown) {
+      body += fmt::format("\nand {} more\n", FormatCount(report_.not_judged.size() - shown));
+    }
+    return Folded(
+        fmt::format("Not judged: {}", Count(report_.not_judged.size(), "pattern", "patterns")),
+        body);
+  }
+
+  std::string Notes() const {
+    if (report_.notes.empty()) return {};
+    std::string body;
+    for (const std::string& note : report_.notes) body += "- " + MarkdownText(note) + "\n";
+    return Folded(Count(report_.notes.size(), "note", "notes"), body);
+  }
+
+  std::string Tested() const {
+    std::string body = "| | |\n|---|---|\n";
+    const auto fact = [&](std::string_view name, const std::string& text) {
+      if (!text.empty()) body += fmt::format("| {} | {} |\n", name, MarkdownText(text));
+    };
+    const MigrationFacts& migration = report_.migration;
+    if (migration.ran) {
+      fact("change", fmt::format("{} (exit {}, {})", migration.command, migration.exit_status,
+                                 FormatDuration(migration.duration_us)));
+    }
+    for (const CaptureFacts& capture : report_.captures) fact("traffic", CaptureText(capture));
+    for (const LaneFacts& lane : report_.lanes) fact(MarkdownText(lane.name), LaneText(lane));
+    const TestedFacts& tested = report_.tested;
+    if (tested.statements > 0) {
+      fact("replayed", ReplayedText(tested));
+      fact("compared",
+           fmt::format("{} of {}; {} unchanged", Count(tested.compared, "statement", "statements"),
+                       Count(tested.patterns, "pattern", "patterns"),
+                       FormatCount(tested.unchanged)));
+      fact("fidelity", FidelitySentence(tested));
+    }
+    fact("by", fmt::format("scry {}, {}", report_.tool_version, WallSeconds(report_.created_us)));
+    return Folded("What was tested", body);
+  }
+
+  std::string Next() const {
+    std::string text;
+    for (const NextStep& step : report_.next_steps) {
+      text += MarkdownText(step.why) + ":\n" + Fenced({step.command}, "sh");
+    }
+    return text;
+  }
+
+  const Report& report_;
+  const MarkdownOptions& options_;
+  const size_t bytes_max_;
+  std::string out_;
+  bool left_out_ = false;
+};
+
+}  // namespace
+
+std::string MarkdownText(std::string_view text) {
+  const std::string plain = Printable(OneLine(text));
+  std::string out;
+  for (size_t i = 0; i < plain.size(); ++i) {
+    const char c = plain[i];
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case ':':
+        // Links and emoji; a colon before a blank is only a colon.
+        out += i + 1 < plain.size() && plain[i + 1] != ' ' ? "&#58;" : ":";
+        break;
+      // As character references these begin no mention, issue, formula, cell, link or emphasis.
+      case '@':
+      case '#':
+      case '|':
+      case '[':
+      case ']':
+      case '`':
+      case '*':
+      case '_':
+      case '~':
+      case '\\':
+      case '$':
+        out += fmt::format("&#{};", static_cast<int>(c));
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+// A code span in a table: a bar would end the cell, and is the one thing a back-quote cannot hold.
+std::string MarkdownCode(std::string_view text) {
+  std::string body;
+  size_t run = 0;
+  size_t longest = 0;
+  for (const char c : Printable(OneLine(text))) {
+    run = c == '`' ? run + 1 : 0;
+    longest = std::max(longest, run);
+    if (c == '|') body += '\\';
+    body += c;
+  }
+  if (body.empty()) return {};
+  const std::string quotes(longest + 1, '`');
+  const char* pad = body.front() == '`' || body.back() == '`' ? " " : "";
+  return quotes + pad + body + pad + quotes;
+}
+
+std::string WriteMarkdown(const Report& report, const MarkdownOptions& options) {
+  return Writer(report, options).Run();
+}
+
+}  // namespace scry::report

@@ -1,0 +1,27 @@
+// How reports say numbers and facts, the same in every format. Names and texts come out as they are
+// in the report: each writer makes them safe for its own reader. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "report/report.h"
+
+namespace scry::report {
+
+std::string Count(uint64_t count, std::string_view one, std::string_view many);  // "1 session".
+std::string Percent(double share);                                               // "3.1 %".
+std::string Factor(double factor);                                               // "12.4x".
+std::string WallSeconds(Micros wall_us);  // "2026-11-26 07:01:21Z".
+
+std::string FidelityText(double fidelity);  // Rounded down: 99.96 % is not 100 %.
+std::string FidelitySentence(const TestedFacts& tested);
+std::string CaptureText(const CaptureFacts& capture);
+std::string LaneName(const LaneFacts& lane);
+std::string LaneText(const LaneFacts& lane);
+std::string ReplayedText(const TestedFacts& tested);
+// What kept the replay from going faster, and what it did not run to its end.
+std::string WaitsText(const TestedFacts& tested);
+
+}  // namespace scry::report

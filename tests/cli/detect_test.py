@@ -1,0 +1,88 @@
+"""`scry ci detect-migrations` on real git repositories."""
+
+import json
+import os
+import shutil
+import subprocess
+
+import scry_e2e
+
+
+class DetectTest(scry_e2e.TestCase):
+    def setUp(self):
+        super().setUp()
+        if shutil.which("git") is None:
+            self.skipTest("git is not installed")
+        self.repository = os.path.join(self.workspace, self.id().rsplit(".", maxsplit=1)[-1])
+        os.mkdir(self.repository)
+        self.git("init", "-q", "-b", "main")
+        self.write("README.md", "a shop\n")
+        self.write("migrations/0001_orders.sql", "CREATE TABLE orders (id int);\n")
+        self.commit()
+        self.git("checkout", "-q", "-b", "feature")
+
+    def git(self, *arguments):
+        environment = scry_e2e.clean_environment(
+            GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_SYSTEM="/dev/null", GIT_AUTHOR_NAME="a",
+            GIT_AUTHOR_EMAIL="a@example.com", GIT_COMMITTER_NAME="a", GIT_COMMITTER_EMAIL="a@example.com")
+        subprocess.run(["git", "-C", self.repository, *arguments], check=True, env=environment,
+                       stdout=subprocess.DEVNULL)
+
+    def write(self, path, text):
+        path = os.path.join(self.repository, path)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def commit(self):
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", "x")
+
+    def detect(self, *flags, code=0):
+        done = self.run_scry("ci", "detect-migrations", "--json", "--repository", self.repository, *flags)
+        self.assertEqual(done.code, code, done)
+        return json.loads(done.out)
+
+    def test_only_what_the_branch_added_counts(self):
+        self.write("src/app.py", "print('x')\n")
+        self.commit()
+        self.git("checkout", "-q", "main")
+        self.write("migrations/0002_of_somebody_else.sql", "DROP TABLE orders;\n")
+        self.commit()
+        self.git("checkout", "-q", "feature")
+        self.assertEqual(self.detect("--base", "main")["migrations"], [])
+        self.detect("--base", "main", "--exit-code", code=3)
+        self.write("migrations/0002 region ünïcode.sql", "ALTER TABLE orders ADD COLUMN region text;\n")
+        self.commit()
+        report = self.detect("--base", "main", "--exit-code")
+        self.assertEqual(report["files"], 2)
+        self.assertEqual(report["migrations"], [
+            {"path": "migrations/0002 region ünïcode.sql", "tool": "sql", "confidence": "high",
+             "evidence": "ALTER TABLE orders ADD COLUMN region text"}])
+
+    def test_a_line_that_was_there_before_is_no_evidence(self):
+        self.write("migrations/0001_orders.sql", "CREATE TABLE orders (id int);\n-- a comment\n")
+        self.commit()
+        [one] = self.detect("--base", "main")["migrations"]
+        self.assertEqual((one["confidence"], one["evidence"]), ("medium", "by its path"))
+
+    def test_the_base_is_what_the_ci_system_says(self):
+        self.git("update-ref", "refs/remotes/origin/release", "main")
+        done = self.run_scry("ci", "detect-migrations", "--repository", self.repository,
+                             env={"GITHUB_BASE_REF": "release"})
+        self.assertEqual(done, (0, "0 of 0 changed files since origin/release are migrations\n", ""))
+
+    def test_what_cannot_be_compared_is_refused_in_one_line(self):
+        for flag, value, word in (("--base", "nowhere", "fetch-depth: 0"),
+                                  ("--base", "--output=x", "git knows no commit"),
+                                  ("--repository", self.workspace + "/none", "is no git repository")):
+            flags = {"--repository": self.repository, flag: value}
+            done = self.run_scry("ci", "detect-migrations", *[f"{name}={text}" for name, text in flags.items()])
+            self.assertEqual((done.code, done.out), (64, ""))
+            self.assertIn(word, done.err)
+            self.assertEqual(done.err.count("\n"), 1)
+        self.assertFalse(os.path.exists(os.path.join(self.repository, "x")))
+
+
+if __name__ == "__main__":
+    scry_e2e.main()

@@ -1,0 +1,97 @@
+#include "migration/detect.h"
+
+#include <string>
+
+#include "support/catch.h"
+
+namespace scry::migration {
+namespace {
+
+constexpr const char* kAlter = "ALTER TABLE orders ADD COLUMN region text;\n";
+
+// "tool confidence", or "-".
+std::string Told(const std::string& path, std::string_view added = "",
+                 const DetectRules& rules = {}, ChangeKind kind = ChangeKind::kAdded) {
+  const auto found = Detect({path, kind}, added, rules);
+  return found ? found->tool + " " + Name(found->confidence) : "-";
+}
+
+TEST_CASE("the layouts of tools are known by their paths", "[migration]") {
+  CHECK(Told("alembic/versions/9b1c_add_region.py") == "alembic medium");
+  CHECK(Told("shop/migrations/0007_region.py") == "django medium");
+  CHECK(Told("db/migrate/20261126_add_region.rb") == "rails medium");
+  CHECK(Told("services/pay/db/migrate/20261126_add_region.rb") == "rails medium");
+  CHECK(Told("src/main/resources/db/migration/V7__region.sql") == "flyway medium");
+  CHECK(Told("sql/V7.1.2__region.sql") == "flyway medium");
+  CHECK(Told("sql/R__views.sql") == "flyway medium");
+  CHECK(Told("db/changelog-master.xml") == "liquibase medium");
+  CHECK(Told("prisma/migrations/20261126_region/migration.sql") == "prisma medium");
+  CHECK(Told("migrations/20261126000000_region.js", "exports.up = function (knex) {\n") ==
+        "knex high");
+  CHECK(Told("migrations/1795180625123_region.js", "exports.up = (pgm) => { pgm.addColumn(\n") ==
+        "node-pg-migrate high");
+  CHECK(Told("drizzle/0003_region.sql") == "drizzle medium");
+  CHECK(Told("store/000012_region.up.sql") == "golang-migrate medium");
+  CHECK(Told("deploy/region.sql", "-- Deploy shop:region to pg\n") == "sqitch high");
+  CHECK(Told("migrations/region.sql") == "sql medium");
+}
+
+TEST_CASE("other files are none", "[migration]") {
+  for (const char* path :
+       {"README.md", "src/orders.py", "app/models/order.rb", "versions", "a/migrations/__init__.py",
+        "versions.py", "shop/migrations/readme.txt", "queries/top.sql", "package.json", "", "/",
+        "V__x.sql.txt", "changelog.md"}) {
+    CAPTURE(path);
+    CHECK(Told(path, "SELECT 1;\n") == "-");
+  }
+  CHECK(Told("seeds/users.sql", "INSERT INTO users VALUES (1);\n") == "-");
+  // A word of SQL in code that is no migration's.
+  CHECK(Told("src/store.go", "db.Exec(`ALTER TABLE t ADD c int`)\n") == "-");
+}
+
+TEST_CASE("what the added lines say makes it sure, and is the evidence", "[migration]") {
+  const auto found = Detect({"migrations/7_region.sql", ChangeKind::kAdded}, kAlter, {});
+  REQUIRE(found);
+  CHECK(found->confidence == Confidence::kHigh);
+  CHECK(found->evidence == "ALTER TABLE orders ADD COLUMN region text");
+  CHECK(Told("alembic/versions/9b1c.py", "    op.add_column('orders', sa.Column('region'))\n") ==
+        "alembic high");
+  CHECK(Told("schema/orders.sql", kAlter) == "sql medium");
+  CHECK(Told("tests/data/orders.sql", kAlter) == "sql low");
+  CHECK(Told("tests/migrations/7_region.sql", kAlter) == "sql low");
+  CHECK(Told("migrations/7_backfill.sql", "UPDATE orders SET region = 'eu';\n") == "sql high");
+}
+
+TEST_CASE("a removed migration is one", "[migration]") {
+  const auto found = Detect({"migrations/7_region.sql", ChangeKind::kDeleted}, "", {});
+  REQUIRE(found);
+  CHECK(found->evidence == "deleted");
+  CHECK_FALSE(NeedsContent({"migrations/7_region.sql", ChangeKind::kDeleted}, {}));
+}
+
+TEST_CASE("rules of the user come first", "[migration]") {
+  DetectRules rules;
+  rules.paths = {"services/*/db/*.sql", "infra/change.txt"};
+  rules.ignore = {"*/legacy/*", "migrations/*"};
+  CHECK(Told("services/pay/db/now.sql", "", rules) == "path medium");
+  CHECK(Told("infra/change.txt", "", rules) == "path medium");
+  CHECK(Told("infra/change.txt", "ALTER TABLE a ADD b int\n", rules) == "path high");
+  CHECK(Told("migrations/7_region.sql", kAlter, rules) == "-");
+  CHECK(Told("services/legacy/db/now.sql", kAlter, rules) == "-");
+  CHECK_FALSE(NeedsContent({"migrations/7.sql", ChangeKind::kAdded}, rules));
+}
+
+TEST_CASE("hostile names and texts end by themselves", "[migration]") {
+  const std::string deep = std::string(2'000, '/') + std::string(2'000, '1') + "_" +
+                           std::string(2'000, '_') + ".up.sqlx";
+  CHECK(Told(deep) == "-");
+  CHECK(Told("migrations/1_" + std::string(5'000, 'x') + ".sql") == "sql medium");
+  std::string garbage = "migrations/\xff\x01_1.sql";
+  const auto found = Detect({garbage, ChangeKind::kAdded}, std::string("\0'\"$$ CREATE", 12), {});
+  REQUIRE(found);
+  CHECK(found->tool == "sql");
+  for (const char c : found->evidence) CHECK((c & 0xe0) != 0);  // No control character.
+}
+
+}  // namespace
+}  // namespace scry::migration

@@ -1,0 +1,207 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "report/ci_writers.h"
+#include "report/markdown_writer.h"
+#include "support/catch.h"
+#include "unit/report/samples.h"
+
+namespace scry::report {
+namespace {
+
+std::vector<std::string> LinesOf(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+// A report with more than any surface shows.
+Report Crowded(size_t count) {
+  Report report = Regressions();
+  const std::vector<Finding> kinds = report.findings;
+  report.findings.clear();
+  for (size_t i = 0; i < count; ++i) {
+    Finding finding = kinds[i * kinds.size() / count];
+    finding.fingerprint = std::to_string(1'000'000'000'000'000 + i);
+    finding.id = finding.type + "-" + finding.fingerprint;
+    report.findings.push_back(finding);
+  }
+  return report;
+}
+
+// What a name in a database, or a message of a server, may hold.
+Report Hostile() {
+  Report report = Regressions();
+  const std::string evil =
+      "@everyone #1 <script>alert(1)</script> | a | [x](http://evil) `x` ``` </details> "
+      "![i](u) --> \x1b[31m \xff ::error::x %0A \"q\" \\ \n::error title=fake::injected\n";
+  report.sentence += evil;
+  report.migration.command += evil;
+  report.migration.exit_status = 1;
+  report.migration.output = {evil, evil};
+  report.shadow += evil;
+  report.notes.push_back(evil);
+  for (Finding& finding : report.findings) {
+    finding.pattern += evil;
+    finding.reasons.push_back(evil);
+    finding.plan.sentence += evil;
+    finding.plan.candidate.push_back(evil);
+  }
+  report.lanes[0].name += evil;
+  return report;
+}
+
+TEST_CASE("each form of a report is a contract", "[report]") {
+  for (const auto& [name, report] :
+       {std::pair{"regressions", Regressions()}, std::pair{"safe", Safe()},
+        std::pair{"migration_failed", MigrationFailed()}}) {
+    const std::string base = name;
+    const std::string markdown = WriteMarkdown(report, {});
+    CHECK(markdown == Golden(base + ".md", markdown));
+    const std::string github = WriteGithubAnnotations(report);
+    CHECK(github == Golden(base + ".github.txt", github));
+    const std::string gitlab = WriteGitlabCodeQuality(report, "migrations/7.sql");
+    CHECK(gitlab == Golden(base + ".gitlab.json", gitlab));
+    const std::string metrics = WriteOpenMetrics(report);
+    CHECK(metrics == Golden(base + ".openmetrics.txt", metrics));
+  }
+}
+
+TEST_CASE("Markdown stays under its limit, worst first, and counts the rest", "[report]") {
+  for (const size_t limit : {4'000U, 20'000U, 60'000U}) {
+    MarkdownOptions options;
+    options.bytes_max = limit;
+    const std::string markdown = WriteMarkdown(Crowded(3'000), options);
+    CAPTURE(limit);
+    CHECK(markdown.size() <= limit);
+    CHECK(markdown.find("#### Broken (") != std::string::npos);
+    CHECK(markdown.find("Cut to fit") != std::string::npos);
+  }
+  MarkdownOptions wide;
+  CHECK(WriteMarkdown(Crowded(3'000), wide).find(" more\n") != std::string::npos);
+  CHECK(WriteMarkdown(Regressions(), wide).find("Cut to fit") == std::string::npos);
+}
+
+// Outside of code, nothing that Markdown or GitHub acts upon.
+std::string WithoutCode(const std::string& markdown) {
+  std::string text;
+  bool fenced = false;
+  std::string fence;
+  for (const std::string& line : LinesOf(markdown)) {
+    const size_t quotes = line.find_first_not_of('`');
+    const size_t run = quotes == std::string::npos ? line.size() : quotes;
+    if (!fenced && run >= 3) {
+      fenced = true;
+      fence = line.substr(0, run);
+      continue;
+    }
+    if (fenced) {
+      if (line == fence) fenced = false;
+      continue;
+    }
+    for (size_t i = 0; i < line.size();) {
+      if (line[i] != '`') {
+        text += line[i++];
+        continue;
+      }
+      const size_t end = line.find_first_not_of('`', i);
+      const std::string open = line.substr(i, end - i);
+      size_t close = end;
+      while ((close = line.find(open, close)) != std::string::npos) {
+        const size_t after = close + open.size();
+        if (line[close - 1] != '`' && (after >= line.size() || line[after] != '`')) break;
+        close = line.find_first_not_of('`', close);
+      }
+      if (close == std::string::npos) return "a code span that does not end: " + line;
+      i = close + open.size();
+    }
+    text += '\n';
+  }
+  return fenced ? "a fence that does not end" : text;
+}
+
+TEST_CASE("what comes from outside is inert in Markdown", "[report]") {
+  MarkdownOptions options;
+  options.name = "x --> <script>";
+  const std::string text = WithoutCode(WriteMarkdown(Hostile(), options));
+  CAPTURE(text);
+  for (const char* bad : {"@everyone", "<script", "[x]", "![", "does not end", "\x1b"}) {
+    CHECK(text.find(bad) == std::string::npos);
+  }
+  CHECK(std::count(text.begin(), text.end(), '@') == 0);
+  CHECK(std::count(text.begin(), text.end(), '$') == 0);
+  // Only the tags that the writer means.
+  const std::regex tag("<[^>]*>");
+  for (std::sregex_iterator it(text.begin(), text.end(), tag), end; it != end; ++it) {
+    const std::string found = it->str();
+    const std::set<std::string> meant = {"<br>",       "<details>", "</details>", "<summary>",
+                                         "</summary>", "<code>",    "</code>"};
+    if (!found.starts_with("<!--")) CHECK(meant.contains(found));
+  }
+  // Every row of a table has as many cells as its head.
+  size_t bars = 0;
+  for (const std::string& line : LinesOf(WriteMarkdown(Hostile(), options))) {
+    if (!line.starts_with("|")) {
+      bars = 0;
+      continue;
+    }
+    size_t count = 0;
+    for (size_t i = 0; i < line.size(); ++i) {
+      if (line[i] == '|' && (i == 0 || line[i - 1] != '\\')) ++count;
+    }
+    if (bars == 0) bars = count;
+    CAPTURE(line);
+    CHECK(count == bars);
+  }
+}
+
+TEST_CASE("annotations are at most ten of each kind, a line each", "[report]") {
+  for (const Report& report : {Crowded(500), Hostile()}) {
+    const auto lines = LinesOf(WriteGithubAnnotations(report));
+    size_t errors = 0;
+    size_t warnings = 0;
+    for (const std::string& line : lines) {
+      errors += line.starts_with("::error title=") ? 1U : 0U;
+      warnings += line.starts_with("::warning title=") ? 1U : 0U;
+      CHECK(line.starts_with("::"));
+    }
+    CHECK(lines.size() == errors + warnings + 1);  // Nothing from outside began a line.
+    CHECK(errors <= 10);
+    CHECK(warnings <= 10);
+    CHECK(lines.back().starts_with("::notice title=scry%3A "));
+  }
+  CHECK(WriteGithubAnnotations(Crowded(500)).find(" more findings: see the report") !=
+        std::string::npos);
+}
+
+TEST_CASE("code quality has stable fingerprints without numbers", "[report]") {
+  Report slower = Regressions();
+  const auto before = nlohmann::json::parse(WriteGitlabCodeQuality(slower, "x"));
+  for (Finding& finding : slower.findings) finding.after.p50_us *= 1.37;
+  const auto after = nlohmann::json::parse(WriteGitlabCodeQuality(slower, "x"));
+  REQUIRE(before.size() == after.size());
+  for (size_t i = 0; i < before.size(); ++i) {
+    CHECK(before[i]["fingerprint"] == after[i]["fingerprint"]);
+  }
+  CHECK_FALSE(nlohmann::json::parse(WriteGitlabCodeQuality(Hostile(), "x")).empty());
+}
+
+TEST_CASE("OpenMetrics text can be read back line by line", "[report]") {
+  const std::regex sample(R"re([a-z][a-z0-9_]*(\{([a-z]+="([^"\\\n]|\\["\\n])*",?)+\})? \S+)re");
+  for (const Report& report : {Regressions(), Hostile(), MigrationFailed()}) {
+    const auto lines = LinesOf(WriteOpenMetrics(report));
+    CHECK(lines.back() == "# EOF");
+    for (const std::string& line : lines) {
+      CAPTURE(line);
+      if (!line.starts_with("# ")) CHECK(std::regex_match(line, sample));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace scry::report
