@@ -145,15 +145,23 @@ void AddCiCommand(CLI::App& app, Chosen& chosen) {
                       "The same for the starts of sessions; default: as --speed");
   command->add_option("--sync", flags->sync,
                       "Across sessions: commit (what each had seen; default), time, none");
-  command->add_option("--during", flags->during,
-                      "CMD once more under captured traffic: auto (if it locks; default),\n"
-                      "always, never");
-  command->add_option("--during-speed", flags->during_speed, "That traffic's pace: 1 (default), N");
-  command->add_option("--blocker", flags->blocker,
-                      "Length of a transaction beside it: 5s, or none; default: 1s, not gating,\n"
-                      "where the capture has no long one");
-  command->add_option("--lock-timeout", flags->lock_timeout, "For CMD under traffic: 200ms");
-  command->add_option("--retries", flags->retries, "So often after a lock timeout; default: 0");
+  const char* under_traffic = "The migration under traffic";
+  command
+      ->add_option("--during", flags->during,
+                   "CMD once more beside captured traffic: auto (if it locks;\n"
+                   "default), always, never")
+      ->group(under_traffic);
+  command->add_option("--during-speed", flags->during_speed, "Pace of that traffic: 1 (default), N")
+      ->group(under_traffic);
+  command
+      ->add_option("--blocker", flags->blocker,
+                   "Length of a transaction beside it: 5s, or none; default: 1s,\n"
+                   "not gating, where the capture has no long one")
+      ->group(under_traffic);
+  command->add_option("--lock-timeout", flags->lock_timeout, "For CMD beside traffic: 200ms")
+      ->group(under_traffic);
+  command->add_option("--retries", flags->retries, "So often after a lock timeout; default: 0")
+      ->group(under_traffic);
   command->add_flag("--plans", flags->plans, "Whole plans of the slower queries");
   command->add_flag("--show-values", flags->show_values, "Examples with their constants");
   command->add_flag("--keep", flags->keep,

@@ -66,6 +66,11 @@ std::vector<Finding> JudgeBlocking(const BlockingFacts& facts, const Policy& pol
     const uint64_t blocked = statement.Blocked();
     const uint64_t failed = statement.Failed();
     if (blocked == 0 && failed == 0 && statement.failed_with.empty()) continue;
+    // What it makes others wait once it has its lock is its own doing.
+    const bool supposed = facts.supposed && statement.waited_us >= kBlockedUs && failed == 0 &&
+                          (statement.failed_with.empty() || statement.failed_with == "55P03") &&
+                          statement.WaitMaxUs() - statement.waited_us <= policy.lock.max_wait_us;
+    if (supposed) continue;
     Finding finding;
     finding.type = FindingClass::kBlocked;
     finding.fingerprint = statement.fingerprint;
@@ -91,21 +96,12 @@ std::vector<Finding> JudgeBlocking(const BlockingFacts& facts, const Policy& pol
     const bool over = statement.WaitMaxUs() > policy.lock.max_wait_us ||
                       blocked > policy.lock.max_blocked || failed > 0 ||
                       !statement.failed_with.empty();
-    // What it makes others wait once it has its lock is its own doing.
-    const bool supposed = facts.supposed && statement.waited_us >= kBlockedUs && failed == 0 &&
-                          statement.failed_with.empty() &&
-                          statement.WaitMaxUs() - statement.waited_us <= policy.lock.max_wait_us;
     if (!over) {
       finding.reasons.push_back(fmt::format("does not gate: within the policy's {} and {}",
                                             FormatDuration(policy.lock.max_wait_us),
                                             Queries(policy.lock.max_blocked)));
-    } else if (supposed) {
-      finding.reasons.push_back(fmt::format(
-          "does not gate: it queued behind a transaction of {} that scry added, as the capture has "
-          "none; --blocker {} says that production has such",
-          FormatDuration(facts.blocker_us), FormatDuration(facts.blocker_us)));
     }
-    finding.gates = over && !supposed && policy.gate.lock;
+    finding.gates = over && policy.gate.lock;
     findings.push_back(std::move(finding));
   }
   return findings;

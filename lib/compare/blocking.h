@@ -42,10 +42,9 @@ struct BlockingQuery {
 struct BlockingFacts {
   std::vector<BlockingQuery> statements;  // Most stall first.
   uint64_t statements_replayed = 0;
-  // The queue formed behind a transaction that scry added of its own accord: it shows what could
-  // happen, not that it does.
+  // The queue formed behind a transaction that scry added of its own accord. That shows what could
+  // happen, not that it does: only what comes on top of it is a finding.
   bool supposed = false;
-  Micros blocker_us = 0;
 };
 
 std::vector<Finding> JudgeBlocking(const BlockingFacts& facts, const Policy& policy);

@@ -186,7 +186,8 @@ class Blaming {
       if (pid != deadlock.victim) told.others.push_back(NameOf(pid, deadlock.wall_us));
     }
     blame_.deadlocks.push_back(std::move(told));
-    const auto statement = StatementAt(migrating, deadlock.wall_us);
+    // A migration that lives on goes on at once; while it was found it waited.
+    const auto statement = StatementAt(migrating, deadlock.wall_us - 2 * kSlackUs);
     if (!statement) return;
     if (victim) {
       victims_.insert(*statement);

@@ -241,6 +241,7 @@ void DuringAct::ChooseBlocker() {
     supposed_ = true;
   }
   during_.blocker_us = blocker_us_;
+  during_.blocker_supposed = supposed_;
 }
 
 // From the command's start to the first statement that may stop others.
@@ -457,7 +458,7 @@ void DuringAct::Conclude(const migration::MigrationProfile& profile,
   during_.deadlocks = std::move(blame.deadlocks);
   if (!run_.blocker_failed.empty()) {
     during_.blocker_us = 0;
-    supposed_ = false;
+    during_.blocker_supposed = supposed_ = false;
     report_.notes.push_back("No transaction could be added beside the traffic: " +
                             base::Printable(base::OneLine(run_.blocker_failed), 200));
   }
@@ -465,7 +466,6 @@ void DuringAct::Conclude(const migration::MigrationProfile& profile,
   facts.statements = std::move(blame.statements);
   facts.statements_replayed = stats.statements;
   facts.supposed = supposed_;
-  facts.blocker_us = blocker_us_;
   if (during_.exit_status != 0) AddOwnFailure(profile, facts);
   FillBlocking(facts.statements);
   const auto findings = compare::JudgeBlocking(facts, request_.policy);

@@ -10,8 +10,10 @@ namespace {
 
 using base::Micros;
 
-// The migration comes shortly after the transaction began: most of it is still to come.
-constexpr Micros kIntoTransactionUs = 100 * 1000;
+// The migration comes well into the transaction, as tools do not start equally fast each time, and
+// with most of it still to come.
+constexpr Micros kIntoTransactionUs = 2 * 1000 * 1000;
+constexpr Micros kIntoTransactionShare = 3;
 // Without a transaction worth it, so far into the part: what follows is for the queue to drain.
 constexpr double kIntoPart = 0.4;
 constexpr double kBeforeTransaction = 0.25;
@@ -92,7 +94,8 @@ base::Result<TrafficPart> ChooseTrafficPart(const std::vector<std::string>& capt
     best.to_us = best.from_us + length_us;
   }
   best.migrate_us =
-      is_long ? longest.begin_us + std::min(kIntoTransactionUs, best.transaction_us_max / 5)
+      is_long ? longest.begin_us +
+                    std::min(kIntoTransactionUs, best.transaction_us_max / kIntoTransactionShare)
               : best.from_us +
                     static_cast<Micros>(static_cast<double>(best.to_us - best.from_us) * kIntoPart);
   return best;

@@ -207,6 +207,7 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "exit_status", to.exit_status);
     Read(from, "transaction_us_max", to.transaction_us_max);
     Read(from, "blocker_us", to.blocker_us);
+    Read(from, "blocker_supposed", to.blocker_supposed);
     Read(from, "blocked", to.blocked);
     Read(from, "failed", to.failed);
     Read(from, "wait_us_max", to.wait_us_max);

@@ -253,6 +253,7 @@ ordered_json Of(const DuringFacts& during) {
                        {"exit_status", during.exit_status},
                        {"transaction_us_max", during.transaction_us_max},
                        {"blocker_us", during.blocker_us},
+                       {"blocker_supposed", during.blocker_supposed},
                        {"blocked", during.blocked},
                        {"failed", during.failed},
                        {"wait_us_max", during.wait_us_max},

@@ -34,15 +34,16 @@ struct Section {
   const char* title;
   bool timed;  // A table of numbers, else of sentences.
 };
-constexpr std::array<Section, 9> kSections = {{{"broken", "Broken", false},
-                                               {"different", "Different results", false},
-                                               {"slower", "Slower", true},
-                                               {"new-slow", "New and slow", true},
-                                               {"more-work", "More work", false},
-                                               {"transient", "Only until VACUUM (ANALYZE)", false},
-                                               {"warning", "Warnings", false},
-                                               {"new", "New", true},
-                                               {"faster", "Faster", true}}};
+constexpr std::array<Section, 10> kSections = {{{"broken", "Broken", false},
+                                                {"different", "Different results", false},
+                                                {"blocked", "Blocks traffic", false},
+                                                {"slower", "Slower", true},
+                                                {"new-slow", "New and slow", true},
+                                                {"more-work", "More work", false},
+                                                {"transient", "Only until VACUUM (ANALYZE)", false},
+                                                {"warning", "Warnings", false},
+                                                {"new", "New", true},
+                                                {"faster", "Faster", true}}};
 
 const char* Sign(const std::string& verdict) {
   if (verdict == "safe") return "✅";

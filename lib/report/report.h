@@ -284,6 +284,7 @@ struct DuringFacts {
   int exit_status = 0;            // Of the command.
   Micros transaction_us_max = 0;  // The longest one of the traffic.
   Micros blocker_us = 0;          // A transaction that scry added; 0: none.
+  bool blocker_supposed = false;  // Nobody asked for it: who waits behind it is told, no finding.
   uint64_t blocked = 0;
   uint64_t failed = 0;
   Micros wait_us_max = 0;

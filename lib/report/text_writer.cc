@@ -228,11 +228,15 @@ class Writer {
                                 Count(during.statements, "statement", "statements"),
                                 FormatDuration(during.duration_us),
                                 during.speed == 1 ? "" : fmt::format(" at {:.3g}x", during.speed)));
-    std::string blocker = "longest of the traffic " + FormatDuration(during.transaction_us_max);
+    std::string blocker =
+        "longest transaction of the traffic " + FormatDuration(during.transaction_us_max);
     if (during.blocker_us > 0) {
       blocker += fmt::format("; scry added one of {}", FormatDuration(during.blocker_us));
+      if (during.blocker_supposed) {
+        blocker += ", which does not gate: --blocker says that production has such";
+      }
     }
-    Fact("transact.", blocker);
+    Fact("blocker", blocker);
     Fact("change", fmt::format("{} under load, {} idle{}", FormatDuration(during.migration_us),
                                FormatDuration(report_.migration.duration_us),
                                during.exit_status == 0

@@ -117,6 +117,8 @@ inline DuringFacts Blocked() {
   during.duration_us = 20'100'000;
   during.migration_us = 5'200'000;
   during.transaction_us_max = 3'900'000;
+  during.blocker_us = 1'000'000;
+  during.blocker_supposed = true;
   during.blocked = 412;
   during.failed = 1;
   during.wait_us_max = 3'480'000;
