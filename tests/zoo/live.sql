@@ -17,6 +17,7 @@ update customers set tier = tier where id = :n;
 update reviews set stars = stars where id = :n;
 \sleep 20 ms
 select quantity from items where order_id = :n and line = 1;
+insert into events (id, at, kind) values (:n, '2026-03-06', 'kind 2');
 select count(*) from events where id = :n;
 select count(*) from sales;
 
