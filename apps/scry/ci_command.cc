@@ -29,12 +29,48 @@ struct Flags {
   std::string speed = "max";
   std::string connect_speed;
   std::string sync = "commit";
+  std::string during = "auto";
+  std::string during_speed = "1";
+  std::string blocker;
+  std::string lock_timeout;
+  uint64_t retries = 0;
   bool keep = false;
   bool plans = false;
   bool show_values = false;
   bool no_fix = false;
   std::string fix;
 };
+
+base::Result<job::DuringOptions> DuringOf(const Flags& flags) {
+  job::DuringOptions during;
+  if (flags.during == "always") {
+    during.mode = job::DuringMode::kAlways;
+  } else if (flags.during == "never") {
+    during.mode = job::DuringMode::kNever;
+  } else if (flags.during != "auto") {
+    return base::Fail(base::ErrorCode::kUsage,
+                      "--during takes auto, always or never, not '" + flags.during + "'");
+  }
+  SCRY_TRY_ASSIGN(during.speed, ParseSpeed(flags.during_speed));
+  if (during.speed <= 0) {
+    return base::Fail(base::ErrorCode::kUsage,
+                      "--during-speed takes a number: without a pace there is nothing to disturb");
+  }
+  if (flags.blocker == "none") {
+    during.blocker_us = 0;
+  } else if (!flags.blocker.empty()) {
+    SCRY_TRY_ASSIGN(during.blocker_us, base::ParseDuration(flags.blocker));
+  }
+  if (!flags.lock_timeout.empty()) {
+    SCRY_TRY_ASSIGN(during.lock_timeout_us, base::ParseDuration(flags.lock_timeout));
+    during.mode = during.mode == job::DuringMode::kAuto ? job::DuringMode::kAlways : during.mode;
+  }
+  during.retries = flags.retries;
+  if (during.retries > 0 && during.lock_timeout_us == 0) {
+    return base::Fail(base::ErrorCode::kUsage, "--retries needs --lock-timeout");
+  }
+  return during;
+}
 
 // What flags say, then what scry.yaml says of the database and its shadow.
 base::Result<job::MigrationTestRequest> RequestOf(const CommonOptions& common, const Flags& flags) {
@@ -67,10 +103,11 @@ base::Result<job::MigrationTestRequest> RequestOf(const CommonOptions& common, c
   if (!flags.connect_speed.empty()) {
     SCRY_TRY_ASSIGN(request.connect_speed, ParseSpeed(flags.connect_speed));
   }
+  SCRY_TRY_ASSIGN(request.during, DuringOf(flags));
   SCRY_TRY_ASSIGN(request.sync, ParseSyncMode(flags.sync, request.speed));
   SCRY_TRY_ASSIGN(const std::optional<config::Config> config, LoadConfigIfAny(common));
   if (config) {
-    ApplyPolicy(*config, request.policy, request.notes);
+    ApplyPolicy(*config, request.policy);
     const auto database = config->FindDatabase(request.shadow.database);
     if (!database.ok() && database.error().code != base::ErrorCode::kNotFound) {
       return database.error();
@@ -135,6 +172,23 @@ void AddCiCommand(CLI::App& app, Chosen& chosen) {
                       "The same for the starts of sessions; default: as --speed");
   command->add_option("--sync", flags->sync,
                       "Across sessions: commit (what each had seen; default), time, none");
+  const char* under_traffic = "The migration under traffic";
+  command
+      ->add_option("--during", flags->during,
+                   "CMD once more beside captured traffic: auto (if it locks;\n"
+                   "default), always, never")
+      ->group(under_traffic);
+  command->add_option("--during-speed", flags->during_speed, "Pace of that traffic: 1 (default), N")
+      ->group(under_traffic);
+  command
+      ->add_option("--blocker", flags->blocker,
+                   "Length of a transaction beside it: 5s, or none; default: 1s,\n"
+                   "not gating, where the capture has no long one")
+      ->group(under_traffic);
+  command->add_option("--lock-timeout", flags->lock_timeout, "For CMD beside traffic: 200ms")
+      ->group(under_traffic);
+  command->add_option("--retries", flags->retries, "So often after a lock timeout; default: 0")
+      ->group(under_traffic);
   command->add_flag("--plans", flags->plans, "Whole plans of the slower queries");
   command->add_flag("--show-values", flags->show_values, "Examples with their constants");
   command->add_option("--fix", flags->fix,

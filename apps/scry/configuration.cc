@@ -50,15 +50,9 @@ base::Result<std::optional<config::Config>> LoadConfigIfAny(const CommonOptions&
   return std::optional<config::Config>(std::move(config));
 }
 
-void ApplyPolicy(const config::Config& config, compare::Policy& policy,
-                 std::vector<std::string>& notes) {
+void ApplyPolicy(const config::Config& config, compare::Policy& policy) {
   policy = config.policy();
   policy.today = compare::DateOf(base::SystemClock().WallUs());
-  if (policy.gate.lock) {
-    notes.push_back(
-        "scry.yaml gates on lock, which this version does not judge: only error, result, latency, "
-        "work and budget can gate.");
-  }
 }
 
 base::Result<std::vector<std::string>> SourcesOfConfig(const CommonOptions& common) {

@@ -17,9 +17,8 @@ base::Result<config::Config> LoadConfig(const CommonOptions& common);
 // The same, but no scry.yaml is no error unless --config names one.
 base::Result<std::optional<config::Config>> LoadConfigIfAny(const CommonOptions& common);
 
-// The policy of scry.yaml; `notes` says what of it this version does not honour.
-void ApplyPolicy(const config::Config& config, compare::Policy& policy,
-                 std::vector<std::string>& notes);
+// The policy of scry.yaml, as of today.
+void ApplyPolicy(const config::Config& config, compare::Policy& policy);
 // CONNINFOs of all sources that scry.yaml names, but for those whose variables are not set. No
 // scry.yaml: none.
 base::Result<std::vector<std::string>> SourcesOfConfig(const CommonOptions& common);

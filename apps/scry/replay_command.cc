@@ -156,7 +156,7 @@ Result<job::ServerComparisonRequest> ComparisonRequestOf(const CommonOptions& co
     SCRY_TRY_ASSIGN(request.timeout_us, base::ParseDuration(flags.timeout));
   }
   SCRY_TRY_ASSIGN(const std::optional<config::Config> config, LoadConfigIfAny(common));
-  if (config) ApplyPolicy(*config, request.policy, request.notes);
+  if (config) ApplyPolicy(*config, request.policy);
   SCRY_TRY_ASSIGN(request.sources, SourcesOfConfig(common));
   return request;
 }

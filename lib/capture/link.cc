@@ -155,8 +155,13 @@ void Link::Pump(Side& from, Side& to, bool from_client) {
   }
   const base::Micros now = relay_.Now();
   const std::string_view bytes(buffer, result.bytes);
+  if (relay_.options_.tell_first) Record(bytes, from_client, now);
   Send(to, bytes);
   relay_.counters_.bytes.fetch_add(result.bytes, std::memory_order_relaxed);
+  if (!relay_.options_.tell_first) Record(bytes, from_client, now);
+}
+
+void Link::Record(std::string_view bytes, bool from_client, base::Micros now) {
   if (!recorder_) return;
   const bool started = recorder_->started();
   const uint64_t exchanges = recorder_->exchanges();

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/result.h"
 #include "capture/session_recorder.h"
 #include "os/unique_fd.h"
@@ -58,6 +59,7 @@ class Link {
   void Connect();
   void OnConnected();
   void Pump(Side& from, Side& to, bool from_client);
+  void Record(std::string_view bytes, bool from_client, base::Micros now);
   void Send(Side& to, std::string_view bytes);
   void Flush(Side& to);
   void AfterIo();

@@ -15,6 +15,10 @@ struct RelayOptions {
   uint16_t upstream_port = 5432;
   // An exchange whose frontend bytes exceed this is forwarded, not recorded, and counted as a gap.
   uint64_t exchange_bytes_max = 16 * 1024 * 1024;
+  // The sink hears of an exchange before its last bytes go on to the client, who therefore has not
+  // sent anything further: what a sink looks up then (locks of an open transaction) is still as the
+  // exchange left it. Forwarding waits for the sink: never where the server is somebody's own.
+  bool tell_first = false;
 };
 
 }  // namespace scry::capture

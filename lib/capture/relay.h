@@ -48,6 +48,8 @@ class Relay {
 
   const os::Address& address() const { return listener_.address; }
   const RelayCounters& counters() const { return counters_; }
+  // Of the clock's monotonic time: where the times of its events count from.
+  base::Micros started_us() const { return started_us_; }
 
   // Runs until `should_stop`, which is asked at least ten times a second. Then sessions still open
   // end in the capture, and their connections are closed. The error is of the loop, never of one

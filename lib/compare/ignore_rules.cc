@@ -57,6 +57,8 @@ std::string_view WordOf(const Finding& finding) {
       if (finding.difference == DifferenceKind::kNone && finding.sqlstate.empty()) return "";
       return IsAboutErrors(finding.difference) ? "error" : "result";
     case FindingClass::kFaster:
+    case FindingClass::kBlocked:
+      return "lock";
     case FindingClass::kIgnored:
       return "";
   }

@@ -13,10 +13,9 @@ using event::StatementKind;
 
 // The weightiest first: a pattern with several findings is what the first of these says.
 constexpr std::array<PatternClass, 9> kByWeight = {
-    PatternClass::kBroken,  PatternClass::kDifferent,
-    PatternClass::kSlower,  PatternClass::kMoreWork,
-    PatternClass::kNew,     PatternClass::kFaster,
-    PatternClass::kBlocked, PatternClass::kIgnored, PatternClass::kCannotEvaluate,
+    PatternClass::kBroken,   PatternClass::kDifferent, PatternClass::kSlower,
+    PatternClass::kMoreWork, PatternClass::kNew,       PatternClass::kFaster,
+    PatternClass::kBlocked,  PatternClass::kIgnored,   PatternClass::kCannotEvaluate,
 };
 
 size_t WeightOf(PatternClass type) {
@@ -143,6 +142,8 @@ PatternClass ClassOf(const Finding& finding) {
       return PatternClass::kMoreWork;
     case FindingClass::kFaster:
       return PatternClass::kFaster;
+    case FindingClass::kBlocked:
+      return PatternClass::kBlocked;
     case FindingClass::kIgnored:
       return PatternClass::kIgnored;
     case FindingClass::kWarning:

@@ -74,7 +74,7 @@ struct GatePolicy {
   bool work = true;
   bool budget = true;
   bool transient = false;  // Bad only until VACUUM (ANALYZE).
-  bool lock = false;       // Asked for, but nothing judges it yet: reports say so.
+  bool lock = true;
 };
 
 struct Policy {

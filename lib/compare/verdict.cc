@@ -326,9 +326,9 @@ std::vector<uint64_t> Verdict::NeedsConfirmation() const {
 }
 
 const char* Name(FindingClass type) {
-  static constexpr std::array<const char*, 11> kNames = {
-      "broken",    "different", "slower", "new-slow", "over-budget", "more-work",
-      "transient", "warning",   "new",    "faster",   "ignored"};
+  static constexpr std::array<const char*, 12> kNames = {
+      "broken",    "different", "blocked", "slower", "new-slow", "over-budget",
+      "more-work", "transient", "warning", "new",    "faster",   "ignored"};
   return kNames[static_cast<size_t>(type)];
 }
 

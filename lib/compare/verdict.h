@@ -25,6 +25,7 @@ enum class VerdictResult : uint8_t { kSafe, kRegressions, kInconclusive };
 enum class FindingClass : uint8_t {
   kBroken,     // Ran on the baseline, fails on the candidate.
   kDifferent,  // Gives another result.
+  kBlocked,    // Of a statement of the migration: queries waited for it.
   kSlower,
   kNewSlow,     // Introduced by the change, and much slower than when captured.
   kOverBudget,  // Takes longer on the candidate than the policy allows.

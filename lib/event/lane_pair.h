@@ -34,6 +34,7 @@ struct LaneOutcome {
   std::string rows;                // A RowList (event.h), from the first row on, up to the limit.
   bool rows_complete = false;      // It holds all of them.
   uint8_t transaction_status = 0;  // After the exchange: 'I', 'T', 'E'; 0: connection lost.
+  uint32_t backend_pid = 0;        // Whose log lines are about it.
 };
 
 struct StatementPair {
@@ -42,6 +43,7 @@ struct StatementPair {
   Micros completed_us = 0;  // Of its exchange, when captured. Since start.
   std::string text;         // See Statement.
   uint32_t ordinal = 0;
+  Micros started_us = 0;           // Its exchange, on the first lane: monotonic time of the clock.
   Outcome captured;                // What production did.
   std::vector<LaneOutcome> lanes;  // Baseline, candidate and, where there is one, control.
   // Lanes ran at the same time, as one did not answer within the hold-up limit.

@@ -139,6 +139,7 @@ Result<report::Report> Story::Test(const std::string& file, const char* sql,
   request.captures = {folder_.In("production.cap"), folder_.In("feature.cap")};
   request.command = {programs.Path("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", path};
   request.stop_fd = request_.stop_fd;
+  request.during.mode = DuringMode::kNever;  // Each story has one point, and this one is speed.
   if (!fix.empty()) request.fix_file = folder_.In(fix);
   SCRY_TRY_ASSIGN(report::Report report,
                   RunMigrationTest(state_, request, progress_, should_stop_));

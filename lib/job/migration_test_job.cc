@@ -7,11 +7,15 @@
 #include <utility>
 
 #include "base/units.h"
+#include "compare/blocking.h"
 #include "job/comparison.h"
+#include "job/migration_report.h"
 #include "job/run_watch.h"
 #include "job/traffic_budget.h"
 #include "migration/command.h"
+#include "migration/server_log.h"
 #include "migration/touched_tables.h"
+#include "migration/watch.h"
 #include "os/subprocess.h"
 #include "pg/admin.h"
 #include "pg/server_programs.h"
@@ -32,6 +36,7 @@ using base::Result;
 using base::Status;
 
 constexpr int kConnectionsSpare = 20;
+constexpr size_t kLanes = 3;  // That are compared.
 constexpr uint64_t kConnectionsMax = 4000;
 
 class MigrationTest {
@@ -56,10 +61,14 @@ class MigrationTest {
  private:
   static ComparisonRequest ComparisonOf(const MigrationTestRequest& request);
   Status Select();
+  shadow::ForkOptions LaneOptions() const;
   Status MakeLanes();
+  migration::CommandOptions CommandOptions() const;
   Status Migrate();
   Status ApplyFix(migration::CommandOptions options);
   Status Settle();
+  Status During();
+  int WithBlocking(int exit_status);
   Result<std::vector<replay::LaneTarget>> Lanes();
   void FillLanes();
   void FillNextSteps();
@@ -81,6 +90,9 @@ class MigrationTest {
   std::optional<shadow::Run> run_;
   std::optional<SelectedTraffic> traffic_;  // None: captures are opened whole.
   report::Report report_;
+  std::string role_;                     // That runs the migration; empty: the superuser.
+  migration::MigrationProfile profile_;  // Of its run without traffic ...
+  Micros started_us_ = 0;                // ... and when that began.
   Comparison comparison_;
 };
 
@@ -120,23 +132,29 @@ Status MigrationTest::Select() {
   return {};
 }
 
+shadow::ForkOptions MigrationTest::LaneOptions() const {
+  shadow::ForkOptions options;
+  options.connections_min = static_cast<int>(
+      std::min(comparison_.survey().sessions_at_once, kConnectionsMax) + kConnectionsSpare);
+  options.lanes = static_cast<int>(kLanes);
+  return options;
+}
+
 Status MigrationTest::MakeLanes() {
   SCRY_TRY_ASSIGN(shadow_, shadow::ShowShadow(state_, request_.shadow));
   (void)shadow::CollectGarbage(state_)
       .ok();  // What killed runs left; this run does not depend on it.
   SCRY_TRY_ASSIGN(shadow::Run run, shadow::Run::Begin(state_));
   run_.emplace(std::move(run));
-  shadow::ForkOptions options;
-  options.connections_min = static_cast<int>(
-      std::min(comparison_.survey().sessions_at_once, kConnectionsMax) + kConnectionsSpare);
+  shadow::ForkOptions options = LaneOptions();
   // The control is a second baseline: what those two disagree on (a default of now(), ids that
   // sessions draw from one sequence, a busy machine) is not the migration's doing.
   const std::vector<const char*> lanes = {"baseline", "candidate", "control"};
-  options.lanes = static_cast<int>(lanes.size());
   for (const char* lane : lanes) {
     progress_.Step(fmt::format("fork {} for the {}", request_.shadow.Text(), lane));
     options.lane = lane;
     options.loopback = std::string_view(lane) == "candidate" && !request_.command.empty();
+    if (options.loopback) options.extra = {{"log_line_prefix", migration::kLogLinePrefix}};
     SCRY_TRY_ASSIGN(const shadow::Fork* fork, run_->MakeFork(shadow_, options, Control()));
     progress_.Done(fmt::format("{} {}", base::FormatSize(fork->copied().bytes),
                                fork->copied().reflinked > 0 ? "by reflink" : "copied"));
@@ -179,24 +197,34 @@ std::string Masked(std::string text, const std::string& secret) {
   return text;
 }
 
-Status MigrationTest::Migrate() {
-  if (request_.command.empty()) return {};
-  SCRY_TRY(shadow::CheckMarker(candidate().Info(), run_->nonce()));
-  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(candidate().Info()));
+migration::CommandOptions MigrationTest::CommandOptions() const {
   migration::CommandOptions options;
   options.argv = request_.command;
-  SCRY_TRY_ASSIGN(options.target,
-                  candidate().OpenLoopback({}, MigrationRole(request_.source, session)));
   if (!request_.source.empty()) options.sources.push_back(request_.source);
   options.environment = os::CurrentEnvironment();
   options.stop_fd = request_.stop_fd;
   options.output_fd = request_.output_fd;
   if (watch_.limited()) options.timeout_us = watch_.LeftUs();
+  return options;
+}
+
+Status MigrationTest::Migrate() {
+  if (request_.command.empty()) return {};
+  SCRY_TRY(shadow::CheckMarker(candidate().Info(), run_->nonce()));
+  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(candidate().Info()));
+  migration::CommandOptions options = CommandOptions();
+  role_ = MigrationRole(request_.source, session);
+  SCRY_TRY_ASSIGN(const pg::ConnInfo loopback, candidate().OpenLoopback({}, role_));
+  SCRY_TRY_ASSIGN(const auto watch, migration::MigrationWatch::Begin(
+                                        {candidate().Info(), loopback, candidate().log_file()}));
+  options.target = watch->command_target();
   report_.migration.ran = true;
   report_.migration.command = CommandText(request_.command);
   progress_.Step("run " + report_.migration.command);
   progress_.Note("");  // The command's own output follows.
+  started_us_ = base::SystemClock().MonotonicUs();
   const auto ran = migration::RunCommand(options);
+  auto profile = watch->End();
   if (!ran.ok() && ran.error().code == base::ErrorCode::kNotFound) {
     // As a shell says it. A report belongs to every migration that was tried.
     report_.migration.exit_status = 127;
@@ -204,6 +232,15 @@ Status MigrationTest::Migrate() {
     return Fail(base::ErrorCode::kMigration, ran.error().message);
   }
   if (!ran.ok()) return ran.error();
+  // Without a server there is nothing to tell.
+  if (!profile.ok()) SCRY_TRY(candidate().CheckAlive());
+  SCRY_TRY_ASSIGN(profile_, std::move(profile));
+  FillMigration(profile_, started_us_, request_.show_values, report_.migration);
+  if (!profile_.triggers) {
+    report_.notes.push_back(
+        "Without the extension plpgsql in the shadow, short locks of the migration's statements "
+        "may be missing.");
+  }
   const migration::CommandOutcome& outcome = *ran;
   report_.migration.duration_us = outcome.finished.elapsed_us;
   const Status judged = migration::JudgeOutcome(options, outcome);
@@ -278,6 +315,48 @@ Status MigrationTest::Settle() {
   return {};
 }
 
+// The migration once more, on a fork of its own, while traffic runs.
+Status MigrationTest::During() {
+  if (request_.command.empty() || !WantsDuring(request_.during.mode, profile_)) return {};
+  progress_.Step(fmt::format("fork {} for the migration under load", request_.shadow.Text()));
+  shadow::ForkOptions options = LaneOptions();
+  options.lane = "during";
+  options.loopback = true;
+  options.extra = DuringSettings();
+  SCRY_TRY_ASSIGN(shadow::Fork * fork, run_->MakeFork(shadow_, options, Control()));
+  progress_.Done("");
+  SCRY_TRY(shadow::CheckMarker(fork->Info(), run_->nonce()));
+  DuringRequest request;
+  request.options = request_.during;
+  request.captures = request_.captures;
+  request.policy = request_.policy;
+  request.show_values = request_.show_values;
+  request.command = CommandOptions();
+  request.role = role_;
+  request.idle = &profile_;
+  request.idle_started_us = started_us_;
+  request.idle_us = report_.migration.duration_us;
+  return RunDuring(request, *fork, watch_, progress_, report_);
+}
+
+// What the migration did to traffic while it ran is proven by itself; it does not make up for a
+// comparison that could not be had.
+int MigrationTest::WithBlocking(int exit_status) {
+  const auto blocks =
+      std::count_if(report_.findings.begin(), report_.findings.end(), [](const auto& finding) {
+        return finding.gates && finding.type == compare::Name(compare::FindingClass::kBlocked);
+      });
+  if (blocks == 0) return exit_status;
+  const std::string words = compare::BlockingSentence(static_cast<uint64_t>(blocks));
+  if (exit_status == kExitSafe) {
+    report_.verdict = compare::Name(compare::VerdictResult::kRegressions);
+    report_.sentence = words;
+    return kExitRegressions;
+  }
+  report_.sentence += "; " + words;
+  return exit_status;
+}
+
 Result<std::vector<replay::LaneTarget>> MigrationTest::Lanes() {
   std::vector<replay::LaneTarget> lanes;
   for (const auto& fork : run_->forks()) {
@@ -290,6 +369,7 @@ Result<std::vector<replay::LaneTarget>> MigrationTest::Lanes() {
 void MigrationTest::FillLanes() {
   if (!run_) return;
   for (const auto& fork : run_->forks()) {
+    if (report_.lanes.size() == kLanes) break;  // The one for the migration under load.
     report::LaneFacts lane;
     lane.name = fork->lane();
     lane.made = fmt::format("fork of {}", request_.shadow.Text());
@@ -308,6 +388,14 @@ void MigrationTest::FillNextSteps() {
     const bool slow =
         std::any_of(report_.findings.begin(), report_.findings.end(),
                     [](const auto& f) { return f.gates && (f.has_latency || f.has_work); });
+    const bool blocks =
+        std::any_of(report_.findings.begin(), report_.findings.end(), [](const auto& f) {
+          return f.gates && f.type == compare::Name(compare::FindingClass::kBlocked);
+        });
+    if (blocks && request_.during.lock_timeout_us == 0) {
+      report_.next_steps.push_back({"rehearse it with short waits and retries",
+                                    gate + " --lock-timeout 200ms --retries 10 -- ..."});
+    }
     if (slow) report_.next_steps.push_back({"see both plans", gate + " --plans -- ..."});
     report_.next_steps.push_back({"after the fix, run it again", gate + " -- ..."});
     report_.next_steps.push_back(
@@ -355,12 +443,13 @@ Result<report::Report> MigrationTest::Go() {
       SCRY_TRY(comparison_.LookAtCatalogs([&] { return Lanes(); }, /*copies=*/true));
     }
     SCRY_TRY(Settle());
-    return comparison_.Run([&] { return Lanes(); });
+    SCRY_TRY(comparison_.Run([&] { return Lanes(); }));
+    return During();
   };
   const Status status = body();
   int exit_status = kExitSafe;
   if (status.ok()) {
-    exit_status = comparison_.ExitStatus();
+    exit_status = WithBlocking(comparison_.ExitStatus());
   } else if (status.error().code == base::ErrorCode::kMigration) {
     report::FillMigrationFailed(report_);
     exit_status = kExitMigration;

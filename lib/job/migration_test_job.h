@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "compare/policy.h"
+#include "job/during_act.h"
 #include "job/progress.h"
 #include "job/replay_selection.h"
 #include "replay/options.h"
@@ -34,6 +35,7 @@ struct MigrationTestRequest {
   replay::SyncMode sync = replay::SyncMode::kCommit;
   double speed = 0;
   double connect_speed = -1;
+  DuringOptions during;
   base::Micros timeout_us = 0;  // Of the whole run; 0: none.
   bool keep = false;            // Leave the forks for a person to look at.
   bool show_values = false;

@@ -409,7 +409,9 @@ void SessionPlayer::PutPair(size_t statement, std::vector<exchange::Answers>& an
       outcome.outcome = std::move(answer.outcome);
     }
     outcome.transaction_status = lanes_[lane]->transaction_status();
+    outcome.backend_pid = lanes_[lane]->backend_pid();
   }
+  pair.started_us = shared_.epoch_us + exchange_started_us_;
   pair.held_up = held_up_;
   pair.cancel_requested = !work_.front().cancels_us.empty();
   pair.order_broken =

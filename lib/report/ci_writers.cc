@@ -119,9 +119,9 @@ std::string WriteGithubAnnotations(const Report& report) {
 std::string WriteGitlabCodeQuality(const Report& report, const std::string& path) {
   using nlohmann::ordered_json;
   static const std::map<std::string_view, const char*> kSeverities = {
-      {"broken", "blocker"}, {"different", "critical"}, {"slower", "major"},
-      {"new-slow", "major"}, {"over-budget", "major"},  {"more-work", "major"},
-      {"transient", "minor"}};
+      {"broken", "blocker"},  {"different", "critical"}, {"blocked", "critical"},
+      {"slower", "major"},    {"new-slow", "major"},     {"over-budget", "major"},
+      {"more-work", "major"}, {"transient", "minor"}};
   ordered_json issues = ordered_json::array();
   for (const Finding& finding : report.findings) {
     if (finding.type == "new" || finding.type == "faster" || finding.type == "ignored") continue;

@@ -221,6 +221,93 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "exit_status", to.exit_status);
     Read(from, "duration_us", to.duration_us);
     Read(from, "output", to.output);
+    ReadList(from, "statements", to.statements);
+    Read(from, "statements_more", to.statements_more);
+    Read(from, "wal_bytes", to.wal_bytes);
+    Read(from, "temp_bytes", to.temp_bytes);
+    Read(from, "disk_bytes", to.disk_bytes);
+    ReadList(from, "rewritten", to.rewritten);
+    ReadList(from, "rows_written", to.rows_written);
+    Read(from, "statistics_lost", to.statistics_lost);
+    Read(from, "visibility_lost", to.visibility_lost);
+    Read(from, "indexes_invalid", to.indexes_invalid);
+    Read(from, "grants_lost", to.grants_lost);
+  }
+  void Fill(const json& from, MigrationLock& to) {
+    Read(from, "relation", to.relation);
+    Read(from, "mode", to.mode);
+    Read(from, "held_us", to.held_us);
+    Read(from, "implied", to.implied);
+  }
+  void Fill(const json& from, MigrationStatement& to) {
+    Read(from, "text", to.text);
+    Read(from, "started_us", to.started_us);
+    Read(from, "duration_us", to.duration_us);
+    Read(from, "calls", to.calls);
+    Read(from, "sqlstate", to.sqlstate);
+    Read(from, "rows", to.rows);
+    Read(from, "wal_bytes", to.wal_bytes);
+    ReadList(from, "locks", to.locks);
+    Read(from, "rewrote", to.rewrote);
+    Read(from, "dropped", to.dropped);
+  }
+  void Fill(const json& from, RewrittenTable& to) {
+    Read(from, "relation", to.relation);
+    Read(from, "bytes_before", to.bytes_before);
+    Read(from, "bytes_after", to.bytes_after);
+  }
+  void Fill(const json& from, RowsWritten& to) {
+    Read(from, "relation", to.relation);
+    Read(from, "rows", to.rows);
+  }
+  void Fill(const json& from, BlockedPattern& to) {
+    Read(from, "fingerprint", to.fingerprint);
+    Read(from, "pattern", to.pattern);
+    Read(from, "blocked", to.blocked);
+    Read(from, "failed", to.failed);
+    Read(from, "wait_us_max", to.wait_us_max);
+    Read(from, "stall_us", to.stall_us);
+  }
+  void Fill(const json& from, BlockingStatement& to) {
+    Read(from, "text", to.text);
+    Read(from, "mode", to.mode);
+    Read(from, "relation", to.relation);
+    Read(from, "waited_us", to.waited_us);
+    Read(from, "blocked", to.blocked);
+    Read(from, "failed", to.failed);
+    Read(from, "wait_us_max", to.wait_us_max);
+    Read(from, "stall_us", to.stall_us);
+    ReadList(from, "patterns", to.patterns);
+  }
+  void Fill(const json& from, Deadlock& to) {
+    Read(from, "victim", to.victim);
+    Read(from, "others", to.others);
+  }
+  void Fill(const json& from, DuringFacts& to) {
+    to.ran = true;
+    Read(from, "speed", to.speed);
+    Read(from, "sessions", to.sessions);
+    Read(from, "statements", to.statements);
+    Read(from, "duration_us", to.duration_us);
+    Read(from, "migration_us", to.migration_us);
+    Read(from, "exit_status", to.exit_status);
+    Read(from, "transaction_us_max", to.transaction_us_max);
+    Read(from, "blocker_us", to.blocker_us);
+    Read(from, "blocker_supposed", to.blocker_supposed);
+    Read(from, "blocked", to.blocked);
+    Read(from, "failed", to.failed);
+    Read(from, "wait_us_max", to.wait_us_max);
+    Read(from, "stall_us", to.stall_us);
+    Read(from, "drain_us", to.drain_us);
+    Read(from, "piled_up", to.piled_up);
+    ReadList(from, "blocking", to.statements_blocking);
+    ReadList(from, "deadlocks", to.deadlocks);
+    if (const json* rehearsal = Object(from, "rehearsal")) {
+      Read(*rehearsal, "lock_timeout_us", to.lock_timeout_us);
+      Read(*rehearsal, "attempts", to.attempts);
+      Read(*rehearsal, "attempts_max", to.attempts_max);
+      Read(*rehearsal, "succeeded", to.succeeded);
+    }
   }
   void Fill(const json& from, TestedFacts& to) {
     Read(from, "sessions", to.sessions);
@@ -281,6 +368,7 @@ class Reader : public JsonMembers<Reader> {
     ReadList(from, "lanes", to.lanes);
     ReadList(from, "next_steps", to.next_steps);
     if (const json* tested = Object(from, "tested")) Fill(*tested, to.tested);
+    if (const json* during = Object(from, "during")) Fill(*during, to.during);
     if (const json* migration = Object(from, "migration")) Fill(*migration, to.migration);
   }
 };

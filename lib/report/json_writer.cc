@@ -180,11 +180,31 @@ ordered_json Of(const LaneFacts& lane) {
           {"busy_us", lane.busy_us}};
 }
 
-ordered_json Of(const MigrationFacts& migration) {
-  return {{"command", migration.command},
-          {"exit_status", migration.exit_status},
-          {"duration_us", migration.duration_us},
-          {"output", migration.output}};
+ordered_json Of(const MigrationLock& lock) {
+  return {{"relation", lock.relation},
+          {"mode", lock.mode},
+          {"held_us", lock.held_us},
+          {"implied", lock.implied}};
+}
+
+ordered_json Of(const RewrittenTable& table) {
+  return {{"relation", table.relation},
+          {"bytes_before", table.bytes_before},
+          {"bytes_after", table.bytes_after}};
+}
+
+ordered_json Of(const RowsWritten& table) {
+  return {{"relation", table.relation}, {"rows", table.rows}};
+}
+
+ordered_json Of(const BlockedPattern& pattern) {
+  return {{"fingerprint", pattern.fingerprint}, {"pattern", pattern.pattern},
+          {"blocked", pattern.blocked},         {"failed", pattern.failed},
+          {"wait_us_max", pattern.wait_us_max}, {"stall_us", pattern.stall_us}};
+}
+
+ordered_json Of(const Deadlock& deadlock) {
+  return {{"victim", deadlock.victim}, {"others", deadlock.others}};
 }
 
 ordered_json Of(const Losses& lost) {
@@ -267,11 +287,85 @@ ordered_json Of(const TestedFacts& tested) {
           {"duration_us", tested.duration_us}};
 }
 
+// Lists of them are written with what is above.
+ordered_json Of(const MigrationStatement& statement);
+ordered_json Of(const BlockingStatement& statement);
+
 template <typename T>
 ordered_json ListOf(const std::vector<T>& items) {
   ordered_json list = ordered_json::array();
   for (const T& item : items) list.push_back(Of(item));
   return list;
+}
+
+ordered_json Of(const MigrationStatement& statement) {
+  return {{"text", statement.text},
+          {"started_us", statement.started_us},
+          {"duration_us", statement.duration_us},
+          {"calls", statement.calls},
+          {"sqlstate", statement.sqlstate},
+          {"rows", statement.rows},
+          {"wal_bytes", statement.wal_bytes},
+          {"locks", ListOf(statement.locks)},
+          {"rewrote", statement.rewrote},
+          {"dropped", statement.dropped}};
+}
+
+ordered_json Of(const MigrationFacts& migration) {
+  return {{"command", migration.command},
+          {"exit_status", migration.exit_status},
+          {"duration_us", migration.duration_us},
+          {"output", migration.output},
+          {"statements", ListOf(migration.statements)},
+          {"statements_more", migration.statements_more},
+          {"wal_bytes", migration.wal_bytes},
+          {"temp_bytes", migration.temp_bytes},
+          {"disk_bytes", migration.disk_bytes},
+          {"rewritten", ListOf(migration.rewritten)},
+          {"rows_written", ListOf(migration.rows_written)},
+          {"statistics_lost", migration.statistics_lost},
+          {"visibility_lost", migration.visibility_lost},
+          {"indexes_invalid", migration.indexes_invalid},
+          {"grants_lost", migration.grants_lost}};
+}
+
+ordered_json Of(const BlockingStatement& statement) {
+  return {{"text", statement.text},
+          {"mode", statement.mode},
+          {"relation", statement.relation},
+          {"waited_us", statement.waited_us},
+          {"blocked", statement.blocked},
+          {"failed", statement.failed},
+          {"wait_us_max", statement.wait_us_max},
+          {"stall_us", statement.stall_us},
+          {"patterns", ListOf(statement.patterns)}};
+}
+
+ordered_json Of(const DuringFacts& during) {
+  ordered_json json = {{"speed", Finite(during.speed)},
+                       {"sessions", during.sessions},
+                       {"statements", during.statements},
+                       {"duration_us", during.duration_us},
+                       {"migration_us", during.migration_us},
+                       {"exit_status", during.exit_status},
+                       {"transaction_us_max", during.transaction_us_max},
+                       {"blocker_us", during.blocker_us},
+                       {"blocker_supposed", during.blocker_supposed},
+                       {"blocked", during.blocked},
+                       {"failed", during.failed},
+                       {"wait_us_max", during.wait_us_max},
+                       {"stall_us", during.stall_us},
+                       {"drain_us", during.drain_us},
+                       {"piled_up", during.piled_up},
+                       {"blocking", ListOf(during.statements_blocking)},
+                       {"deadlocks", ListOf(during.deadlocks)}};
+  if (during.lock_timeout_us > 0) {
+    json["rehearsal"] = {{"lock_timeout_us", during.lock_timeout_us},
+                         {"attempts", during.attempts},
+                         {"attempts_max", during.attempts_max},
+                         {"succeeded", during.succeeded}};
+  }
+  return json;
 }
 
 }  // namespace
@@ -298,6 +392,7 @@ std::string WriteJson(const Report& report) {
   if (report.budget.budget_us > 0) json["budget"] = Of(report.budget);
   json["captures"] = ListOf(report.captures);
   if (report.migration.ran) json["migration"] = Of(report.migration);
+  if (report.during.ran) json["during"] = Of(report.during);
   json["lanes"] = ListOf(report.lanes);
   json["next_steps"] = ListOf(report.next_steps);
   return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";

@@ -34,8 +34,9 @@ struct Section {
   const char* title;
   bool timed;  // A table of numbers, else of sentences.
 };
-constexpr std::array<Section, 11> kSections = {{{"broken", "Broken", false},
+constexpr std::array<Section, 12> kSections = {{{"broken", "Broken", false},
                                                 {"different", "Different results", false},
+                                                {"blocked", "Blocks traffic", false},
                                                 {"slower", "Slower", true},
                                                 {"new-slow", "New and slow", true},
                                                 {"over-budget", "Over budget", false},

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/units.h"
 #include "compare/ignore_rules.h"
 #include "compare/moments.h"
@@ -162,6 +164,19 @@ void FillVerdict(const compare::Verdict& verdict, bool show_values, Report& repo
     report.unfaithful.push_back({event::FingerprintText(worst.fingerprint), worst.pattern,
                                  worst.counts.judged, LossesOf(worst.counts)});
   }
+}
+
+void AddFindings(const compare::Verdict& verdict, bool show_values, Report& report) {
+  for (const compare::Finding& finding : verdict.findings) {
+    report.findings.push_back(FindingOf(finding, verdict.rules, show_values));
+  }
+  // The rules are those of the policy, as in the verdict before.
+  for (size_t i = 0; i < verdict.rules.size() && i < report.ignore_rules.size(); ++i) {
+    report.ignore_rules[i].hidden += verdict.rules[i].hidden;
+    report.ignore_rules[i].again += verdict.rules[i].again;
+  }
+  std::stable_partition(report.findings.begin(), report.findings.end(),
+                        [](const Finding& finding) { return finding.gates; });
 }
 
 void FillTotals(const compare::TableTotals& totals, Report& report) {

@@ -24,12 +24,59 @@ struct CaptureFacts {
   friend bool operator==(const CaptureFacts&, const CaptureFacts&) = default;
 };
 
+// A table lock that a statement of the migration took first in its transaction.
+struct MigrationLock {
+  std::string relation;
+  std::string mode;      // "AccessExclusive".
+  Micros held_us = 0;    // To the end of its transaction, at most.
+  bool implied = false;  // Follows from what the statement did; it was not seen.
+  friend bool operator==(const MigrationLock&, const MigrationLock&) = default;
+};
+
+struct MigrationStatement {
+  std::string text;        // With literals only where the user asked for values.
+  Micros started_us = 0;   // Since the command started.
+  Micros duration_us = 0;  // Of all calls.
+  uint64_t calls = 1;      // Equal ones, one after the other.
+  std::string sqlstate;    // Empty: it succeeded.
+  uint64_t rows = 0;       // Written.
+  uint64_t wal_bytes = 0;
+  std::vector<MigrationLock> locks;  // Strongest first.
+  std::vector<std::string> rewrote;  // Tables.
+  std::vector<std::string> dropped;  // Taken along by CASCADE: "view public.v".
+  friend bool operator==(const MigrationStatement&, const MigrationStatement&) = default;
+};
+
+struct RewrittenTable {
+  std::string relation;
+  uint64_t bytes_before = 0;  // With indexes and TOAST.
+  uint64_t bytes_after = 0;
+  friend bool operator==(const RewrittenTable&, const RewrittenTable&) = default;
+};
+
+struct RowsWritten {
+  std::string relation;
+  uint64_t rows = 0;
+  friend bool operator==(const RowsWritten&, const RowsWritten&) = default;
+};
+
 struct MigrationFacts {
   bool ran = false;  // False: a replay of two databases, without a migration.
   std::string command;
   int exit_status = 0;
   Micros duration_us = 0;
-  std::vector<std::string> output;  // Its last lines; for a migration that failed.
+  std::vector<std::string> output;             // Its last lines; for a migration that failed.
+  std::vector<MigrationStatement> statements;  // By start.
+  uint64_t statements_more = 0;                // Not listed.
+  uint64_t wal_bytes = 0;                      // Written by the server meanwhile.
+  uint64_t temp_bytes = 0;
+  int64_t disk_bytes = 0;  // The database grew by.
+  std::vector<RewrittenTable> rewritten;
+  std::vector<RowsWritten> rows_written;
+  std::vector<std::string> statistics_lost;  // "orders.status".
+  std::vector<std::string> visibility_lost;  // Tables.
+  std::vector<std::string> indexes_invalid;
+  std::vector<std::string> grants_lost;  // "SELECT on orders to app".
   friend bool operator==(const MigrationFacts&, const MigrationFacts&) = default;
 };
 
@@ -316,6 +363,64 @@ struct BudgetFacts {
   friend bool operator==(const BudgetFacts&, const BudgetFacts&) = default;
 };
 
+// Queries of one pattern that a statement of the migration made wait, or fail.
+struct BlockedPattern {
+  std::string fingerprint;
+  std::string pattern;
+  uint64_t blocked = 0;
+  uint64_t failed = 0;
+  Micros wait_us_max = 0;
+  Micros stall_us = 0;  // Their waits added up.
+  friend bool operator==(const BlockedPattern&, const BlockedPattern&) = default;
+};
+
+struct BlockingStatement {
+  std::string text;
+  std::string mode;  // Of its strongest lock that others waited for; empty: rows.
+  std::string relation;
+  Micros waited_us = 0;  // Itself, for its locks.
+  uint64_t blocked = 0;
+  uint64_t failed = 0;
+  Micros wait_us_max = 0;
+  Micros stall_us = 0;
+  std::vector<BlockedPattern> patterns;  // Most stall first.
+  friend bool operator==(const BlockingStatement&, const BlockingStatement&) = default;
+};
+
+struct Deadlock {
+  std::string victim;               // "migration", or the pattern of a query.
+  std::vector<std::string> others;  // The same, of who it was with.
+  friend bool operator==(const Deadlock&, const Deadlock&) = default;
+};
+
+// The migration once more, on a fork of its own while captured traffic played at its pace.
+struct DuringFacts {
+  bool ran = false;
+  double speed = 1;
+  uint64_t sessions = 0;
+  uint64_t statements = 0;
+  Micros duration_us = 0;         // Of the traffic.
+  Micros migration_us = 0;        // Under load; without: MigrationFacts::duration_us.
+  int exit_status = 0;            // Of the command.
+  Micros transaction_us_max = 0;  // The longest one of the traffic.
+  Micros blocker_us = 0;          // A transaction that scry added; 0: none.
+  bool blocker_supposed = false;  // Nobody asked for it: who waits behind it is told, no finding.
+  uint64_t blocked = 0;
+  uint64_t failed = 0;
+  Micros wait_us_max = 0;
+  Micros stall_us = 0;
+  Micros drain_us = 0;    // From the migration's end until nobody waited any more.
+  uint64_t piled_up = 0;  // Sessions that waited at the same time.
+  std::vector<BlockingStatement> statements_blocking;  // Most stall first.
+  std::vector<Deadlock> deadlocks;
+  // Rehearsal, where the user asked for it.
+  Micros lock_timeout_us = 0;  // 0: none.
+  uint64_t attempts = 0;
+  uint64_t attempts_max = 0;
+  bool succeeded = false;
+  friend bool operator==(const DuringFacts&, const DuringFacts&) = default;
+};
+
 struct NextStep {
   std::string why;      // "see both plans of the worst query".
   std::string command;  // "scry report show report.json --plans".
@@ -330,6 +435,7 @@ struct Report {
   MigrationFacts migration;
   std::vector<LaneFacts> lanes;
   TestedFacts tested;
+  DuringFacts during;
   std::string verdict;  // "safe", "regressions", "inconclusive", "migration failed".
   std::string sentence;
   std::vector<Finding> findings;  // By harm.
@@ -349,6 +455,9 @@ struct Report {
 // What compare found: verdict, findings, not judged, notes and the numbers in `tested` that compare
 // knows. Example texts, which hold values, only with `show_values`.
 void FillVerdict(const compare::Verdict& verdict, bool show_values, Report& report);
+// Further findings, for what is judged beside the comparison, and what rules hide of them; the
+// gating ones stay first.
+void AddFindings(const compare::Verdict& verdict, bool show_values, Report& report);
 // The counts of broken order and of held up statements.
 void FillTotals(const compare::TableTotals& totals, Report& report);
 

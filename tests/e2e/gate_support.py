@@ -27,7 +27,7 @@ SCHEMA = {
     "schema": str, "tool_version": str, "created": str, "created_us": int, "shadow": str,
     "verdict": str, "sentence": str, "exit_status": int, "findings": list, "causes?": list, "fixes?": list,
     "not_judged": list, "unfaithful": list, "patterns": list, "ignore_rules": list, "notes": list, "tested": dict,
-    "budget?": dict, "captures": list, "migration?": dict, "lanes": list,
+    "budget?": dict, "captures": list, "migration?": dict, "during?": dict, "lanes": list,
     "next_steps": list}
 FINDING = {
     "id": str, "type": str, "gates": bool, "fingerprint": str, "pattern": str, "reasons": list,
@@ -227,8 +227,8 @@ class GateTest(scry_e2e.TestCase):
         self.assertEqual(report["verdict"], VERDICTS[report["exit_status"]])
         for finding in report["findings"]:
             self.assert_members(finding, FINDING, finding)
-            self.assertIn(finding["type"], ("broken", "different", "slower", "new-slow", "over-budget", "more-work",
-                                            "transient", "warning", "new", "faster", "ignored"))
+            self.assertIn(finding["type"], ("broken", "different", "blocked", "slower", "new-slow", "over-budget",
+                                            "more-work", "transient", "warning", "new", "faster", "ignored"))
             self.assertRegex(finding["fingerprint"], "^[0-9a-f]{16}$")
             if "latency" in finding:
                 self.assert_members(finding["latency"], LATENCY, finding)

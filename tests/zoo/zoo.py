@@ -85,18 +85,19 @@ class Zoo(gate_support.GateTest):
 
     def attempt(self, case):
         """Answers Result."""
-        if case.visible != "before-after":
+        if case.visible != "before-after" and not case.live:
             return Result(case, SKIPPED, False, [], case.why, 0, None)
         if case.needs > self.version:
             return Result(case, SKIPPED, False, [], f"needs PostgreSQL {case.needs}", 0, None)
-        capture = self.captured(zoo_cases.everyday() + case.traffic)
+        capture = self.captured((zoo_cases.live(case.live) if case.live else zoo_cases.everyday()) + case.traffic)
+        flags = ("--during", "always", "--blocker", "none") if case.live else ("--during", "never")
         script = os.path.join(self.workspace, f"{case.id}.sql")
         with open(script, "w", encoding="utf-8") as file:
             file.write(case.migration)
         began = time.monotonic()
         done, report = self.migrate(
             scry_e2e.program("psql"), "-Xq", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose", "-f",
-            script, capture=capture)
+            script, capture=capture, flags=flags)
         seconds = time.monotonic() - began
         if report is None:
             raise AssertionError(f"{case.id}: exit status {done.code}: {done.err}")
@@ -108,6 +109,8 @@ class Zoo(gate_support.GateTest):
 def judge(case, report, seconds):
     missing = [one.name() for one in case.findings if not is_there(one, report)]
     gating = [one for one in report["findings"] if one["gates"]]
+    if case.live:  # What shows before and after has cases of its own.
+        gating = [one for one in gating if one["type"] == "blocked"]
     alarms = [one for one in gating
               if not any(expected.matches(one) for expected in case.findings)
               and not any(culprit.search(one["pattern"]) for culprit in case.also)]

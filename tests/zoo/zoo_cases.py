@@ -14,7 +14,9 @@
     insert into items ...;
 
 Keys (`finding`, `cause`, `fix` and `also` may come several times):
-- visible: `before-after`, `during` (shows only while the migration runs; not run yet) or `not`.
+- visible: `before-after`, `during` (shows only while the migration runs) or `not`.
+- live: of `during`: `reader` or `writer`, the long transaction of live.sql that it meets. Without it, the case is
+  not run yet.
 - exit: the exit status of `scry ci test-migration`.
 - finding: CLASS [SQLSTATE] [/culprit/]. CLASS is the type of a finding in report.json ("a|b": either
   will do), or `migration-failed` (SQLSTATE: in the command's output), `blocked`, `none`. The culprit is
@@ -42,7 +44,8 @@ FOLDER = os.path.dirname(os.path.realpath(__file__))
 VISIBLE = ("before-after", "during", "not")
 CLASSES = ("broken", "different", "slower", "more-work", "warning", "migration-failed", "blocked", "none")
 REPEATED = ("finding", "cause", "fix", "also")
-KEYS = ("title", "catalogue", "visible", "exit", "quick", "needs", "known", "why", *REPEATED)
+LIVE = ("reader", "writer")
+KEYS = ("title", "catalogue", "visible", "live", "exit", "quick", "needs", "known", "why", *REPEATED)
 
 Traffic = collections.namedtuple("Traffic", "role protocol calls clients client script")
 
@@ -87,6 +90,7 @@ class Case:
         self.fixes = [re.compile(one.strip("/"), re.IGNORECASE) for one in header["fix"]]
         self.causes = [re.compile(one.strip("/"), re.IGNORECASE) for one in header["cause"]]
         self.also = [re.compile(one.strip("/"), re.IGNORECASE) for one in header["also"]]
+        self.live = header.get("live", "")
         self.quick = header.get("quick") == "yes"
         self.needs = int(header.get("needs", "0"))
         self.known = header.get("known", "")
@@ -95,7 +99,9 @@ class Case:
         migrations = [one for kind, one in sections if kind == "migration"]
         if self.visible not in VISIBLE or not self.findings or len(migrations) != 1:
             raise Malformed("needs visible, finding and one migration")
-        if self.visible == "before-after" and self.exit not in (0, 5, 7):
+        if self.live and (self.live not in LIVE or self.visible != "during"):
+            raise Malformed(f"live: {self.live}")
+        if (self.visible == "before-after" or self.live) and self.exit not in (0, 5, 7):
             raise Malformed("needs an exit status")
         self.migration = migrations[0]
 
@@ -136,7 +142,7 @@ def _section(kind, words, lines):
     script = "\n".join(lines).strip() + "\n"
     if kind == "migration":
         return kind, script
-    if kind != "traffic":
+    if kind not in ("traffic", *LIVE):
         raise Malformed(f"section {kind}")
     options = {"role": "app", "protocol": "simple", "calls": "20", "clients": "1", "client": "pgbench"}
     options.update(word.split("=", 1) for word in words)
@@ -158,8 +164,17 @@ def read_all():
     return [read(path) for path in sorted(glob.glob(os.path.join(FOLDER, "cases", "*.sql")))]
 
 
-def everyday():
-    with open(os.path.join(FOLDER, "everyday.sql"), encoding="utf-8") as file:
+def _sections_of(name):
+    with open(os.path.join(FOLDER, name), encoding="utf-8") as file:
         text = file.read()
     # Its comment is no header.
-    return [one for _, one in split(text[text.index("-- section:"):])[1]]
+    return split(text[text.index("-- section:"):])[1]
+
+
+def everyday():
+    return [one for _, one in _sections_of("everyday.sql")]
+
+
+def live(transaction):
+    """The shop at its pace, with that long transaction."""
+    return [one for kind, one in _sections_of("live.sql") if kind in ("traffic", transaction)]

@@ -26,7 +26,9 @@ inline Report Basics() {
   report.created_us = 1'795'180'625'123'456;
   report.shadow = "prod-db/ci-main";
   report.captures = {{"captures/prod-db", 12, 4812, 1'795'094'225'000'000, 600'000'000, 1, 3}};
-  report.migration = {true, "alembic upgrade head", 0, 1'920'000, {}};
+  report.migration.ran = true;
+  report.migration.command = "alembic upgrade head";
+  report.migration.duration_us = 1'920'000;
   report.lanes = {{"baseline", "fork of prod-db/ci-main", "15.7", 412'000, 3'100'000},
                   {"candidate", "fork of prod-db/ci-main", "15.7", 398'000, 9'700'000}};
   report.tested.sessions = 12;
@@ -84,8 +86,83 @@ inline Finding Timed(Finding finding, double before_us, double after_us, double 
   return finding;
 }
 
+// What the migration of Regressions() did.
+inline void Migrated(MigrationFacts& migration) {
+  MigrationStatement alter;
+  alter.text = "ALTER TABLE orders ALTER COLUMN total_cents TYPE bigint";
+  alter.started_us = 410'000;
+  alter.duration_us = 640'000;
+  alter.wal_bytes = 48'200'000;
+  alter.locks = {{"orders", "AccessExclusive", 1'210'000, false},
+                 {"customers", "ShareRowExclusive", 1'210'000, true}};
+  alter.rewrote = {"orders"};
+  MigrationStatement update;
+  update.text = "UPDATE orders SET channel = $1 WHERE id BETWEEN $2 AND $3";
+  update.started_us = 1'050'000;
+  update.duration_us = 570'000;
+  update.calls = 25;
+  update.rows = 25'000;
+  update.wal_bytes = 9'100'000;
+  MigrationStatement drop;
+  drop.text = "DROP TABLE invoices_old CASCADE";
+  drop.started_us = 1'630'000;
+  drop.duration_us = 4'000;
+  drop.sqlstate = "55P03";
+  drop.locks = {{"invoices_old", "AccessExclusive", 4'000, false}};
+  drop.dropped = {"view public.open_invoices"};
+  migration.statements = {alter, update, drop};
+  migration.statements_more = 2;
+  migration.wal_bytes = 57'400'000;
+  migration.temp_bytes = 1'200'000;
+  migration.disk_bytes = 21'000'000;
+  migration.rewritten = {{"orders", 52'000'000, 54'000'000}};
+  migration.rows_written = {{"orders", 25'000}};
+  migration.statistics_lost = {"orders.total_cents"};
+  migration.visibility_lost = {"orders"};
+  migration.indexes_invalid = {"orders_channel"};
+  migration.grants_lost = {"SELECT on invoices to app"};
+}
+
+inline DuringFacts Blocked() {
+  DuringFacts during;
+  during.ran = true;
+  during.sessions = 12;
+  during.statements = 4'011;
+  during.duration_us = 20'100'000;
+  during.migration_us = 5'200'000;
+  during.transaction_us_max = 3'900'000;
+  during.blocker_us = 1'000'000;
+  during.blocker_supposed = true;
+  during.blocked = 412;
+  during.failed = 1;
+  during.wait_us_max = 3'480'000;
+  during.stall_us = 611'000'000;
+  during.drain_us = 220'000;
+  during.piled_up = 11;
+  BlockingStatement alter;
+  alter.text = "ALTER TABLE orders ALTER COLUMN total_cents TYPE bigint";
+  alter.mode = "AccessExclusive";
+  alter.relation = "orders";
+  alter.waited_us = 3'300'000;
+  alter.blocked = 412;
+  alter.failed = 1;
+  alter.wait_us_max = 3'480'000;
+  alter.stall_us = 611'000'000;
+  alter.patterns = {
+      {"00c0ffee00c0ffee", "SELECT * FROM orders WHERE id = $1", 412, 1, 3'480'000, 611'000'000}};
+  during.statements_blocking = {alter};
+  during.deadlocks = {{"UPDATE stock SET n = n - $1", {"migration"}}};
+  during.lock_timeout_us = 200'000;
+  during.attempts = 3;
+  during.attempts_max = 5;
+  during.succeeded = true;
+  return during;
+}
+
 inline Report Regressions() {
   Report report = Basics();
+  Migrated(report.migration);
+  report.during = Blocked();
   report.verdict = "regressions";
   report.sentence =
       "1 query breaks, 1 returns something else, 1 is slower, 1 is new and slow, 1 has more work "

@@ -1,7 +1,9 @@
 -- title: ALTER TABLE waits behind a long transaction, and everything behind it
 -- catalogue: 1
 -- visible: during
--- finding: blocked
+-- live: reader
+-- exit: 5
+-- finding: blocked /add column channel/
 -- why: the queue stands only while the migration waits; before and after it every query is as fast as ever
 
 -- section: migration

@@ -1,7 +1,9 @@
 -- title: Two tables altered in one transaction, in the order opposite to traffic's
 -- catalogue: 3
 -- visible: during
--- finding: blocked
+-- live: reader
+-- exit: 5
+-- finding: blocked /alter table/
 -- why: 40P01 needs the application's transactions beside the migration
 
 -- section: migration
@@ -9,3 +11,12 @@ begin;
 alter table customers add column channel text;
 alter table orders add column channel text;
 commit;
+
+-- section: traffic role=app protocol=simple calls=100 clients=6
+\set n random(1, 2000)
+begin;
+update orders set total = total where id = :n;
+\sleep 10 ms
+update customers set tier = tier where id = :n;
+commit;
+\sleep 20 ms

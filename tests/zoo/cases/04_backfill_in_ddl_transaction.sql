@@ -1,7 +1,9 @@
 -- title: DDL, then a backfill, in one transaction
 -- catalogue: 4
 -- visible: during
--- finding: blocked
+-- live: reader
+-- exit: 5
+-- finding: blocked /total_cents/
 -- why: the exclusive lock is kept for the whole backfill and is gone after it
 
 -- section: migration

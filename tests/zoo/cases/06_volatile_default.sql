@@ -1,7 +1,9 @@
 -- title: ADD COLUMN with a volatile default
 -- catalogue: 6
 -- visible: during
--- finding: blocked
+-- live: reader
+-- exit: 5
+-- finding: blocked /add column token/
 -- why: the table is rewritten under an exclusive lock; judged after VACUUM, index-only scans are back
 
 -- section: migration

@@ -1,7 +1,9 @@
 -- title: ADD COLUMN identity
 -- catalogue: 8
 -- visible: during
--- finding: blocked
+-- live: reader
+-- exit: 5
+-- finding: blocked /add column number/
 -- why: the table is rewritten under an exclusive lock; inserts are fine after it
 
 -- section: migration

@@ -1,7 +1,9 @@
 -- title: ADD CHECK: a full scan under an exclusive lock
 -- catalogue: 32
 -- visible: during
--- finding: blocked
+-- live: reader
+-- exit: 5
+-- finding: blocked /total_positive/
 -- why: the lock is gone with the scan; the traffic's values meet the constraint
 
 -- section: migration

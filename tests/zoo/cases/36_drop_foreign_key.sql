@@ -1,7 +1,9 @@
 -- title: DROP of a foreign key takes an exclusive lock on the parent too
 -- catalogue: 36
 -- visible: during
--- finding: blocked
+-- live: reader
+-- exit: 5
+-- finding: blocked /drop constraint/
 -- why: a lock alone; every query after it is as before
 
 -- section: migration

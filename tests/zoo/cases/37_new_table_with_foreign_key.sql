@@ -1,7 +1,9 @@
 -- title: A new table with a foreign key to a hot one stops its writers until commit
 -- catalogue: 37
 -- visible: during
--- finding: blocked
+-- live: writer
+-- exit: 5
+-- finding: blocked /create table returns/
 -- why: a lock alone; every query after it is as before
 
 -- section: migration

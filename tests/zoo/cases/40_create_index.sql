@@ -1,7 +1,9 @@
 -- title: CREATE INDEX stops writers for the build
 -- catalogue: 40
 -- visible: during
--- finding: blocked
+-- live: writer
+-- exit: 5
+-- finding: blocked /reviews_product/
 -- why: the lock is gone with the build
 
 -- section: migration

@@ -1,7 +1,9 @@
 -- title: VACUUM FULL
 -- catalogue: 47
 -- visible: during
--- finding: blocked
+-- live: reader
+-- exit: 5
+-- finding: blocked /vacuum/
 -- why: an exclusive lock for the rewrite; judged after VACUUM, index-only scans are back
 
 -- section: migration

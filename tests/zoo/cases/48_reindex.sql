@@ -1,7 +1,9 @@
 -- title: REINDEX, not concurrently
 -- catalogue: 48
 -- visible: during
--- finding: blocked
+-- live: writer
+-- exit: 5
+-- finding: blocked /reindex/
 -- why: locks alone; the index is as before
 
 -- section: migration

@@ -1,7 +1,9 @@
 -- title: REFRESH MATERIALIZED VIEW, not concurrently
 -- catalogue: 49
 -- visible: during
--- finding: blocked
+-- live: reader
+-- exit: 5
+-- finding: blocked /refresh/
 -- why: an exclusive lock on it while it is made again
 
 -- section: migration

@@ -1,7 +1,9 @@
 -- title: ATTACH PARTITION scans, and locks the default partition
 -- catalogue: 51
 -- visible: during
--- finding: blocked
+-- live: reader
+-- exit: 5
+-- finding: blocked /attach/
 -- why: locks alone, but for the rows that come with the partition
 
 -- section: migration

@@ -1,7 +1,9 @@
 -- title: CREATE INDEX on a partitioned table locks every partition
 -- catalogue: 54
 -- visible: during
--- finding: blocked
+-- live: writer
+-- exit: 5
+-- finding: blocked /events_id/
 -- why: the locks are gone with the build
 
 -- section: migration

@@ -1,0 +1,115 @@
+#include "compare/blocking.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/units.h"
+#include "event/event.h"
+
+namespace scry::compare {
+namespace {
+
+using base::FormatCount;
+using base::FormatDuration;
+
+constexpr size_t kPatternsTold = 3;
+
+std::string Queries(uint64_t count) {
+  return fmt::format("{} quer{}", FormatCount(count), count == 1 ? "y" : "ies");
+}
+
+std::string Waits(const BlockingQuery& statement) {
+  const std::string what = statement.mode.empty()
+                               ? "rows that it had written"
+                               : fmt::format("{} on {}", statement.mode, statement.relation);
+  return fmt::format("{} waited for it ({}), {} at most and {} in all",
+                     Queries(statement.Blocked()), what, FormatDuration(statement.WaitMaxUs()),
+                     FormatDuration(statement.StallUs()));
+}
+
+std::string Failure(const std::string& sqlstate) {
+  if (sqlstate == "40P01") return "was itself the victim of a deadlock with traffic (40P01)";
+  if (sqlstate == "55P03") return "did not get its lock within lock_timeout (55P03)";
+  return fmt::format("failed with {} under traffic, and succeeds without", sqlstate);
+}
+
+}  // namespace
+
+uint64_t BlockingQuery::Blocked() const {
+  uint64_t sum = 0;
+  for (const BlockedQueries& one : queries) sum += one.blocked;
+  return sum;
+}
+
+uint64_t BlockingQuery::Failed() const {
+  uint64_t sum = 0;
+  for (const BlockedQueries& one : queries) sum += one.failed;
+  return sum;
+}
+
+Micros BlockingQuery::WaitMaxUs() const {
+  Micros longest = 0;
+  for (const BlockedQueries& one : queries) longest = std::max(longest, one.wait_us_max);
+  return longest;
+}
+
+Micros BlockingQuery::StallUs() const {
+  Micros sum = 0;
+  for (const BlockedQueries& one : queries) sum += one.stall_us;
+  return sum;
+}
+
+std::vector<Finding> JudgeBlocking(const BlockingFacts& facts, const Policy& policy) {
+  std::vector<Finding> findings;
+  for (const BlockingQuery& statement : facts.statements) {
+    const uint64_t blocked = statement.Blocked();
+    const uint64_t failed = statement.Failed();
+    if (blocked == 0 && failed == 0 && statement.failed_with.empty()) continue;
+    // What it makes others wait once it has its lock is its own doing.
+    const bool supposed = facts.supposed && statement.waited_us >= kBlockedUs && failed == 0 &&
+                          (statement.failed_with.empty() || statement.failed_with == "55P03") &&
+                          statement.WaitMaxUs() - statement.waited_us <= policy.lock.max_wait_us;
+    if (supposed) continue;
+    Finding finding;
+    finding.type = FindingClass::kBlocked;
+    finding.fingerprint = statement.fingerprint;
+    finding.id = fmt::format("blocked-{:016x}", statement.fingerprint);
+    finding.pattern = statement.pattern;
+    finding.calls = facts.statements_replayed;
+    finding.affected = blocked + failed;
+    if (blocked > 0) finding.reasons.push_back(Waits(statement));
+    if (!statement.failed_with.empty()) finding.reasons.push_back(Failure(statement.failed_with));
+    if (failed > 0) finding.reasons.push_back(Queries(failed) + " failed because of it");
+    if (statement.waited_us >= kBlockedUs) {
+      finding.reasons.push_back(
+          fmt::format("waited {} for its own lock, and whoever came after it queued behind it",
+                      FormatDuration(statement.waited_us)));
+    }
+    std::string worst;
+    for (size_t i = 0; i < statement.queries.size() && i < kPatternsTold; ++i) {
+      const BlockedQueries& one = statement.queries[i];
+      worst += fmt::format("{}{} ({})", i == 0 ? "most: " : ", ", base::Printable(one.pattern, 60),
+                           FormatCount(one.blocked + one.failed));
+    }
+    if (!worst.empty()) finding.reasons.push_back(worst);
+    const bool over = statement.WaitMaxUs() > policy.lock.max_wait_us ||
+                      blocked > policy.lock.max_blocked || failed > 0 ||
+                      !statement.failed_with.empty();
+    if (!over) {
+      finding.reasons.push_back(fmt::format("does not gate: within the policy's {} and {}",
+                                            FormatDuration(policy.lock.max_wait_us),
+                                            Queries(policy.lock.max_blocked)));
+    }
+    finding.gates = over && policy.gate.lock;
+    findings.push_back(std::move(finding));
+  }
+  return findings;
+}
+
+std::string BlockingSentence(uint64_t statements) {
+  return fmt::format("{} statement{} of the migration block{} traffic", FormatCount(statements),
+                     statements == 1 ? "" : "s", statements == 1 ? "s" : "");
+}
+
+}  // namespace scry::compare

@@ -1,0 +1,54 @@
+// Judges what the migration did to traffic while it ran. Called by the during act with what it
+// measured. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "compare/policy.h"
+#include "compare/verdict.h"
+
+namespace scry::compare {
+
+// Shorter waits do not count as blocked: any busy server has them.
+inline constexpr Micros kBlockedUs = 50 * 1000;
+
+struct BlockedQueries {
+  uint64_t fingerprint = 0;
+  std::string pattern;
+  uint64_t blocked = 0;
+  uint64_t failed = 0;  // For the lock: deadlock, lock_timeout, statement_timeout.
+  Micros wait_us_max = 0;
+  Micros stall_us = 0;
+};
+
+// One statement of the migration that made others wait.
+struct BlockingQuery {
+  uint64_t fingerprint = 0;
+  std::string pattern;  // Of the migration's statement.
+  std::string mode;     // "AccessExclusive"; empty: others waited for rows of it.
+  std::string relation;
+  Micros waited_us = 0;     // Itself, before it had its lock.
+  std::string failed_with;  // It failed itself, with this SQLSTATE, as it does not without traffic.
+  std::vector<BlockedQueries> queries;  // Most stall first.
+
+  uint64_t Blocked() const;
+  uint64_t Failed() const;
+  Micros WaitMaxUs() const;
+  Micros StallUs() const;
+};
+
+struct BlockingFacts {
+  std::vector<BlockingQuery> statements;  // Most stall first.
+  uint64_t statements_replayed = 0;
+  // The queue formed behind a transaction that scry added of its own accord. That shows what could
+  // happen, not that it does: only what comes on top of it is a finding.
+  bool supposed = false;
+};
+
+std::vector<Finding> JudgeBlocking(const BlockingFacts& facts, const Policy& policy);
+// "3 statements of the migration block traffic".
+std::string BlockingSentence(uint64_t statements);
+
+}  // namespace scry::compare

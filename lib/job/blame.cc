@@ -1,0 +1,326 @@
+#include "job/blame.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "migration/server_log.h"
+
+namespace scry::job {
+namespace {
+
+using base::Micros;
+using migration::LockWaitEvent;
+using migration::StatementProfile;
+
+constexpr size_t kSlowMax = 500 * 1000;
+constexpr size_t kPatternsMax = 20 * 1000;
+// Waits of waits: each round finds those one step further from the migration.
+constexpr int kRoundsMax = 20;
+// The log has milliseconds.
+constexpr Micros kSlackUs = 3000;
+
+bool ForLocks(const std::string& sqlstate) {
+  return sqlstate == "40P01" || sqlstate == "55P03" || sqlstate == "57014" || sqlstate == "25P03" ||
+         sqlstate == "57P05";
+}
+
+class Blaming {
+ public:
+  Blaming(const migration::MigrationProfile& profile, const SlowBook& book)
+      : profile_(profile), book_(book) {
+    for (const StatementProfile& statement : profile_.statements) pids_.insert(statement.pid);
+    for (size_t i = 0; i < book_.statements().size(); ++i) {
+      by_pid_[book_.statements()[i].pid].push_back(i);
+    }
+  }
+
+  Blame Run() {
+    FindRoots();
+    for (size_t i = 0; i < profile_.waits.size(); ++i) {
+      if (roots_[i]) TakeWait(profile_.waits[i], *roots_[i]);
+    }
+    for (const auto& deadlock : profile_.deadlocks) TakeDeadlock(deadlock);
+    for (const LockWaitEvent& wait : profile_.waits) {
+      if (!pids_.contains(wait.pid)) continue;
+      if (const auto own = StatementAt(wait.pid, wait.begin_wall_us)) {
+        Own& waits = own_waits_[*own];
+        waits.us += wait.end_wall_us - wait.begin_wall_us;
+        if (wait.relation != 0 && wait.mode >= waits.mode) {
+          waits.mode = wait.mode;
+          waits.relation = wait.name;
+        }
+      }
+    }
+    Sum();
+    return std::move(blame_);
+  }
+
+ private:
+  // Whom a wait is for: those that hold the lock, and those before it in the queue.
+  template <typename Visit>
+  static void EachBlocker(const LockWaitEvent& wait, Visit visit) {
+    for (const uint32_t pid : wait.holders) {
+      if (visit(pid)) return;
+    }
+    for (const uint32_t pid : wait.queue) {
+      if (pid == wait.pid || visit(pid)) return;
+    }
+  }
+
+  void FindRoots() {
+    roots_.resize(profile_.waits.size());
+    std::map<uint32_t, std::vector<size_t>> blamed;  // By pid.
+    for (int round = 0; round < kRoundsMax; ++round) {
+      bool found = false;
+      for (size_t i = 0; i < profile_.waits.size(); ++i) {
+        const LockWaitEvent& wait = profile_.waits[i];
+        if (roots_[i] || pids_.contains(wait.pid)) continue;
+        EachBlocker(wait, [&](uint32_t pid) {
+          roots_[i] = pids_.contains(pid) ? Root(wait, pid) : Passed(wait, pid, blamed);
+          return roots_[i].has_value();
+        });
+        if (!roots_[i]) continue;
+        blamed[wait.pid].push_back(i);
+        found = true;
+      }
+      if (!found) return;
+    }
+  }
+
+  std::optional<size_t> Passed(const LockWaitEvent& wait, uint32_t pid,
+                               const std::map<uint32_t, std::vector<size_t>>& blamed) const {
+    const auto known = blamed.find(pid);
+    if (known == blamed.end()) return std::nullopt;
+    for (const size_t other : known->second) {
+      const LockWaitEvent& of = profile_.waits[other];
+      const bool overlap = of.begin_wall_us <= wait.end_wall_us + kSlackUs &&
+                           wait.begin_wall_us <= of.end_wall_us + kSlackUs;
+      if (overlap) return roots_[other];
+    }
+    return std::nullopt;
+  }
+
+  // The statement that a backend of the migration ran at a moment, else the last before it.
+  std::optional<size_t> StatementAt(uint32_t pid, Micros at_us) const {
+    std::optional<size_t> found;
+    for (size_t i = 0; i < profile_.statements.size(); ++i) {
+      const StatementProfile& statement = profile_.statements[i];
+      if (statement.pid != pid) continue;
+      if (statement.begin_us > at_us + kSlackUs) break;
+      found = i;
+    }
+    return found;
+  }
+
+  static bool IsTableLock(const LockWaitEvent& wait) {
+    return wait.relation != 0 && !wait.target.starts_with("tuple");
+  }
+
+  // The one whose lock it is: of an earlier statement of the transaction, or the one that runs.
+  std::optional<size_t> Root(const LockWaitEvent& wait, uint32_t pid) const {
+    std::optional<size_t> wrote;
+    for (size_t i = 0; i < profile_.statements.size(); ++i) {
+      const StatementProfile& statement = profile_.statements[i];
+      if (statement.pid != pid || statement.begin_us > wait.begin_wall_us + kSlackUs) continue;
+      if (statement.transaction_end_us + kSlackUs < wait.begin_wall_us) continue;
+      if (statement.rows > 0) wrote = i;
+      for (const migration::TakenLock& lock : statement.locks) {
+        const bool same = IsTableLock(wait) && lock.relation == wait.relation;
+        if (same && Conflicts(wait.mode, lock.mode)) return i;
+      }
+    }
+    // For a row, or for the end of the transaction that wrote it.
+    if (!IsTableLock(wait) && wrote) return wrote;
+    return StatementAt(pid, wait.begin_wall_us);
+  }
+
+  // What replay ran on the waiter's backend meanwhile.
+  std::optional<size_t> QueryOf(uint32_t pid, Micros begin_us, Micros end_us) const {
+    const auto known = by_pid_.find(pid);
+    if (known == by_pid_.end()) return std::nullopt;
+    std::optional<size_t> best;
+    Micros longest = 0;
+    for (const size_t i : known->second) {
+      const SlowStatement& slow = book_.statements()[i];
+      const Micros overlap = std::min(slow.end_us, end_us) - std::max(slow.begin_us, begin_us);
+      if (overlap + 2 * kSlackUs <= longest) continue;
+      longest = overlap + 2 * kSlackUs;
+      best = i;
+    }
+    return best;
+  }
+
+  void TakeWait(const LockWaitEvent& wait, size_t root) {
+    const auto query = QueryOf(wait.pid, wait.begin_wall_us, wait.end_wall_us);
+    if (!query) return;  // Not of the traffic: autovacuum, or the blocker.
+    Waited& waited = waited_[{root, *query}];
+    waited.us += wait.end_wall_us - wait.begin_wall_us;
+    waited.failed |=
+        wait.end == LockWaitEvent::End::kFailed && ForLocks(book_.statements()[*query].sqlstate);
+    if (wait.end_wall_us - wait.begin_wall_us >= compare::kBlockedUs || waited.failed) {
+      edges_.emplace_back(wait.begin_wall_us, 1);
+      edges_.emplace_back(wait.end_wall_us, -1);
+      blame_.last_end_us = std::max(blame_.last_end_us, wait.end_wall_us);
+    }
+    if (IsTableLock(wait)) waits_for_[root] = std::max(waits_for_[root], wait.mode);
+  }
+
+  std::string NameOf(uint32_t pid, Micros at_us) const {
+    if (pids_.contains(pid)) return "migration";
+    const auto query = QueryOf(pid, at_us - kSlackUs, at_us + kSlackUs);
+    return query ? book_.PatternOf(book_.statements()[*query].fingerprint) : "another session";
+  }
+
+  void TakeDeadlock(const migration::DeadlockEvent& deadlock) {
+    const auto one = std::find_if(deadlock.pids.begin(), deadlock.pids.end(),
+                                  [&](uint32_t pid) { return pids_.contains(pid); });
+    const bool victim = pids_.contains(deadlock.victim);
+    if (one == deadlock.pids.end() && !victim) return;
+    const uint32_t migrating = victim ? deadlock.victim : *one;
+    report::Deadlock told;
+    told.victim = NameOf(deadlock.victim, deadlock.wall_us);
+    for (const uint32_t pid : deadlock.pids) {
+      if (pid != deadlock.victim) told.others.push_back(NameOf(pid, deadlock.wall_us));
+    }
+    blame_.deadlocks.push_back(std::move(told));
+    // A migration that lives on goes on at once; while it was found it waited.
+    const auto statement = StatementAt(migrating, deadlock.wall_us - 2 * kSlackUs);
+    if (!statement) return;
+    if (victim) {
+      victims_.insert(*statement);
+      return;
+    }
+    const auto query = QueryOf(deadlock.victim, deadlock.wall_us - kSlackUs, deadlock.wall_us);
+    if (query) waited_[{*statement, *query}].failed = true;
+  }
+
+  void Sum() {
+    std::map<size_t, std::map<uint64_t, compare::BlockedQueries>> found;
+    for (const auto& [where, waited] : waited_) {
+      const uint64_t fingerprint = book_.statements()[where.second].fingerprint;
+      compare::BlockedQueries& queries = found[where.first][fingerprint];
+      queries.fingerprint = fingerprint;
+      queries.pattern = book_.PatternOf(fingerprint);
+      queries.stall_us += waited.us;
+      queries.wait_us_max = std::max(queries.wait_us_max, waited.us);
+      if (waited.failed) {
+        ++queries.failed;
+      } else if (waited.us >= compare::kBlockedUs) {
+        ++queries.blocked;
+      }
+    }
+    for (const size_t victim : victims_) found[victim];
+    for (auto& [root, by_pattern] : found) AddStatement(root, by_pattern);
+    std::stable_sort(blame_.statements.begin(), blame_.statements.end(),
+                     [](const auto& a, const auto& b) { return a.StallUs() > b.StallUs(); });
+    std::sort(edges_.begin(), edges_.end());
+    int64_t now = 0;
+    for (const auto& [at_us, change] : edges_) {
+      now += change;
+      blame_.piled_up = std::max(blame_.piled_up, static_cast<uint64_t>(std::max<int64_t>(now, 0)));
+    }
+  }
+
+  void AddStatement(size_t root, std::map<uint64_t, compare::BlockedQueries>& by_pattern) {
+    const StatementProfile& statement = profile_.statements[root];
+    compare::BlockingQuery query;
+    query.fingerprint = statement.fingerprint;
+    query.pattern = statement.pattern;
+    if (victims_.contains(root)) query.failed_with = "40P01";
+    const auto wanted = waits_for_.find(root);
+    for (const migration::TakenLock& lock : statement.locks) {
+      if (wanted == waits_for_.end() || !Conflicts(wanted->second, lock.mode)) continue;
+      query.mode = Name(lock.mode);
+      query.relation = lock.name;
+      break;
+    }
+    const auto own = own_waits_.find(root);
+    if (own != own_waits_.end()) {
+      query.waited_us = own->second.us;
+      // It never had the lock for which the others queued behind it.
+      if (query.mode.empty() && own->second.mode != migration::LockMode::kNone) {
+        query.mode = Name(own->second.mode);
+        query.relation = own->second.relation;
+      }
+    }
+    for (auto& [fingerprint, queries] : by_pattern) query.queries.push_back(std::move(queries));
+    std::stable_sort(query.queries.begin(), query.queries.end(),
+                     [](const auto& a, const auto& b) { return a.stall_us > b.stall_us; });
+    blame_.blocked += query.Blocked();
+    blame_.failed += query.Failed();
+    blame_.wait_us_max = std::max(blame_.wait_us_max, query.WaitMaxUs());
+    blame_.stall_us += query.StallUs();
+    blame_.statements.push_back(std::move(query));
+  }
+
+  struct Own {
+    Micros us = 0;
+    migration::LockMode mode = migration::LockMode::kNone;
+    std::string relation;
+  };
+  struct Waited {
+    Micros us = 0;
+    bool failed = false;
+  };
+
+  const migration::MigrationProfile& profile_;
+  const SlowBook& book_;
+  std::set<uint32_t> pids_;                                   // Of the migration.
+  std::unordered_map<uint32_t, std::vector<size_t>> by_pid_;  // Slow statements.
+  std::vector<std::optional<size_t>> roots_;            // By wait: statement of the migration.
+  std::map<std::pair<size_t, size_t>, Waited> waited_;  // By statement and query.
+  std::map<size_t, migration::LockMode> waits_for_;     // By statement: what was wanted.
+  std::map<size_t, Own> own_waits_;
+  std::set<size_t> victims_;
+  std::vector<std::pair<Micros, int>> edges_;
+  Blame blame_;
+};
+
+}  // namespace
+
+void SlowBook::Put(const event::StatementPair& pair) {
+  if (pair.lanes.empty()) return;
+  ++seen_;
+  const event::LaneOutcome& lane = pair.lanes.front();
+  if (pair.session != session_ || pair.exchange != exchange_) {
+    session_ = pair.session;
+    exchange_ = pair.exchange;
+    at_us_ = pair.started_us;
+  }
+  const Micros begin_us = at_us_;
+  at_us_ += std::max<Micros>(lane.outcome.elapsed_us, 0);
+  const bool failed = lane.outcome.status == event::OutcomeStatus::kError &&
+                      lane.outcome.sqlstate != pair.captured.sqlstate;
+  const bool slow = at_us_ - begin_us >= migration::kLockWaitLoggedUs / 2;
+  if (!slow && !failed) return;
+  if (slow_.size() >= kSlowMax) {
+    ++dropped_;
+    return;
+  }
+  SlowStatement kept;
+  kept.pid = lane.backend_pid;
+  kept.begin_us = begin_us;
+  kept.end_us = at_us_;
+  if (!pair.text.empty()) {
+    const event::StatementFacts& facts = facts_.Get(pair.text, pair.ordinal);
+    kept.fingerprint = facts.fingerprint;
+    if (patterns_.size() < kPatternsMax) patterns_.emplace(facts.fingerprint, facts.pattern);
+  }
+  if (failed) kept.sqlstate = lane.outcome.sqlstate;
+  slow_.push_back(std::move(kept));
+}
+
+const std::string& SlowBook::PatternOf(uint64_t fingerprint) const {
+  static const std::string kUnknown = "another query";
+  const auto found = patterns_.find(fingerprint);
+  return found == patterns_.end() ? kUnknown : found->second;
+}
+
+Blame BlameMigration(const migration::MigrationProfile& profile, const SlowBook& book) {
+  return Blaming(profile, book).Run();
+}
+
+}  // namespace scry::job

@@ -1,0 +1,70 @@
+// Who waited for whom while a migration ran under traffic: joins the lock waits of the server's log
+// with what replay ran on each backend and with the migration's own statements. Used by the during
+// act. SlowBook is for the replay's thread; blaming is pure.
+//
+// A wait is the migration's doing if a backend of the migration holds the lock or stands before the
+// waiter in its queue, or if a backend does that itself waits for the migration.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "compare/blocking.h"
+#include "event/lane_pair.h"
+#include "event/statement_facts.h"
+#include "migration/profile.h"
+#include "report/report.h"
+
+namespace scry::job {
+
+// A statement that took so long that a logged wait may be in it, or that failed. Times are those of
+// the clock's monotonic time.
+struct SlowStatement {
+  uint32_t pid = 0;
+  base::Micros begin_us = 0;
+  base::Micros end_us = 0;
+  uint64_t fingerprint = 0;
+  std::string sqlstate;  // Empty: it succeeded, or failed in the capture as well.
+};
+
+// Keeps those of the first lane.
+class SlowBook final : public event::PairSink {
+ public:
+  explicit SlowBook(event::FactsCache& facts) : facts_(facts) {}
+  void Put(const event::StatementPair& pair) override;
+
+  const std::vector<SlowStatement>& statements() const { return slow_; }
+  const std::string& PatternOf(uint64_t fingerprint) const;
+  uint64_t seen() const { return seen_; }
+  uint64_t dropped() const { return dropped_; }  // Over the limit.
+
+ private:
+  event::FactsCache& facts_;
+  std::vector<SlowStatement> slow_;
+  std::unordered_map<uint64_t, std::string> patterns_;
+  uint64_t seen_ = 0;
+  uint64_t dropped_ = 0;
+  // Where the exchange that is under way has come to.
+  event::SessionId session_ = event::SessionId::kNone;
+  uint64_t exchange_ = 0;
+  base::Micros at_us_ = 0;
+};
+
+struct Blame {
+  std::vector<compare::BlockingQuery> statements;  // Most stall first.
+  std::vector<report::Deadlock> deadlocks;         // With the migration.
+  uint64_t blocked = 0;
+  uint64_t failed = 0;
+  base::Micros wait_us_max = 0;
+  base::Micros stall_us = 0;
+  base::Micros last_end_us = 0;  // Monotonic time. 0: nobody waited.
+  uint64_t piled_up = 0;
+};
+
+// `profile`: of the migration that ran under load, on a server with LogSettings().
+Blame BlameMigration(const migration::MigrationProfile& profile, const SlowBook& book);
+
+}  // namespace scry::job

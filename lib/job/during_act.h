@@ -1,0 +1,74 @@
+// The migration while traffic runs: on a fork of its own the captured traffic plays at its recorded
+// pace, the migration command starts in the middle, and traffic goes on until the capture (or the
+// part of it that is played) ends. Who waited for it, or failed, is told by the server's log, by
+// replay and by the relay in front of the command together (blame.h); nothing rests on polling.
+// Used by the test-migration job. Blocks; threads of its own run the command and the blocker.
+//
+//   capture -> part around its longest transaction -> replay (one lane, by the clock) -> SlowBook
+//   command -> relay -> fork: MigrationWatch -> profile, waits     started so that its first strong
+//   blocker -> fork: idle in transaction                           lock comes in the middle
+//     => BlameMigration -> findings `blocked`
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "compare/policy.h"
+#include "job/progress.h"
+#include "job/run_watch.h"
+#include "migration/command.h"
+#include "migration/profile.h"
+#include "report/report.h"
+#include "shadow/fork.h"
+
+namespace scry::job {
+
+enum class DuringMode : uint8_t {
+  kAuto,  // Where the migration took locks that stop others, or wrote rows.
+  kAlways,
+  kNever,
+};
+
+struct DuringOptions {
+  DuringMode mode = DuringMode::kAuto;
+  double speed = 1;  // Of the traffic.
+  // A transaction that holds what one holds that wrote to the tables, from before the migration's
+  // first strong lock, and lasts so long after the migration began to wait for it. 0: none. Empty:
+  // kBlockerDefaultUs where the traffic has none of kLongTransactionUs; then it does not gate.
+  std::optional<base::Micros> blocker_us;
+  base::Micros lock_timeout_us = 0;  // 0: as the command sets it.
+  uint64_t retries = 0;              // After a lock_timeout.
+};
+
+inline constexpr base::Micros kBlockerDefaultUs = 1000 * 1000;
+inline constexpr base::Micros kLongTransactionUs = 500 * 1000;
+// Of traffic that is played: long enough for a queue to form and drain.
+inline constexpr base::Micros kDuringWindowUs = 20 * 1000 * 1000;
+
+struct DuringRequest {
+  DuringOptions options;
+  std::vector<std::string> captures;
+  compare::Policy policy;
+  bool show_values = false;
+  migration::CommandOptions command;  // But for its target.
+  std::string role;                   // That the command connects as; empty: the superuser.
+  // Of the command's run without traffic.
+  const migration::MigrationProfile* idle = nullptr;
+  base::Micros idle_started_us = 0;  // Monotonic time.
+  base::Micros idle_us = 0;
+};
+
+// Does the mode ask for it, after a run without traffic?
+bool WantsDuring(DuringMode mode, const migration::MigrationProfile& idle);
+// For ForkOptions::extra of the fork.
+shadow::Settings DuringSettings();
+
+// Fills report.during and adds its findings and notes. The caller checked the fork's marker.
+base::Status RunDuring(const DuringRequest& request, shadow::Fork& fork, const RunWatch& watch,
+                       Progress& progress, report::Report& report);
+
+}  // namespace scry::job

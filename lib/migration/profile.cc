@@ -1,0 +1,363 @@
+#include "migration/profile.h"
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "event/statement_facts.h"
+
+namespace scry::migration {
+namespace {
+
+using event::StatementKind;
+
+// Further statements are counted; what a migration does more often it does in a loop.
+constexpr size_t kStatementsMax = 5000;
+constexpr size_t kTextBytesMax = 8192;
+// Clocks of two processes on one machine, read one after the other.
+constexpr Micros kClockSlackUs = 2000;
+
+bool IsRowWork(StatementKind kind) {
+  return kind == StatementKind::kSelect || kind == StatementKind::kInsert ||
+         kind == StatementKind::kUpdate || kind == StatementKind::kDelete ||
+         kind == StatementKind::kMerge || kind == StatementKind::kCopyIn ||
+         kind == StatementKind::kCopyOut;
+}
+
+// "ALTER TABLE" of "ALTER TABLE", "INSERT" of "INSERT 0 5".
+std::string_view TagWords(std::string_view tag) {
+  const size_t digit = tag.find_first_of("0123456789");
+  if (digit != std::string_view::npos) tag = tag.substr(0, digit);
+  while (tag.ends_with(' ')) tag.remove_suffix(1);
+  return tag;
+}
+
+class Builder {
+ public:
+  Builder(Seen seen, ServerLog log, const CatalogState& before, const CatalogState& after)
+      : seen_(std::move(seen)), log_(std::move(log)), before_(before) {
+    profile_.change = Compare(before, after);
+    profile_.wal_bytes = after.wal_lsn - std::min(before.wal_lsn, after.wal_lsn);
+    profile_.temp_bytes = after.temp_bytes - std::min(before.temp_bytes, after.temp_bytes);
+    profile_.disk_bytes =
+        static_cast<int64_t>(after.database_bytes) - static_cast<int64_t>(before.database_bytes);
+    profile_.statements_more = seen_.statements_more + log_.dropped;
+  }
+
+  MigrationProfile Run() {
+    for (DdlEvent& event : log_.ddl) event.wall_us -= seen_.wall_offset_us;
+    for (LockWaitEvent& wait : log_.waits) {
+      wait.begin_wall_us -= seen_.wall_offset_us;
+      wait.end_wall_us -= seen_.wall_offset_us;
+      if (const RelationState* relation = Known(wait.relation)) wait.name = relation->name;
+    }
+    for (DeadlockEvent& deadlock : log_.deadlocks) deadlock.wall_us -= seen_.wall_offset_us;
+    AddStatements();
+    for (const DdlEvent& event : log_.ddl) TakeEvent(event);
+    for (const SeenLocks& locks : seen_.locks) {
+      StatementProfile* at = FindAt(locks.pid, locks.at_us, 0);
+      if (at != nullptr) AddLocks(*at, locks.locks);
+    }
+    ExplainRewrites();
+    ShareWal();
+    for (StatementProfile& statement : profile_.statements) FinishLocks(statement);
+    Fold();
+    std::stable_sort(profile_.statements.begin(), profile_.statements.end(),
+                     [](const auto& a, const auto& b) { return a.begin_us < b.begin_us; });
+    profile_.waits = std::move(log_.waits);
+    profile_.deadlocks = std::move(log_.deadlocks);
+    return std::move(profile_);
+  }
+
+ private:
+  void AddStatements() {
+    event::FactsCache facts;
+    std::map<uint32_t, std::vector<size_t>> open;  // By pid: statements of the open transaction.
+    for (size_t i = 0; i < seen_.statements.size(); ++i) {
+      SeenStatement& seen = seen_.statements[i];
+      StatementProfile statement;
+      const event::StatementFacts& known = facts.Get(seen.statement.text, seen.statement.ordinal);
+      statement.pid = seen.pid;
+      statement.ordinal = seen.statement.ordinal;
+      statement.pattern = known.pattern;
+      statement.fingerprint = known.fingerprint;
+      statement.begin_us = seen.begin_us;
+      statement.end_us = seen.end_us;
+      statement.tag = std::string(TagWords(seen.statement.outcome.tag));
+      statement.sqlstate = seen.statement.outcome.sqlstate;
+      const StatementKind kind = known.kind;
+      const bool writes = kind != StatementKind::kSelect && kind != StatementKind::kCopyOut;
+      if (writes) statement.rows = RowsWritten(seen.statement.outcome.tag);
+      statement.text = seen.statement.text.substr(0, kTextBytesMax);
+      kinds_.push_back(kind);
+      exchanges_.push_back(seen.exchange);
+      profile_.statements.push_back(std::move(statement));
+      std::vector<size_t>& transaction = open[seen.pid];
+      transaction.push_back(i);
+      const bool last =
+          i + 1 == seen_.statements.size() || seen_.statements[i + 1].exchange != seen.exchange;
+      const bool ends = kind == StatementKind::kCommit || kind == StatementKind::kRollback;
+      if (ends || (last && !seen.open_after)) End(transaction);
+    }
+    for (auto& [pid, transaction] : open) End(transaction);
+    for (size_t i = 0; i < profile_.statements.size(); ++i) {
+      by_pid_[profile_.statements[i].pid].push_back(i);
+    }
+  }
+
+  void End(std::vector<size_t>& transaction) {
+    if (transaction.empty()) return;
+    const Micros end_us = profile_.statements[transaction.back()].end_us;
+    for (const size_t i : transaction) {
+      profile_.statements[i].transaction_end_us = end_us;
+      transactions_.resize(std::max(transactions_.size(), i + 1));
+      transactions_[i] = transaction.front();
+    }
+    transaction.clear();
+  }
+
+  // The statement of a backend that ran at a moment, else the last before it.
+  StatementProfile* FindAt(uint32_t pid, Micros at_us, Micros slack_us) {
+    const auto known = by_pid_.find(pid);
+    if (known == by_pid_.end()) return nullptr;
+    StatementProfile* found = nullptr;
+    for (const size_t i : known->second) {
+      StatementProfile& statement = profile_.statements[i];
+      if (statement.begin_us > at_us + slack_us) break;
+      found = &statement;
+      if (at_us <= statement.end_us) break;
+    }
+    return found;
+  }
+
+  // Events of one exchange come in the order of its statements: with several in a Query message the
+  // server may hand all answers over at its end, so the clock does not tell them apart.
+  void TakeEvent(const DdlEvent& event) {
+    StatementProfile* statement = FindAt(event.pid, event.wall_us, kClockSlackUs);
+    if (statement == nullptr) return;
+    auto at = static_cast<size_t>(statement - profile_.statements.data());
+    const uint64_t exchange = exchanges_[at];
+    while (at > 0 && exchanges_[at - 1] == exchange) --at;
+    size_t& next = next_[exchange];
+    for (size_t i = std::max(at, next); i < exchanges_.size() && exchanges_[i] == exchange; ++i) {
+      if (profile_.statements[i].tag != event.tag) continue;
+      statement = &profile_.statements[i];
+      if (event.kind == DdlEvent::Kind::kCommandEnd) {
+        next = i + 1;
+        SetEnd(i, event.wall_us);
+      }
+      break;
+    }
+    switch (event.kind) {
+      case DdlEvent::Kind::kCommandEnd:
+        AddLocks(*statement, event.locks);
+        break;
+      case DdlEvent::Kind::kRewrite:
+        if (const RelationState* relation = Known(event.rewritten)) {
+          rewrites_told_.insert(event.rewritten);
+          statement->rewrote.push_back(relation->name);
+        }
+        break;
+      case DdlEvent::Kind::kDrop:
+        for (const DroppedObject& object : event.dropped) {
+          if (object.original) continue;
+          statement->dropped.push_back(object.type + " " + object.identity);
+        }
+        break;
+    }
+  }
+
+  // Where an exchange has several statements, the next one begins where this one ended.
+  void SetEnd(size_t i, Micros end_us) {
+    const bool next_too = i + 1 < exchanges_.size() && exchanges_[i + 1] == exchanges_[i];
+    StatementProfile& statement = profile_.statements[i];
+    if (!next_too || end_us < statement.begin_us) return;
+    StatementProfile& next = profile_.statements[i + 1];
+    statement.end_us = std::min(end_us, std::max(next.end_us, statement.end_us));
+    next.begin_us = statement.end_us;
+    next.end_us = std::max(next.end_us, next.begin_us);
+  }
+
+  const RelationState* Known(uint32_t oid) const {
+    const auto found = before_.relations.find(oid);
+    return found == before_.relations.end() ? nullptr : &found->second;
+  }
+
+  // Locks that no statement before it in the transaction held, or held more weakly.
+  void AddLocks(StatementProfile& statement, const std::vector<OidLock>& locks) {
+    const auto at = static_cast<size_t>(&statement - profile_.statements.data());
+    auto& held = held_[transactions_[at]];
+    for (const OidLock& lock : locks) {
+      if (Known(lock.relation) == nullptr) continue;
+      Held& known = held[lock.relation];
+      // Seen again, or by another observer for an earlier statement.
+      if (lock.mode < known.mode || (lock.mode == known.mode && at >= known.statement)) continue;
+      known = {lock.mode, at};
+      Put(statement, lock, false);
+    }
+  }
+
+  void Put(StatementProfile& statement, const OidLock& lock, bool implied) const {
+    const auto same =
+        std::find_if(statement.locks.begin(), statement.locks.end(),
+                     [&](const TakenLock& taken) { return taken.relation == lock.relation; });
+    if (same != statement.locks.end()) {
+      same->mode = std::max(same->mode, lock.mode);
+      return;
+    }
+    statement.locks.push_back({lock.relation, Known(lock.relation)->name, lock.mode, 0, implied});
+  }
+
+  // New files that no event trigger told of: VACUUM FULL, CLUSTER, TRUNCATE. Whoever swaps a file
+  // holds the relation alone.
+  void ExplainRewrites() {
+    event::FactsCache facts;
+    for (const Rewritten& rewritten : profile_.change.rewritten) {
+      if (rewrites_told_.contains(rewritten.relation)) continue;
+      StatementProfile* found = nullptr;
+      for (StatementProfile& statement : profile_.statements) {
+        if (!statement.sqlstate.empty()) continue;
+        const bool holds =
+            std::any_of(statement.locks.begin(), statement.locks.end(), [&](const TakenLock& lock) {
+              return lock.relation == rewritten.relation && lock.mode == LockMode::kAccessExclusive;
+            });
+        const bool silent = statement.tag == "VACUUM" || statement.tag == "CLUSTER" ||
+                            statement.tag == "TRUNCATE TABLE";
+        if (holds || (silent && Mentions(facts, statement, rewritten.name))) {
+          found = &statement;
+          if (silent) break;
+        }
+      }
+      if (found == nullptr) continue;
+      found->rewrote.push_back(rewritten.name);
+      Put(*found, {rewritten.relation, LockMode::kAccessExclusive}, true);
+    }
+  }
+
+  // It names the table, or none at all.
+  static bool Mentions(event::FactsCache& facts, const StatementProfile& statement,
+                       const std::string& name) {
+    const auto& relations = facts.Get(statement.text, statement.ordinal).relations;
+    if (relations.empty()) return true;
+    const std::string_view bare =
+        std::string_view(name).substr(name.find('.') == std::string::npos ? 0 : name.find('.') + 1);
+    return std::any_of(relations.begin(), relations.end(), [&](const std::string& relation) {
+      return relation == name || relation == bare || relation == "public." + name;
+    });
+  }
+
+  // The log's position was read at the end of exchanges: what was written since the reading before
+  // is theirs.
+  void ShareWal() {
+    uint64_t last = before_.wal_lsn;
+    for (const SeenWal& wal : seen_.wal) {
+      StatementProfile* statement = FindAt(wal.pid, wal.at_us, 0);
+      if (statement != nullptr && wal.lsn > last) statement->wal_bytes += wal.lsn - last;
+      last = std::max(last, wal.lsn);
+    }
+  }
+
+  // A lock on an index says nothing where its table is locked as strongly.
+  void FinishLocks(StatementProfile& statement) const {
+    std::vector<TakenLock> telling;
+    for (const TakenLock& lock : statement.locks) {
+      const uint32_t table = Known(lock.relation)->table;
+      const bool covered =
+          std::any_of(statement.locks.begin(), statement.locks.end(), [&](const TakenLock& other) {
+            return other.relation == table && other.mode >= lock.mode;
+          });
+      if (!covered) telling.push_back(lock);
+    }
+    statement.locks = std::move(telling);
+    for (TakenLock& lock : statement.locks) {
+      lock.held_us =
+          std::max<Micros>(statement.transaction_end_us, statement.end_us) - statement.begin_us;
+    }
+    std::stable_sort(statement.locks.begin(), statement.locks.end(),
+                     [](const TakenLock& a, const TakenLock& b) {
+                       if (a.mode != b.mode) return a.mode > b.mode;
+                       return a.name < b.name;
+                     });
+    std::sort(statement.rewrote.begin(), statement.rewrote.end());
+    statement.rewrote.erase(std::unique(statement.rewrote.begin(), statement.rewrote.end()),
+                            statement.rewrote.end());
+  }
+
+  // A loop of equal row work is one entry.
+  void Fold() {
+    std::vector<StatementProfile> folded;
+    std::map<uint32_t, size_t> last;  // By pid.
+    for (size_t i = 0; i < profile_.statements.size(); ++i) {
+      StatementProfile& statement = profile_.statements[i];
+      statement.busy_us = statement.end_us - statement.begin_us;
+      const auto before = last.find(statement.pid);
+      if (before != last.end()) {
+        StatementProfile& same = folded[before->second];
+        const bool equal = same.fingerprint == statement.fingerprint &&
+                           same.sqlstate == statement.sqlstate && statement.locks.empty() &&
+                           IsRowWork(kinds_[i]);
+        if (equal) {
+          ++same.calls;
+          same.end_us = statement.end_us;
+          same.busy_us += statement.busy_us;
+          same.transaction_end_us = statement.transaction_end_us;
+          same.rows += statement.rows;
+          same.wal_bytes += statement.wal_bytes;
+          continue;
+        }
+      }
+      if (folded.size() >= kStatementsMax) {
+        ++profile_.statements_more;
+        continue;
+      }
+      last[statement.pid] = folded.size();
+      folded.push_back(std::move(statement));
+    }
+    profile_.statements = std::move(folded);
+  }
+
+  struct Held {
+    LockMode mode = LockMode::kNone;
+    size_t statement = 0;
+  };
+
+  Seen seen_;
+  ServerLog log_;
+  const CatalogState& before_;
+  MigrationProfile profile_;
+  // By statement, until they are folded.
+  std::vector<StatementKind> kinds_;
+  std::vector<uint64_t> exchanges_;
+  std::vector<size_t> transactions_;  // The first statement of its transaction.
+  std::map<uint32_t, std::vector<size_t>> by_pid_;
+  std::map<uint64_t, size_t> next_;  // By exchange: statements before it had their events.
+  std::map<size_t, std::map<uint32_t, Held>> held_;
+  std::set<uint32_t> rewrites_told_;
+};
+
+}  // namespace
+
+LockMode MigrationProfile::Strongest(uint32_t relation) const {
+  LockMode strongest = LockMode::kNone;
+  for (const StatementProfile& statement : statements) {
+    for (const TakenLock& lock : statement.locks) {
+      if (lock.relation == relation) strongest = std::max(strongest, lock.mode);
+    }
+  }
+  return strongest;
+}
+
+uint64_t RowsWritten(const std::string& tag) {
+  for (const char* word : {"INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "SELECT"}) {
+    if (tag.starts_with(word)) return event::TagCount(tag).value_or(0);
+  }
+  return 0;
+}
+
+MigrationProfile BuildProfile(Seen seen, ServerLog log, const CatalogState& before,
+                              const CatalogState& after) {
+  return Builder(std::move(seen), std::move(log), before, after).Run();
+}
+
+}  // namespace scry::migration

@@ -1,0 +1,189 @@
+"""What a migration does to traffic while it runs is found, counted and put down to the statement of
+the migration that did it; the safe forms pass.
+"""
+
+import subprocess
+import threading
+import time
+
+import gate_support
+import scry_e2e
+
+SHOP = """
+create role app login;
+create table orders (id int primary key, customer int not null, total int not null);
+insert into orders select i, 1 + i % 500, i % 100 from generate_series(1, 5000) i;
+create table customers (id int primary key, visits int not null default 0);
+insert into customers select i, 0 from generate_series(1, 500) i;
+grant select, insert, update, delete on orders, customers to app;
+"""
+
+# Sixteen sessions, each 50 times a second: reads, and now and then a write.
+SHOPPING = """
+\\set id random(1, 5000)
+\\sleep 20 ms
+select total from orders where id = :id;
+\\sleep 20 ms
+select total from orders where id = :id;
+\\sleep 20 ms
+update orders set total = total where id = :id;
+"""
+
+# Both tables in one transaction, always in the same order.
+VISITS = """
+\\set id random(1, 500)
+begin;
+update orders set total = total where id = :id;
+\\sleep 10 ms
+update customers set visits = visits where id = :id;
+commit;
+"""
+
+
+class DuringTest(gate_support.GateTest):
+    def prepare(self):
+        self.server.sql(SHOP)
+        self.server.sql("vacuum analyze")
+        self.config_of()
+        self.create_shadow()
+        type(self).plain = self.capture_load("plain", SHOPPING)
+        type(self).long = self.capture_load("long", SHOPPING, long_transaction=True)
+        type(self).visits = self.capture_load("visits", VISITS)
+
+    def capture_load(self, name, script, long_transaction=False):
+        path = self.sql_file(name + ".pgbench", script)
+
+        def play(url):
+            def report():
+                time.sleep(0.8)
+                self.must(self.psql(url, "begin; select count(*) from orders; select pg_sleep(1.5); commit;", "-q"))
+            other = threading.Thread(target=report)
+            if long_transaction:
+                other.start()
+            subprocess.run([scry_e2e.program("pgbench"), "-n", "-c", "16", "-T", "4", "-f", path, url],
+                           check=True, capture_output=True, env=scry_e2e.clean_environment())
+            if long_transaction:
+                other.join()
+        return self.capture(self.path(name), play, user="app")
+
+    def during(self, sql, traffic, code=None, flags=()):
+        # What is judged here is the act alone.
+        path = self.sql_file("migration.sql", sql)
+        _, report = self.migrate("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-f", path, capture=traffic,
+                                 code=code, flags=flags)
+        self.assert_adds_up(report)
+        return report
+
+    def assert_adds_up(self, report):
+        during = report.get("during")
+        if during is None:
+            return
+        for name in ("blocked", "failed", "stall_us"):
+            self.assertEqual(sum(one[name] for one in during["blocking"]), during[name], name)
+            for one in during["blocking"]:
+                if len(one["patterns"]) < 20:
+                    self.assertEqual(sum(pattern[name] for pattern in one["patterns"]), one[name])
+        self.assertEqual(max([one["wait_us_max"] for one in during["blocking"]], default=0),
+                         during["wait_us_max"])
+
+    def blocked(self, report, gates=True):
+        return self.findings(report, "blocked", gates=gates)
+
+    def test_an_instant_alter_behind_a_long_transaction_blocks(self):
+        report = self.during("select 1;\nalter table orders add column vip bool;\nselect 2;\n",
+                             self.long, code=5)
+        [finding] = self.blocked(report)
+        self.assertIn("orders add", finding["pattern"].lower())
+        during = report["during"]
+        self.assertEqual(during["blocker_us"], 0, "the capture has its own")
+        self.assertGreaterEqual(during["transaction_us_max"], 1500000)
+        [blocking] = during["blocking"]
+        self.assertEqual((blocking["mode"], blocking["relation"]), ("AccessExclusive", "orders"))
+        self.assertGreater(blocking["waited_us"], 500000)
+        self.assertGreater(blocking["wait_us_max"], 500000)
+        # Each of the sessions ran into it.
+        self.assertGreaterEqual(during["blocked"], 12)
+        self.assertGreaterEqual(during["piled_up"], 12)
+        self.assertEqual({one["pattern"].split()[0].lower() for one in blocking["patterns"]},
+                         {"select", "update"})
+        self.assertGreater(during["migration_us"], report["migration"]["duration_us"])
+        self.assertIn("block", report["sentence"])
+
+    def test_the_safe_forms_pass_beside_the_same_transaction(self):
+        for sql in ("create index concurrently orders_total on orders (total);\n",
+                    "alter table orders add constraint known foreign key (customer) "
+                    "references customers not valid;\n"
+                    "alter table orders validate constraint known;\n"):
+            report = self.during(sql, self.long, code=0, flags=("--during", "always", "--blocker", "none"))
+            self.assertEqual(report["during"]["blocked"], 0, report["during"])
+            self.assertEqual(report["during"]["exit_status"], 0)
+
+    def test_a_transaction_that_scry_made_up_does_not_gate_unless_it_was_asked_for(self):
+        sql = "alter table orders add column vip bool;\n"
+        report = self.during(sql, self.plain, code=0)
+        self.assertEqual(report["during"]["blocker_us"], 1000000)
+        self.assertTrue(report["during"]["blocker_supposed"])
+        self.assertGreater(report["during"]["blocked"], 0, "told all the same")
+        self.assertEqual(self.blocked(report) + self.blocked(report, gates=False), [])
+        report = self.during(sql, self.plain, code=5, flags=("--blocker", "1s"))
+        self.assertEqual(len(self.blocked(report)), 1)
+        self.assertFalse(report["during"]["blocker_supposed"])
+        report = self.during(sql, self.plain, code=0, flags=("--blocker", "none"))
+        self.assertEqual((report["during"]["blocked"], self.blocked(report, gates=False)), (0, []))
+
+    def test_a_lock_kept_through_later_statements_is_put_down_to_the_one_that_took_it(self):
+        report = self.during("begin;\ncreate index orders_total on orders (total);\n"
+                             "select pg_sleep(0.8);\nselect pg_sleep(0.2);\ncommit;\n",
+                             self.plain, code=5, flags=("--blocker", "none"))
+        [finding] = self.blocked(report)
+        self.assertIn("orders_total", finding["pattern"])
+        [blocking] = report["during"]["blocking"]
+        self.assertEqual(blocking["mode"], "Share")
+        self.assertEqual({one["pattern"].split()[0].lower() for one in blocking["patterns"]}, {"update"},
+                         "readers are not stopped")
+
+    def test_rows_that_a_backfill_holds_are_its_doing(self):
+        report = self.during("begin;\nupdate orders set customer = customer;\nselect pg_sleep(0.9);\ncommit;\n",
+                             self.plain, code=5, flags=("--blocker", "none"))
+        [finding] = self.blocked(report)
+        self.assertIn("customer = customer", finding["pattern"].lower())
+
+    def test_the_opposite_order_of_the_traffic_deadlocks(self):
+        report = self.during("begin;\nalter table customers add column a int;\nselect pg_sleep(0.4);\n"
+                             "alter table orders add column b int;\ncommit;\n",
+                             self.visits, code=5, flags=("--blocker", "none"))
+        during = report["during"]
+        self.assertGreaterEqual(len(during["deadlocks"]), 1)
+        parties = {name for one in during["deadlocks"] for name in [one["victim"], *one["others"]]}
+        self.assertIn("migration", parties)
+        self.assertTrue(any("customers" in name.lower() for name in parties), parties)
+
+    def test_a_rehearsal_tries_again_until_the_lock_is_had(self):
+        report = self.during("alter table orders add column vip bool;\n", self.plain,
+                             flags=("--blocker", "1500ms", "--lock-timeout", "100ms", "--retries", "20"))
+        rehearsal = report["during"]["rehearsal"]
+        self.assertTrue(rehearsal["succeeded"], rehearsal)
+        self.assertGreater(rehearsal["attempts"], 1)
+        self.assertEqual(rehearsal["attempts_max"], 21)
+        self.assertLess(report["during"]["wait_us_max"], 500000)
+        report = self.during("alter table orders add column vip bool;\n", self.plain, code=5,
+                             flags=("--blocker", "2s", "--lock-timeout", "50ms", "--retries", "1"))
+        self.assertEqual((report["during"]["rehearsal"]["succeeded"],
+                          report["during"]["rehearsal"]["attempts"]), (False, 2))
+        self.assertTrue(any("55P03" in reason for one in self.blocked(report) for reason in one["reasons"]))
+
+    def test_it_runs_where_the_migration_may_stop_others(self):
+        self.assertNotIn("during", self.during("create table fresh (id int);\n", self.plain, code=0))
+        self.assertNotIn("during", self.during("alter table orders add column vip bool;\n", self.plain,
+                                               code=0, flags=("--during", "never")))
+
+    def test_wrong_usage_is_refused(self):
+        for flags in (("--during", "maybe"), ("--during-speed", "max"), ("--retries", "3"),
+                      ("--blocker", "long")):
+            done = self.scry("ci", "test-migration", "db/main", "--capture", self.plain, *flags, "--", "true")
+            self.must(done, 64)
+            self.assert_one_line(done)
+
+
+if __name__ == "__main__":
+    scry_e2e.main()

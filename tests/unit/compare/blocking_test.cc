@@ -1,0 +1,69 @@
+#include "compare/blocking.h"
+
+#include "support/catch.h"
+
+namespace scry::compare {
+namespace {
+
+BlockingFacts Facts(uint64_t blocked, Micros wait_us, Micros own_wait_us = 0) {
+  BlockingFacts facts;
+  BlockingQuery& statement = facts.statements.emplace_back();
+  statement.fingerprint = 7;
+  statement.pattern = "ALTER TABLE orders ADD COLUMN vip bool";
+  statement.mode = "AccessExclusive";
+  statement.relation = "orders";
+  statement.waited_us = own_wait_us;
+  statement.queries.push_back(
+      {9, "SELECT 1", blocked, 0, wait_us, wait_us * static_cast<Micros>(blocked)});
+  return facts;
+}
+
+bool Gates(const BlockingFacts& facts, const Policy& policy = {}) {
+  const auto findings = JudgeBlocking(facts, policy);
+  return findings.size() == 1 && findings[0].gates && findings[0].type == FindingClass::kBlocked;
+}
+
+TEST_CASE("a wait or a number of waits over the policy's limit gates, and none within",
+          "[compare]") {
+  CHECK_FALSE(Gates(Facts(10, 500'000)));
+  CHECK(Gates(Facts(1, 500'001)));
+  CHECK(Gates(Facts(11, 60'000)));
+  Policy patient;
+  patient.lock = {5'000'000, 100};
+  CHECK_FALSE(Gates(Facts(100, 5'000'000), patient));
+  Policy deaf;
+  deaf.gate.lock = false;
+  CHECK_FALSE(Gates(Facts(1000, 9'000'000), deaf));
+}
+
+TEST_CASE("a query or the migration that fails gates however short the waits were", "[compare]") {
+  BlockingFacts facts = Facts(0, 1000);
+  CHECK(JudgeBlocking(facts, {}).empty());
+  facts.statements[0].queries[0].failed = 1;
+  CHECK(Gates(facts));
+  facts.statements[0].queries[0].failed = 0;
+  facts.statements[0].failed_with = "40P01";
+  CHECK(Gates(facts));
+}
+
+TEST_CASE("waits behind a transaction that nobody asked for are no finding, what comes on top is",
+          "[compare]") {
+  BlockingFacts facts = Facts(50, 1'200'000, 1'000'000);
+  facts.supposed = true;
+  CHECK(JudgeBlocking(facts, {}).empty());
+  facts.statements[0].queries[0].wait_us_max = 1'600'000;
+  CHECK(Gates(facts));
+  facts.statements[0].queries[0].wait_us_max = 1'200'000;
+  facts.statements[0].failed_with = "55P03";  // A careful migration gave up.
+  CHECK(JudgeBlocking(facts, {}).empty());
+  facts = Facts(50, 1'200'000, 0);
+  facts.supposed = true;
+  CHECK(Gates(facts));  // It did not wait itself: all of that is its own.
+}
+
+TEST_CASE("a finding keeps its id whatever was measured", "[compare]") {
+  CHECK(JudgeBlocking(Facts(1, 60'000), {})[0].id == JudgeBlocking(Facts(99, 900'000), {})[0].id);
+}
+
+}  // namespace
+}  // namespace scry::compare

@@ -1,0 +1,167 @@
+#include "job/blame.h"
+
+#include <string>
+
+#include "support/catch.h"
+
+namespace scry::job {
+namespace {
+
+using base::Micros;
+using migration::LockMode;
+using migration::LockWaitEvent;
+
+constexpr uint32_t kOrders = 20000;
+constexpr uint32_t kMigration = 100;
+constexpr Micros kSecond = 1'000'000;
+
+// A migration of one backend and traffic of others, in seconds of one clock.
+class Scene {
+ public:
+  Scene() : book_(facts_) {}
+
+  Scene& Migrates(const std::string& text, Micros begin, Micros end, Micros transaction_end,
+                  LockMode mode = LockMode::kNone) {
+    migration::StatementProfile& statement = profile_.statements.emplace_back();
+    statement.pid = kMigration;
+    statement.pattern = text;
+    statement.fingerprint = event::DigestOf(text);
+    statement.begin_us = begin * kSecond;
+    statement.end_us = end * kSecond;
+    statement.transaction_end_us = transaction_end * kSecond;
+    if (mode != LockMode::kNone) statement.locks.push_back({kOrders, "orders", mode, 0, false});
+    return *this;
+  }
+  Scene& Query(uint32_t pid, const std::string& text, Micros begin, Micros end,
+               const std::string& sqlstate = {}) {
+    event::StatementPair pair;
+    pair.session = event::SessionId{pid};
+    pair.exchange = exchanges_++;
+    pair.text = text;
+    pair.started_us = begin * kSecond;
+    event::LaneOutcome& lane = pair.lanes.emplace_back();
+    lane.backend_pid = pid;
+    lane.outcome.status =
+        sqlstate.empty() ? event::OutcomeStatus::kDone : event::OutcomeStatus::kError;
+    lane.outcome.sqlstate = sqlstate;
+    lane.outcome.elapsed_us = (end - begin) * kSecond;
+    book_.Put(pair);
+    return *this;
+  }
+  Scene& Waits(uint32_t pid, LockMode mode, Micros begin, Micros end, std::vector<uint32_t> holders,
+               std::vector<uint32_t> queue, uint32_t relation = kOrders) {
+    LockWaitEvent& wait = profile_.waits.emplace_back();
+    wait.pid = pid;
+    wait.mode = mode;
+    wait.relation = relation;
+    wait.name = relation == kOrders ? "orders" : "";
+    wait.begin_wall_us = begin * kSecond;
+    wait.end_wall_us = end * kSecond;
+    wait.end = LockWaitEvent::End::kGranted;
+    wait.holders = std::move(holders);
+    wait.queue = std::move(queue);
+    return *this;
+  }
+  Scene& Deadlocks(uint32_t victim, Micros at, std::vector<uint32_t> pids) {
+    profile_.deadlocks.push_back({victim, at * kSecond, std::move(pids)});
+    return *this;
+  }
+  Blame Run() const { return BlameMigration(profile_, book_); }
+
+ private:
+  event::FactsCache facts_;
+  SlowBook book_;
+  migration::MigrationProfile profile_;
+  uint64_t exchanges_ = 0;
+};
+
+TEST_CASE("whoever queues behind a waiting migration waits because of it", "[job]") {
+  Scene scene;
+  scene.Migrates("alter", 1, 5, 5, LockMode::kAccessExclusive)
+      .Waits(kMigration, LockMode::kAccessExclusive, 1, 4, {7}, {kMigration})
+      .Query(1, "select 1", 2, 5)
+      .Waits(1, LockMode::kAccessShare, 2, 5, {7}, {kMigration, 1})
+      .Query(7, "select 2", 0, 4);
+  const Blame blame = scene.Run();
+  REQUIRE(blame.statements.size() == 1);
+  CHECK(blame.statements[0].pattern == "alter");
+  CHECK(blame.statements[0].waited_us == 3 * kSecond);
+  CHECK(blame.statements[0].mode == "AccessExclusive");
+  CHECK(blame.blocked == 1);
+  CHECK(blame.wait_us_max == 3 * kSecond);
+  CHECK(blame.last_end_us == 5 * kSecond);
+}
+
+TEST_CASE("whoever stands before the migration in the queue, or waits for others, does not",
+          "[job]") {
+  Scene scene;
+  scene.Migrates("alter", 1, 5, 5, LockMode::kAccessExclusive)
+      .Query(1, "select 1", 0, 3)
+      .Waits(1, LockMode::kAccessShare, 0, 3, {7}, {1, kMigration})
+      .Query(2, "update t set a = 1", 2, 4)
+      .Waits(2, LockMode::kShare, 2, 4, {3}, {2}, 0);
+  CHECK(scene.Run().statements.empty());
+}
+
+TEST_CASE("waits for those who wait for the migration are its doing too", "[job]") {
+  Scene scene;
+  scene.Migrates("alter", 1, 9, 9, LockMode::kAccessExclusive)
+      .Query(3, "select 3", 4, 9)
+      .Waits(3, LockMode::kShare, 4, 9, {2}, {3}, 0)
+      .Query(2, "select 2", 3, 9)
+      .Waits(2, LockMode::kShare, 3, 9, {1}, {2}, 0)
+      .Query(1, "select 1", 2, 9)
+      .Waits(1, LockMode::kRowExclusive, 2, 9, {kMigration}, {1});
+  const Blame blame = scene.Run();
+  REQUIRE(blame.statements.size() == 1);
+  CHECK(blame.blocked == 3);
+  CHECK(blame.piled_up == 3);
+  CHECK(blame.stall_us == (7 + 6 + 5) * kSecond);
+}
+
+TEST_CASE("the statement that took the lock is blamed, not the one that runs", "[job]") {
+  Scene scene;
+  scene.Migrates("create index", 1, 2, 9, LockMode::kShare)
+      .Migrates("update", 2, 9, 9)
+      .Query(1, "insert into orders values (1)", 5, 9)
+      .Waits(1, LockMode::kRowExclusive, 5, 9, {kMigration}, {1})
+      .Query(2, "update orders set a = 1", 5, 9)
+      .Waits(2, LockMode::kShare, 5, 9, {kMigration}, {2}, 0);
+  const Blame blame = scene.Run();
+  REQUIRE(blame.statements.size() == 2);
+  for (const auto& statement : blame.statements) {
+    CHECK((statement.pattern == "create index") == (statement.mode == "Share"));
+  }
+}
+
+TEST_CASE("a deadlock names its parties and counts its victim as failed", "[job]") {
+  Scene scene;
+  scene.Migrates("alter", 1, 9, 9, LockMode::kAccessExclusive)
+      .Query(1, "update orders set a = 1", 3, 5, "40P01")
+      .Deadlocks(1, 5, {1, kMigration})
+      .Deadlocks(2, 5, {2, 3});
+  Blame blame = scene.Run();
+  REQUIRE(blame.deadlocks.size() == 1);
+  CHECK(blame.deadlocks[0].victim == "update orders set a = $1");
+  CHECK(blame.deadlocks[0].others == std::vector<std::string>{"migration"});
+  CHECK(blame.failed == 1);
+
+  Scene other;
+  other.Migrates("alter", 1, 5, 5)
+      .Query(1, "select 1", 3, 6)
+      .Deadlocks(kMigration, 5, {kMigration, 1});
+  blame = other.Run();
+  REQUIRE(blame.statements.size() == 1);
+  CHECK(blame.statements[0].failed_with == "40P01");
+  CHECK(blame.deadlocks[0].victim == "migration");
+}
+
+TEST_CASE("waits of whoever is no traffic are nobody's loss", "[job]") {
+  Scene scene;
+  scene.Migrates("alter", 1, 5, 5, LockMode::kAccessExclusive)
+      .Waits(55, LockMode::kShareUpdateExclusive, 2, 5, {kMigration}, {55});
+  CHECK(scene.Run().statements.empty());
+}
+
+}  // namespace
+}  // namespace scry::job

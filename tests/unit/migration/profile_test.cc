@@ -1,0 +1,149 @@
+#include "migration/profile.h"
+
+#include <string>
+#include <utility>
+
+#include "support/catch.h"
+
+namespace scry::migration {
+namespace {
+
+constexpr uint32_t kOrders = 20000;
+
+// A migration as the relay sees it: one backend, statements one after the other, a second each.
+class Seeing {
+ public:
+  Seeing() {
+    before_.relations[kOrders].name = "orders";
+    before_.relations[kOrders].kind = 'r';
+    before_.relations[kOrders].filenode = 1;
+    after_ = before_;
+  }
+  // `open`: its transaction goes on. `joined`: in one message with the statement before.
+  Seeing& Statement(const std::string& text, const std::string& tag, bool open = false,
+                    bool joined = false) {
+    SeenStatement& seen = seen_.statements.emplace_back();
+    seen.pid = 7;
+    exchange_ += joined ? 0 : 1;
+    ordinal_ = joined ? ordinal_ + 1 : 0;
+    seen.statement.ordinal = ordinal_;
+    seen.exchange = exchange_;
+    seen.statement.text = text;
+    seen.statement.outcome.tag = tag;
+    seen.begin_us = now_us_;
+    now_us_ += 1'000'000;
+    seen.end_us = now_us_;
+    seen.open_after = open;
+    return *this;
+  }
+  Seeing& Triggered(Micros at_us, const std::string& tag, LockMode mode) {
+    DdlEvent event;
+    event.pid = 7;
+    event.wall_us = at_us;
+    event.tag = tag;
+    event.locks = {{kOrders, mode}};
+    log_.ddl.push_back(event);
+    return *this;
+  }
+  Seeing& Looked(LockMode mode) {
+    seen_.locks.push_back({7, now_us_, {{kOrders, mode}, {99, LockMode::kShare}}});
+    return *this;
+  }
+  Seeing& Rewritten() {
+    after_.relations[kOrders].filenode = 2;
+    return *this;
+  }
+  MigrationProfile Build() { return BuildProfile(seen_, log_, before_, after_); }
+
+ private:
+  Seen seen_;
+  ServerLog log_;
+  CatalogState before_;
+  CatalogState after_;
+  uint64_t exchange_ = 0;
+  uint32_t ordinal_ = 0;
+  Micros now_us_ = 0;
+};
+
+TEST_CASE("a lock belongs to the statement that took it and lasts as long as its transaction",
+          "[migration]") {
+  Seeing seeing;
+  seeing.Statement("begin", "BEGIN", true)
+      .Statement("alter table orders add c int", "ALTER TABLE", true)
+      .Triggered(1'500'000, "ALTER TABLE", LockMode::kAccessExclusive)
+      .Looked(LockMode::kAccessExclusive)
+      .Statement("update orders set c = 1", "UPDATE 10", true)
+      .Looked(LockMode::kAccessExclusive)
+      .Statement("commit", "COMMIT");
+  const MigrationProfile profile = seeing.Build();
+  REQUIRE(profile.statements.size() == 4);
+  REQUIRE(profile.statements[1].locks.size() == 1);
+  CHECK(profile.statements[1].locks[0].held_us == 3'000'000);
+  CHECK(profile.statements[2].locks.empty());
+  CHECK(profile.statements[2].rows == 10);
+  CHECK(profile.Strongest(kOrders) == LockMode::kAccessExclusive);
+  CHECK(profile.Strongest(99) == LockMode::kNone);
+}
+
+TEST_CASE("a statement that needs a stronger lock than the transaction has is told",
+          "[migration]") {
+  Seeing seeing;
+  seeing.Statement("begin", "BEGIN", true)
+      .Statement("create index on orders (c)", "CREATE INDEX", true)
+      .Looked(LockMode::kShare)
+      .Statement("alter table orders drop c", "ALTER TABLE", true)
+      .Looked(LockMode::kAccessExclusive)
+      .Statement("commit", "COMMIT");
+  const MigrationProfile profile = seeing.Build();
+  CHECK(profile.statements[1].locks.at(0).mode == LockMode::kShare);
+  CHECK(profile.statements[2].locks.at(0).mode == LockMode::kAccessExclusive);
+}
+
+TEST_CASE("events of statements sent together go by their tags, not by the clock", "[migration]") {
+  Seeing seeing;
+  const std::string text = "select 1; alter table orders add c int; create index on orders (c)";
+  seeing.Statement(text, "SELECT 1").Statement(text, "ALTER TABLE", false, true);
+  seeing.Statement(text, "CREATE INDEX", false, true)
+      .Triggered(100, "ALTER TABLE", LockMode::kAccessExclusive)
+      .Triggered(200, "CREATE INDEX", LockMode::kAccessExclusive);
+  const MigrationProfile profile = seeing.Build();
+  REQUIRE(profile.statements.size() == 3);
+  CHECK(profile.statements[0].locks.empty());
+  CHECK(profile.statements[1].locks.size() == 1);
+  CHECK(profile.statements[2].locks.empty());
+}
+
+TEST_CASE("a new file that no trigger told of is the doing of who can make one", "[migration]") {
+  Seeing seeing;
+  seeing.Statement("analyze orders", "ANALYZE")
+      .Statement("vacuum full orders", "VACUUM")
+      .Rewritten();
+  const MigrationProfile profile = seeing.Build();
+  CHECK(profile.statements[0].rewrote.empty());
+  CHECK(profile.statements[1].rewrote == std::vector<std::string>{"orders"});
+  REQUIRE(profile.statements[1].locks.size() == 1);
+  CHECK(profile.statements[1].locks[0].implied);
+}
+
+TEST_CASE("a loop of equal row work is one entry with its sums", "[migration]") {
+  Seeing seeing;
+  for (int i = 0; i < 1000; ++i) {
+    seeing.Statement("insert into orders values (" + std::to_string(i) + ")", "INSERT 0 2");
+  }
+  const MigrationProfile profile = seeing.Build();
+  REQUIRE(profile.statements.size() == 1);
+  CHECK(profile.statements[0].calls == 1000);
+  CHECK(profile.statements[0].rows == 2000);
+  CHECK(profile.statements[0].busy_us == 1000 * 1'000'000LL);
+}
+
+TEST_CASE("what nobody can place is left out, not guessed", "[migration]") {
+  Seeing seeing;
+  seeing.Triggered(5, "ALTER TABLE", LockMode::kShare).Looked(LockMode::kShare).Rewritten();
+  const MigrationProfile profile = seeing.Build();
+  CHECK(profile.statements.empty());
+  CHECK(profile.change.rewritten.size() == 1);
+}
+
+}  // namespace
+}  // namespace scry::migration
