@@ -285,6 +285,7 @@ Status Comparison::MeasureWork(const Lanes& lanes) {
   for (const auto& [fingerprint, samples] : work_.table)
     report_.tested.work_samples += samples.size();
   report_.tested.work_patterns = work_.table.size();
+  ForgetCrowdedPages();
   const std::string note = DescribeGaps(gaps, work_.table.size());
   if (!note.empty()) report_.notes.push_back(note);
   if (book.left_out() > 0) {
@@ -293,6 +294,39 @@ Status Comparison::MeasureWork(const Lanes& lanes) {
   }
   progress_.Done(fmt::format("{} sets of parameters", FormatCount(report_.tested.work_samples)));
   return {};
+}
+
+// Whether an update is heap-only hangs on the room in its page as well, which a rewrite takes away
+// and VACUUM brings back. For good it is lost to an index alone: without a new one on its table,
+// what the samples saw of it says nothing.
+void Comparison::ForgetCrowdedPages() {
+  if (!catalogs_) return;
+  std::set<std::string> indexed;
+  for (const cause::Change& change : catalogs_->changes) {
+    const bool more = change.type == cause::ChangeType::kAdded || change.Has("columns");
+    if (change.kind() == "index" && more && change.after != nullptr) {
+      indexed.insert(change.after->table);
+    }
+  }
+  const auto has_new_index = [&](const std::string& relation) {
+    for (const cause::CatalogObject* object : catalogs_->after.Named("relation", relation)) {
+      for (const std::string& below : catalogs_->after.Closure({object->name})) {
+        if (indexed.contains(below)) return true;
+      }
+    }
+    return false;
+  };
+  const auto forget = [&](compare::WorkTable& work) {
+    for (auto& [fingerprint, samples] : work) {
+      const compare::PatternStats* stats = table_.Find(fingerprint);
+      if (stats == nullptr || stats->text.empty()) continue;
+      const std::vector<std::string> relations = facts_.Get(stats->text, stats->ordinal).relations;
+      if (std::any_of(relations.begin(), relations.end(), has_new_index)) continue;
+      for (compare::WorkSample& sample : samples) sample.candidate.updated = 0;
+    }
+  };
+  forget(work_.table);
+  if (first_) forget(first_->moment.work);
 }
 
 const replay::Sample* Comparison::WorstSample(uint64_t fingerprint,

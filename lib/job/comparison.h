@@ -96,6 +96,7 @@ class Comparison {
                                               event::PairSink& sink, bool set_sequences);
   base::Status Confirm(const Lanes& lanes);
   base::Status MeasureWork(const Lanes& lanes);
+  void ForgetCrowdedPages();
   size_t ConfirmPairs(const compare::PatternStats& stats, const compare::Recheck& recheck,
                       size_t patterns) const;
   base::Status Explain(const Lanes& lanes);
