@@ -255,6 +255,7 @@ Status MigrationTest::Migrate() {
     return judged;
   }
   progress_.Done("");
+  options.target = loopback;  // The watch has ended, and its relay with it.
   return ApplyFix(std::move(options));
 }
 

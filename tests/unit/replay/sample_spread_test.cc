@@ -148,8 +148,9 @@ TEST_CASE("a sample has the settings that were in force", "[replay]") {
   CHECK(SettingsOf({{"set role a", 'I'}, {"discard all", 'I'}}).empty());
   CHECK(SettingsOf({{"select set_config('a.b', 'c', false)", 'I'}}) ==
         Texts{"select set_config('a.b', 'c', false)"});
-  CHECK(SettingsOf({{"select version()", 'I'}, {"listen x", 'I'}, {"set transaction read only", 'I'}})
-            .empty());
+  CHECK(
+      SettingsOf({{"select version()", 'I'}, {"listen x", 'I'}, {"set transaction read only", 'I'}})
+          .empty());
 }
 
 TEST_CASE("what a transaction set ends with it, or stays", "[replay]") {
