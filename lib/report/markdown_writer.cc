@@ -26,6 +26,9 @@ constexpr size_t kWholePatternColumns = 2'000;
 constexpr size_t kRowColumns = 100;
 constexpr size_t kNotJudgedMax = 50;
 constexpr size_t kOutputLinesMax = 20;
+constexpr size_t kCausesMax = 10;
+constexpr size_t kFixesMax = 5;
+constexpr size_t kStatementsMax = 30;
 // Kept free for the counts of what did not fit and the end of the document.
 constexpr size_t kReserve = 1'500;
 
@@ -92,8 +95,12 @@ class Writer {
 
   std::string Run() {
     Head();
+    Add(Causes());
     for (const Section& section : kSections) WriteSection(section);
+    Add(Fixes());
     Add(MigrationOutput());
+    Add(During());
+    Add(Statements());
     Details();
     Add(IgnoreRules());
     Add(NotJudgedTable());
@@ -199,6 +206,91 @@ class Writer {
       table += fmt::format("\nand {} more\n", FormatCount(findings.size() - shown));
     }
     if (out_.size() + table.size() + 200 <= bytes_max_) out_ += table + "\n";
+  }
+
+  // Cause first: what one of them did to several patterns is told once.
+  std::string Causes() const {
+    if (report_.causes.empty()) return {};
+    std::string text;
+    for (size_t i = 0; i < report_.causes.size() && i < kCausesMax; ++i) {
+      const Cause& cause = report_.causes[i];
+      text += fmt::format("- {} ({})\n", MarkdownText(cause.sentence),
+                          Count(cause.findings.size(), "finding", "findings"));
+    }
+    if (report_.causes.size() > kCausesMax) {
+      text += fmt::format("- and {} more\n", report_.causes.size() - kCausesMax);
+    }
+    return text + "\n";
+  }
+
+  std::string Fixes() const {
+    std::string text;
+    for (size_t i = 0; i < report_.fixes.size() && i < kFixesMax; ++i) {
+      const Fix& fix = report_.fixes[i];
+      text += MarkdownText(fix.sentence) + "\n\n" + Fenced(fix.sql, "sql") + "\n";
+      std::string numbers;
+      if (fix.us_after > 0) {
+        numbers = fmt::format("{} without it, **{}** with it", FormatDuration(fix.us_after),
+                              FormatDuration(fix.us_fixed));
+        if (fix.us_before > 0) numbers += ", " + FormatDuration(fix.us_before) + " before";
+      } else if (fix.blocks_after > 0) {
+        numbers = fmt::format("{:.0f} blocks without it, **{:.0f}** with it", fix.blocks_after,
+                              fix.blocks_fixed);
+      }
+      if (fix.size_bytes > 0) {
+        numbers += fmt::format("{}{}, built in {}", numbers.empty() ? "" : "; ",
+                               base::FormatSize(fix.size_bytes), FormatDuration(fix.build_us));
+      }
+      if (!numbers.empty()) text += numbers + "\n\n";
+    }
+    return text.empty() ? text : "#### Fix, tried and measured\n\n" + text;
+  }
+
+  std::string During() const {
+    const DuringFacts& during = report_.during;
+    if (!during.ran) return {};
+    std::string body = fmt::format(
+        "{} of {} played beside the migration; {} waited for it, {} at most, {} in all; {} "
+        "failed.\n\n",
+        Count(during.statements, "statement", "statements"),
+        Count(during.sessions, "session", "sessions"), Count(during.blocked, "query", "queries"),
+        FormatDuration(during.wait_us_max), FormatDuration(during.stall_us),
+        FormatCount(during.failed));
+    if (!during.statements_blocking.empty()) {
+      body += "| statement | lock | blocked | failed | longest wait |\n|---|---|--:|--:|--:|\n";
+    }
+    for (size_t i = 0; i < during.statements_blocking.size() && i < kStatementsMax; ++i) {
+      const BlockingStatement& one = during.statements_blocking[i];
+      body += fmt::format(
+          "| {} | {} | {} | {} | {} |\n", MarkdownCode(Shorten(OneLine(one.text), kPatternColumns)),
+          MarkdownText(one.mode + (one.relation.empty() ? "" : " on ") + one.relation),
+          FormatCount(one.blocked), FormatCount(one.failed), FormatDuration(one.wait_us_max));
+    }
+    return Folded(
+        during.blocked + during.failed == 0
+            ? "While it runs: no query waited"
+            : fmt::format("While it runs: {} waited", Count(during.blocked, "query", "queries")),
+        body);
+  }
+
+  std::string Statements() const {
+    const MigrationFacts& migration = report_.migration;
+    if (migration.statements.empty()) return {};
+    std::string body =
+        "| statement | at | took | strongest lock | held | WAL |\n|---|--:|--:|---|--:|--:|\n";
+    for (size_t i = 0; i < migration.statements.size() && i < kStatementsMax; ++i) {
+      const MigrationStatement& one = migration.statements[i];
+      const MigrationLock* lock = one.locks.empty() ? nullptr : &one.locks.front();
+      body += fmt::format("| {} | {} | {} | {} | {} | {} |\n",
+                          MarkdownCode(Shorten(OneLine(one.text), kPatternColumns)),
+                          FormatDuration(one.started_us), FormatDuration(one.duration_us),
+                          lock == nullptr ? "" : MarkdownText(lock->mode + " on " + lock->relation),
+                          lock == nullptr ? "" : FormatDuration(lock->held_us),
+                          one.wal_bytes > 0 ? base::FormatSize(one.wal_bytes) : "");
+    }
+    const size_t all = migration.statements.size() + migration.statements_more;
+    if (all > kStatementsMax) body += fmt::format("\nand {} more\n", all - kStatementsMax);
+    return Folded(fmt::format("The migration: {}", Count(all, "statement", "statements")), body);
   }
 
   std::string MigrationOutput() const {

@@ -181,6 +181,60 @@
   const gating = report.findings.filter((finding) => finding.gates), told = report.findings.filter((finding) => !finding.gates);
   section(`What stops this change (${gating.length})`, "gating", gating.map(findingCard));
   section(`Told, not gating (${told.length})`, "told", told.map(findingCard));
+  // --- Fixes that were tried.
+  section("Fixes, tried and measured", "fixes", (report.fixes || []).map((fix) => make("article", {},
+    make("p", {}, fix.sentence), make("pre", { tabindex: 0 }, fix.sql.join("\n")),
+    make("p", { class: "facts" }, [
+      fix.us_after > 0 ? `${duration(fix.us_after)} without it, ${duration(fix.us_fixed)} with it` + (fix.us_before > 0 ? `, ${duration(fix.us_before)} before` : "") : "",
+      fix.blocks_after > 0 ? `${count(Math.round(fix.blocks_after))} blocks without it, ${count(Math.round(fix.blocks_fixed))} with it` : "",
+      fix.size_bytes > 0 ? `${count(Math.round(fix.size_bytes / 1000))} kB, built in ${duration(fix.build_us)}` : "",
+    ].filter(Boolean).map((fact) => make("span", {}, fact))),
+    make("p", { class: "facts" }, fix.findings.map((id) => make("span", {}, make("a", { href: "#" + id }, id)))),
+    fix.advice.length ? make("ul", {}, fix.advice.map((one) => make("li", {}, one))) : null)));
+
+  // --- The migration, on a time line; and what waited for it.
+  const held = (one) => (one.locks.length ? one.locks[0].held_us : 0);
+  function timeline(statements) {
+    const width = 1100, left = 12, row = 22;
+    const end = Math.max(1, ...statements.map((one) => one.started_us + Math.max(one.duration_us, held(one))));
+    const x = (us) => left + (width - 2 * left) * us / end;
+    const chart = make("svg", { viewBox: `0 0 ${width} ${row * statements.length + 22}`, width, role: "img",
+      "aria-label": `${statements.length} statements in ${duration(end)}: bars show how long each ran and held its strongest lock` });
+    statements.forEach((one, i) => {
+      const y = i * row + 4;
+      const lock = one.locks.length ? `, ${one.locks[0].mode} on ${one.locks[0].relation} held for ${duration(held(one))}` : "";
+      chart.append(make("g", {}, make("title", {}, `${one.text}: ${duration(one.duration_us)}${lock}`),
+        make("rect", { class: "before", x: x(one.started_us), y, width: Math.max(2, x(one.started_us + held(one)) - x(one.started_us)), height: 12, rx: 2, opacity: 0.45 }),
+        make("rect", { class: "after", x: x(one.started_us), y: y + 2, width: Math.max(2, x(one.started_us + one.duration_us) - x(one.started_us)), height: 8, rx: 2 })));
+    });
+    chart.append(make("text", { x: left, y: row * statements.length + 16 }, "0"));
+    chart.append(make("text", { x: width - left, y: row * statements.length + 16, "text-anchor": "end" }, duration(end)));
+    return make("div", {}, chart, make("p", { class: "legend" }, "narrow: runs, wide: holds its strongest lock"));
+  }
+  const statements = (report.migration && report.migration.statements) || [];
+  if (statements.length) {
+    section("The migration, statement by statement", "migration", timeline(statements.slice(0, 60)),
+      make("div", { class: "tablewrap" }, make("table", {}, make("thead", {}, make("tr", {},
+        [["statement"], ["at", 1], ["took", 1], ["strongest lock"], ["held", 1], ["WAL", 1]].map(([name, right]) => make("th", { scope: "col", class: right ? "number" : null }, name)))),
+        make("tbody", {}, statements.map((one) => make("tr", {}, make("td", {}, make("code", { class: "sql" }, one.text)),
+          make("td", { class: "number" }, duration(one.started_us)), make("td", { class: "number" }, duration(one.duration_us)),
+          make("td", {}, one.locks.length ? `${one.locks[0].mode} on ${one.locks[0].relation}` : ""),
+          make("td", { class: "number" }, one.locks.length ? duration(held(one)) : ""),
+          make("td", { class: "number" }, one.wal_bytes ? count(Math.round(one.wal_bytes / 1000)) + " kB" : "")))))));
+  }
+  const during = report.during;
+  if (during) {
+    section("While it runs", "during",
+      facts([`${count(during.statements)} statements of ${count(during.sessions)} sessions beside it`,
+        during.blocked || during.failed ? `${count(during.blocked)} queries waited, ${duration(during.wait_us_max)} at most; ${count(during.failed)} failed` : "no query waited",
+        `${duration(during.migration_us)} under load`, during.blocker_us ? `scry added a transaction of ${duration(during.blocker_us)}` : ""]),
+      during.blocking.length ? make("div", { class: "tablewrap" }, make("table", {}, make("thead", {}, make("tr", {},
+        [["statement"], ["lock"], ["blocked", 1], ["failed", 1], ["longest wait", 1]].map(([name, right]) => make("th", { scope: "col", class: right ? "number" : null }, name)))),
+        make("tbody", {}, during.blocking.map((one) => make("tr", {}, make("td", {}, make("code", { class: "sql" }, one.text)),
+          make("td", {}, one.mode + (one.relation ? " on " + one.relation : "")), make("td", { class: "number" }, count(one.blocked)),
+          make("td", { class: "number" }, count(one.failed)), make("td", { class: "number" }, duration(one.wait_us_max))))))) : null);
+  }
+
   if (report.migration && report.migration.exit_status !== 0 && report.migration.output.length)
     section("What the command printed last", "output", make("pre", { tabindex: 0 }, report.migration.output.join("\n")));
 
