@@ -50,11 +50,12 @@ ExitStatus Show(const CommonOptions& common, const Flags& flags) {
 }
 
 // Formats of `scry report convert`.
-constexpr const char* kFormats[] = {"text",   "json",   "markdown",   "html",
-                                    "github", "gitlab", "openmetrics"};
+constexpr const char* kFormats[] = {"text",  "json",   "markdown", "html",
+                                    "junit", "github", "gitlab",   "openmetrics"};
 
 std::string Converted(const report::Report& report, const Flags& flags) {
   if (flags.to == "json") return report::WriteJson(report);
+  if (flags.to == "junit") return report::WriteJunit(report);
   if (flags.to == "html") return report::WriteHtml(report);
   if (flags.to == "github") return report::WriteGithubAnnotations(report);
   if (flags.to == "gitlab") return report::WriteGitlabCodeQuality(report, flags.file);
@@ -161,7 +162,9 @@ void AddReportCommand(CLI::App& app, Chosen& chosen) {
   CLI::App* convert = report->add_subcommand(
       "convert", "Write a report in another form: for a pull request, a CI system, a dashboard");
   convert->add_option("report", flags->path, "report.json, or the folder it is in")->required();
-  convert->add_option("--to", flags->to, "text, json, markdown, html, github, gitlab, openmetrics")
+  convert
+      ->add_option("--to", flags->to,
+                   "text, json, markdown, html, junit, github, gitlab, openmetrics")
       ->required()
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(kFormats), std::end(kFormats))));
   convert->add_option("-o,--output", flags->output, "Write it to this file; default: print it");

@@ -67,6 +67,33 @@ std::string LabelValue(std::string_view text) {
   return out;
 }
 
+// For attributes and text. XML 1.0 knows no control characters, however they are written.
+std::string Xml(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\n':
+        out += "&#10;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
 class Metrics {
  public:
   void Family(std::string_view name, std::string_view help, std::string_view unit = {}) {
@@ -134,6 +161,66 @@ std::string WriteGitlabCodeQuality(const Report& report, const std::string& path
          {"location", {{"path", path}, {"lines", {{"begin", 1}}}}}});
   }
   return issues.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+std::string WriteJunit(const Report& report) {
+  std::map<std::string_view, std::vector<const Finding*>> gating;
+  for (const Finding& finding : report.findings) {
+    if (finding.gates) gating[finding.fingerprint].push_back(&finding);
+  }
+  std::string cases;
+  uint64_t count = 0;
+  uint64_t failures = 0;
+  uint64_t skipped = 0;
+  const auto open = [&](std::string_view name, std::string_view group) {
+    ++count;
+    cases += fmt::format("    <testcase classname=\"scry.{}\" name=\"{}\"", Xml(group), Xml(name));
+  };
+  const auto fail = [&](const std::vector<const Finding*>& findings) {
+    ++failures;
+    cases += ">\n";
+    for (const Finding* finding : findings) {
+      const std::string what =
+          finding->reasons.empty() ? finding->type : Printable(OneLine(finding->reasons[0]));
+      cases += fmt::format("      <failure type=\"{}\" message=\"{}\">{}</failure>\n",
+                           Xml(Printable(finding->type)), Xml(what), Xml(Told(*finding)));
+    }
+    cases += "    </testcase>\n";
+  };
+  for (const PatternLine& line : report.patterns) {
+    const std::string name =
+        fmt::format("{} {}", Printable(line.fingerprint),
+                    Shorten(Printable(OneLine(line.pattern)), kPatternColumns));
+    open(name, Printable(line.type));
+    const auto found = gating.find(line.fingerprint);
+    if (found != gating.end()) {
+      fail(found->second);
+      gating.erase(found);
+    } else if (line.type == "cannot-evaluate") {
+      ++skipped;
+      cases += fmt::format(">\n      <skipped message=\"{}\"/>\n    </testcase>\n",
+                           Xml(Printable(OneLine(line.why))));
+    } else {
+      cases += "/>\n";
+    }
+  }
+  // What is about no pattern: a statement of the migration that blocks, a channel.
+  for (const auto& [fingerprint, findings] : gating) {
+    open(Shorten(Printable(OneLine(findings[0]->pattern)), kPatternColumns), findings[0]->type);
+    fail(findings);
+  }
+  if (report.exit_status != 0 && failures == 0) {
+    open("verdict", "verdict");
+    ++failures;
+    cases += fmt::format(
+        ">\n      <failure type=\"{0}\" message=\"{1}\">{1}</failure>\n    </testcase>\n",
+        Xml(Printable(report.verdict)), Xml(Printable(OneLine(report.sentence))));
+  }
+  return fmt::format(
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"scry\" "
+      "tests=\"{}\" failures=\"{}\" skipped=\"{}\" time=\"{:.3f}\">\n{}  "
+      "</testsuite>\n</testsuites>\n",
+      count, failures, skipped, static_cast<double>(report.tested.duration_us) / 1e6, cases);
 }
 
 std::string WriteOpenMetrics(const Report& report) {

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <regex>
@@ -72,6 +74,8 @@ TEST_CASE("each form of a report is a contract", "[report]") {
     CHECK(github == Golden(base + ".github.txt", github));
     const std::string gitlab = WriteGitlabCodeQuality(report, "migrations/7.sql");
     CHECK(gitlab == Golden(base + ".gitlab.json", gitlab));
+    const std::string junit = WriteJunit(report);
+    CHECK(junit == Golden(base + ".junit.xml", junit));
     const std::string metrics = WriteOpenMetrics(report);
     CHECK(metrics == Golden(base + ".openmetrics.txt", metrics));
   }
@@ -194,6 +198,26 @@ TEST_CASE("code quality has stable fingerprints without numbers", "[report]") {
     CHECK(before[i]["fingerprint"] == after[i]["fingerprint"]);
   }
   CHECK_FALSE(nlohmann::json::parse(WriteGitlabCodeQuality(Hostile(), "x")).empty());
+}
+
+TEST_CASE("JUnit has a case for each pattern, and its counts are true", "[report]") {
+  const auto occurrences = [](const std::string& text, const std::string& what) {
+    size_t count = 0;
+    for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) {
+      ++count;
+    }
+    return count;
+  };
+  for (const Report& report :
+       {Regressions(), Safe(), Unfaithfully(), MigrationFailed(), Hostile()}) {
+    const std::string xml = WriteJunit(report);
+    const size_t cases = occurrences(xml, "<testcase ");
+    CHECK(xml.find(fmt::format(" tests=\"{}\"", cases)) != std::string::npos);
+    CHECK(cases >= report.patterns.size());
+    CHECK((report.exit_status == 0) == (xml.find(" failures=\"0\"") != std::string::npos));
+    CHECK(occurrences(xml, "<script") == 0);
+    for (const char c : xml) CHECK((static_cast<unsigned char>(c) >= 0x20 || c == '\n'));
+  }
 }
 
 TEST_CASE("OpenMetrics text can be read back line by line", "[report]") {
