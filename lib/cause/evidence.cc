@@ -150,6 +150,27 @@ bool HasIndexOn(const Catalog& catalog, const std::string& table,
   });
 }
 
+std::vector<UncoveredKey> UncoveredKeys(const Case& one) {
+  std::vector<UncoveredKey> keys;
+  if (one.e().kind != event::StatementKind::kDelete &&
+      one.e().kind != event::StatementKind::kUpdate) {
+    return keys;
+  }
+  for (const auto& [name, object] : one.e().after->objects()) {
+    if (object.kind != "constraint" || object.Fact("type") != "f") continue;
+    if (!one.named().contains(object.Fact("references"))) continue;
+    UncoveredKey key{&object, {}};
+    std::string rest = object.Fact("columns");
+    while (!rest.empty()) {
+      const size_t comma = rest.find(", ");
+      key.columns.push_back(rest.substr(0, comma));
+      rest = comma == std::string::npos ? "" : rest.substr(comma + 2);
+    }
+    if (!HasIndexOn(*one.e().after, object.table, key.columns)) keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
 WantedColumns WantedBy(const explain::PlanNode& node) {
   WantedColumns wanted;
   std::vector<std::string> ranges;

@@ -101,6 +101,15 @@ class Case {
 bool HasIndexOn(const Catalog& catalog, const std::string& table,
                 const std::vector<std::string>& columns);
 
+// A foreign key to a relation that the statement names, and the columns that refer to it.
+struct UncoveredKey {
+  const CatalogObject* key = nullptr;
+  std::vector<std::string> columns;
+};
+// Those whose columns no index of `after` covers, where the statement deletes or changes what they
+// point at. REQUIRES: there is an `after`.
+std::vector<UncoveredKey> UncoveredKeys(const Case& one);
+
 // The columns that an index would have to be on to find the rows of a scan: those compared for
 // equality first. As the filter and the index condition of the node name them.
 struct WantedColumns {

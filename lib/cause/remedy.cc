@@ -268,23 +268,9 @@ class Proposals {
 
   // The columns of those that point at what the statement deletes or changes.
   void ForeignKeys() {
-    if (evidence_.kind != event::StatementKind::kDelete &&
-        evidence_.kind != event::StatementKind::kUpdate) {
-      return;
-    }
-    for (const auto& [key, object] : evidence_.after->objects()) {
-      if (object.kind != "constraint" || object.Fact("type") != "f") continue;
-      if (!one_.named().contains(object.Fact("references"))) continue;
-      std::vector<std::string> columns;
-      std::string rest = object.Fact("columns");
-      while (!rest.empty()) {
-        const size_t comma = rest.find(", ");
-        columns.push_back(rest.substr(0, comma));
-        rest = comma == std::string::npos ? "" : rest.substr(comma + 2);
-      }
-      if (HasIndexOn(*evidence_.after, object.table, columns)) continue;
+    for (const auto& [key, columns] : UncoveredKeys(one_)) {
       const size_t before = remedies_.size();
-      Index(object.table, columns, {});
+      Index(key->table, columns, {});
       if (remedies_.size() == before) continue;
       std::string row;
       std::string values;
@@ -294,7 +280,7 @@ class Proposals {
       }
       remedies_.back().look_up = fmt::format(
           "SELECT 1 FROM ONLY {0} x, LATERAL (SELECT {1} FROM {0} WHERE {2} LIMIT 1) y WHERE {3}",
-          object.table, cause::Joined(columns), values, row);
+          key->table, cause::Joined(columns), values, row);
     }
   }
 

@@ -224,24 +224,11 @@ std::optional<Words> TypeStopsIndex(const Case& one) {
 // covers.
 std::optional<Words> ForeignKey(const Case& one, bool added) {
   if (one.e().after == nullptr || one.e().before == nullptr) return std::nullopt;
-  if (one.e().kind != event::StatementKind::kDelete &&
-      one.e().kind != event::StatementKind::kUpdate) {
-    return std::nullopt;
-  }
   // Of rows that the replay deleted already nothing can be counted any more.
   const double counted = one.e().triggers_before.value_or(0);
   if (counted > 0 && one.e().triggers_after.value_or(0) <= counted) return std::nullopt;
-  for (const auto& [key, object] : one.e().after->objects()) {
-    if (object.kind != "constraint" || object.Fact("type") != "f") continue;
-    if (!one.named().contains(object.Fact("references"))) continue;
-    std::vector<std::string> columns;
-    std::string rest = object.Fact("columns");
-    while (!rest.empty()) {
-      const size_t comma = rest.find(", ");
-      columns.push_back(rest.substr(0, comma));
-      rest = comma == std::string::npos ? "" : rest.substr(comma + 2);
-    }
-    if (HasIndexOn(*one.e().after, object.table, columns)) continue;
+  for (const auto& [key, columns] : UncoveredKeys(one)) {
+    const CatalogObject& object = *key;
     const bool is_new = one.e().before->Find("constraint", object.name) == nullptr;
     if (is_new != added) continue;
     if (!is_new && !HasIndexOn(*one.e().before, object.table, columns)) continue;

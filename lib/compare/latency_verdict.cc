@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <utility>
 
@@ -323,11 +322,7 @@ class LatencyJudge {
 
   void TellTooFew(const Speed& speed) {
     const PatternStats& stats = *speed.stats;
-    using event::StatementKind;
-    static constexpr std::array<StatementKind, 5> kDull = {
-        StatementKind::kBegin, StatementKind::kCommit, StatementKind::kRollback,
-        StatementKind::kSavepoint, StatementKind::kSession};
-    if (std::find(kDull.begin(), kDull.end(), stats.kind) != kDull.end()) return;
+    if (event::IsDull(stats.kind)) return;
     if (stats.compared == 0 || stats.new_pairs > 0 || told_.count(stats.fingerprint) != 0) return;
     std::string why = fmt::format("too few calls to judge speed: {} of {}",
                                   FormatCount(stats.latency_pairs), rules_.min_pairs);

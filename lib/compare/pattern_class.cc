@@ -23,13 +23,6 @@ size_t WeightOf(PatternClass type) {
                              kByWeight.begin());
 }
 
-// Whose speed nobody waits for: that it ran alike is all there is to say.
-bool IsDull(StatementKind kind) {
-  return kind == StatementKind::kBegin || kind == StatementKind::kCommit ||
-         kind == StatementKind::kRollback || kind == StatementKind::kSavepoint ||
-         kind == StatementKind::kSession;
-}
-
 double MedianUs(const PatternStats& stats) {
   std::vector<double> values;
   values.reserve(stats.latencies.size());
@@ -104,7 +97,7 @@ class Classes {
     if (fixed != stats.differences.end() && fixed->second.count * 2 > stats.compared) {
       return cannot("fails on the baseline and runs on the candidate");
     }
-    if (facts_.detectable.contains(stats.fingerprint) || IsDull(stats.kind)) {
+    if (facts_.detectable.contains(stats.fingerprint) || event::IsDull(stats.kind)) {
       // Something else about it may not be known: results too large to compare, say.
       if (unjudged != unjudged_.end()) return cannot({});
       return;

@@ -360,8 +360,7 @@ Result<compare::LockPolicy> ReadLock(const Reader& reader, const YamlNode& node)
   return lock;
 }
 
-// What is not listed does not gate. Gates that nothing judges yet are taken, and every report says
-// so: they must not pass in silence.
+// What is not listed does not gate.
 Result<compare::GatePolicy> ReadGate(const Reader& reader, const YamlNode& node) {
   compare::GatePolicy gate{false, false, false, false, false, false, false};
   const std::pair<std::string_view, bool*> words[] = {

@@ -434,6 +434,12 @@ std::vector<StatementFacts> AnalyzeParsed(const std::string& text) {
 
 }  // namespace
 
+bool IsDull(StatementKind kind) {
+  return kind == StatementKind::kBegin || kind == StatementKind::kCommit ||
+         kind == StatementKind::kRollback || kind == StatementKind::kSavepoint ||
+         kind == StatementKind::kSession;
+}
+
 bool DependsOnLocks(const StatementFacts& facts) {
   return facts.skips_locked || facts.nowait ||
          std::any_of(facts.functions.begin(), facts.functions.end(),

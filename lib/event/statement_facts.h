@@ -47,6 +47,9 @@ struct StatementFacts {
   std::vector<std::string> relations;  // "schema.name" or "name" as written, sorted, once each.
 };
 
+// Whose speed nobody waits for: BEGIN and its like, and what only sets the session up.
+bool IsDull(StatementKind kind);
+
 // What it answers depends on the locks that others hold at that moment: it goes round them or gives
 // up, instead of waiting.
 bool DependsOnLocks(const StatementFacts& facts);

@@ -10,8 +10,8 @@
 #include "base/check.h"
 #include "base/units.h"
 #include "compare/detection.h"
-#include "job/chosen_patterns.h"
 #include "job/plan_probe.h"
+#include "job/sample_run.h"
 #include "os/file.h"
 #include "report/json_writer.h"
 #include "report/text_writer.h"
@@ -115,10 +115,7 @@ Status Comparison::LookAtFirstMoment(const Lanes& lanes,
       touched,
       targets,
       std::clamp(survey_.facts.duration_us / 4, kFirstBudgetMinUs, kFirstBudgetMaxUs),
-      [&](Traffic traffic, event::PairSink& sink) -> Status {
-        const auto stats = ReplayOne(lanes, traffic, sink, /*set_sequences=*/false);
-        return stats.ok() ? Status() : Status(stats.error());
-      }};
+      SampleReplay(lanes)};
   SCRY_TRY_ASSIGN(FirstMomentResult first, MeasureFirstMoment(request, watch_, facts_));
   first_.emplace(std::move(first));
   report_.tested.first_patterns = first_->moment.work.size();
@@ -174,6 +171,13 @@ Result<replay::ReplayStats> Comparison::ReplayOne(const Lanes& lanes, Traffic tr
   options.snapshot = snapshot_ ? &*snapshot_ : nullptr;
   options.set_sequences = set_sequences && request_.set_sequences;
   return WatchedReplay(targets, traffic, sink, facts_, options, watch_, progress_);
+}
+
+ReplayTraffic Comparison::SampleReplay(const Lanes& lanes) {
+  return [this, &lanes](Traffic traffic, event::PairSink& sink) -> Status {
+    const auto stats = ReplayOne(lanes, traffic, sink, /*set_sequences=*/false);
+    return stats.ok() ? Status() : Status(stats.error());
+  };
 }
 
 Status Comparison::ReplayCaptures(const Lanes& lanes) {
@@ -246,24 +250,23 @@ Status Comparison::Confirm(const Lanes& lanes) {
               {recheck.tail ? kTailSamplesPerPattern : kSamplesPerPattern, recheck.calls});
   }
   SCRY_TRY(ScanCaptures(book));
-  std::map<uint64_t, std::vector<replay::Sample>> samples = book.samples();
-  uint64_t statements = 0;
+  Samples samples = book.samples();
   for (const compare::Recheck& recheck : rechecks) {
     const compare::PatternStats* stats = table_.Find(recheck.fingerprint);
     const auto kept = samples.find(recheck.fingerprint);
     if (stats == nullptr || kept == samples.end() || kept->second.empty()) continue;
     // Each as often as it needs: the rare and the slow pattern must not set the pace of the others.
-    const size_t pairs = ConfirmPairs(*stats, recheck, rechecks.size());
-    RepeatTo(kept->second, pairs);
-    statements += pairs * 3;  // With BEGIN and ROLLBACK.
+    RepeatTo(kept->second, ConfirmPairs(*stats, recheck, rechecks.size()));
   }
-  replay::SampleSource source(samples, /*rounds=*/1, /*seed=*/2);
-  ChosenPatterns sink(confirmation_, facts_, samples);
-  SCRY_TRY_ASSIGN(const replay::ReplayStats stats,
-                  ReplayOne(lanes, {source, statements}, sink, /*set_sequences=*/false));
+  SCRY_TRY(RunSamples(samples, /*seed=*/2, confirmation_, facts_,
+                      [&](Traffic traffic, event::PairSink& sink) -> Status {
+                        SCRY_TRY_ASSIGN(const replay::ReplayStats stats,
+                                        ReplayOne(lanes, traffic, sink, /*set_sequences=*/false));
+                        stats_.stalls_broken += stats.stalls_broken;
+                        stats_.cancelled += stats.cancelled;
+                        return {};
+                      }));
   progress_.Done(fmt::format("{} pairs", FormatCount(confirmation_.totals().statements)));
-  stats_.stalls_broken += stats.stalls_broken;
-  stats_.cancelled += stats.cancelled;
   return {};
 }
 
@@ -482,11 +485,7 @@ Status Comparison::ProveFixes(const std::vector<ExplainedFinding>& known,
   const FixRequest request{targets, *catalogs_, request_.policy, table_, work_,
                            // A time limit must not cost the verdict that is there by now.
                            watch_.limited() ? std::min(budget_us, watch_.LeftUs() / 2) : budget_us,
-                           [&](Traffic traffic, event::PairSink& sink) -> Status {
-                             const auto stats =
-                                 ReplayOne(lanes, traffic, sink, /*set_sequences=*/false);
-                             return stats.ok() ? Status() : Status(stats.error());
-                           }};
+                           SampleReplay(lanes)};
   auto tried = job::ProveFixes(request, to_mend, watch_, facts_);
   SCRY_TRY(watch_.Check());
   if (!tried.ok()) {  // The verdict stands without.

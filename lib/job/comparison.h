@@ -28,6 +28,7 @@
 #include "job/fix_prover.h"
 #include "job/progress.h"
 #include "job/run_watch.h"
+#include "job/sample_run.h"
 #include "job/traffic_budget.h"
 #include "job/work_probe.h"
 #include "migration/touched_tables.h"
@@ -94,6 +95,8 @@ class Comparison {
   base::Status ReplayCaptures(const Lanes& lanes);
   base::Result<replay::ReplayStats> ReplayOne(const Lanes& lanes, Traffic traffic,
                                               event::PairSink& sink, bool set_sequences);
+  // Of samples, of which the report tells nothing but their pairs. `lanes` outlives it.
+  ReplayTraffic SampleReplay(const Lanes& lanes);
   base::Status Confirm(const Lanes& lanes);
   base::Status MeasureWork(const Lanes& lanes);
   void ForgetCrowdedPages();

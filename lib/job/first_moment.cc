@@ -6,9 +6,9 @@
 #include <string_view>
 #include <utility>
 
-#include "job/chosen_patterns.h"
 #include "job/plan_probe.h"
 #include "job/work_probe.h"
+#include "replay/options.h"
 #include "replay/sample_book.h"
 
 namespace scry::job {
@@ -25,8 +25,6 @@ constexpr size_t kSamplesPerPattern = 30;
 constexpr uint64_t kPairsMax = 60;
 constexpr uint64_t kConfirmFactor = 3;
 constexpr size_t kPlansMax = 5;
-
-using Samples = std::map<uint64_t, std::vector<replay::Sample>>;
 
 bool HasPlanAtRisk(StatementKind kind) {
   return kind == StatementKind::kSelect || kind == StatementKind::kUpdate ||
@@ -125,8 +123,8 @@ class Measurement {
 
   // Each pattern as often as there is time for, and not at all where that is too rarely to judge.
   Status Time(const Samples& from, uint64_t factor, uint64_t seed, compare::PatternTable& table) {
+    const uint64_t warm_up = replay::ReplayOptions().warm_up_calls;
     Samples chosen;
-    uint64_t statements = 0;
     for (const auto& [fingerprint, kept] : from) {
       const auto slowest = slowest_us_.find(fingerprint);
       if (slowest == slowest_us_.end()) continue;  // Does not run by itself.
@@ -135,15 +133,11 @@ class Measurement {
       const auto affordable =
           static_cast<uint64_t>(share_us / std::max<Micros>(1, slowest->second * lanes));
       const uint64_t pairs = std::min(affordable, kPairsMax) * factor;
-      if (pairs < request_.policy.latency.min_pairs + kWarmUp) continue;
-      std::vector<replay::Sample>& samples = chosen[fingerprint] = kept;
-      RepeatTo(samples, pairs);
-      statements += pairs * 3;  // With BEGIN and ROLLBACK.
+      if (pairs < request_.policy.latency.min_pairs + warm_up) continue;
+      RepeatTo(chosen[fingerprint] = kept, pairs);
     }
     if (chosen.empty()) return {};
-    replay::SampleSource source(chosen, /*rounds=*/1, seed);
-    ChosenPatterns sink(table, facts_, chosen);
-    return request_.replay({source, statements}, sink);
+    return RunSamples(chosen, seed, table, facts_, request_.replay);
   }
 
   Status Confirm() {
@@ -179,8 +173,6 @@ class Measurement {
     }
     return {};
   }
-
-  static constexpr uint64_t kWarmUp = 1;  // As ReplayOptions::warm_up_calls.
 
   const FirstMomentRequest& request_;
   const RunWatch& watch_;

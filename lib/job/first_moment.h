@@ -20,6 +20,7 @@
 #include "job/capture_traffic.h"
 #include "job/plan_probe.h"
 #include "job/run_watch.h"
+#include "job/sample_run.h"
 #include "migration/touched_tables.h"
 #include "replay/replayer.h"
 
@@ -32,8 +33,7 @@ struct FirstMomentRequest {
   const std::vector<migration::TouchedRelation>& touched;
   const std::vector<replay::LaneTarget>& lanes;
   base::Micros budget_us = 0;  // Of both halves together: counting work, and the clock.
-  // Replays samples on all lanes.
-  std::function<base::Status(Traffic traffic, event::PairSink& sink)> replay;
+  ReplayTraffic replay;
 };
 
 struct FirstMomentResult {

@@ -15,10 +15,8 @@
 #include "compare/statistics.h"
 #include "compare/work.h"
 #include "explain/plan.h"
-#include "job/chosen_patterns.h"
 #include "job/plan_probe.h"
 #include "pg/admin.h"
-#include "replay/sample_book.h"
 
 namespace scry::job {
 namespace {
@@ -36,8 +34,6 @@ constexpr size_t kOthersMax = 30;  // Patterns looked at for harm; so many write
 constexpr size_t kWritersMax = 5;
 constexpr double kBetter = 1.5;  // A new query has no baseline: so much less, or nothing.
 constexpr double kAlike = 1.1;   // Blocks that do not tell two remedies apart.
-
-using Samples = std::map<uint64_t, std::vector<replay::Sample>>;
 
 double Median(std::vector<double> values) {
   if (values.empty()) return 0;
@@ -475,23 +471,14 @@ class Prover {
   Status Time(const FixTarget& target, std::vector<report::WriteCost>& writes,
               compare::PatternTable& timed) {
     Samples chosen;
-    uint64_t statements = 0;
-    const auto add = [&](uint64_t fingerprint, const std::vector<replay::Sample>& samples,
-                         uint64_t pairs) {
-      std::vector<replay::Sample>& kept = chosen[fingerprint] = samples;
-      RepeatTo(kept, pairs);
-      statements += pairs * 3;
-    };
-    add(target.fingerprint, target.samples, PairsFor(target));
+    RepeatTo(chosen[target.fingerprint] = target.samples, PairsFor(target));
     for (const report::WriteCost& cost : writes) {
       const uint64_t fingerprint = std::strtoull(cost.fingerprint.c_str(), nullptr, 16);
       if (chosen.size() <= kWritersMax) {
-        add(fingerprint, request_.work.samples.at(fingerprint), kWritePairs);
+        RepeatTo(chosen[fingerprint] = request_.work.samples.at(fingerprint), kWritePairs);
       }
     }
-    replay::SampleSource source(chosen, /*rounds=*/1, /*seed=*/6);
-    ChosenPatterns sink(timed, facts_, chosen);
-    SCRY_TRY(request_.replay({source, statements}, sink));
+    SCRY_TRY(RunSamples(chosen, /*seed=*/6, timed, facts_, request_.replay));
     for (report::WriteCost& cost : writes) {
       const compare::PatternStats* stats =
           timed.Find(std::strtoull(cost.fingerprint.c_str(), nullptr, 16));

@@ -18,6 +18,7 @@
 #include "event/statement_facts.h"
 #include "job/cause_finder.h"
 #include "job/run_watch.h"
+#include "job/sample_run.h"
 #include "job/work_probe.h"
 #include "replay/replayer.h"
 #include "replay/sample.h"
@@ -43,8 +44,7 @@ struct FixRequest {
   const compare::PatternTable& table;  // Of the second moment.
   const MeasuredWork& work;            // The same.
   base::Micros budget_us = 0;          // Of all remedies together.
-  // Replays samples on all lanes.
-  std::function<base::Status(Traffic traffic, event::PairSink& sink)> replay;
+  ReplayTraffic replay;
 };
 
 struct ProvenFixes {

@@ -53,13 +53,6 @@ bool HasPlan(StatementKind kind) {
          kind == StatementKind::kMerge;
 }
 
-// Does no work worth a word.
-bool IsDull(StatementKind kind) {
-  return kind == StatementKind::kBegin || kind == StatementKind::kCommit ||
-         kind == StatementKind::kRollback || kind == StatementKind::kSavepoint ||
-         kind == StatementKind::kSession;
-}
-
 Result<double> NumberOf(pg::Connection& connection, const char* sql) {
   SCRY_TRY_ASSIGN(const std::optional<std::string> text, connection.QueryValue(sql));
   return std::strtod(text.value_or("0").c_str(), nullptr);
@@ -278,7 +271,7 @@ std::vector<uint64_t> ChooseForWork(const compare::PatternTable& table, uint64_t
   for (const compare::PatternStats* stats : table.Patterns()) {
     if (HasPlan(stats->kind)) {
       able.push_back(stats);
-    } else if (!IsDull(stats->kind)) {
+    } else if (!event::IsDull(stats->kind)) {
       ++gaps.no_plan;
     }
   }

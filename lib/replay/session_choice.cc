@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/random.h"
+#include "event/cost_range.h"
 
 namespace scry::replay {
 namespace {
@@ -20,21 +21,11 @@ constexpr Micros kExchangeUs = 100;
 constexpr size_t kWeighedMax = 64;
 constexpr uint32_t kMagnitudes = 6;
 
-// BEGIN and its like say nothing of speed, and every session has them.
-bool IsDull(StatementKind kind) {
-  return kind == StatementKind::kBegin || kind == StatementKind::kCommit ||
-         kind == StatementKind::kRollback || kind == StatementKind::kSavepoint ||
-         kind == StatementKind::kSession;
-}
-
 uint32_t MagnitudeOf(const event::Outcome& outcome) {
-  uint64_t rows = std::max(outcome.rows, event::TagCount(outcome.tag).value_or(0));
-  uint32_t magnitude = 0;
-  while (rows >= 10 && magnitude + 1 < kMagnitudes) {
-    rows /= 10;
-    ++magnitude;
-  }
-  return magnitude;
+  const uint64_t rows = std::max(outcome.rows, event::TagCount(outcome.tag).value_or(0));
+  // None and a few are of one magnitude here, and so are all above.
+  const uint32_t decade = std::max<uint32_t>(event::DecadeOf(rows), 1);
+  return std::min(decade - 1, kMagnitudes - 1);
 }
 
 uint64_t ChanceOf(uint64_t seed, uint32_t capture, uint64_t session) {
@@ -104,7 +95,7 @@ void SessionSurvey::AddExchange(const event::Exchange& exchange, event::FactsCac
 
 void SessionSurvey::Count(const event::Statement& statement, const event::StatementFacts& facts,
                           Micros at_us, OpenRow& open) {
-  if (IsDull(facts.kind)) return;
+  if (event::IsDull(facts.kind)) return;
   const bool done = statement.outcome.status == event::OutcomeStatus::kDone;
   if (facts.writes && done) NoteEarliest(Sane(at_us), open.row.first_write_us);
   const uint32_t pattern = PatternOf(facts);

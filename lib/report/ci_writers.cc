@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/units.h"
+#include "report/markup.h"
 #include "report/table.h"
 #include "report/wording.h"
 
@@ -71,24 +72,15 @@ std::string LabelValue(std::string_view text) {
 std::string Xml(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\n':
-        out += "&#10;";
-        break;
-      default:
-        out += c;
+    const std::string_view entity = EntityOf(c);
+    if (!entity.empty()) {
+      out += entity;
+    } else if (c == '"') {
+      out += "&quot;";
+    } else if (c == '\n') {
+      out += "&#10;";
+    } else {
+      out += c;
     }
   }
   return out;

@@ -4,6 +4,7 @@
 
 #include "report/html_page.h"
 #include "report/json_writer.h"
+#include "report/markup.h"
 #include "report/text_writer.h"
 
 namespace scry::report {
@@ -25,14 +26,11 @@ std::string ForScript(std::string_view json) {
 std::string ForText(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    if (c == '&') {
-      out += "&amp;";
-    } else if (c == '<') {
-      out += "&lt;";
-    } else if (c == '>') {
-      out += "&gt;";
-    } else {
+    const std::string_view entity = EntityOf(c);
+    if (entity.empty()) {
       out += c;
+    } else {
+      out += entity;
     }
   }
   return out;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/units.h"
+#include "report/markup.h"
 #include "report/row_sample_text.h"
 #include "report/table.h"
 #include "report/wording.h"
@@ -408,13 +409,9 @@ std::string MarkdownText(std::string_view text) {
     const char c = plain[i];
     switch (c) {
       case '&':
-        out += "&amp;";
-        break;
       case '<':
-        out += "&lt;";
-        break;
       case '>':
-        out += "&gt;";
+        out += EntityOf(c);
         break;
       case ':':
         // Links and emoji; a colon before a blank is only a colon.

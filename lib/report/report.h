@@ -276,7 +276,8 @@ struct Cause {
   friend bool operator==(const Cause&, const Cause&) = default;
 };
 
-// What a fix costs a pattern that writes its table: medians, without and with it.
+// What a fix costs a pattern that writes its table: medians, without and with it; times without it
+// are those of the baseline.
 struct WriteCost {
   std::string fingerprint;
   std::string pattern;

@@ -644,7 +644,7 @@ class Writer {
     Fact("shadow", report_.shadow);
     for (const CaptureFacts& capture : report_.captures) Fact("traffic", CaptureText(capture));
     if (report_.budget.budget_us > 0) Fact("budget", BudgetText(report_.budget));
-    for (const LaneFacts& lane : report_.lanes) Fact(LaneName(lane), LaneText(lane));
+    for (const LaneFacts& lane : report_.lanes) Fact(Printable(lane.name), LaneText(lane));
     const TestedFacts& tested = report_.tested;
     if (tested.statements == 0 && tested.sessions == 0) {
       Fact("replayed", "nothing");

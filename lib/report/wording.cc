@@ -105,8 +105,6 @@ std::string FidelitySentence(const TestedFacts& tested) {
   return text;
 }
 
-std::string LaneName(const LaneFacts& lane) { return Printable(lane.name); }
-
 std::string CaptureText(const CaptureFacts& capture) {
   std::string text =
       fmt::format("{}: {}, {}", capture.name, Count(capture.sessions, "session", "sessions"),

@@ -29,7 +29,6 @@ std::string BudgetText(const BudgetFacts& budget);
 // What a rule covers, until when and why; and what became of it in this run.
 std::string RuleText(const IgnoreRule& rule);
 std::string RuleFate(const IgnoreRule& rule);
-std::string LaneName(const LaneFacts& lane);
 std::string LaneText(const LaneFacts& lane);
 std::string ReplayedText(const TestedFacts& tested);
 // What kept the replay from going faster, and what it did not run to its end.

@@ -12,6 +12,10 @@ if [ -z "$version" ] && command -v scry >/dev/null 2>&1; then
   exit 0
 fi
 
+SCRY_ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../../.." && pwd -P)
+# shellcheck source=../../../scripts/packages.sh
+source "$SCRY_ROOT/scripts/packages.sh"
+
 mkdir -p "$cache/bin"
 if [ ! -x "$cache/bin/scry" ]; then
   if [ -n "$version" ]; then
@@ -32,9 +36,6 @@ if [ ! -x "$cache/bin/scry" ]; then
     (cd "$download" && sha256sum --check --quiet "$file.sha256")
     tar -xzf "$download/$file" -C "$cache" --strip-components=1
   else
-    SCRY_ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../../.." && pwd -P)
-    # shellcheck source=../../../scripts/packages.sh
-    source "$SCRY_ROOT/scripts/packages.sh"
     # shellcheck source=../../../scripts/build.sh
     source "$SCRY_ROOT/scripts/build.sh"
     install_packages build
@@ -43,9 +44,6 @@ if [ ! -x "$cache/bin/scry" ]; then
   fi
 fi
 # The servers of the forks, and the libraries that a build from the cache needs.
-SCRY_ROOT=${SCRY_ROOT:-$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../../.." && pwd -P)}
-# shellcheck source=../../../scripts/packages.sh
-source "$SCRY_ROOT/scripts/packages.sh"
 install_packages build runtime
 printf '%s\n' "$cache/bin" >>"$GITHUB_PATH"
 "$cache/bin/scry" --version

@@ -35,15 +35,7 @@ class Advice {
     evidence.before = &before_;
     evidence.after = &after_;
     evidence.changes = &changes_;
-    std::optional<explain::Plan> plans[2];
-    for (size_t i = 0; i < 2; ++i) {
-      const std::string& text = i == 0 ? plan_before : plan_after;
-      if (text.empty()) continue;
-      auto plan = explain::ParsePlan("[{\"Plan\": " + text + "}]");
-      REQUIRE(plan.ok());
-      plans[i] = std::move(plan).value();
-      (i == 0 ? evidence.plan_before : evidence.plan_after) = &*plans[i];
-    }
+    const Plans plans(plan_before, plan_after, evidence);
     return ProposeRemedies(evidence);
   }
 

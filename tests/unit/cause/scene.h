@@ -39,6 +39,31 @@ inline Catalog CatalogOf(const std::vector<CatalogObject>& objects) {
   return catalog;
 }
 
+// What two lanes planned, as nodes of EXPLAIN's JSON; empty: not known. Put into the evidence,
+// which must not outlive it.
+class Plans {
+ public:
+  Plans(const std::string& before, const std::string& after, Evidence& evidence) {
+    Parse(before, before_, evidence.plan_before);
+    Parse(after, after_, evidence.plan_after);
+  }
+  Plans(const Plans&) = delete;
+  Plans& operator=(const Plans&) = delete;
+
+ private:
+  static void Parse(const std::string& text, std::optional<explain::Plan>& kept,
+                    const explain::Plan*& told) {
+    if (text.empty()) return;
+    auto plan = explain::ParsePlan("[{\"Plan\": " + text + "}]");
+    REQUIRE(plan.ok());
+    kept = std::move(plan).value();
+    told = &*kept;
+  }
+
+  std::optional<explain::Plan> before_;
+  std::optional<explain::Plan> after_;
+};
+
 // A finding on `orders` and what two catalogues say of it.
 struct Scene {
   std::vector<CatalogObject> before = {Thing("relation", "orders")};
@@ -73,15 +98,7 @@ struct Scene {
     evidence.before = &old_catalog;
     evidence.after = &new_catalog;
     evidence.changes = &changes;
-    std::optional<explain::Plan> plans[2];
-    for (size_t i = 0; i < 2; ++i) {
-      const std::string& text = i == 0 ? plan_before : plan_after;
-      if (text.empty()) continue;
-      auto plan = explain::ParsePlan("[{\"Plan\": " + text + "}]");
-      REQUIRE(plan.ok());
-      plans[i] = std::move(plan).value();
-      (i == 0 ? evidence.plan_before : evidence.plan_after) = &*plans[i];
-    }
+    const Plans plans(plan_before, plan_after, evidence);
     return FindCause(evidence);
   }
 };
