@@ -1,5 +1,5 @@
-// Reports in the forms that CI systems read: annotations of GitHub, code quality of GitLab, JUnit and
-// OpenMetrics text. Called by `scry report convert`. Pure.
+// Reports in the forms that CI systems read: annotations of GitHub, code quality of GitLab, JUnit
+// and OpenMetrics text. Called by `scry report convert`. Pure.
 #pragma once
 
 #include <string>
@@ -17,8 +17,8 @@ std::string WriteGithubAnnotations(const Report& report);
 // so that the same finding is the same in every run.
 std::string WriteGitlabCodeQuality(const Report& report, const std::string& path);
 
-// One test case per pattern: failed by what gates, skipped where nothing can be said. A verdict that
-// no pattern explains (a migration that failed, too unfaithful a replay) is a case of its own.
+// One test case per pattern: failed by what gates, skipped where nothing can be said. A verdict
+// that no pattern explains (a migration that failed, too unfaithful a replay) is a case of its own.
 std::string WriteJunit(const Report& report);
 
 // Gauges of the verdict, of the findings by class, of latency and work per finding. Ends with #
