@@ -105,6 +105,7 @@ ComparisonRequest MigrationTest::ComparisonOf(const MigrationTestRequest& reques
   comparison.replay.connect_speed = request.connect_speed;
   comparison.show_values = request.show_values;
   comparison.prove_fixes = request.prove_fixes && !request.command.empty();
+  comparison.rerun_sessions = true;
   return comparison;
 }
 
