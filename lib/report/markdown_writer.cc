@@ -11,6 +11,7 @@
 #include "report/markup.h"
 #include "report/row_sample_text.h"
 #include "report/table.h"
+#include "report/telling_statements.h"
 #include "report/wording.h"
 
 namespace scry::report {
@@ -279,8 +280,9 @@ class Writer {
     if (migration.statements.empty()) return {};
     std::string body =
         "| statement | at | took | strongest lock | held | WAL |\n|---|--:|--:|---|--:|--:|\n";
-    for (size_t i = 0; i < migration.statements.size() && i < kStatementsMax; ++i) {
-      const MigrationStatement& one = migration.statements[i];
+    const std::vector<size_t> shown = TellingStatements(migration, kStatementsMax);
+    for (const size_t place : shown) {
+      const MigrationStatement& one = migration.statements[place];
       const MigrationLock* lock = one.locks.empty() ? nullptr : &one.locks.front();
       body += fmt::format("| {} | {} | {} | {} | {} | {} |\n",
                           MarkdownCode(Shorten(OneLine(one.text), kPatternColumns)),
@@ -290,7 +292,7 @@ class Writer {
                           one.wal_bytes > 0 ? base::FormatSize(one.wal_bytes) : "");
     }
     const size_t all = migration.statements.size() + migration.statements_more;
-    if (all > kStatementsMax) body += fmt::format("\nand {} more\n", all - kStatementsMax);
+    if (all > shown.size()) body += fmt::format("\nand {} more\n", all - shown.size());
     return Folded(fmt::format("The migration: {}", Count(all, "statement", "statements")), body);
   }
 

@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "report/row_sample_text.h"
 #include "report/table.h"
+#include "report/telling_statements.h"
 #include "report/wording.h"
 
 namespace scry::report {
@@ -239,9 +240,9 @@ class Writer {
                  {"took", Align::kRight, false},
                  {"lock held", Align::kRight, false},
                  {"WAL", Align::kRight, false}});
-    const size_t shown = std::min(migration.statements.size(), kStatementsMax);
-    for (size_t i = 0; i < shown; ++i) {
-      const MigrationStatement& statement = migration.statements[i];
+    const std::vector<size_t> shown = TellingStatements(migration, kStatementsMax);
+    for (const size_t place : shown) {
+      const MigrationStatement& statement = migration.statements[place];
       const bool locks = !statement.locks.empty();
       std::string text = "  " + OneLine(statement.text);
       if (statement.calls > 1) text += fmt::format(" ({} times)", FormatCount(statement.calls));
@@ -252,11 +253,11 @@ class Writer {
     }
     const auto lines = table.Lines(columns_);
     TableHeading(lines.front(), kTitle);
-    for (size_t i = 0; i < shown; ++i) {
+    for (size_t i = 0; i < shown.size(); ++i) {
       Line(lines[i + 1]);
-      WriteStatementDetails(migration.statements[i]);
+      WriteStatementDetails(migration.statements[shown[i]]);
     }
-    TellRest(migration.statements.size() + migration.statements_more, shown);
+    TellRest(migration.statements.size() + migration.statements_more, shown.size());
     WriteLosses(migration);
   }
 
