@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/units.h"
+#include "event/statement_facts.h"
 
 namespace scry::job {
 namespace {
@@ -45,6 +46,7 @@ void FillMigration(const migration::MigrationProfile& profile, base::Micros star
     }
     report::MigrationStatement& to = facts.statements.emplace_back();
     to.text = TextOf(from, show_values);
+    to.fingerprint = event::FingerprintText(from.fingerprint);
     to.started_us = std::max<base::Micros>(from.begin_us - started_us, 0);
     to.duration_us = from.busy_us;
     to.calls = from.calls;

@@ -110,6 +110,9 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "mechanism", to.mechanism);
     Read(from, "sentence", to.sentence);
     Read(from, "statement", to.statement);
+    if (from.contains("statement_index")) {
+      Read(from, "statement_index", to.statement_index.emplace());
+    }
     Read(from, "findings", to.findings);
   }
   void Fill(const json& from, WriteCost& to) {
@@ -241,6 +244,9 @@ class Reader : public JsonMembers<Reader> {
   }
   void Fill(const json& from, MigrationStatement& to) {
     Read(from, "text", to.text);
+    Read(from, "fingerprint", to.fingerprint);
+    Read(from, "file", to.file);
+    Read(from, "line", to.line);
     Read(from, "started_us", to.started_us);
     Read(from, "duration_us", to.duration_us);
     Read(from, "calls", to.calls);

@@ -117,6 +117,7 @@ ordered_json Of(const Cause& cause) {
   ordered_json json = {
       {"object", cause.object}, {"mechanism", cause.mechanism}, {"sentence", cause.sentence}};
   if (!cause.statement.empty()) json["statement"] = cause.statement;
+  if (cause.statement_index) json["statement_index"] = *cause.statement_index;
   json["findings"] = cause.findings;
   return json;
 }
@@ -299,16 +300,22 @@ ordered_json ListOf(const std::vector<T>& items) {
 }
 
 ordered_json Of(const MigrationStatement& statement) {
-  return {{"text", statement.text},
-          {"started_us", statement.started_us},
-          {"duration_us", statement.duration_us},
-          {"calls", statement.calls},
-          {"sqlstate", statement.sqlstate},
-          {"rows", statement.rows},
-          {"wal_bytes", statement.wal_bytes},
-          {"locks", ListOf(statement.locks)},
-          {"rewrote", statement.rewrote},
-          {"dropped", statement.dropped}};
+  ordered_json json = {{"text", statement.text},
+                       {"fingerprint", statement.fingerprint},
+                       {"started_us", statement.started_us},
+                       {"duration_us", statement.duration_us},
+                       {"calls", statement.calls},
+                       {"sqlstate", statement.sqlstate},
+                       {"rows", statement.rows},
+                       {"wal_bytes", statement.wal_bytes},
+                       {"locks", ListOf(statement.locks)},
+                       {"rewrote", statement.rewrote},
+                       {"dropped", statement.dropped}};
+  if (!statement.file.empty()) {
+    json["file"] = statement.file;
+    json["line"] = statement.line;
+  }
+  return json;
 }
 
 ordered_json Of(const MigrationFacts& migration) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,12 +35,15 @@ struct MigrationLock {
 };
 
 struct MigrationStatement {
-  std::string text;        // With literals only where the user asked for values.
-  Micros started_us = 0;   // Since the command started.
-  Micros duration_us = 0;  // Of all calls.
-  uint64_t calls = 1;      // Equal ones, one after the other.
-  std::string sqlstate;    // Empty: it succeeded.
-  uint64_t rows = 0;       // Written.
+  std::string text;         // With literals only where the user asked for values.
+  std::string fingerprint;  // 16 hex digits; empty: not kept.
+  std::string file;         // Where it stands, from the root of the repository; empty: not known.
+  uint64_t line = 0;        // From 1.
+  Micros started_us = 0;    // Since the command started.
+  Micros duration_us = 0;   // Of all calls.
+  uint64_t calls = 1;       // Equal ones, one after the other.
+  std::string sqlstate;     // Empty: it succeeded.
+  uint64_t rows = 0;        // Written.
   uint64_t wal_bytes = 0;
   std::vector<MigrationLock> locks;  // Strongest first.
   std::vector<std::string> rewrote;  // Tables.
@@ -273,6 +277,8 @@ struct Cause {
   std::string sentence;
   std::string statement;              // Of the migration; empty: not known.
   std::vector<std::string> findings;  // Their ids, the worst first.
+  // Its place in MigrationFacts::statements.
+  std::optional<uint64_t> statement_index;
   friend bool operator==(const Cause&, const Cause&) = default;
 };
 

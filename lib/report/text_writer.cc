@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/units.h"
+#include "report/finding_origin.h"
 #include "report/row_sample_text.h"
 #include "report/table.h"
 #include "report/wording.h"
@@ -153,13 +154,26 @@ class Writer {
     for (size_t i = 0; i < shown; ++i) {
       const Cause& cause = report_.causes[i];
       Wrapped(cause.sentence, kIndent, Ink::kPlain, "- ");
-      if (!cause.statement.empty()) {
-        Line(std::string(kDetailIndent, ' ') +
-             Shorten("by: " + Clean(cause.statement), columns_ - kDetailIndent));
-      }
+      TellStatement(cause);
       TellPatterns(cause.findings);
     }
     TellRest(report_.causes.size(), shown);
+  }
+
+  void TellStatement(const Cause& cause) {
+    if (cause.statement.empty()) return;
+    const MigrationStatement* statement = StatementOf(report_, cause);
+    if (statement == nullptr) {
+      Detail("by: " + Shorten(Clean(cause.statement), columns_ - kDetailIndent - 4));
+      return;
+    }
+    const std::string by = fmt::format("by statement {}: ", *cause.statement_index + 1);
+    Line(std::string(kDetailIndent, ' ') +
+         Shorten(by + Clean(cause.statement), columns_ - kDetailIndent));
+    // For opening: never broken or cut.
+    if (!statement->file.empty()) {
+      Line(std::string(kDetailIndent, ' ') + Clean("in " + PlaceText(*statement)));
+    }
   }
 
   // The first of the findings that a cause or a fix is of.

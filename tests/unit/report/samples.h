@@ -271,19 +271,30 @@ inline Report Explained() {
                     "column dropped",
                     "column users.legacy_name was dropped",
                     "ALTER TABLE users DROP COLUMN legacy_name",
-                    {id(0)}},
+                    {id(0)},
+                    {}},
                    {"index orders_customer",
                     "index dropped",
                     "Seq Scan on orders reads 25,000 rows to keep 12 because index orders_customer "
                     "(customer_id) "
                     "was dropped",
-                    "",
-                    {id(2), id(3), id(4), id(5)}},
+                    "DROP INDEX orders_customer",
+                    {id(2), id(3), id(4), id(5)},
+                    3},
                    {"",
                     "differs",
                     "no rule names the cause; what differs: table orders changed (options)",
                     "",
-                    {id(1)}}};
+                    {id(1)},
+                    {}}};
+  MigrationStatement drop;
+  drop.text = "DROP INDEX orders_customer";
+  drop.fingerprint = "00000000000000d1";
+  drop.file = "db/migrate/007_drop index.sql";
+  drop.line = 12;
+  drop.started_us = 1'640'000;
+  drop.duration_us = 3'000;
+  report.migration.statements.push_back(drop);
   Fix fix;
   fix.kind = "index kept";
   fix.sql = {
