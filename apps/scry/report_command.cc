@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
@@ -19,9 +20,11 @@
 #include "report/html_writer.h"
 #include "report/json_writer.h"
 #include "report/markdown_writer.h"
+#include "report/report_diff.h"
 #include "report/sarif_writer.h"
 #include "report/text_writer.h"
 #include "report_output.h"
+#include "terminal.h"
 
 namespace scry::app {
 namespace {
@@ -39,6 +42,8 @@ struct Flags {
   std::string file = "scry.yaml";
   std::string name;
   std::vector<std::string> migrations;
+  std::string newer;
+  bool exit_code = false;
 };
 
 ExitStatus Show(const CommonOptions& common, const Flags& flags) {
@@ -91,15 +96,8 @@ std::string Converted(const report::Report& report, const Flags& flags) {
 }
 
 ExitStatus Convert(const Flags& flags) {
-  auto read = job::ReadAnyReport(flags.path);
-  if (!read.ok()) return Refuse(read.error());
-  auto* report = std::get_if<report::Report>(&*read);
-  if (report == nullptr) {
-    return Refuse(base::Fail(base::ErrorCode::kUsage,
-                             base::Printable(flags.path) +
-                                 " is a load report: 'scry report show' prints it as text, and "
-                                 "with --json as JSON"));
-  }
+  auto report = job::ReadVerdictReport(flags.path, "convert");
+  if (!report.ok()) return Refuse(report.error());
   const base::Status placed = job::PlaceStatements(flags.migrations, report->migration);
   if (!placed.ok()) return Refuse(placed.error());
   const std::string text = Converted(*report, flags);
@@ -110,6 +108,22 @@ ExitStatus Convert(const Flags& flags) {
   const base::Status written = os::ReplaceFile(os::RealFileSystem(), flags.output, text);
   if (!written.ok()) return Refuse(written.error());
   return ExitStatus::kSafe;
+}
+
+ExitStatus Diff(const CommonOptions& common, const Flags& flags) {
+  const auto before = job::ReadVerdictReport(flags.path, "diff");
+  if (!before.ok()) return Refuse(before.error());
+  const auto after = job::ReadVerdictReport(flags.newer, "diff");
+  if (!after.ok()) return Refuse(after.error());
+  const report::ReportDiff diff = report::DiffReports(*before, *after);
+  if (common.json) {
+    PrintResult(report::WriteDiffJson(diff));
+  } else {
+    PrintResult(report::WriteDiffText(
+        diff, {WantsColor(common, STDOUT_FILENO), TerminalColumns(STDOUT_FILENO)}));
+  }
+  const bool worse = flags.exit_code && diff.fresh_gating() > 0;
+  return worse ? ExitStatus::kRegressions : ExitStatus::kSafe;
 }
 
 ExitStatus Merge(const CommonOptions& common, const Flags& flags) {
@@ -223,6 +237,21 @@ void AddReportCommand(CLI::App& app, Chosen& chosen) {
       "2027-01-31");
   accept->callback([&chosen, flags] {
     chosen.action = [&chosen, flags] { return Accept(chosen.common, *flags); };
+  });
+
+  CLI::App* diff = report->add_subcommand(
+      "diff", "What a push changed: findings that are new, gone and still there, by their ids");
+  diff->add_option("old", flags->path, "report.json, or the folder it is in")->required();
+  diff->add_option("new", flags->newer, "The same of the newer run")->required();
+  diff->add_flag("--exit-code", flags->exit_code,
+                 "Exit with 5 where a finding gates that did not in OLD");
+  diff->footer(
+      "EXIT STATUS\n  0 done   1 not readable   3 no such report   5 newly gating, with "
+      "--exit-code\n"
+      "  64 wrong usage\n"
+      "EXAMPLE\n  scry report diff main/report.json out --exit-code");
+  diff->callback([&chosen, flags] {
+    chosen.action = [&chosen, flags] { return Diff(chosen.common, *flags); };
   });
 
   CLI::App* merge = report->add_subcommand(
