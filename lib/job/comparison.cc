@@ -140,6 +140,7 @@ Status Comparison::Run(const Lanes& lanes) {
   verdict_ = compare::Judge(table_, request_.policy, facts, rechecked ? &confirmation_ : nullptr,
                             &work_.table);
   report::FillVerdict(verdict_, request_.show_values, report_);
+  report::FillLatencies(verdict_, table_, report_);
   report::FillTotals(table_.totals(), report_);
   if (budget_) {
     report_.budget = budget_->facts();

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/units.h"
+#include "event/statement_facts.h"
 
 namespace scry::job {
 namespace {
@@ -35,16 +36,14 @@ std::string TextOf(const migration::StatementProfile& statement, bool show_value
                          kTextColumnsMax);
 }
 
-void FillMigration(const migration::MigrationProfile& profile, base::Micros started_us,
-                   bool show_values, report::MigrationFacts& facts) {
-  facts.statements_more = profile.statements_more;
+std::vector<report::MigrationStatement> StatementsOf(const migration::MigrationProfile& profile,
+                                                     base::Micros started_us, bool show_values) {
+  std::vector<report::MigrationStatement> statements;
   for (const migration::StatementProfile& from : profile.statements) {
-    if (facts.statements.size() >= kStatementsMax) {
-      ++facts.statements_more;
-      continue;
-    }
-    report::MigrationStatement& to = facts.statements.emplace_back();
+    if (statements.size() >= kStatementsMax) break;
+    report::MigrationStatement& to = statements.emplace_back();
     to.text = TextOf(from, show_values);
+    to.fingerprint = event::FingerprintText(from.fingerprint);
     to.started_us = std::max<base::Micros>(from.begin_us - started_us, 0);
     to.duration_us = from.busy_us;
     to.calls = from.calls;
@@ -59,6 +58,14 @@ void FillMigration(const migration::MigrationProfile& profile, base::Micros star
     to.rewrote = Front(from.rewrote);
     to.dropped = Front(from.dropped);
   }
+  return statements;
+}
+
+void FillMigration(const migration::MigrationProfile& profile, base::Micros started_us,
+                   bool show_values, report::MigrationFacts& facts) {
+  facts.statements = StatementsOf(profile, started_us, show_values);
+  facts.statements_more =
+      profile.statements_more + profile.statements.size() - facts.statements.size();
   facts.wal_bytes = profile.wal_bytes;
   facts.temp_bytes = profile.temp_bytes;
   facts.disk_bytes = profile.disk_bytes;

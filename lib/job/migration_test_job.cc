@@ -8,7 +8,9 @@
 
 #include "base/units.h"
 #include "compare/blocking.h"
+#include "job/cause_statement.h"
 #include "job/comparison.h"
+#include "job/migration_files.h"
 #include "job/migration_report.h"
 #include "job/run_watch.h"
 #include "job/traffic_budget.h"
@@ -65,6 +67,7 @@ class MigrationTest {
   Status MakeLanes();
   migration::CommandOptions CommandOptions() const;
   Status Migrate();
+  void FindLines();
   Status ApplyFix(migration::CommandOptions options);
   Status Settle();
   Status During();
@@ -237,6 +240,7 @@ Status MigrationTest::Migrate() {
   if (!profile.ok()) SCRY_TRY(candidate().CheckAlive());
   SCRY_TRY_ASSIGN(profile_, std::move(profile));
   FillMigration(profile_, started_us_, request_.show_values, report_.migration);
+  FindLines();
   if (!profile_.triggers) {
     report_.notes.push_back(
         "Without the extension plpgsql in the shadow, short locks of the migration's statements "
@@ -258,6 +262,17 @@ Status MigrationTest::Migrate() {
   progress_.Done("");
   options.target = loopback;  // The watch has ended, and its relay with it.
   return ApplyFix(std::move(options));
+}
+
+// A line that cannot be found costs no verdict.
+void MigrationTest::FindLines() {
+  for (const auto& paths : {request_.migrations, SqlFilesOf(request_.command)}) {
+    const Status placed = PlaceStatements(paths, report_.migration);
+    if (!placed.ok()) {
+      report_.notes.push_back("Lines of the migration may be missing: " +
+                              base::Printable(base::OneLine(placed.error().message), 200));
+    }
+  }
 }
 
 // As a part of the migration, by psql: a file may hold what runs in no transaction.
@@ -446,6 +461,7 @@ Result<report::Report> MigrationTest::Go() {
     }
     SCRY_TRY(Settle());
     SCRY_TRY(comparison_.Run([&] { return Lanes(); }));
+    TieCauses(profile_, report_);
     return During();
   };
   const Status status = body();

@@ -27,9 +27,11 @@ struct MigrationTestRequest {
                                       // environment.
   std::vector<std::string> captures;  // Directories. At least one.
   std::vector<std::string> command;   // What stood behind `--`. Empty: no migration.
-  ReplaySelection selection;          // Of the captures.
-  base::Micros budget_us = 0;         // So much replay is chosen from that; 0: all of it.
-  uint64_t seed = 1;                  // Of the choice.
+  // Files and folders with its SQL, beside those that the command is given: for lines in reports.
+  std::vector<std::string> migrations;
+  ReplaySelection selection;   // Of the captures.
+  base::Micros budget_us = 0;  // So much replay is chosen from that; 0: all of it.
+  uint64_t seed = 1;           // Of the choice.
   compare::Policy policy;
   // See replay::ReplayOptions.
   replay::SyncMode sync = replay::SyncMode::kCommit;

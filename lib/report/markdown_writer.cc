@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/units.h"
+#include "report/finding_origin.h"
 #include "report/markup.h"
 #include "report/row_sample_text.h"
 #include "report/table.h"
@@ -216,13 +217,22 @@ class Writer {
     std::string text;
     for (size_t i = 0; i < report_.causes.size() && i < kCausesMax; ++i) {
       const Cause& cause = report_.causes[i];
-      text += fmt::format("- {} ({})\n", MarkdownText(cause.sentence),
-                          Count(cause.findings.size(), "finding", "findings"));
+      text += fmt::format("- {} ({}{})\n", MarkdownText(cause.sentence),
+                          Count(cause.findings.size(), "finding", "findings"), By(cause));
     }
     if (report_.causes.size() > kCausesMax) {
       text += fmt::format("- and {} more\n", report_.causes.size() - kCausesMax);
     }
     return text + "\n";
+  }
+
+  // "; statement 3, `db/3.sql:12`".
+  std::string By(const Cause& cause) const {
+    const MigrationStatement* statement = StatementOf(report_, cause);
+    if (statement == nullptr) return {};
+    const std::string place = PlaceText(*statement);
+    return fmt::format("; statement {}{}", *cause.statement_index + 1,
+                       place.empty() ? "" : ", " + MarkdownCode(place));
   }
 
   std::string Fixes() const {
