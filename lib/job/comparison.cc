@@ -505,6 +505,10 @@ Status Comparison::ProveFixes(const std::vector<ExplainedFinding>& known,
   return {};
 }
 
+void Comparison::AddCauses(const std::vector<ExplainedFinding>& findings) {
+  FillCauses(findings, catalogs_.get(), report_);
+}
+
 void Comparison::FillTested() {
   report_.tested.sessions = stats_.sessions;
   report_.tested.sessions_excluded = stats_.sessions_excluded;

@@ -86,6 +86,9 @@ class Comparison {
   // kExitSafe, kExitRegressions or kExitInconclusive. REQUIRES: Run() succeeded.
   int ExitStatus() const;
 
+  // Of findings that came after Run(): the rules are asked for them as well.
+  void AddCauses(const std::vector<ExplainedFinding>& findings);
+
   // Counts and notes of what was replayed, as far as it came. Once.
   void FillTested();
   // Of all its statements.

@@ -179,6 +179,7 @@ class DuringAct {
         book_(facts_) {}
 
   Status Go();
+  std::vector<ExplainedFinding> TakeKnown() { return std::move(known_); }
 
  private:
   struct CommandRun {
@@ -217,6 +218,7 @@ class DuringAct {
   SlowBook book_;
   CommandRun run_;  // Of the command's thread while it runs.
   std::atomic<bool> command_ended_ = false;
+  std::vector<ExplainedFinding> known_;
 };
 
 // What the migration locks so that others stop.
@@ -472,6 +474,13 @@ void DuringAct::Conclude(const migration::MigrationProfile& profile,
   FillBlocking(facts.statements);
   compare::Verdict verdict;
   verdict.findings = compare::JudgeBlocking(facts, request_.policy);
+  for (compare::Finding& finding :
+       compare::JudgeStalePlans(blame.stale, stats.statements, request_.policy)) {
+    ExplainedFinding& known = known_.emplace_back();
+    known.id = finding.id;
+    known.facts = book_.stale_queries().at(finding.fingerprint).facts;
+    verdict.findings.push_back(std::move(finding));
+  }
   compare::ApplyIgnoreRules(request_.policy, verdict);
   report::AddFindings(verdict, request_.show_values, report_);
 }
@@ -485,9 +494,12 @@ bool WantsDuring(DuringMode mode, const migration::MigrationProfile& idle) {
 
 shadow::Settings DuringSettings() { return migration::LogSettings(); }
 
-Status RunDuring(const DuringRequest& request, shadow::Fork& fork, const RunWatch& watch,
-                 Progress& progress, report::Report& report) {
-  return DuringAct(request, fork, watch, progress, report).Go();
+Result<std::vector<ExplainedFinding>> RunDuring(const DuringRequest& request, shadow::Fork& fork,
+                                                const RunWatch& watch, Progress& progress,
+                                                report::Report& report) {
+  DuringAct act(request, fork, watch, progress, report);
+  SCRY_TRY(act.Go());
+  return act.TakeKnown();
 }
 
 }  // namespace scry::job

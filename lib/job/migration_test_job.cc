@@ -68,7 +68,7 @@ class MigrationTest {
   Status ApplyFix(migration::CommandOptions options);
   Status Settle();
   Status During();
-  int WithBlocking(int exit_status);
+  int WithDuring(int exit_status);
   Result<std::vector<replay::LaneTarget>> Lanes();
   void FillLanes();
   void FillNextSteps();
@@ -94,6 +94,7 @@ class MigrationTest {
   migration::MigrationProfile profile_;  // Of its run without traffic ...
   Micros started_us_ = 0;                // ... and when that began.
   Comparison comparison_;
+  std::vector<ExplainedFinding> known_during_;  // Of the migration under load.
 };
 
 ComparisonRequest MigrationTest::ComparisonOf(const MigrationTestRequest& request) {
@@ -337,18 +338,26 @@ Status MigrationTest::During() {
   request.idle = &profile_;
   request.idle_started_us = started_us_;
   request.idle_us = report_.migration.duration_us;
-  return RunDuring(request, *fork, watch_, progress_, report_);
+  SCRY_TRY_ASSIGN(known_during_, RunDuring(request, *fork, watch_, progress_, report_));
+  comparison_.AddCauses(known_during_);
+  return {};
 }
 
 // What the migration did to traffic while it ran is proven by itself; it does not make up for a
 // comparison that could not be had.
-int MigrationTest::WithBlocking(int exit_status) {
-  const auto blocks =
-      std::count_if(report_.findings.begin(), report_.findings.end(), [](const auto& finding) {
-        return finding.gates && finding.type == compare::Name(compare::FindingClass::kBlocked);
-      });
-  if (blocks == 0) return exit_status;
-  const std::string words = compare::BlockingSentence(static_cast<uint64_t>(blocks));
+int MigrationTest::WithDuring(int exit_status) {
+  uint64_t blocks = 0;
+  uint64_t stale = 0;
+  for (const report::Finding& finding : report_.findings) {
+    if (!finding.gates) continue;
+    if (finding.type == compare::Name(compare::FindingClass::kBlocked)) ++blocks;
+    if (std::any_of(known_during_.begin(), known_during_.end(),
+                    [&](const auto& known) { return known.id == finding.id; })) {
+      ++stale;
+    }
+  }
+  if (blocks + stale == 0) return exit_status;
+  const std::string words = compare::DuringSentence(blocks, stale);
   if (exit_status == kExitSafe) {
     report_.verdict = compare::Name(compare::VerdictResult::kRegressions);
     report_.sentence = words;
@@ -450,7 +459,7 @@ Result<report::Report> MigrationTest::Go() {
   const Status status = body();
   int exit_status = kExitSafe;
   if (status.ok()) {
-    exit_status = WithBlocking(comparison_.ExitStatus());
+    exit_status = WithDuring(comparison_.ExitStatus());
   } else if (status.error().code == base::ErrorCode::kMigration) {
     report::FillMigrationFailed(report_);
     exit_status = kExitMigration;
