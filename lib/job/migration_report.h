@@ -2,6 +2,8 @@
 #pragma once
 
 #include "base/clock.h"
+#include "event/source_snapshot.h"
+#include "migration/extrapolate.h"
 #include "migration/profile.h"
 #include "report/report.h"
 
@@ -11,6 +13,15 @@ namespace scry::job {
 // with `show_values`; of statements that set passwords never.
 void FillMigration(const migration::MigrationProfile& profile, base::Micros started_us,
                    bool show_values, report::MigrationFacts& facts);
+
+// Beside what FillMigration() told: what it would cost on production. Nothing where that is not known
+// to be larger than the shadow.
+void FillEstimates(const migration::MigrationProfile& profile,
+                   const migration::ProductionSize& production, report::MigrationFacts& facts);
+
+// `told_bytes`: of the database, by scry.yaml; 0: not. `snapshot`: of a capture, or nullptr.
+migration::ProductionSize ProductionSizeOf(uint64_t told_bytes,
+                                           const event::SourceSnapshot* snapshot);
 
 // One statement's text, as above.
 std::string TextOf(const migration::StatementProfile& statement, bool show_values);

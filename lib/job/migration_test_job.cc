@@ -65,6 +65,7 @@ class MigrationTest {
   Status MakeLanes();
   migration::CommandOptions CommandOptions() const;
   Status Migrate();
+  void EstimateForProduction();
   Status ApplyFix(migration::CommandOptions options);
   Status Settle();
   Status During();
@@ -255,9 +256,18 @@ Status MigrationTest::Migrate() {
     SCRY_TRY(candidate().CheckAlive());
     return judged;
   }
+  EstimateForProduction();
   progress_.Done("");
   options.target = loopback;  // The watch has ended, and its relay with it.
   return ApplyFix(std::move(options));
+}
+
+void MigrationTest::EstimateForProduction() {
+  std::vector<std::string> notes;  // The replay of that capture tells them.
+  const auto snapshot = SnapshotOf(request_.captures.front(), notes);
+  FillEstimates(profile_,
+                ProductionSizeOf(request_.production_bytes, snapshot ? &*snapshot : nullptr),
+                report_.migration);
 }
 
 // As a part of the migration, by psql: a file may hold what runs in no transaction.

@@ -30,6 +30,7 @@ struct MigrationTestRequest {
   ReplaySelection selection;          // Of the captures.
   base::Micros budget_us = 0;         // So much replay is chosen from that; 0: all of it.
   uint64_t seed = 1;                  // Of the choice.
+  uint64_t production_bytes = 0;      // Of the production database, where told; 0: not.
   compare::Policy policy;
   // See replay::ReplayOptions.
   replay::SyncMode sync = replay::SyncMode::kCommit;

@@ -42,6 +42,10 @@ class Builder {
     profile_.temp_bytes = after.temp_bytes - std::min(before.temp_bytes, after.temp_bytes);
     profile_.disk_bytes =
         static_cast<int64_t>(after.database_bytes) - static_cast<int64_t>(before.database_bytes);
+    profile_.database_bytes = before.database_bytes;
+    for (const auto& [oid, relation] : before.relations) {
+      if (relation.bytes > 0) profile_.table_bytes[relation.name] = relation.bytes;
+    }
     profile_.statements_more = seen_.statements_more + log_.dropped;
   }
 

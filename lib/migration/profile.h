@@ -52,6 +52,8 @@ struct MigrationProfile {
   uint64_t wal_bytes = 0;                    // Written meanwhile, by whomever.
   uint64_t temp_bytes = 0;
   int64_t disk_bytes = 0;  // The database grew by.
+  uint64_t database_bytes = 0;                  // Before it.
+  std::map<std::string, uint64_t> table_bytes;  // The same, with indexes and TOAST; by name.
   CatalogChange change;
   bool triggers = false;  // The event triggers could be installed: every DDL's locks are known.
   // Lock waits and deadlocks, where the server logs them; their times are monotonic ones here.

@@ -188,9 +188,19 @@ ordered_json Of(const MigrationLock& lock) {
 }
 
 ordered_json Of(const RewrittenTable& table) {
-  return {{"relation", table.relation},
-          {"bytes_before", table.bytes_before},
-          {"bytes_after", table.bytes_after}};
+  ordered_json json = {{"relation", table.relation},
+                       {"bytes_before", table.bytes_before},
+                       {"bytes_after", table.bytes_after}};
+  if (table.bytes_estimated > 0) json["bytes_estimated"] = table.bytes_estimated;
+  return json;
+}
+
+ordered_json Of(const MigrationEstimate& estimate) {
+  return {{"factor", estimate.factor},
+          {"growth", estimate.growth},
+          {"duration_us", estimate.duration_us},
+          {"rows", estimate.rows},
+          {"wal_bytes", estimate.wal_bytes}};
 }
 
 ordered_json Of(const RowsWritten& table) {
@@ -299,7 +309,7 @@ ordered_json ListOf(const std::vector<T>& items) {
 }
 
 ordered_json Of(const MigrationStatement& statement) {
-  return {{"text", statement.text},
+  ordered_json json = {{"text", statement.text},
           {"started_us", statement.started_us},
           {"duration_us", statement.duration_us},
           {"calls", statement.calls},
@@ -309,10 +319,13 @@ ordered_json Of(const MigrationStatement& statement) {
           {"locks", ListOf(statement.locks)},
           {"rewrote", statement.rewrote},
           {"dropped", statement.dropped}};
+  if (statement.estimate) json["estimate"] = Of(*statement.estimate);
+  if (statement.held_us_estimated > 0) json["held_us_estimated"] = statement.held_us_estimated;
+  return json;
 }
 
 ordered_json Of(const MigrationFacts& migration) {
-  return {{"command", migration.command},
+  ordered_json json = {{"command", migration.command},
           {"exit_status", migration.exit_status},
           {"duration_us", migration.duration_us},
           {"output", migration.output},
@@ -327,6 +340,11 @@ ordered_json Of(const MigrationFacts& migration) {
           {"visibility_lost", migration.visibility_lost},
           {"indexes_invalid", migration.indexes_invalid},
           {"grants_lost", migration.grants_lost}};
+  if (!migration.estimate_basis.empty()) {
+    json["estimate"] = {{"basis", migration.estimate_basis},
+                        {"duration_us", migration.duration_us_estimated}};
+  }
+  return json;
 }
 
 ordered_json Of(const BlockingStatement& statement) {

@@ -277,18 +277,30 @@ class Writer {
   std::string Statements() const {
     const MigrationFacts& migration = report_.migration;
     if (migration.statements.empty()) return {};
+    const bool estimates = !migration.estimate_basis.empty();
     std::string body =
-        "| statement | at | took | strongest lock | held | WAL |\n|---|--:|--:|---|--:|--:|\n";
+        estimates ? "| statement | at | took | est. | strongest lock | held | est. | WAL | est. |\n"
+                    "|---|--:|--:|--:|---|--:|--:|--:|--:|\n"
+                  : "| statement | at | took | strongest lock | held | WAL |\n"
+                    "|---|--:|--:|---|--:|--:|\n";
     for (size_t i = 0; i < migration.statements.size() && i < kStatementsMax; ++i) {
       const MigrationStatement& one = migration.statements[i];
       const MigrationLock* lock = one.locks.empty() ? nullptr : &one.locks.front();
-      body += fmt::format("| {} | {} | {} | {} | {} | {} |\n",
+      const MigrationEstimates estimated = EstimatesOf(one);
+      const auto beside = [&](const std::string& cell) {
+        return estimates ? " " + cell + " |" : std::string();
+      };
+      body += fmt::format("| {} | {} | {} |{} {} | {} |{} {} |{}\n",
                           MarkdownCode(Shorten(OneLine(one.text), kPatternColumns)),
                           FormatDuration(one.started_us), FormatDuration(one.duration_us),
+                          beside(estimated.took),
                           lock == nullptr ? "" : MarkdownText(lock->mode + " on " + lock->relation),
                           lock == nullptr ? "" : FormatDuration(lock->held_us),
-                          one.wal_bytes > 0 ? base::FormatSize(one.wal_bytes) : "");
+                          beside(estimated.held),
+                          one.wal_bytes > 0 ? base::FormatSize(one.wal_bytes) : "",
+                          beside(estimated.wal));
     }
+    if (estimates) body += "\nest.: " + MarkdownText(migration.estimate_basis) + "\n";
     const size_t all = migration.statements.size() + migration.statements_more;
     if (all > kStatementsMax) body += fmt::format("\nand {} more\n", all - kStatementsMax);
     return Folded(fmt::format("The migration: {}", Count(all, "statement", "statements")), body);

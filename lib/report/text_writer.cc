@@ -234,21 +234,30 @@ class Writer {
     const MigrationFacts& migration = report_.migration;
     if (migration.statements.empty()) return;
     constexpr std::string_view kTitle = "MIGRATION";
-    Table table({{std::string(kTitle), Align::kLeft, true},
-                 {"at", Align::kRight, false},
-                 {"took", Align::kRight, false},
-                 {"lock held", Align::kRight, false},
-                 {"WAL", Align::kRight, false}});
+    const bool estimates = !migration.estimate_basis.empty();
+    std::vector<TableColumn> columns = {{std::string(kTitle), Align::kLeft, true},
+                                   {"at", Align::kRight, false}};
+    for (const char* name : {"took", "lock held", "WAL"}) {
+      columns.push_back({name, Align::kRight, false});
+      if (estimates) columns.push_back({"est.", Align::kRight, false});
+    }
+    Table table(columns);
     const size_t shown = std::min(migration.statements.size(), kStatementsMax);
     for (size_t i = 0; i < shown; ++i) {
       const MigrationStatement& statement = migration.statements[i];
       const bool locks = !statement.locks.empty();
       std::string text = "  " + OneLine(statement.text);
       if (statement.calls > 1) text += fmt::format(" ({} times)", FormatCount(statement.calls));
-      table.AddRow({text, FormatDuration(statement.started_us),
-                    FormatDuration(statement.duration_us),
-                    locks ? FormatDuration(statement.locks.front().held_us) : "",
-                    statement.wal_bytes > 0 ? base::FormatSize(statement.wal_bytes) : ""});
+      std::vector<std::string> row = {text, FormatDuration(statement.started_us)};
+      const auto add = [&](std::string measured, std::string estimated) {
+        row.push_back(std::move(measured));
+        if (estimates) row.push_back(std::move(estimated));
+      };
+      const MigrationEstimates estimated = EstimatesOf(statement);
+      add(FormatDuration(statement.duration_us), estimated.took);
+      add(locks ? FormatDuration(statement.locks.front().held_us) : "", estimated.held);
+      add(statement.wal_bytes > 0 ? base::FormatSize(statement.wal_bytes) : "", estimated.wal);
+      table.AddRow(row);
     }
     const auto lines = table.Lines(columns_);
     TableHeading(lines.front(), kTitle);
@@ -274,7 +283,9 @@ class Writer {
     if (!statement.rewrote.empty()) Detail("rewrites " + Joined(statement.rewrote));
     if (!statement.dropped.empty()) Detail("CASCADE drops " + Joined(statement.dropped));
     if (statement.rows > 0) {
-      Detail("writes " + Count(statement.rows, "row", "rows"), Ink::kDim);
+      std::string rows = "writes " + Count(statement.rows, "row", "rows");
+      if (statement.estimate) rows += ", est. " + FormatCount(statement.estimate->rows);
+      Detail(rows, Ink::kDim);
     }
   }
 
@@ -305,11 +316,18 @@ class Writer {
       rewritten +=
           fmt::format("{}{}, {} to {}", i == 0 ? "" : "; ", table.relation,
                       base::FormatSize(table.bytes_before), base::FormatSize(table.bytes_after));
+      if (table.bytes_estimated > 0) {
+        rewritten += fmt::format(" (est. {})", base::FormatSize(table.bytes_estimated));
+      }
     }
     if (migration.rewritten.size() > kNamesTold) {
       rewritten += fmt::format("; {} more", migration.rewritten.size() - kNamesTold);
     }
     Fact("rewritten", rewritten);
+    if (!migration.estimate_basis.empty()) {
+      Fact("est.", fmt::format("{} in all; {}", FormatDuration(migration.duration_us_estimated),
+                               migration.estimate_basis));
+    }
     const std::pair<const std::vector<std::string>*, const char*> losses[] = {
         {&migration.statistics_lost, "statistics of {}: estimates are guesses until ANALYZE"},
         {&migration.visibility_lost,
