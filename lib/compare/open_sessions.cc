@@ -9,8 +9,8 @@
 namespace scry::compare {
 
 bool IsStalePlan(std::string_view sqlstate, std::string_view message) {
-  // 0A000 stands for all that a server does not support; drivers tell this one by its words as well.
-  // The fork that runs the migration under load has lc_messages = C.
+  // 0A000 stands for all that a server does not support; drivers tell this one by its words as
+  // well. The fork that runs the migration under load has lc_messages = C.
   return sqlstate == "0A000" && message.find("cached plan") != std::string_view::npos;
 }
 

@@ -505,6 +505,10 @@ Status Comparison::ProveFixes(const std::vector<ExplainedFinding>& known,
   return {};
 }
 
+bool Comparison::LetsGate() const {
+  return verdict_.compared > 0 && verdict_.fidelity.share() >= request_.policy.fidelity_floor;
+}
+
 void Comparison::AddCauses(const std::vector<ExplainedFinding>& findings) {
   FillCauses(findings, catalogs_.get(), report_);
 }

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/units.h"
+#include "cause/safe_form.h"
 #include "compare/blocking.h"
 #include "compare/ignore_rules.h"
 #include "event/statement_facts.h"
@@ -199,6 +200,7 @@ class DuringAct {
   Status AwaitCommand(std::jthread& command);
   void Conclude(const migration::MigrationProfile& profile, const replay::ReplayStats& stats);
   void FillBlocking(const std::vector<compare::BlockingQuery>& statements);
+  void AddAdvice(const migration::MigrationProfile& profile);
   void AddOwnFailure(const migration::MigrationProfile& profile, compare::BlockingFacts& facts);
 
   const DuringRequest& request_;
@@ -434,6 +436,23 @@ void DuringAct::FillBlocking(const std::vector<compare::BlockingQuery>& statemen
   }
 }
 
+void DuringAct::AddAdvice(const migration::MigrationProfile& profile) {
+  for (report::Finding& finding : report_.findings) {
+    if (finding.type != compare::Name(compare::FindingClass::kBlocked)) continue;
+    const auto statement =
+        std::find_if(profile.statements.begin(), profile.statements.end(), [&](const auto& one) {
+          return event::FingerprintText(one.fingerprint) == finding.fingerprint;
+        });
+    if (statement == profile.statements.end()) continue;
+    const bool waited = std::any_of(profile.waits.begin(), profile.waits.end(), [&](const auto& w) {
+      return w.pid == statement->pid && w.relation != 0 && w.begin_wall_us >= statement->begin_us &&
+             w.begin_wall_us <= statement->end_us;
+    });
+    finding.advice = cause::SafeForms(
+        {statement->pattern, !statement->rewrote.empty(), statement->rows > 0, waited});
+  }
+}
+
 void DuringAct::Conclude(const migration::MigrationProfile& profile,
                          const replay::ReplayStats& stats) {
   Blame blame = BlameMigration(profile, book_);
@@ -483,6 +502,7 @@ void DuringAct::Conclude(const migration::MigrationProfile& profile,
   }
   compare::ApplyIgnoreRules(request_.policy, verdict);
   report::AddFindings(verdict, request_.show_values, report_);
+  AddAdvice(profile);
 }
 
 }  // namespace

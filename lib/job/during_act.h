@@ -68,9 +68,10 @@ bool WantsDuring(DuringMode mode, const migration::MigrationProfile& idle);
 // For ForkOptions::extra of the fork.
 shadow::Settings DuringSettings();
 
-// Fills report.during and adds its findings and notes. The caller checked the fork's marker. Answers
-// what is known of findings that may have a cause in the catalogues.
-base::Result<std::vector<ExplainedFinding>> RunDuring(const DuringRequest& request, shadow::Fork& fork, const RunWatch& watch,
-                       Progress& progress, report::Report& report);
+// Fills report.during and adds its findings and notes. The caller checked the fork's marker.
+// Answers what is known of findings that may have a cause in the catalogues.
+base::Result<std::vector<ExplainedFinding>> RunDuring(const DuringRequest& request,
+                                                      shadow::Fork& fork, const RunWatch& watch,
+                                                      Progress& progress, report::Report& report);
 
 }  // namespace scry::job

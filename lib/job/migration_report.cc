@@ -6,6 +6,8 @@
 #include <string_view>
 
 #include "base/units.h"
+#include "cause/failure_rules.h"
+#include "event/statement_facts.h"
 
 namespace scry::job {
 namespace {
@@ -35,6 +37,22 @@ std::string TextOf(const migration::StatementProfile& statement, bool show_value
   const bool whole = show_values && statement.ordinal == 0 && !SetsPassword(statement.pattern);
   return base::Printable(base::OneLine(whole ? statement.text : statement.pattern),
                          kTextColumnsMax);
+}
+
+void FillFailure(const migration::MigrationProfile& profile, bool show_values,
+                 std::vector<report::Cause>& causes) {
+  const migration::StatementProfile* failed = nullptr;
+  for (const migration::StatementProfile& statement : profile.statements) {
+    // What a tool does after it, in a transaction that is lost, fails as well.
+    if (!statement.sqlstate.empty() && statement.sqlstate != "25P02") failed = &statement;
+  }
+  if (failed == nullptr) return;
+  const auto facts = event::AnalyzeQuery(failed->text);
+  const auto& relations = facts[std::min<size_t>(failed->ordinal, facts.size() - 1)].relations;
+  const cause::Cause cause = cause::WhyFailed(
+      {failed->sqlstate, failed->message, relations.empty() ? "" : relations.front()});
+  causes.push_back(
+      {cause.object, cause.mechanism, cause.sentence, TextOf(*failed, show_values), {}});
 }
 
 void FillMigration(const migration::MigrationProfile& profile, base::Micros started_us,
@@ -115,7 +133,8 @@ void FillEstimates(const migration::MigrationProfile& profile,
   facts.duration_us_estimated = facts.duration_us + found.added_us;
   facts.estimate_basis = fmt::format(
       "an estimate for production, from what was measured on this smaller shadow ({}): linear in "
-      "the bytes of the table, n log n for index builds; what only changes catalogues takes as long "
+      "the bytes of the table, n log n for index builds; what only changes catalogues takes as "
+      "long "
       "there",
       production.database_bytes > 0
           ? fmt::format("{} of {}", base::FormatSize(profile.database_bytes),

@@ -353,8 +353,8 @@ Status MigrationTest::During() {
   return {};
 }
 
-// What the migration did to traffic while it ran is proven by itself; it does not make up for a
-// comparison that could not be had.
+// What the migration did to traffic while it ran is proven by the server's log and not by the
+// clock; it does not make up for a comparison that could not be had.
 int MigrationTest::WithDuring(int exit_status) {
   uint64_t blocks = 0;
   uint64_t stale = 0;
@@ -368,13 +368,15 @@ int MigrationTest::WithDuring(int exit_status) {
   }
   if (blocks + stale == 0) return exit_status;
   const std::string words = compare::DuringSentence(blocks, stale);
-  if (exit_status == kExitSafe) {
-    report_.verdict = compare::Name(compare::VerdictResult::kRegressions);
-    report_.sentence = words;
-    return kExitRegressions;
+  const bool proves =
+      exit_status == kExitSafe || (exit_status == kExitInconclusive && comparison_.LetsGate());
+  if (!proves) {
+    report_.sentence += "; " + words;
+    return exit_status;
   }
-  report_.sentence += "; " + words;
-  return exit_status;
+  report_.sentence = exit_status == kExitSafe ? words : words + "; " + report_.sentence;
+  report_.verdict = compare::Name(compare::VerdictResult::kRegressions);
+  return kExitRegressions;
 }
 
 Result<std::vector<replay::LaneTarget>> MigrationTest::Lanes() {
@@ -472,6 +474,7 @@ Result<report::Report> MigrationTest::Go() {
     exit_status = WithDuring(comparison_.ExitStatus());
   } else if (status.error().code == base::ErrorCode::kMigration) {
     report::FillMigrationFailed(report_);
+    FillFailure(profile_, request_.show_values, report_.causes);
     exit_status = kExitMigration;
   } else {
     return WithServerWord(status.error());

@@ -90,6 +90,7 @@ class Builder {
       statement.end_us = seen.end_us;
       statement.tag = std::string(TagWords(seen.statement.outcome.tag));
       statement.sqlstate = seen.statement.outcome.sqlstate;
+      statement.message = seen.statement.outcome.message;
       const StatementKind kind = known.kind;
       const bool writes = kind != StatementKind::kSelect && kind != StatementKind::kCopyOut;
       if (writes) statement.rows = RowsWritten(seen.statement.outcome.tag);

@@ -64,6 +64,7 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "fingerprint", to.fingerprint);
     Read(from, "pattern", to.pattern);
     Read(from, "reasons", to.reasons);
+    Read(from, "advice", to.advice);
     Read(from, "calls", to.calls);
     Read(from, "affected", to.affected);
     Read(from, "share", to.share);

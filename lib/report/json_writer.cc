@@ -74,6 +74,7 @@ ordered_json Of(const Finding& finding) {
                        {"calls", finding.calls},
                        {"affected", finding.affected},
                        {"share", Finite(finding.share)}};
+  if (!finding.advice.empty()) json["advice"] = finding.advice;
   if (!finding.difference.empty()) {
     json["difference"] = finding.difference;
     json["sqlstate"] = finding.sqlstate;
@@ -310,15 +311,15 @@ ordered_json ListOf(const std::vector<T>& items) {
 
 ordered_json Of(const MigrationStatement& statement) {
   ordered_json json = {{"text", statement.text},
-          {"started_us", statement.started_us},
-          {"duration_us", statement.duration_us},
-          {"calls", statement.calls},
-          {"sqlstate", statement.sqlstate},
-          {"rows", statement.rows},
-          {"wal_bytes", statement.wal_bytes},
-          {"locks", ListOf(statement.locks)},
-          {"rewrote", statement.rewrote},
-          {"dropped", statement.dropped}};
+                       {"started_us", statement.started_us},
+                       {"duration_us", statement.duration_us},
+                       {"calls", statement.calls},
+                       {"sqlstate", statement.sqlstate},
+                       {"rows", statement.rows},
+                       {"wal_bytes", statement.wal_bytes},
+                       {"locks", ListOf(statement.locks)},
+                       {"rewrote", statement.rewrote},
+                       {"dropped", statement.dropped}};
   if (statement.estimate) json["estimate"] = Of(*statement.estimate);
   if (statement.held_us_estimated > 0) json["held_us_estimated"] = statement.held_us_estimated;
   return json;
@@ -326,20 +327,20 @@ ordered_json Of(const MigrationStatement& statement) {
 
 ordered_json Of(const MigrationFacts& migration) {
   ordered_json json = {{"command", migration.command},
-          {"exit_status", migration.exit_status},
-          {"duration_us", migration.duration_us},
-          {"output", migration.output},
-          {"statements", ListOf(migration.statements)},
-          {"statements_more", migration.statements_more},
-          {"wal_bytes", migration.wal_bytes},
-          {"temp_bytes", migration.temp_bytes},
-          {"disk_bytes", migration.disk_bytes},
-          {"rewritten", ListOf(migration.rewritten)},
-          {"rows_written", ListOf(migration.rows_written)},
-          {"statistics_lost", migration.statistics_lost},
-          {"visibility_lost", migration.visibility_lost},
-          {"indexes_invalid", migration.indexes_invalid},
-          {"grants_lost", migration.grants_lost}};
+                       {"exit_status", migration.exit_status},
+                       {"duration_us", migration.duration_us},
+                       {"output", migration.output},
+                       {"statements", ListOf(migration.statements)},
+                       {"statements_more", migration.statements_more},
+                       {"wal_bytes", migration.wal_bytes},
+                       {"temp_bytes", migration.temp_bytes},
+                       {"disk_bytes", migration.disk_bytes},
+                       {"rewritten", ListOf(migration.rewritten)},
+                       {"rows_written", ListOf(migration.rows_written)},
+                       {"statistics_lost", migration.statistics_lost},
+                       {"visibility_lost", migration.visibility_lost},
+                       {"indexes_invalid", migration.indexes_invalid},
+                       {"grants_lost", migration.grants_lost}};
   if (!migration.estimate_basis.empty()) {
     json["estimate"] = {{"basis", migration.estimate_basis},
                         {"duration_us", migration.duration_us_estimated}};

@@ -86,6 +86,9 @@ std::string Reasons(const Finding& finding) {
   for (const std::string& reason : finding.reasons) {
     text += (text.empty() ? "" : "<br>") + MarkdownText(reason);
   }
+  for (const std::string& advice : finding.advice) {
+    text += (text.empty() ? "" : "<br>") + MarkdownText("Advice, not tried: " + advice);
+  }
   return text;
 }
 
@@ -215,8 +218,12 @@ class Writer {
     std::string text;
     for (size_t i = 0; i < report_.causes.size() && i < kCausesMax; ++i) {
       const Cause& cause = report_.causes[i];
-      text += fmt::format("- {} ({})\n", MarkdownText(cause.sentence),
-                          Count(cause.findings.size(), "finding", "findings"));
+      text += "- " + MarkdownText(cause.sentence);
+      // That of a migration that failed has none.
+      if (!cause.findings.empty()) {
+        text += fmt::format(" ({})", Count(cause.findings.size(), "finding", "findings"));
+      }
+      text += "\n";
     }
     if (report_.causes.size() > kCausesMax) {
       text += fmt::format("- and {} more\n", report_.causes.size() - kCausesMax);
@@ -290,15 +297,13 @@ class Writer {
       const auto beside = [&](const std::string& cell) {
         return estimates ? " " + cell + " |" : std::string();
       };
-      body += fmt::format("| {} | {} | {} |{} {} | {} |{} {} |{}\n",
-                          MarkdownCode(Shorten(OneLine(one.text), kPatternColumns)),
-                          FormatDuration(one.started_us), FormatDuration(one.duration_us),
-                          beside(estimated.took),
-                          lock == nullptr ? "" : MarkdownText(lock->mode + " on " + lock->relation),
-                          lock == nullptr ? "" : FormatDuration(lock->held_us),
-                          beside(estimated.held),
-                          one.wal_bytes > 0 ? base::FormatSize(one.wal_bytes) : "",
-                          beside(estimated.wal));
+      body += fmt::format(
+          "| {} | {} | {} |{} {} | {} |{} {} |{}\n",
+          MarkdownCode(Shorten(OneLine(one.text), kPatternColumns)), FormatDuration(one.started_us),
+          FormatDuration(one.duration_us), beside(estimated.took),
+          lock == nullptr ? "" : MarkdownText(lock->mode + " on " + lock->relation),
+          lock == nullptr ? "" : FormatDuration(lock->held_us), beside(estimated.held),
+          one.wal_bytes > 0 ? base::FormatSize(one.wal_bytes) : "", beside(estimated.wal));
     }
     if (estimates) body += "\nest.: " + MarkdownText(migration.estimate_basis) + "\n";
     const size_t all = migration.statements.size() + migration.statements_more;

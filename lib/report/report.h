@@ -52,9 +52,9 @@ struct MigrationStatement {
   std::string sqlstate;    // Empty: it succeeded.
   uint64_t rows = 0;       // Written.
   uint64_t wal_bytes = 0;
-  std::vector<MigrationLock> locks;  // Strongest first.
-  std::vector<std::string> rewrote;  // Tables.
-  std::vector<std::string> dropped;  // Taken along by CASCADE: "view public.v".
+  std::vector<MigrationLock> locks;           // Strongest first.
+  std::vector<std::string> rewrote;           // Tables.
+  std::vector<std::string> dropped;           // Taken along by CASCADE: "view public.v".
   std::optional<MigrationEstimate> estimate;  // None: as measured.
   Micros held_us_estimated = 0;               // Its strongest lock; 0: as measured.
   friend bool operator==(const MigrationStatement&, const MigrationStatement&) = default;
@@ -249,6 +249,8 @@ struct Finding {
   std::string fingerprint;  // 16 hex digits.
   std::string pattern;
   std::vector<std::string> reasons;
+  // Of `blocked`: how else to write the statement. Sentences and SQL; not tried, unlike a Fix.
+  std::vector<std::string> advice;
   uint64_t calls = 0;
   uint64_t affected = 0;
   double share = 0;

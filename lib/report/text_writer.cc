@@ -148,7 +148,9 @@ class Writer {
   // Cause first: what one of them did to several patterns is told once.
   void WriteCauses() {
     if (report_.causes.empty()) return;
-    Heading("CAUSES", "from plans and catalogues of both lanes");
+    const bool failed = report_.migration.ran && report_.migration.exit_status != 0;
+    Heading(failed ? "CAUSE" : "CAUSES", failed ? "of the failure, from what the server answered"
+                                                : "from plans and catalogues of both lanes");
     const size_t shown = std::min(report_.causes.size(), kCausesMax);
     for (size_t i = 0; i < shown; ++i) {
       const Cause& cause = report_.causes[i];
@@ -236,7 +238,7 @@ class Writer {
     constexpr std::string_view kTitle = "MIGRATION";
     const bool estimates = !migration.estimate_basis.empty();
     std::vector<TableColumn> columns = {{std::string(kTitle), Align::kLeft, true},
-                                   {"at", Align::kRight, false}};
+                                        {"at", Align::kRight, false}};
     for (const char* name : {"took", "lock held", "WAL"}) {
       columns.push_back({name, Align::kRight, false});
       if (estimates) columns.push_back({"est.", Align::kRight, false});
@@ -450,6 +452,7 @@ class Writer {
       const Finding& finding = *findings[i];
       Line("  " + Shorten(Clean(finding.pattern), columns_ - kIndent));
       for (const std::string& reason : finding.reasons) Detail(reason);
+      for (const std::string& advice : finding.advice) Detail("advice, not tried: " + advice);
       if (finding.has_latency) {
         Detail(fmt::format("p95 {} before, {} after", FormatDuration(finding.before.p95_us),
                            FormatDuration(finding.after.p95_us)));

@@ -189,7 +189,7 @@ def live_table(results):
     """Of cases that ran several times: how often each went as it should."""
     table = bench_support.Table([
         ("", "case", ""), ("", "", "runs"), ("", "", "exit as told"), ("", "", "statement named"),
-        ("", "", "false alarms"), ("", "", "right")])
+        ("", "", "false alarms"), ("", "", "too noisy"), ("", "", "right")])
     runs = {}
     for one in results:
         if one.outcome != SKIPPED:
@@ -200,6 +200,7 @@ def live_table(results):
                   sum(one.report["exit_status"] == one.case.exit for one in members),
                   "-" if safe else sum(one.named for one in members),
                   sum(bool(one.alarms) for one in members),
+                  sum(one.report["exit_status"] == 6 for one in members),
                   sum(one.outcome in (FOUND, SAFE) for one in members))
     return table.text()
 

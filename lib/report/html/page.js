@@ -123,6 +123,8 @@
         make("a", { class: "anchor", href: "#" + finding.id, "aria-label": "link to this finding" }, finding.id)),
       make("code", { class: "sql" }, finding.pattern),
       finding.reasons.length ? make("ul", { class: "reasons" }, finding.reasons.map((reason) => make("li", {}, reason))) : null,
+      (finding.advice || []).length ? make("p", {}, "Advice, not tried:") : null,
+      (finding.advice || []).length ? make("ul", { class: "reasons" }, finding.advice.map((one) => make("li", {}, one))) : null,
       finding.plan && finding.plan.sentence ? make("p", {}, finding.plan.sentence) : null,
       finding.latency ? latencyChart(finding.latency.before, finding.latency.after, names) : null,
       finding.work ? workTable(finding.work) : null,

@@ -284,7 +284,8 @@ TEST_CASE("values of the wrong type are errors with their place", "[config]") {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"databases: [a]\n", "2:12: 'databases' wants a map of names, not a list"},
       {"databases:\n", "2:1: 'databases' wants a map of names, not nothing"},
-      {"databases: { a: }\n", "2:14: 'a' wants a map of source, captures, production_size, shadows, not nothing"},
+      {"databases: { a: }\n",
+       "2:14: 'a' wants a map of source, captures, production_size, shadows, not nothing"},
       {"databases: { a: { source: } }\n", "2:19: 'source' wants text, not nothing"},
       {"databases: { a: { source: '' } }\n", "2:27: 'source' is empty"},
       {"databases: { a: { source: [x] } }\n", "2:27: 'source' wants text, not a list"},

@@ -122,7 +122,8 @@ TEST_CASE("without the table's own size that of the database counts", "[migratio
   CHECK(scene.Only()->factor == Approx(5));
 }
 
-TEST_CASE("a lock is held for what later statements of its transaction take longer", "[migration]") {
+TEST_CASE("a lock is held for what later statements of its transaction take longer",
+          "[migration]") {
   Scene scene;
   scene.Runs("ALTER TABLE", "ALTER TABLE orders ADD COLUMN vip bool")
       .Runs("UPDATE", "UPDATE orders SET vip = $1", 500)
