@@ -515,6 +515,14 @@ Status Comparison::ProveFixes(const std::vector<ExplainedFinding>& known,
   return {};
 }
 
+bool Comparison::LetsGate() const {
+  return verdict_.compared > 0 && verdict_.fidelity.share() >= request_.policy.fidelity_floor;
+}
+
+void Comparison::AddCauses(const std::vector<ExplainedFinding>& findings) {
+  FillCauses(findings, catalogs_.get(), report_);
+}
+
 void Comparison::FillTested() {
   report_.tested.sessions = stats_.sessions;
   report_.tested.sessions_excluded = stats_.sessions_excluded;

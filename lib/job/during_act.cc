@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/units.h"
+#include "cause/safe_form.h"
 #include "compare/blocking.h"
 #include "compare/ignore_rules.h"
 #include "event/statement_facts.h"
@@ -179,6 +180,7 @@ class DuringAct {
         book_(facts_) {}
 
   Status Go();
+  std::vector<ExplainedFinding> TakeKnown() { return std::move(known_); }
 
  private:
   struct CommandRun {
@@ -198,6 +200,7 @@ class DuringAct {
   Status AwaitCommand(std::jthread& command);
   void Conclude(const migration::MigrationProfile& profile, const replay::ReplayStats& stats);
   void FillBlocking(const std::vector<compare::BlockingQuery>& statements);
+  void AddAdvice(const migration::MigrationProfile& profile);
   void AddOwnFailure(const migration::MigrationProfile& profile, compare::BlockingFacts& facts);
 
   const DuringRequest& request_;
@@ -217,6 +220,7 @@ class DuringAct {
   SlowBook book_;
   CommandRun run_;  // Of the command's thread while it runs.
   std::atomic<bool> command_ended_ = false;
+  std::vector<ExplainedFinding> known_;
 };
 
 // What the migration locks so that others stop.
@@ -432,6 +436,23 @@ void DuringAct::FillBlocking(const std::vector<compare::BlockingQuery>& statemen
   }
 }
 
+void DuringAct::AddAdvice(const migration::MigrationProfile& profile) {
+  for (report::Finding& finding : report_.findings) {
+    if (finding.type != compare::Name(compare::FindingClass::kBlocked)) continue;
+    const auto statement =
+        std::find_if(profile.statements.begin(), profile.statements.end(), [&](const auto& one) {
+          return event::FingerprintText(one.fingerprint) == finding.fingerprint;
+        });
+    if (statement == profile.statements.end()) continue;
+    const bool waited = std::any_of(profile.waits.begin(), profile.waits.end(), [&](const auto& w) {
+      return w.pid == statement->pid && w.relation != 0 && w.begin_wall_us >= statement->begin_us &&
+             w.begin_wall_us <= statement->end_us;
+    });
+    finding.advice = cause::SafeForms(
+        {statement->pattern, !statement->rewrote.empty(), statement->rows > 0, waited});
+  }
+}
+
 void DuringAct::Conclude(const migration::MigrationProfile& profile,
                          const replay::ReplayStats& stats) {
   Blame blame = BlameMigration(profile, book_);
@@ -475,8 +496,16 @@ void DuringAct::Conclude(const migration::MigrationProfile& profile,
   FillBlocking(facts.statements);
   compare::Verdict verdict;
   verdict.findings = compare::JudgeBlocking(facts, request_.policy);
+  for (compare::Finding& finding :
+       compare::JudgeStalePlans(blame.stale, stats.statements, request_.policy)) {
+    ExplainedFinding& known = known_.emplace_back();
+    known.id = finding.id;
+    known.facts = book_.stale_queries().at(finding.fingerprint).facts;
+    verdict.findings.push_back(std::move(finding));
+  }
   compare::ApplyIgnoreRules(request_.policy, verdict);
   report::AddFindings(verdict, request_.show_values, report_);
+  AddAdvice(profile);
 }
 
 }  // namespace
@@ -488,9 +517,12 @@ bool WantsDuring(DuringMode mode, const migration::MigrationProfile& idle) {
 
 shadow::Settings DuringSettings() { return migration::LogSettings(); }
 
-Status RunDuring(const DuringRequest& request, shadow::Fork& fork, const RunWatch& watch,
-                 Progress& progress, report::Report& report) {
-  return DuringAct(request, fork, watch, progress, report).Go();
+Result<std::vector<ExplainedFinding>> RunDuring(const DuringRequest& request, shadow::Fork& fork,
+                                                const RunWatch& watch, Progress& progress,
+                                                report::Report& report) {
+  DuringAct act(request, fork, watch, progress, report);
+  SCRY_TRY(act.Go());
+  return act.TakeKnown();
 }
 
 }  // namespace scry::job

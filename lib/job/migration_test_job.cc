@@ -68,10 +68,11 @@ class MigrationTest {
   migration::CommandOptions CommandOptions() const;
   Status Migrate();
   void FindLines();
+  void EstimateForProduction();
   Status ApplyFix(migration::CommandOptions options);
   Status Settle();
   Status During();
-  int WithBlocking(int exit_status);
+  int WithDuring(int exit_status);
   Result<std::vector<replay::LaneTarget>> Lanes();
   void FillLanes();
   void FillNextSteps();
@@ -97,6 +98,7 @@ class MigrationTest {
   migration::MigrationProfile profile_;  // Of its run without traffic ...
   Micros started_us_ = 0;                // ... and when that began.
   Comparison comparison_;
+  std::vector<ExplainedFinding> known_during_;  // Of the migration under load.
 };
 
 ComparisonRequest MigrationTest::ComparisonOf(const MigrationTestRequest& request) {
@@ -259,6 +261,7 @@ Status MigrationTest::Migrate() {
     SCRY_TRY(candidate().CheckAlive());
     return judged;
   }
+  EstimateForProduction();
   progress_.Done("");
   options.target = loopback;  // The watch has ended, and its relay with it.
   return ApplyFix(std::move(options));
@@ -273,6 +276,14 @@ void MigrationTest::FindLines() {
                               base::Printable(base::OneLine(placed.error().message), 200));
     }
   }
+}
+
+void MigrationTest::EstimateForProduction() {
+  std::vector<std::string> notes;  // The replay of that capture tells them.
+  const auto snapshot = SnapshotOf(request_.captures.front(), notes);
+  FillEstimates(profile_,
+                ProductionSizeOf(request_.production_bytes, snapshot ? &*snapshot : nullptr),
+                report_.migration);
 }
 
 // As a part of the migration, by psql: a file may hold what runs in no transaction.
@@ -353,25 +364,35 @@ Status MigrationTest::During() {
   request.idle = &profile_;
   request.idle_started_us = started_us_;
   request.idle_us = report_.migration.duration_us;
-  return RunDuring(request, *fork, watch_, progress_, report_);
+  SCRY_TRY_ASSIGN(known_during_, RunDuring(request, *fork, watch_, progress_, report_));
+  comparison_.AddCauses(known_during_);
+  return {};
 }
 
-// What the migration did to traffic while it ran is proven by itself; it does not make up for a
-// comparison that could not be had.
-int MigrationTest::WithBlocking(int exit_status) {
-  const auto blocks =
-      std::count_if(report_.findings.begin(), report_.findings.end(), [](const auto& finding) {
-        return finding.gates && finding.type == compare::Name(compare::FindingClass::kBlocked);
-      });
-  if (blocks == 0) return exit_status;
-  const std::string words = compare::BlockingSentence(static_cast<uint64_t>(blocks));
-  if (exit_status == kExitSafe) {
-    report_.verdict = compare::Name(compare::VerdictResult::kRegressions);
-    report_.sentence = words;
-    return kExitRegressions;
+// What the migration did to traffic while it ran is proven by the server's log and not by the
+// clock; it does not make up for a comparison that could not be had.
+int MigrationTest::WithDuring(int exit_status) {
+  uint64_t blocks = 0;
+  uint64_t stale = 0;
+  for (const report::Finding& finding : report_.findings) {
+    if (!finding.gates) continue;
+    if (finding.type == compare::Name(compare::FindingClass::kBlocked)) ++blocks;
+    if (std::any_of(known_during_.begin(), known_during_.end(),
+                    [&](const auto& known) { return known.id == finding.id; })) {
+      ++stale;
+    }
   }
-  report_.sentence += "; " + words;
-  return exit_status;
+  if (blocks + stale == 0) return exit_status;
+  const std::string words = compare::DuringSentence(blocks, stale);
+  const bool proves =
+      exit_status == kExitSafe || (exit_status == kExitInconclusive && comparison_.LetsGate());
+  if (!proves) {
+    report_.sentence += "; " + words;
+    return exit_status;
+  }
+  report_.sentence = exit_status == kExitSafe ? words : words + "; " + report_.sentence;
+  report_.verdict = compare::Name(compare::VerdictResult::kRegressions);
+  return kExitRegressions;
 }
 
 Result<std::vector<replay::LaneTarget>> MigrationTest::Lanes() {
@@ -467,9 +488,10 @@ Result<report::Report> MigrationTest::Go() {
   const Status status = body();
   int exit_status = kExitSafe;
   if (status.ok()) {
-    exit_status = WithBlocking(comparison_.ExitStatus());
+    exit_status = WithDuring(comparison_.ExitStatus());
   } else if (status.error().code == base::ErrorCode::kMigration) {
     report::FillMigrationFailed(report_);
+    FillFailure(profile_, request_.show_values, report_.causes);
     exit_status = kExitMigration;
   } else {
     return WithServerWord(status.error());

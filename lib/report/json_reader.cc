@@ -67,6 +67,7 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "fingerprint", to.fingerprint);
     Read(from, "pattern", to.pattern);
     Read(from, "reasons", to.reasons);
+    Read(from, "advice", to.advice);
     Read(from, "calls", to.calls);
     Read(from, "affected", to.affected);
     Read(from, "share", to.share);
@@ -251,6 +252,10 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "visibility_lost", to.visibility_lost);
     Read(from, "indexes_invalid", to.indexes_invalid);
     Read(from, "grants_lost", to.grants_lost);
+    if (const json* estimate = Object(from, "estimate")) {
+      Read(*estimate, "basis", to.estimate_basis);
+      Read(*estimate, "duration_us", to.duration_us_estimated);
+    }
   }
   void Fill(const json& from, MigrationLock& to) {
     Read(from, "relation", to.relation);
@@ -272,11 +277,21 @@ class Reader : public JsonMembers<Reader> {
     ReadList(from, "locks", to.locks);
     Read(from, "rewrote", to.rewrote);
     Read(from, "dropped", to.dropped);
+    if (const json* estimate = Object(from, "estimate")) Fill(*estimate, to.estimate.emplace());
+    Read(from, "held_us_estimated", to.held_us_estimated);
+  }
+  void Fill(const json& from, MigrationEstimate& to) {
+    Read(from, "factor", to.factor);
+    Read(from, "growth", to.growth);
+    Read(from, "duration_us", to.duration_us);
+    Read(from, "rows", to.rows);
+    Read(from, "wal_bytes", to.wal_bytes);
   }
   void Fill(const json& from, RewrittenTable& to) {
     Read(from, "relation", to.relation);
     Read(from, "bytes_before", to.bytes_before);
     Read(from, "bytes_after", to.bytes_after);
+    Read(from, "bytes_estimated", to.bytes_estimated);
   }
   void Fill(const json& from, RowsWritten& to) {
     Read(from, "relation", to.relation);

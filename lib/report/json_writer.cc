@@ -82,6 +82,7 @@ ordered_json Of(const Finding& finding) {
                        {"calls", finding.calls},
                        {"affected", finding.affected},
                        {"share", Finite(finding.share)}};
+  if (!finding.advice.empty()) json["advice"] = finding.advice;
   if (!finding.difference.empty()) {
     json["difference"] = finding.difference;
     json["sqlstate"] = finding.sqlstate;
@@ -205,9 +206,19 @@ ordered_json Of(const MigrationLock& lock) {
 }
 
 ordered_json Of(const RewrittenTable& table) {
-  return {{"relation", table.relation},
-          {"bytes_before", table.bytes_before},
-          {"bytes_after", table.bytes_after}};
+  ordered_json json = {{"relation", table.relation},
+                       {"bytes_before", table.bytes_before},
+                       {"bytes_after", table.bytes_after}};
+  if (table.bytes_estimated > 0) json["bytes_estimated"] = table.bytes_estimated;
+  return json;
+}
+
+ordered_json Of(const MigrationEstimate& estimate) {
+  return {{"factor", estimate.factor},
+          {"growth", estimate.growth},
+          {"duration_us", estimate.duration_us},
+          {"rows", estimate.rows},
+          {"wal_bytes", estimate.wal_bytes}};
 }
 
 ordered_json Of(const RowsWritten& table) {
@@ -335,25 +346,32 @@ ordered_json Of(const MigrationStatement& statement) {
     json["file"] = statement.file;
     json["line"] = statement.line;
   }
+  if (statement.estimate) json["estimate"] = Of(*statement.estimate);
+  if (statement.held_us_estimated > 0) json["held_us_estimated"] = statement.held_us_estimated;
   return json;
 }
 
 ordered_json Of(const MigrationFacts& migration) {
-  return {{"command", migration.command},
-          {"exit_status", migration.exit_status},
-          {"duration_us", migration.duration_us},
-          {"output", migration.output},
-          {"statements", ListOf(migration.statements)},
-          {"statements_more", migration.statements_more},
-          {"wal_bytes", migration.wal_bytes},
-          {"temp_bytes", migration.temp_bytes},
-          {"disk_bytes", migration.disk_bytes},
-          {"rewritten", ListOf(migration.rewritten)},
-          {"rows_written", ListOf(migration.rows_written)},
-          {"statistics_lost", migration.statistics_lost},
-          {"visibility_lost", migration.visibility_lost},
-          {"indexes_invalid", migration.indexes_invalid},
-          {"grants_lost", migration.grants_lost}};
+  ordered_json json = {{"command", migration.command},
+                       {"exit_status", migration.exit_status},
+                       {"duration_us", migration.duration_us},
+                       {"output", migration.output},
+                       {"statements", ListOf(migration.statements)},
+                       {"statements_more", migration.statements_more},
+                       {"wal_bytes", migration.wal_bytes},
+                       {"temp_bytes", migration.temp_bytes},
+                       {"disk_bytes", migration.disk_bytes},
+                       {"rewritten", ListOf(migration.rewritten)},
+                       {"rows_written", ListOf(migration.rows_written)},
+                       {"statistics_lost", migration.statistics_lost},
+                       {"visibility_lost", migration.visibility_lost},
+                       {"indexes_invalid", migration.indexes_invalid},
+                       {"grants_lost", migration.grants_lost}};
+  if (!migration.estimate_basis.empty()) {
+    json["estimate"] = {{"basis", migration.estimate_basis},
+                        {"duration_us", migration.duration_us_estimated}};
+  }
+  return json;
 }
 
 ordered_json Of(const BlockingStatement& statement) {

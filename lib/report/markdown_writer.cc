@@ -88,6 +88,9 @@ std::string Reasons(const Finding& finding) {
   for (const std::string& reason : finding.reasons) {
     text += (text.empty() ? "" : "<br>") + MarkdownText(reason);
   }
+  for (const std::string& advice : finding.advice) {
+    text += (text.empty() ? "" : "<br>") + MarkdownText("Advice, not tried: " + advice);
+  }
   return text;
 }
 
@@ -217,8 +220,13 @@ class Writer {
     std::string text;
     for (size_t i = 0; i < report_.causes.size() && i < kCausesMax; ++i) {
       const Cause& cause = report_.causes[i];
-      text += fmt::format("- {} ({}{})\n", MarkdownText(cause.sentence),
-                          Count(cause.findings.size(), "finding", "findings"), By(cause));
+      text += "- " + MarkdownText(cause.sentence);
+      // That of a migration that failed has none.
+      if (!cause.findings.empty()) {
+        text +=
+            fmt::format(" ({}{})", Count(cause.findings.size(), "finding", "findings"), By(cause));
+      }
+      text += "\n";
     }
     if (report_.causes.size() > kCausesMax) {
       text += fmt::format("- and {} more\n", report_.causes.size() - kCausesMax);
@@ -288,19 +296,29 @@ class Writer {
   std::string Statements() const {
     const MigrationFacts& migration = report_.migration;
     if (migration.statements.empty()) return {};
+    const bool estimates = !migration.estimate_basis.empty();
     std::string body =
-        "| statement | at | took | strongest lock | held | WAL |\n|---|--:|--:|---|--:|--:|\n";
+        estimates ? "| statement | at | took | est. | strongest lock | held | est. | WAL | est. |\n"
+                    "|---|--:|--:|--:|---|--:|--:|--:|--:|\n"
+                  : "| statement | at | took | strongest lock | held | WAL |\n"
+                    "|---|--:|--:|---|--:|--:|\n";
     const std::vector<size_t> shown = TellingStatements(migration, kStatementsMax);
     for (const size_t place : shown) {
       const MigrationStatement& one = migration.statements[place];
       const MigrationLock* lock = one.locks.empty() ? nullptr : &one.locks.front();
-      body += fmt::format("| {} | {} | {} | {} | {} | {} |\n",
-                          MarkdownCode(Shorten(OneLine(one.text), kPatternColumns)),
-                          FormatDuration(one.started_us), FormatDuration(one.duration_us),
-                          lock == nullptr ? "" : MarkdownText(lock->mode + " on " + lock->relation),
-                          lock == nullptr ? "" : FormatDuration(lock->held_us),
-                          one.wal_bytes > 0 ? base::FormatSize(one.wal_bytes) : "");
+      const MigrationEstimates estimated = EstimatesOf(one);
+      const auto beside = [&](const std::string& cell) {
+        return estimates ? " " + cell + " |" : std::string();
+      };
+      body += fmt::format(
+          "| {} | {} | {} |{} {} | {} |{} {} |{}\n",
+          MarkdownCode(Shorten(OneLine(one.text), kPatternColumns)), FormatDuration(one.started_us),
+          FormatDuration(one.duration_us), beside(estimated.took),
+          lock == nullptr ? "" : MarkdownText(lock->mode + " on " + lock->relation),
+          lock == nullptr ? "" : FormatDuration(lock->held_us), beside(estimated.held),
+          one.wal_bytes > 0 ? base::FormatSize(one.wal_bytes) : "", beside(estimated.wal));
     }
+    if (estimates) body += "\nest.: " + MarkdownText(migration.estimate_basis) + "\n";
     const size_t all = migration.statements.size() + migration.statements_more;
     if (all > shown.size()) body += fmt::format("\nand {} more\n", all - shown.size());
     return Folded(fmt::format("The migration: {}", Count(all, "statement", "statements")), body);

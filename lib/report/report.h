@@ -36,6 +36,16 @@ struct MigrationLock {
   friend bool operator==(const MigrationLock&, const MigrationLock&) = default;
 };
 
+// What it would cost on production, where the shadow is smaller: from what was measured.
+struct MigrationEstimate {
+  double factor = 1;   // Production's bytes to the shadow's, of the tables it works through.
+  std::string growth;  // "linear", "n log n".
+  Micros duration_us = 0;
+  uint64_t rows = 0;
+  uint64_t wal_bytes = 0;
+  friend bool operator==(const MigrationEstimate&, const MigrationEstimate&) = default;
+};
+
 struct MigrationStatement {
   std::string text;         // With literals only where the user asked for values.
   std::string fingerprint;  // 16 hex digits; empty: not kept.
@@ -47,9 +57,11 @@ struct MigrationStatement {
   std::string sqlstate;     // Empty: it succeeded.
   uint64_t rows = 0;        // Written.
   uint64_t wal_bytes = 0;
-  std::vector<MigrationLock> locks;  // Strongest first.
-  std::vector<std::string> rewrote;  // Tables.
-  std::vector<std::string> dropped;  // Taken along by CASCADE: "view public.v".
+  std::vector<MigrationLock> locks;           // Strongest first.
+  std::vector<std::string> rewrote;           // Tables.
+  std::vector<std::string> dropped;           // Taken along by CASCADE: "view public.v".
+  std::optional<MigrationEstimate> estimate;  // None: as measured.
+  Micros held_us_estimated = 0;               // Its strongest lock; 0: as measured.
   friend bool operator==(const MigrationStatement&, const MigrationStatement&) = default;
 };
 
@@ -57,6 +69,7 @@ struct RewrittenTable {
   std::string relation;
   uint64_t bytes_before = 0;  // With indexes and TOAST.
   uint64_t bytes_after = 0;
+  uint64_t bytes_estimated = 0;  // After it, on production; 0: as measured.
   friend bool operator==(const RewrittenTable&, const RewrittenTable&) = default;
 };
 
@@ -83,6 +96,8 @@ struct MigrationFacts {
   std::vector<std::string> visibility_lost;  // Tables.
   std::vector<std::string> indexes_invalid;
   std::vector<std::string> grants_lost;  // "SELECT on orders to app".
+  std::string estimate_basis;            // How estimates were made; empty: there are none.
+  Micros duration_us_estimated = 0;
   friend bool operator==(const MigrationFacts&, const MigrationFacts&) = default;
 };
 
@@ -252,6 +267,8 @@ struct Finding {
   std::string fingerprint;  // 16 hex digits.
   std::string pattern;
   std::vector<std::string> reasons;
+  // Of `blocked`: how else to write the statement. Sentences and SQL; not tried, unlike a Fix.
+  std::vector<std::string> advice;
   uint64_t calls = 0;
   uint64_t affected = 0;
   double share = 0;
