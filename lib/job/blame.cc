@@ -158,6 +158,7 @@ class Blaming {
     if (!query) return;  // Not of the traffic: autovacuum, or the blocker.
     Waited& waited = waited_[{root, *query}];
     waited.us += wait.end_wall_us - wait.begin_wall_us;
+    waited.waits.push_back({*query, wait.begin_wall_us, wait.end_wall_us});
     waited.failed |=
         wait.end == LockWaitEvent::End::kFailed && ForLocks(book_.statements()[*query].sqlstate);
     if (wait.end_wall_us - wait.begin_wall_us >= compare::kBlockedUs || waited.failed) {
@@ -210,7 +211,10 @@ class Blaming {
         ++queries.failed;
       } else if (waited.us >= compare::kBlockedUs) {
         ++queries.blocked;
+      } else {
+        continue;
       }
+      blame_.waits.insert(blame_.waits.end(), waited.waits.begin(), waited.waits.end());
     }
     for (const size_t victim : victims_) found[victim];
     for (auto& [root, by_pattern] : found) AddStatement(root, by_pattern);
@@ -264,6 +268,7 @@ class Blaming {
   struct Waited {
     Micros us = 0;
     bool failed = false;
+    std::vector<QueryWait> waits;
   };
 
   const migration::MigrationProfile& profile_;

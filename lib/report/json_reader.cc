@@ -165,6 +165,7 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "pairs", to.pairs);
     Read(from, "share", to.share);
     Read(from, "median_us", to.median_us);
+    Read(from, "median_after_us", to.median_after_us);
     Read(from, "detectable", to.detectable);
   }
   void Fill(const json& from, IgnoreRule& to) {
@@ -283,12 +284,17 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "victim", to.victim);
     Read(from, "others", to.others);
   }
+  void Fill(const json& from, WaitStep& to) {
+    Read(from, "blocked", to.blocked);
+    Read(from, "wait_us_max", to.wait_us_max);
+  }
   void Fill(const json& from, DuringFacts& to) {
     to.ran = true;
     Read(from, "speed", to.speed);
     Read(from, "sessions", to.sessions);
     Read(from, "statements", to.statements);
     Read(from, "duration_us", to.duration_us);
+    Read(from, "migration_at_us", to.migration_at_us);
     Read(from, "migration_us", to.migration_us);
     Read(from, "exit_status", to.exit_status);
     Read(from, "transaction_us_max", to.transaction_us_max);
@@ -302,6 +308,10 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "piled_up", to.piled_up);
     ReadList(from, "blocking", to.statements_blocking);
     ReadList(from, "deadlocks", to.deadlocks);
+    if (const json* timeline = Object(from, "timeline")) {
+      Read(*timeline, "step_us", to.step_us);
+      ReadList(*timeline, "steps", to.waiting);
+    }
     if (const json* rehearsal = Object(from, "rehearsal")) {
       Read(*rehearsal, "lock_timeout_us", to.lock_timeout_us);
       Read(*rehearsal, "attempts", to.attempts);

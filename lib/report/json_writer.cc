@@ -163,6 +163,7 @@ ordered_json Of(const PatternLine& line) {
                        {"pairs", line.pairs},
                        {"share", Finite(line.share)},
                        {"median_us", Finite(line.median_us)},
+                       {"median_after_us", Finite(line.median_after_us)},
                        {"detectable", Finite(line.detectable)}};
   if (!line.why.empty()) json["why"] = line.why;
   if (!line.finding.empty()) json["finding"] = line.finding;
@@ -201,6 +202,10 @@ ordered_json Of(const BlockedPattern& pattern) {
   return {{"fingerprint", pattern.fingerprint}, {"pattern", pattern.pattern},
           {"blocked", pattern.blocked},         {"failed", pattern.failed},
           {"wait_us_max", pattern.wait_us_max}, {"stall_us", pattern.stall_us}};
+}
+
+ordered_json Of(const WaitStep& step) {
+  return {{"blocked", step.blocked}, {"wait_us_max", step.wait_us_max}};
 }
 
 ordered_json Of(const Deadlock& deadlock) {
@@ -346,6 +351,7 @@ ordered_json Of(const DuringFacts& during) {
                        {"sessions", during.sessions},
                        {"statements", during.statements},
                        {"duration_us", during.duration_us},
+                       {"migration_at_us", during.migration_at_us},
                        {"migration_us", during.migration_us},
                        {"exit_status", during.exit_status},
                        {"transaction_us_max", during.transaction_us_max},
@@ -359,6 +365,9 @@ ordered_json Of(const DuringFacts& during) {
                        {"piled_up", during.piled_up},
                        {"blocking", ListOf(during.statements_blocking)},
                        {"deadlocks", ListOf(during.deadlocks)}};
+  if (during.step_us > 0) {
+    json["timeline"] = {{"step_us", during.step_us}, {"steps", ListOf(during.waiting)}};
+  }
   if (during.lock_timeout_us > 0) {
     json["rehearsal"] = {{"lock_timeout_us", during.lock_timeout_us},
                          {"attempts", during.attempts},

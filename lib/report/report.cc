@@ -124,7 +124,7 @@ void FillClasses(const compare::Verdict& verdict, Report& report) {
     report.patterns.push_back({event::FingerprintText(one.fingerprint),
                                base::Printable(base::OneLine(one.pattern), kPatternCharsMax),
                                compare::Name(one.type), one.why, one.finding, one.calls, one.pairs,
-                               one.share, one.median_us, one.detectable});
+                               one.share, one.median_us, one.median_after_us, one.detectable});
   }
 }
 

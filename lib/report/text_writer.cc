@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "report/row_sample_text.h"
 #include "report/table.h"
+#include "report/wait_chart.h"
 #include "report/wording.h"
 
 namespace scry::report {
@@ -361,6 +362,9 @@ class Writer {
                        FormatDuration(during.drain_us)));
     }
     if (during.failed > 0) Fact("failed", Count(during.failed, "query", "queries"));
+    if (during.blocked + during.failed > 0) {
+      for (const std::string& line : WaitChart(during, columns_)) Line(line);
+    }
     for (size_t i = 0; i < during.deadlocks.size() && i < kNamesTold; ++i) {
       const Deadlock& deadlock = during.deadlocks[i];
       Fact("deadlock",
