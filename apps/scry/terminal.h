@@ -34,12 +34,15 @@ bool PrintResult(std::string_view text);
 bool OutputFailed();
 // "scry: ..." on stderr.
 void PrintError(const base::Error& error);
+// What is not as it may seem, and no error.
+void PrintNote(std::string_view text);
 // The same, and the exit status that goes with it.
 ExitStatus Refuse(const base::Error& error);
 // A JSON string with its quotes.
 std::string JsonString(std::string_view text);
 
-// Steps on stderr: a bar that redraws itself on a terminal, a line per step elsewhere.
+// Steps on stderr: a bar that redraws itself on a terminal, with what is done, its rate and the
+// time left, and a line per step when it is over; only the lines elsewhere.
 class TerminalProgress final : public job::Progress {
  public:
   explicit TerminalProgress(const CommonOptions& options);
@@ -57,6 +60,7 @@ class TerminalProgress final : public job::Progress {
   const bool quiet_;
   const bool terminal_;
   const bool color_;
+  const size_t columns_;
   std::string step_;  // Empty: none is running.
   base::Micros step_started_us_ = 0;
   base::Micros drawn_us_ = 0;

@@ -140,6 +140,7 @@ Status Comparison::Run(const Lanes& lanes) {
   verdict_ = compare::Judge(table_, request_.policy, facts, rechecked ? &confirmation_ : nullptr,
                             &work_.table);
   report::FillVerdict(verdict_, request_.show_values, report_);
+  report::FillLatencies(verdict_, table_, report_);
   report::FillTotals(table_.totals(), report_);
   if (budget_) {
     report_.budget = budget_->facts();
@@ -512,6 +513,14 @@ Status Comparison::ProveFixes(const std::vector<ExplainedFinding>& known,
   }
   for (report::Fix& fix : proven.fixes) report_.fixes.push_back(std::move(fix));
   return {};
+}
+
+bool Comparison::LetsGate() const {
+  return verdict_.compared > 0 && verdict_.fidelity.share() >= request_.policy.fidelity_floor;
+}
+
+void Comparison::AddCauses(const std::vector<ExplainedFinding>& findings) {
+  FillCauses(findings, catalogs_.get(), report_);
 }
 
 void Comparison::FillTested() {

@@ -88,6 +88,13 @@ class Comparison {
   // kExitSafe, kExitRegressions or kExitInconclusive. REQUIRES: Run() succeeded.
   int ExitStatus() const;
 
+  // Does a finding that was proven by other means make the verdict `regressions`? Noise does not
+  // stand against it; a replay that compared nothing, or lost fidelity, does. REQUIRES: Run()
+  // succeeded.
+  bool LetsGate() const;
+  // Of findings that came after Run(): the rules are asked for them as well.
+  void AddCauses(const std::vector<ExplainedFinding>& findings);
+
   // Counts and notes of what was replayed, as far as it came. Once.
   void FillTested();
   // Of all its statements.

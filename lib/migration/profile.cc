@@ -49,6 +49,10 @@ class Builder {
     profile_.temp_bytes = after.temp_bytes - std::min(before.temp_bytes, after.temp_bytes);
     profile_.disk_bytes =
         static_cast<int64_t>(after.database_bytes) - static_cast<int64_t>(before.database_bytes);
+    profile_.database_bytes = before.database_bytes;
+    for (const auto& [oid, relation] : before.relations) {
+      if (relation.bytes > 0) profile_.table_bytes[relation.name] = relation.bytes;
+    }
     profile_.statements_more = seen_.statements_more + log_.dropped;
   }
 
@@ -94,6 +98,7 @@ class Builder {
       statement.end_us = seen.end_us;
       statement.tag = std::string(TagWords(seen.statement.outcome.tag));
       statement.sqlstate = seen.statement.outcome.sqlstate;
+      statement.message = seen.statement.outcome.message;
       const StatementKind kind = known.kind;
       if (!OnlyAnswers(kind, statement.tag))
         statement.rows = RowsWritten(seen.statement.outcome.tag);
