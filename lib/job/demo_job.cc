@@ -1,5 +1,6 @@
 #include "job/demo_job.h"
 #include "job/comparison.h"
+#include "job/report_files.h"
 
 #include <fmt/format.h>
 
