@@ -122,6 +122,7 @@ base::Result<job::MigrationTestRequest> RequestOf(const CommonOptions& common, c
     }
     if (database.ok()) {
       request.source = database->source;
+      request.production_bytes = database->production_bytes;
       if (request.captures.empty()) request.captures = database->captures;
     }
   }

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "migration/server_log.h"
@@ -22,6 +23,12 @@ constexpr size_t kStepsMax = 400;
 constexpr int kRoundsMax = 20;
 // The log has milliseconds.
 constexpr Micros kSlackUs = 3000;
+
+// "orders" of "public.orders".
+std::string_view Bare(std::string_view relation) {
+  const size_t dot = relation.rfind('.');
+  return dot == std::string_view::npos ? relation : relation.substr(dot + 1);
+}
 
 bool ForLocks(const std::string& sqlstate) {
   return sqlstate == "40P01" || sqlstate == "55P03" || sqlstate == "57014" || sqlstate == "25P03" ||
@@ -56,6 +63,7 @@ class Blaming {
       }
     }
     Sum();
+    SumStale();
     return std::move(blame_);
   }
 
@@ -159,6 +167,7 @@ class Blaming {
     if (!query) return;  // Not of the traffic: autovacuum, or the blocker.
     Waited& waited = waited_[{root, *query}];
     waited.us += wait.end_wall_us - wait.begin_wall_us;
+    waited.waits.push_back({*query, wait.begin_wall_us, wait.end_wall_us});
     waited.failed |=
         wait.end == LockWaitEvent::End::kFailed && ForLocks(book_.statements()[*query].sqlstate);
     if (wait.end_wall_us - wait.begin_wall_us >= compare::kBlockedUs || waited.failed) {
@@ -211,9 +220,15 @@ class Blaming {
         ++queries.failed;
       } else if (waited.us >= compare::kBlockedUs) {
         ++queries.blocked;
+      } else {
+        continue;
       }
+      blame_.waits.insert(blame_.waits.end(), waited.waits.begin(), waited.waits.end());
     }
     for (const size_t victim : victims_) found[victim];
+    for (const auto& [statement, own] : own_waits_) {
+      if (own.us >= compare::kBlockedUs) found[statement];
+    }
     for (auto& [root, by_pattern] : found) AddStatement(root, by_pattern);
     std::stable_sort(blame_.statements.begin(), blame_.statements.end(),
                      [](const auto& a, const auto& b) { return a.StallUs() > b.StallUs(); });
@@ -247,6 +262,48 @@ class Blaming {
     }
     // In the end nobody waits.
     if (blame_.waiting.back().queries > 0) blame_.waiting.push_back({edges_.back().first, 0});
+  }
+
+  // Only a statement that locks a relation against everybody changes the columns of it.
+  bool Changes(const StatementProfile& statement, const event::StatementFacts& query) const {
+    return std::any_of(
+        statement.locks.begin(), statement.locks.end(), [&](const migration::TakenLock& lock) {
+          return lock.mode == migration::LockMode::kAccessExclusive &&
+                 std::any_of(query.relations.begin(), query.relations.end(),
+                             [&](const auto& one) { return Bare(one) == Bare(lock.name); });
+        });
+  }
+
+  void SumStale() {
+    struct Tally {
+      uint64_t failed = 0;
+      std::set<uint64_t> sessions;
+      Micros first_us = 0;
+    };
+    std::map<uint64_t, Tally> tallies;
+    for (const StaleStatement& one : book_.stale()) {
+      Tally& tally = tallies[one.fingerprint];
+      if (tally.failed++ == 0) tally.first_us = one.end_us;
+      tally.first_us = std::min(tally.first_us, one.end_us);
+      tally.sessions.insert(one.session);
+    }
+    for (const auto& [fingerprint, tally] : tallies) {
+      const StaleQuery& query = book_.stale_queries().at(fingerprint);
+      compare::StalePlans& stale = blame_.stale.emplace_back();
+      stale.fingerprint = fingerprint;
+      stale.pattern = query.facts.pattern;
+      stale.sqlstate = query.sqlstate;
+      stale.message = query.message;
+      stale.failed = tally.failed;
+      stale.sessions = tally.sessions.size();
+      for (const StatementProfile& statement : profile_.statements) {
+        if (statement.begin_us <= tally.first_us && Changes(statement, query.facts)) {
+          stale.statement = statement.pattern;
+        }
+      }
+    }
+    std::stable_sort(blame_.stale.begin(), blame_.stale.end(),
+                     [](const auto& a, const auto& b) { return a.failed > b.failed; });
   }
 
   void AddStatement(size_t root, std::map<uint64_t, compare::BlockedQueries>& by_pattern) {
@@ -289,6 +346,7 @@ class Blaming {
   struct Waited {
     Micros us = 0;
     bool failed = false;
+    std::vector<QueryWait> waits;
   };
 
   const migration::MigrationProfile& profile_;
@@ -319,6 +377,7 @@ void SlowBook::Put(const event::StatementPair& pair) {
   at_us_ += std::max<Micros>(lane.outcome.elapsed_us, 0);
   const bool failed = lane.outcome.status == event::OutcomeStatus::kError &&
                       lane.outcome.sqlstate != pair.captured.sqlstate;
+  if (failed && compare::IsStalePlan(lane.outcome.sqlstate, lane.outcome.message)) TakeStale(pair);
   const bool slow = at_us_ - begin_us >= migration::kLockWaitLoggedUs / 2;
   if (!slow && !failed) return;
   if (slow_.size() >= kSlowMax) {
@@ -336,6 +395,16 @@ void SlowBook::Put(const event::StatementPair& pair) {
   }
   if (failed) kept.sqlstate = lane.outcome.sqlstate;
   slow_.push_back(std::move(kept));
+}
+
+void SlowBook::TakeStale(const event::StatementPair& pair) {
+  if (pair.text.empty() || stale_.size() >= kSlowMax) return;
+  const event::StatementFacts& facts = facts_.Get(pair.text, pair.ordinal);
+  if (stale_queries_.size() >= kPatternsMax && !stale_queries_.contains(facts.fingerprint)) return;
+  const event::Outcome& outcome = pair.lanes.front().outcome;
+  stale_queries_.try_emplace(facts.fingerprint,
+                             StaleQuery{facts, outcome.sqlstate, outcome.message});
+  stale_.push_back({static_cast<uint64_t>(pair.session), at_us_, facts.fingerprint});
 }
 
 const std::string& SlowBook::PatternOf(uint64_t fingerprint) const {

@@ -11,6 +11,7 @@
 #include "compare/detection.h"
 #include "job/finding_explainer.h"
 #include "job/sample_run.h"
+#include "job/session_rerun.h"
 
 namespace scry::job {
 namespace {
@@ -90,7 +91,7 @@ Status Comparison::LookAtFirstMoment(const Lanes& lanes,
       touched,
       targets,
       std::clamp(survey_.facts.duration_us / 4, kFirstBudgetMinUs, kFirstBudgetMaxUs),
-      SampleReplay(lanes)};
+      ReplayAgain(lanes)};
   SCRY_TRY_ASSIGN(FirstMomentResult first, MeasureFirstMoment(request, watch_, facts_));
   first_.emplace(std::move(first));
   report_.tested.first_patterns = first_->moment.work.size();
@@ -131,7 +132,7 @@ Status Comparison::Run(const Lanes& lanes) {
                            [this](const std::set<uint64_t>& wanted) {
                              return CollectSamples(wanted, kSamplesPerPattern);
                            },
-                           SampleReplay(lanes)},
+                           ReplayAgain(lanes)},
                           watch_, progress_, facts_, report_)
       .Run();
 }
@@ -157,7 +158,7 @@ Result<replay::ReplayStats> Comparison::ReplayOne(const Lanes& lanes, Traffic tr
   return WatchedReplay(targets, traffic, sink, facts_, options, watch_, progress_);
 }
 
-ReplayTraffic Comparison::SampleReplay(const Lanes& lanes) {
+ReplayTraffic Comparison::ReplayAgain(const Lanes& lanes) {
   return [this, &lanes](Traffic traffic, event::PairSink& sink) -> Status {
     const auto stats = ReplayOne(lanes, traffic, sink, /*set_sequences=*/false);
     return stats.ok() ? Status() : Status(stats.error());
@@ -225,7 +226,7 @@ Status Comparison::Confirm(const Lanes& lanes) {
   const std::vector<compare::Recheck>& rechecks = verdict_.rechecks;
   if (rechecks.empty()) return {};
   progress_.Step(
-      fmt::format("confirm {} slower pattern{}", rechecks.size(), rechecks.size() == 1 ? "" : "s"));
+      fmt::format("look again at {} pattern{}", rechecks.size(), rechecks.size() == 1 ? "" : "s"));
   const std::vector<uint64_t> flagged = verdict_.NeedsConfirmation();
   replay::SampleBook book(std::set<uint64_t>(flagged.begin(), flagged.end()), kSamplesPerPattern,
                           /*seed=*/1);
@@ -242,16 +243,24 @@ Status Comparison::Confirm(const Lanes& lanes) {
     // Each as often as it needs: the rare and the slow pattern must not set the pace of the others.
     RepeatTo(kept->second, ConfirmPairs(*stats, recheck, rechecks.size()));
   }
-  SCRY_TRY(RunSamples(samples, /*seed=*/2, confirmation_, facts_,
-                      [&](Traffic traffic, event::PairSink& sink) -> Status {
-                        SCRY_TRY_ASSIGN(const replay::ReplayStats stats,
-                                        ReplayOne(lanes, traffic, sink, /*set_sequences=*/false));
-                        stats_.stalls_broken += stats.stalls_broken;
-                        stats_.cancelled += stats.cancelled;
-                        return {};
-                      }));
+  SCRY_TRY(RunSamples(samples, /*seed=*/2, confirmation_, facts_, ReplayAgain(lanes)));
+  SCRY_TRY(ConfirmBySessions(lanes));
   progress_.Done(fmt::format("{} pairs", FormatCount(confirmation_.totals().statements)));
   return {};
+}
+
+// What needs its session runs again with that.
+Status Comparison::ConfirmBySessions(const Lanes& lanes) {
+  if (!request_.rerun_sessions) return {};
+  SessionRerun rerun{
+      request_.captures, open_, {}, std::max(stats_.duration_us, kConfirmBudgetMinUs)};
+  for (const compare::Recheck& recheck : verdict_.rechecks) {
+    const compare::PatternStats* again = confirmation_.Find(recheck.fingerprint);
+    if (again != nullptr && again->latency_pairs >= request_.policy.latency.min_pairs) continue;
+    rerun.pairs_wanted[recheck.fingerprint] = compare::kConfirmFactor * recheck.pairs;
+  }
+  if (rerun.pairs_wanted.empty()) return {};
+  return RerunSessions(rerun, confirmation_, facts_, ReplayAgain(lanes));
 }
 
 // Decision 4: what does not depend on a clock.
@@ -314,6 +323,14 @@ void Comparison::ForgetCrowdedPages() {
   };
   forget(work_.table);
   if (first_) forget(first_->moment.work);
+}
+
+bool Comparison::LetsGate() const {
+  return verdict_.compared > 0 && verdict_.fidelity.share() >= request_.policy.fidelity_floor;
+}
+
+void Comparison::AddCauses(const std::vector<ExplainedFinding>& findings) {
+  FillCauses(findings, catalogs_.get(), report_);
 }
 
 void Comparison::FillTested() {

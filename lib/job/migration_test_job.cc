@@ -69,10 +69,11 @@ class MigrationTest {
   migration::CommandOptions CommandOptions() const;
   Status Migrate();
   void FindLines();
+  void EstimateForProduction();
   Status ApplyFix(migration::CommandOptions options);
   Status Settle();
   Status During();
-  int WithBlocking(int exit_status);
+  int WithDuring(int exit_status);
   Result<std::vector<replay::LaneTarget>> Lanes();
   void FillLanes();
   void FillNextSteps();
@@ -98,6 +99,7 @@ class MigrationTest {
   migration::MigrationProfile profile_;  // Of its run without traffic ...
   Micros started_us_ = 0;                // ... and when that began.
   Comparison comparison_;
+  std::vector<ExplainedFinding> known_during_;  // Of the migration under load.
 };
 
 ComparisonRequest MigrationTest::ComparisonOf(const MigrationTestRequest& request) {
@@ -109,6 +111,7 @@ ComparisonRequest MigrationTest::ComparisonOf(const MigrationTestRequest& reques
   comparison.replay.connect_speed = request.connect_speed;
   comparison.show_values = request.show_values;
   comparison.prove_fixes = request.prove_fixes && !request.command.empty();
+  comparison.rerun_sessions = true;
   return comparison;
 }
 
@@ -178,6 +181,12 @@ std::string MigrationRole(const std::string& source, pg::AdminSession& session) 
   return rows.ok() && rows->Single() ? info->Get("user") : std::string();
 }
 
+// A step has little room, and where a program lies says nothing about it.
+std::string BaseName(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
 std::vector<std::string> LastLines(const std::string& text, size_t count) {
   std::vector<std::string> lines;
   size_t end = text.find_last_not_of("\n\r");
@@ -224,7 +233,9 @@ Status MigrationTest::Migrate() {
   options.target = watch->command_target();
   report_.migration.ran = true;
   report_.migration.command = CommandText(request_.command);
-  progress_.Step("run " + report_.migration.command);
+  std::vector<std::string> told = request_.command;
+  told.front() = BaseName(told.front());
+  progress_.Step("run " + CommandText(told));
   progress_.Note("");  // The command's own output follows.
   started_us_ = base::SystemClock().MonotonicUs();
   const auto ran = migration::RunCommand(options);
@@ -259,6 +270,7 @@ Status MigrationTest::Migrate() {
     SCRY_TRY(candidate().CheckAlive());
     return judged;
   }
+  EstimateForProduction();
   progress_.Done("");
   options.target = loopback;  // The watch has ended, and its relay with it.
   return ApplyFix(std::move(options));
@@ -275,6 +287,14 @@ void MigrationTest::FindLines() {
   }
 }
 
+void MigrationTest::EstimateForProduction() {
+  std::vector<std::string> notes;  // The replay of that capture tells them.
+  const auto snapshot = SnapshotOf(request_.captures.front(), notes);
+  FillEstimates(profile_,
+                ProductionSizeOf(request_.production_bytes, snapshot ? &*snapshot : nullptr),
+                report_.migration);
+}
+
 // As a part of the migration, by psql: a file may hold what runs in no transaction.
 Status MigrationTest::ApplyFix(migration::CommandOptions options) {
   if (request_.fix_file.empty()) return {};
@@ -282,7 +302,7 @@ Status MigrationTest::ApplyFix(migration::CommandOptions options) {
   options.argv = {programs.Path("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f",
                   request_.fix_file};
   if (watch_.limited()) options.timeout_us = watch_.LeftUs();
-  progress_.Step("run " + request_.fix_file);
+  progress_.Step("run " + BaseName(request_.fix_file));
   progress_.Note("");
   SCRY_TRY_ASSIGN(const migration::CommandOutcome outcome, migration::RunCommand(options));
   const Status judged = migration::JudgeOutcome(options, outcome);
@@ -353,25 +373,35 @@ Status MigrationTest::During() {
   request.idle = &profile_;
   request.idle_started_us = started_us_;
   request.idle_us = report_.migration.duration_us;
-  return RunDuring(request, *fork, watch_, progress_, report_);
+  SCRY_TRY_ASSIGN(known_during_, RunDuring(request, *fork, watch_, progress_, report_));
+  comparison_.AddCauses(known_during_);
+  return {};
 }
 
-// What the migration did to traffic while it ran is proven by itself; it does not make up for a
-// comparison that could not be had.
-int MigrationTest::WithBlocking(int exit_status) {
-  const auto blocks =
-      std::count_if(report_.findings.begin(), report_.findings.end(), [](const auto& finding) {
-        return finding.gates && finding.type == compare::Name(compare::FindingClass::kBlocked);
-      });
-  if (blocks == 0) return exit_status;
-  const std::string words = compare::BlockingSentence(static_cast<uint64_t>(blocks));
-  if (exit_status == kExitSafe) {
-    report_.verdict = compare::Name(compare::VerdictResult::kRegressions);
-    report_.sentence = words;
-    return kExitRegressions;
+// What the migration did to traffic while it ran is proven by the server's log and not by the
+// clock; it does not make up for a comparison that could not be had.
+int MigrationTest::WithDuring(int exit_status) {
+  uint64_t blocks = 0;
+  uint64_t stale = 0;
+  for (const report::Finding& finding : report_.findings) {
+    if (!finding.gates) continue;
+    if (finding.type == compare::Name(compare::FindingClass::kBlocked)) ++blocks;
+    if (std::any_of(known_during_.begin(), known_during_.end(),
+                    [&](const auto& known) { return known.id == finding.id; })) {
+      ++stale;
+    }
   }
-  report_.sentence += "; " + words;
-  return exit_status;
+  if (blocks + stale == 0) return exit_status;
+  const std::string words = compare::DuringSentence(blocks, stale);
+  const bool proves =
+      exit_status == kExitSafe || (exit_status == kExitInconclusive && comparison_.LetsGate());
+  if (!proves) {
+    report_.sentence += "; " + words;
+    return exit_status;
+  }
+  report_.sentence = exit_status == kExitSafe ? words : words + "; " + report_.sentence;
+  report_.verdict = compare::Name(compare::VerdictResult::kRegressions);
+  return kExitRegressions;
 }
 
 Result<std::vector<replay::LaneTarget>> MigrationTest::Lanes() {
@@ -467,9 +497,10 @@ Result<report::Report> MigrationTest::Go() {
   const Status status = body();
   int exit_status = kExitSafe;
   if (status.ok()) {
-    exit_status = WithBlocking(comparison_.ExitStatus());
+    exit_status = WithDuring(comparison_.ExitStatus());
   } else if (status.error().code == base::ErrorCode::kMigration) {
     report::FillMigrationFailed(report_);
+    FillFailure(profile_, request_.show_values, report_.causes);
     exit_status = kExitMigration;
   } else {
     return WithServerWord(status.error());

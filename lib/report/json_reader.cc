@@ -67,6 +67,7 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "fingerprint", to.fingerprint);
     Read(from, "pattern", to.pattern);
     Read(from, "reasons", to.reasons);
+    Read(from, "advice", to.advice);
     Read(from, "calls", to.calls);
     Read(from, "affected", to.affected);
     Read(from, "share", to.share);
@@ -179,6 +180,7 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "pairs", to.pairs);
     Read(from, "share", to.share);
     Read(from, "median_us", to.median_us);
+    Read(from, "median_after_us", to.median_after_us);
     Read(from, "detectable", to.detectable);
     ReadList(from, "latencies", to.latencies);
   }
@@ -251,6 +253,10 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "visibility_lost", to.visibility_lost);
     Read(from, "indexes_invalid", to.indexes_invalid);
     Read(from, "grants_lost", to.grants_lost);
+    if (const json* estimate = Object(from, "estimate")) {
+      Read(*estimate, "basis", to.estimate_basis);
+      Read(*estimate, "duration_us", to.duration_us_estimated);
+    }
   }
   void Fill(const json& from, MigrationLock& to) {
     Read(from, "relation", to.relation);
@@ -272,11 +278,21 @@ class Reader : public JsonMembers<Reader> {
     ReadList(from, "locks", to.locks);
     Read(from, "rewrote", to.rewrote);
     Read(from, "dropped", to.dropped);
+    if (const json* estimate = Object(from, "estimate")) Fill(*estimate, to.estimate.emplace());
+    Read(from, "held_us_estimated", to.held_us_estimated);
+  }
+  void Fill(const json& from, MigrationEstimate& to) {
+    Read(from, "factor", to.factor);
+    Read(from, "growth", to.growth);
+    Read(from, "duration_us", to.duration_us);
+    Read(from, "rows", to.rows);
+    Read(from, "wal_bytes", to.wal_bytes);
   }
   void Fill(const json& from, RewrittenTable& to) {
     Read(from, "relation", to.relation);
     Read(from, "bytes_before", to.bytes_before);
     Read(from, "bytes_after", to.bytes_after);
+    Read(from, "bytes_estimated", to.bytes_estimated);
   }
   void Fill(const json& from, RowsWritten& to) {
     Read(from, "relation", to.relation);
@@ -305,12 +321,17 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "victim", to.victim);
     Read(from, "others", to.others);
   }
+  void Fill(const json& from, WaitStep& to) {
+    Read(from, "blocked", to.blocked);
+    Read(from, "wait_us_max", to.wait_us_max);
+  }
   void Fill(const json& from, DuringFacts& to) {
     to.ran = true;
     Read(from, "speed", to.speed);
     Read(from, "sessions", to.sessions);
     Read(from, "statements", to.statements);
     Read(from, "duration_us", to.duration_us);
+    Read(from, "migration_at_us", to.migration_at_us);
     Read(from, "migration_us", to.migration_us);
     Read(from, "exit_status", to.exit_status);
     Read(from, "transaction_us_max", to.transaction_us_max);
@@ -326,6 +347,10 @@ class Reader : public JsonMembers<Reader> {
     ReadList(from, "deadlocks", to.deadlocks);
     ReadList(from, "migration_statements", to.migration_statements);
     ReadList(from, "waiting", to.waiting);
+    if (const json* timeline = Object(from, "timeline")) {
+      Read(*timeline, "step_us", to.step_us);
+      ReadList(*timeline, "steps", to.timeline);
+    }
     if (const json* rehearsal = Object(from, "rehearsal")) {
       Read(*rehearsal, "lock_timeout_us", to.lock_timeout_us);
       Read(*rehearsal, "attempts", to.attempts);

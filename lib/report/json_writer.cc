@@ -82,6 +82,7 @@ ordered_json Of(const Finding& finding) {
                        {"calls", finding.calls},
                        {"affected", finding.affected},
                        {"share", Finite(finding.share)}};
+  if (!finding.advice.empty()) json["advice"] = finding.advice;
   if (!finding.difference.empty()) {
     json["difference"] = finding.difference;
     json["sqlstate"] = finding.sqlstate;
@@ -179,6 +180,7 @@ ordered_json Of(const PatternLine& line) {
                        {"pairs", line.pairs},
                        {"share", Finite(line.share)},
                        {"median_us", Finite(line.median_us)},
+                       {"median_after_us", Finite(line.median_after_us)},
                        {"detectable", Finite(line.detectable)}};
   if (!line.why.empty()) json["why"] = line.why;
   if (!line.finding.empty()) json["finding"] = line.finding;
@@ -205,9 +207,19 @@ ordered_json Of(const MigrationLock& lock) {
 }
 
 ordered_json Of(const RewrittenTable& table) {
-  return {{"relation", table.relation},
-          {"bytes_before", table.bytes_before},
-          {"bytes_after", table.bytes_after}};
+  ordered_json json = {{"relation", table.relation},
+                       {"bytes_before", table.bytes_before},
+                       {"bytes_after", table.bytes_after}};
+  if (table.bytes_estimated > 0) json["bytes_estimated"] = table.bytes_estimated;
+  return json;
+}
+
+ordered_json Of(const MigrationEstimate& estimate) {
+  return {{"factor", estimate.factor},
+          {"growth", estimate.growth},
+          {"duration_us", estimate.duration_us},
+          {"rows", estimate.rows},
+          {"wal_bytes", estimate.wal_bytes}};
 }
 
 ordered_json Of(const RowsWritten& table) {
@@ -222,6 +234,10 @@ ordered_json Of(const BlockedPattern& pattern) {
 
 ordered_json Of(const WaitingStep& step) {
   return {{"at_us", step.at_us}, {"queries", step.queries}};
+}
+
+ordered_json Of(const WaitStep& step) {
+  return {{"blocked", step.blocked}, {"wait_us_max", step.wait_us_max}};
 }
 
 ordered_json Of(const Deadlock& deadlock) {
@@ -335,25 +351,32 @@ ordered_json Of(const MigrationStatement& statement) {
     json["file"] = statement.file;
     json["line"] = statement.line;
   }
+  if (statement.estimate) json["estimate"] = Of(*statement.estimate);
+  if (statement.held_us_estimated > 0) json["held_us_estimated"] = statement.held_us_estimated;
   return json;
 }
 
 ordered_json Of(const MigrationFacts& migration) {
-  return {{"command", migration.command},
-          {"exit_status", migration.exit_status},
-          {"duration_us", migration.duration_us},
-          {"output", migration.output},
-          {"statements", ListOf(migration.statements)},
-          {"statements_more", migration.statements_more},
-          {"wal_bytes", migration.wal_bytes},
-          {"temp_bytes", migration.temp_bytes},
-          {"disk_bytes", migration.disk_bytes},
-          {"rewritten", ListOf(migration.rewritten)},
-          {"rows_written", ListOf(migration.rows_written)},
-          {"statistics_lost", migration.statistics_lost},
-          {"visibility_lost", migration.visibility_lost},
-          {"indexes_invalid", migration.indexes_invalid},
-          {"grants_lost", migration.grants_lost}};
+  ordered_json json = {{"command", migration.command},
+                       {"exit_status", migration.exit_status},
+                       {"duration_us", migration.duration_us},
+                       {"output", migration.output},
+                       {"statements", ListOf(migration.statements)},
+                       {"statements_more", migration.statements_more},
+                       {"wal_bytes", migration.wal_bytes},
+                       {"temp_bytes", migration.temp_bytes},
+                       {"disk_bytes", migration.disk_bytes},
+                       {"rewritten", ListOf(migration.rewritten)},
+                       {"rows_written", ListOf(migration.rows_written)},
+                       {"statistics_lost", migration.statistics_lost},
+                       {"visibility_lost", migration.visibility_lost},
+                       {"indexes_invalid", migration.indexes_invalid},
+                       {"grants_lost", migration.grants_lost}};
+  if (!migration.estimate_basis.empty()) {
+    json["estimate"] = {{"basis", migration.estimate_basis},
+                        {"duration_us", migration.duration_us_estimated}};
+  }
+  return json;
 }
 
 ordered_json Of(const BlockingStatement& statement) {
@@ -373,6 +396,7 @@ ordered_json Of(const DuringFacts& during) {
                        {"sessions", during.sessions},
                        {"statements", during.statements},
                        {"duration_us", during.duration_us},
+                       {"migration_at_us", during.migration_at_us},
                        {"migration_us", during.migration_us},
                        {"exit_status", during.exit_status},
                        {"transaction_us_max", during.transaction_us_max},
@@ -388,6 +412,9 @@ ordered_json Of(const DuringFacts& during) {
                        {"deadlocks", ListOf(during.deadlocks)},
                        {"migration_statements", ListOf(during.migration_statements)},
                        {"waiting", ListOf(during.waiting)}};
+  if (during.step_us > 0) {
+    json["timeline"] = {{"step_us", during.step_us}, {"steps", ListOf(during.timeline)}};
+  }
   if (during.lock_timeout_us > 0) {
     json["rehearsal"] = {{"lock_timeout_us", during.lock_timeout_us},
                          {"attempts", during.attempts},

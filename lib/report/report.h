@@ -36,6 +36,16 @@ struct MigrationLock {
   friend bool operator==(const MigrationLock&, const MigrationLock&) = default;
 };
 
+// What it would cost on production, where the shadow is smaller: from what was measured.
+struct MigrationEstimate {
+  double factor = 1;   // Production's bytes to the shadow's, of the tables it works through.
+  std::string growth;  // "linear", "n log n".
+  Micros duration_us = 0;
+  uint64_t rows = 0;
+  uint64_t wal_bytes = 0;
+  friend bool operator==(const MigrationEstimate&, const MigrationEstimate&) = default;
+};
+
 struct MigrationStatement {
   std::string text;         // With literals only where the user asked for values.
   std::string fingerprint;  // 16 hex digits; empty: not kept.
@@ -47,9 +57,11 @@ struct MigrationStatement {
   std::string sqlstate;     // Empty: it succeeded.
   uint64_t rows = 0;        // Written.
   uint64_t wal_bytes = 0;
-  std::vector<MigrationLock> locks;  // Strongest first.
-  std::vector<std::string> rewrote;  // Tables.
-  std::vector<std::string> dropped;  // Taken along by CASCADE: "view public.v".
+  std::vector<MigrationLock> locks;           // Strongest first.
+  std::vector<std::string> rewrote;           // Tables.
+  std::vector<std::string> dropped;           // Taken along by CASCADE: "view public.v".
+  std::optional<MigrationEstimate> estimate;  // None: as measured.
+  Micros held_us_estimated = 0;               // Its strongest lock; 0: as measured.
   friend bool operator==(const MigrationStatement&, const MigrationStatement&) = default;
 };
 
@@ -57,6 +69,7 @@ struct RewrittenTable {
   std::string relation;
   uint64_t bytes_before = 0;  // With indexes and TOAST.
   uint64_t bytes_after = 0;
+  uint64_t bytes_estimated = 0;  // After it, on production; 0: as measured.
   friend bool operator==(const RewrittenTable&, const RewrittenTable&) = default;
 };
 
@@ -83,6 +96,8 @@ struct MigrationFacts {
   std::vector<std::string> visibility_lost;  // Tables.
   std::vector<std::string> indexes_invalid;
   std::vector<std::string> grants_lost;  // "SELECT on orders to app".
+  std::string estimate_basis;            // How estimates were made; empty: there are none.
+  Micros duration_us_estimated = 0;
   friend bool operator==(const MigrationFacts&, const MigrationFacts&) = default;
 };
 
@@ -137,7 +152,8 @@ struct PatternLine {
   uint64_t calls = 0;
   uint64_t pairs = 0;
   double share = 0;
-  double median_us = 0;  // On the baseline.
+  double median_us = 0;        // On the baseline.
+  double median_after_us = 0;  // On the candidate.
   // The least slowdown, as a factor, that would have been found with a chance of 80 %; 0: none.
   double detectable = 0;
   std::vector<LaneLatencies> latencies;  // Empty: not kept, or too few.
@@ -252,6 +268,8 @@ struct Finding {
   std::string fingerprint;  // 16 hex digits.
   std::string pattern;
   std::vector<std::string> reasons;
+  // Of `blocked`: how else to write the statement. Sentences and SQL; not tried, unlike a Fix.
+  std::vector<std::string> advice;
   uint64_t calls = 0;
   uint64_t affected = 0;
   double share = 0;
@@ -423,6 +441,13 @@ struct WaitingStep {
   friend bool operator==(const WaitingStep&, const WaitingStep&) = default;
 };
 
+// What one step of time saw of the queries that the migration blocked.
+struct WaitStep {
+  uint64_t blocked = 0;    // Queries that waited in it, for however short a part.
+  Micros wait_us_max = 0;  // How long the longest of them had waited when it ended.
+  friend bool operator==(const WaitStep&, const WaitStep&) = default;
+};
+
 // The migration once more, on a fork of its own while captured traffic played at its pace.
 struct DuringFacts {
   bool ran = false;
@@ -430,6 +455,7 @@ struct DuringFacts {
   uint64_t sessions = 0;
   uint64_t statements = 0;
   Micros duration_us = 0;         // Of the traffic.
+  Micros migration_at_us = 0;     // The command began so long after the traffic.
   Micros migration_us = 0;        // Under load; without: MigrationFacts::duration_us.
   int exit_status = 0;            // Of the command.
   Micros transaction_us_max = 0;  // The longest one of the traffic.
@@ -445,6 +471,8 @@ struct DuringFacts {
   std::vector<Deadlock> deadlocks;
   std::vector<MigrationStatement> migration_statements;  // What it did under load, by start.
   std::vector<WaitingStep> waiting;                      // By time. Empty: nobody waited.
+  Micros step_us = 0;                                    // Of `timeline`; 0: not known.
+  std::vector<WaitStep> timeline;                        // Step by step, since the traffic began.
   // Rehearsal, where the user asked for it.
   Micros lock_timeout_us = 0;  // 0: none.
   uint64_t attempts = 0;

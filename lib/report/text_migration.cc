@@ -10,6 +10,8 @@
 
 #include "base/units.h"
 #include "report/table.h"
+#include "report/telling_statements.h"
+#include "report/wait_chart.h"
 #include "report/wording.h"
 
 namespace scry::report {
@@ -46,29 +48,38 @@ class MigrationSections {
     const MigrationFacts& migration = report_.migration;
     if (migration.statements.empty()) return;
     constexpr std::string_view kTitle = "MIGRATION";
-    Table table({{std::string(kTitle), Align::kLeft, true},
-                 {"at", Align::kRight, false},
-                 {"took", Align::kRight, false},
-                 {"lock held", Align::kRight, false},
-                 {"WAL", Align::kRight, false}});
-    const size_t shown = std::min(migration.statements.size(), kStatementsMax);
-    for (size_t i = 0; i < shown; ++i) {
-      const MigrationStatement& statement = migration.statements[i];
+    const bool estimates = !migration.estimate_basis.empty();
+    std::vector<TableColumn> columns = {{std::string(kTitle), Align::kLeft, true},
+                                        {"at", Align::kRight, false}};
+    for (const char* name : {"took", "lock held", "WAL"}) {
+      columns.push_back({name, Align::kRight, false});
+      if (estimates) columns.push_back({"est.", Align::kRight, false});
+    }
+    Table table(columns);
+    const std::vector<size_t> shown = TellingStatements(migration, kStatementsMax);
+    for (const size_t place : shown) {
+      const MigrationStatement& statement = migration.statements[place];
       const bool locks = !statement.locks.empty();
       std::string text = "  " + OneLine(statement.text);
       if (statement.calls > 1) text += fmt::format(" ({} times)", FormatCount(statement.calls));
-      table.AddRow({text, FormatDuration(statement.started_us),
-                    FormatDuration(statement.duration_us),
-                    locks ? FormatDuration(statement.locks.front().held_us) : "",
-                    statement.wal_bytes > 0 ? base::FormatSize(statement.wal_bytes) : ""});
+      std::vector<std::string> row = {text, FormatDuration(statement.started_us)};
+      const auto add = [&](std::string measured, std::string estimated) {
+        row.push_back(std::move(measured));
+        if (estimates) row.push_back(std::move(estimated));
+      };
+      const MigrationEstimates estimated = EstimatesOf(statement);
+      add(FormatDuration(statement.duration_us), estimated.took);
+      add(locks ? FormatDuration(statement.locks.front().held_us) : "", estimated.held);
+      add(statement.wal_bytes > 0 ? base::FormatSize(statement.wal_bytes) : "", estimated.wal);
+      table.AddRow(row);
     }
     const auto lines = table.Lines(page_.columns());
     page_.TableHeading(lines.front(), kTitle);
-    for (size_t i = 0; i < shown; ++i) {
+    for (size_t i = 0; i < shown.size(); ++i) {
       page_.Line(lines[i + 1]);
-      WriteStatementDetails(migration.statements[i]);
+      WriteStatementDetails(migration.statements[shown[i]]);
     }
-    page_.TellRest(migration.statements.size() + migration.statements_more, shown);
+    page_.TellRest(migration.statements.size() + migration.statements_more, shown.size());
     WriteLosses(migration);
   }
 
@@ -114,6 +125,9 @@ class MigrationSections {
                              FormatDuration(during.drain_us)));
     }
     if (during.failed > 0) page_.Fact("failed", Count(during.failed, "query", "queries"));
+    if (during.blocked + during.failed > 0) {
+      for (const std::string& line : WaitChart(during, page_.columns())) page_.Line(line);
+    }
     for (size_t i = 0; i < during.deadlocks.size() && i < kNamesTold; ++i) {
       const Deadlock& deadlock = during.deadlocks[i];
       page_.Fact("deadlock",
@@ -136,7 +150,9 @@ class MigrationSections {
     if (!statement.rewrote.empty()) page_.Detail("rewrites " + Joined(statement.rewrote));
     if (!statement.dropped.empty()) page_.Detail("CASCADE drops " + Joined(statement.dropped));
     if (statement.rows > 0) {
-      page_.Detail("writes " + Count(statement.rows, "row", "rows"), Ink::kDim);
+      std::string rows = "writes " + Count(statement.rows, "row", "rows");
+      if (statement.estimate) rows += ", est. " + FormatCount(statement.estimate->rows);
+      page_.Detail(rows, Ink::kDim);
     }
   }
 
@@ -158,11 +174,19 @@ class MigrationSections {
       rewritten +=
           fmt::format("{}{}, {} to {}", i == 0 ? "" : "; ", table.relation,
                       base::FormatSize(table.bytes_before), base::FormatSize(table.bytes_after));
+      if (table.bytes_estimated > 0) {
+        rewritten += fmt::format(" (est. {})", base::FormatSize(table.bytes_estimated));
+      }
     }
     if (migration.rewritten.size() > kNamesTold) {
       rewritten += fmt::format("; {} more", migration.rewritten.size() - kNamesTold);
     }
     page_.Fact("rewritten", rewritten);
+    if (!migration.estimate_basis.empty()) {
+      page_.Fact("est.",
+                 fmt::format("{} in all; {}", FormatDuration(migration.duration_us_estimated),
+                             migration.estimate_basis));
+    }
     const std::pair<const std::vector<std::string>*, const char*> losses[] = {
         {&migration.statistics_lost, "statistics of {}: estimates are guesses until ANALYZE"},
         {&migration.visibility_lost,

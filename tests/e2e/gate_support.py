@@ -30,7 +30,7 @@ SCHEMA = {
     "budget?": dict, "captures": list, "migration?": dict, "during?": dict, "lanes": list,
     "next_steps": list}
 FINDING = {
-    "id": str, "type": str, "gates": bool, "fingerprint": str, "pattern": str, "reasons": list,
+    "id": str, "type": str, "gates": bool, "fingerprint": str, "pattern": str, "reasons": list, "advice?": list,
     "calls": int, "affected": int, "share": NUMBER, "difference?": str, "sqlstate?": str,
     "message?": str, "rows_before?": int, "rows_after?": int, "latency?": dict,
     "work?": dict, "moment?": str, "plan?": dict, "ignored?": dict, "rows?": dict, "example?": str}

@@ -200,6 +200,8 @@
         make("a", { class: "anchor", href: "#" + finding.id, "aria-label": "link to this finding" }, finding.id)),
       make("code", { class: "sql" }, finding.pattern),
       finding.reasons.length ? make("ul", { class: "reasons" }, finding.reasons.map((reason) => make("li", {}, reason))) : null,
+      (finding.advice || []).length ? make("p", {}, "Advice, not tried:") : null,
+      (finding.advice || []).length ? make("ul", { class: "reasons" }, finding.advice.map((one) => make("li", {}, one))) : null,
       finding.plan && finding.plan.sentence ? make("p", {}, finding.plan.sentence) : null,
       finding.latency || finding.work ? latencyPicture(finding, names) : null,
       finding.work ? workTable(finding.work) : null,
@@ -296,14 +298,23 @@
   }
   const statements = (report.migration && report.migration.statements) || [];
   if (statements.length) {
+    const estimate = report.migration.estimate;
+    // A column of estimates beside what was measured, where there are any.
+    const beside = (...columns) => columns.filter((one) => one !== null);
+    const kilobytes = (bytes) => bytes ? count(Math.round(bytes / 1000)) + " kB" : "";
     section("The migration, statement by statement", "migration", timeline(statements.slice(0, 60)),
+      estimate ? make("p", { class: "legend" }, "est.: " + estimate.basis) : null,
       make("div", { class: "tablewrap" }, make("table", {}, make("thead", {}, make("tr", {},
-        [["statement"], ["at", 1], ["took", 1], ["strongest lock"], ["held", 1], ["WAL", 1]].map(([name, right]) => make("th", { scope: "col", class: right ? "number" : null }, name)))),
+        beside(["statement"], ["at", 1], ["took", 1], estimate ? ["est.", 1] : null, ["strongest lock"], ["held", 1],
+          estimate ? ["est.", 1] : null, ["WAL", 1], estimate ? ["est.", 1] : null).map(([name, right]) => make("th", { scope: "col", class: right ? "number" : null }, name)))),
         make("tbody", {}, statements.map((one) => make("tr", {}, make("td", {}, make("code", { class: "sql" }, one.text), one.file ? make("div", { class: "legend" }, `${one.file}:${one.line}`) : null),
           make("td", { class: "number" }, duration(one.started_us)), make("td", { class: "number" }, duration(one.duration_us)),
+          estimate ? make("td", { class: "number" }, one.estimate ? duration(one.estimate.duration_us) : "") : null,
           make("td", {}, one.locks.length ? `${one.locks[0].mode} on ${one.locks[0].relation}` : ""),
           make("td", { class: "number" }, one.locks.length ? duration(held(one)) : ""),
-          make("td", { class: "number" }, one.wal_bytes ? count(Math.round(one.wal_bytes / 1000)) + " kB" : "")))))));
+          estimate ? make("td", { class: "number" }, one.held_us_estimated ? duration(one.held_us_estimated) : "") : null,
+          make("td", { class: "number" }, kilobytes(one.wal_bytes)),
+          estimate ? make("td", { class: "number" }, one.estimate ? kilobytes(one.estimate.wal_bytes) : "") : null))))));
   }
   // What the migration held and who waited for it, on one axis of time.
   function duringChart(during) {

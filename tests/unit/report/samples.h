@@ -1,6 +1,7 @@
 // Reports for the tests of report: one of each verdict, and the file comparison.
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -52,6 +53,7 @@ inline Report Basics() {
        899,
        0.31,
        812,
+       815,
        1.13,
        {{"baseline", {{36, 40}, {38, 700}, {40, 150}, {50, 9}}},
         {"candidate", {{38, 60}, {40, 400}, {46, 410}, {60, 29}}},
@@ -65,6 +67,7 @@ inline Report Basics() {
        699,
        0.2,
        1204,
+       1199,
        1.17,
        {}},
       {"0000000000000023",
@@ -76,6 +79,7 @@ inline Report Basics() {
        3,
        0.01,
        512,
+       0,
        0,
        {}}};
   report.tested.fidelity = 0.9962;
@@ -123,6 +127,8 @@ inline void Migrated(MigrationFacts& migration) {
   alter.locks = {{"orders", "AccessExclusive", 1'210'000, false},
                  {"customers", "ShareRowExclusive", 1'210'000, true}};
   alter.rewrote = {"orders"};
+  alter.estimate = MigrationEstimate{10, "linear", 6'400'000, 0, 482'000'000};
+  alter.held_us_estimated = 12'100'000;
   MigrationStatement update;
   update.text = "UPDATE orders SET channel = $1 WHERE id BETWEEN $2 AND $3";
   update.started_us = 1'050'000;
@@ -130,6 +136,7 @@ inline void Migrated(MigrationFacts& migration) {
   update.calls = 25;
   update.rows = 25'000;
   update.wal_bytes = 9'100'000;
+  update.estimate = MigrationEstimate{10, "linear", 5'700'000, 250'000, 91'000'000};
   MigrationStatement drop;
   drop.text = "DROP TABLE invoices_old CASCADE";
   drop.started_us = 1'630'000;
@@ -142,12 +149,16 @@ inline void Migrated(MigrationFacts& migration) {
   migration.wal_bytes = 57'400'000;
   migration.temp_bytes = 1'200'000;
   migration.disk_bytes = 21'000'000;
-  migration.rewritten = {{"orders", 52'000'000, 54'000'000}};
+  migration.rewritten = {{"orders", 52'000'000, 54'000'000, 540'000'000}};
   migration.rows_written = {{"orders", 25'000}};
   migration.statistics_lost = {"orders.total_cents"};
   migration.visibility_lost = {"orders"};
   migration.indexes_invalid = {"orders_channel"};
   migration.grants_lost = {"SELECT on invoices to app"};
+  migration.duration_us_estimated = 12'500'000;
+  migration.estimate_basis =
+      "an estimate for production, from what was measured on this smaller shadow (90.0 MB of 900.0 "
+      "MB): linear in the bytes of the table";
 }
 
 inline DuringFacts Blocked() {
@@ -156,6 +167,7 @@ inline DuringFacts Blocked() {
   during.sessions = 12;
   during.statements = 4'011;
   during.duration_us = 20'100'000;
+  during.migration_at_us = 8'300'000;
   during.migration_us = 5'200'000;
   during.transaction_us_max = 3'900'000;
   during.blocker_us = 1'000'000;
@@ -186,6 +198,11 @@ inline DuringFacts Blocked() {
   ran.locks = {{"orders", "AccessExclusive", 4'200'000, false}};
   during.migration_statements = {ran};
   during.waiting = {{350'000, 1}, {900'000, 4}, {2'000'000, 11}, {4'600'000, 2}, {4'700'000, 0}};
+  during.step_us = 1'000'000;
+  during.timeline.resize(21);
+  const WaitStep steps[] = {{38, 700'000},    {81, 1'400'000},  {122, 2'100'000},
+                            {158, 2'800'000}, {203, 3'480'000}, {12, 3'480'000}};
+  std::copy(std::begin(steps), std::end(steps), during.timeline.begin() + 8);
   during.lock_timeout_us = 200'000;
   during.attempts = 3;
   during.attempts_max = 5;
