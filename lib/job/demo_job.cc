@@ -12,6 +12,7 @@
 #include "job/demo_shop.h"
 #include "job/demo_table.h"
 #include "job/migration_test_job.h"
+#include "job/report_files.h"
 #include "os/directory.h"
 #include "os/file.h"
 #include "pg/server_programs.h"

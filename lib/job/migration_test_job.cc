@@ -1,4 +1,5 @@
 #include "job/migration_test_job.h"
+#include "job/command_text.h"
 
 #include <fmt/format.h>
 
