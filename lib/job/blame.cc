@@ -18,6 +18,7 @@ using migration::StatementProfile;
 
 constexpr size_t kSlowMax = 500 * 1000;
 constexpr size_t kPatternsMax = 20 * 1000;
+constexpr size_t kStepsMax = 400;
 // Waits of waits: each round finds those one step further from the migration.
 constexpr int kRoundsMax = 20;
 // The log has milliseconds.
@@ -228,11 +229,35 @@ class Blaming {
     std::stable_sort(blame_.statements.begin(), blame_.statements.end(),
                      [](const auto& a, const auto& b) { return a.StallUs() > b.StallUs(); });
     std::sort(edges_.begin(), edges_.end());
+    CountWaiting();
+  }
+
+  // One step for each moment or, where there are too many, the worst of each of equal spans: a pile
+  // is not to be lost.
+  void CountWaiting() {
+    if (edges_.empty()) return;
+    const Micros begin_us = edges_.front().first;
+    const Micros span_us =
+        std::max<Micros>((edges_.back().first - begin_us) / static_cast<Micros>(kStepsMax), 1);
+    Micros span = -1;
     int64_t now = 0;
     for (const auto& [at_us, change] : edges_) {
       now += change;
-      blame_.piled_up = std::max(blame_.piled_up, static_cast<uint64_t>(std::max<int64_t>(now, 0)));
+      const auto queries = static_cast<uint64_t>(std::max<int64_t>(now, 0));
+      blame_.piled_up = std::max(blame_.piled_up, queries);
+      if (edges_.size() > kStepsMax && (at_us - begin_us) / span_us == span) {
+        blame_.waiting.back().queries = std::max(blame_.waiting.back().queries, queries);
+        continue;
+      }
+      span = (at_us - begin_us) / span_us;
+      if (!blame_.waiting.empty() && blame_.waiting.back().at_us == at_us) {
+        blame_.waiting.back().queries = queries;
+      } else {
+        blame_.waiting.push_back({at_us, queries});
+      }
     }
+    // In the end nobody waits.
+    if (blame_.waiting.back().queries > 0) blame_.waiting.push_back({edges_.back().first, 0});
   }
 
   // Only a statement that locks a relation against everybody changes the columns of it.

@@ -85,6 +85,7 @@ struct Blame {
   base::Micros stall_us = 0;
   base::Micros last_end_us = 0;  // Monotonic time. 0: nobody waited.
   uint64_t piled_up = 0;
+  std::vector<report::WaitingStep> waiting;  // By monotonic time.
 };
 
 // `profile`: of the migration that ran under load, on a server with LogSettings().

@@ -474,6 +474,9 @@ void DuringAct::Conclude(const migration::MigrationProfile& profile,
   during_.wait_us_max = blame.wait_us_max;
   during_.stall_us = blame.stall_us;
   during_.piled_up = blame.piled_up;
+  during_.waiting = std::move(blame.waiting);
+  for (report::WaitingStep& step : during_.waiting) step.at_us -= run_.started_us;
+  during_.migration_statements = StatementsOf(profile, run_.started_us, request_.show_values);
   if (blame.last_end_us > 0) {
     during_.drain_us = std::max<Micros>(blame.last_end_us - run_.ended_us, 0);
   }

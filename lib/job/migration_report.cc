@@ -51,20 +51,23 @@ void FillFailure(const migration::MigrationProfile& profile, bool show_values,
   const auto& relations = facts[std::min<size_t>(failed->ordinal, facts.size() - 1)].relations;
   const cause::Cause cause = cause::WhyFailed(
       {failed->sqlstate, failed->message, relations.empty() ? "" : relations.front()});
-  causes.push_back(
-      {cause.object, cause.mechanism, cause.sentence, TextOf(*failed, show_values), {}});
+  report::Cause& told = causes.emplace_back();
+  told.object = cause.object;
+  told.mechanism = cause.mechanism;
+  told.sentence = cause.sentence;
+  told.statement = TextOf(*failed, show_values);
+  const auto place = static_cast<size_t>(failed - profile.statements.data());
+  if (place < kStatementsMax) told.statement_index = place;
 }
 
-void FillMigration(const migration::MigrationProfile& profile, base::Micros started_us,
-                   bool show_values, report::MigrationFacts& facts) {
-  facts.statements_more = profile.statements_more;
+std::vector<report::MigrationStatement> StatementsOf(const migration::MigrationProfile& profile,
+                                                     base::Micros started_us, bool show_values) {
+  std::vector<report::MigrationStatement> statements;
   for (const migration::StatementProfile& from : profile.statements) {
-    if (facts.statements.size() >= kStatementsMax) {
-      ++facts.statements_more;
-      continue;
-    }
-    report::MigrationStatement& to = facts.statements.emplace_back();
+    if (statements.size() >= kStatementsMax) break;
+    report::MigrationStatement& to = statements.emplace_back();
     to.text = TextOf(from, show_values);
+    to.fingerprint = event::FingerprintText(from.fingerprint);
     to.started_us = std::max<base::Micros>(from.begin_us - started_us, 0);
     to.duration_us = from.busy_us;
     to.calls = from.calls;
@@ -79,6 +82,14 @@ void FillMigration(const migration::MigrationProfile& profile, base::Micros star
     to.rewrote = Front(from.rewrote);
     to.dropped = Front(from.dropped);
   }
+  return statements;
+}
+
+void FillMigration(const migration::MigrationProfile& profile, base::Micros started_us,
+                   bool show_values, report::MigrationFacts& facts) {
+  facts.statements = StatementsOf(profile, started_us, show_values);
+  facts.statements_more =
+      profile.statements_more + profile.statements.size() - facts.statements.size();
   facts.wal_bytes = profile.wal_bytes;
   facts.temp_bytes = profile.temp_bytes;
   facts.disk_bytes = profile.disk_bytes;

@@ -8,7 +8,9 @@
 
 #include "base/units.h"
 #include "compare/blocking.h"
+#include "job/cause_statement.h"
 #include "job/comparison.h"
+#include "job/migration_files.h"
 #include "job/migration_report.h"
 #include "job/run_watch.h"
 #include "job/traffic_budget.h"
@@ -66,6 +68,7 @@ class MigrationTest {
   migration::CommandOptions CommandOptions() const;
   Status Migrate();
   void EstimateForProduction();
+  void FindLines();
   Status ApplyFix(migration::CommandOptions options);
   Status Settle();
   Status During();
@@ -107,6 +110,7 @@ ComparisonRequest MigrationTest::ComparisonOf(const MigrationTestRequest& reques
   comparison.replay.connect_speed = request.connect_speed;
   comparison.show_values = request.show_values;
   comparison.prove_fixes = request.prove_fixes && !request.command.empty();
+  comparison.rerun_sessions = true;
   return comparison;
 }
 
@@ -238,6 +242,7 @@ Status MigrationTest::Migrate() {
   if (!profile.ok()) SCRY_TRY(candidate().CheckAlive());
   SCRY_TRY_ASSIGN(profile_, std::move(profile));
   FillMigration(profile_, started_us_, request_.show_values, report_.migration);
+  FindLines();
   if (!profile_.triggers) {
     report_.notes.push_back(
         "Without the extension plpgsql in the shadow, short locks of the migration's statements "
@@ -268,6 +273,17 @@ void MigrationTest::EstimateForProduction() {
   FillEstimates(profile_,
                 ProductionSizeOf(request_.production_bytes, snapshot ? &*snapshot : nullptr),
                 report_.migration);
+}
+
+// A line that cannot be found costs no verdict.
+void MigrationTest::FindLines() {
+  for (const auto& paths : {request_.migrations, SqlFilesOf(request_.command)}) {
+    const Status placed = PlaceStatements(paths, report_.migration);
+    if (!placed.ok()) {
+      report_.notes.push_back("Lines of the migration may be missing: " +
+                              base::Printable(base::OneLine(placed.error().message), 200));
+    }
+  }
 }
 
 // As a part of the migration, by psql: a file may hold what runs in no transaction.
@@ -466,6 +482,7 @@ Result<report::Report> MigrationTest::Go() {
     }
     SCRY_TRY(Settle());
     SCRY_TRY(comparison_.Run([&] { return Lanes(); }));
+    TieCauses(profile_, report_);
     return During();
   };
   const Status status = body();

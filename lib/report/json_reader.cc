@@ -11,6 +11,9 @@ namespace {
 
 using nlohmann::json;
 
+// 2^(127/4) microseconds: what 32 bits of them hold.
+constexpr uint32_t kShapeBucketMax = 127;
+
 class Reader : public JsonMembers<Reader> {
  public:
   void Fill(const json& from, Latency& to) {
@@ -104,6 +107,8 @@ class Reader : public JsonMembers<Reader> {
       Read(*plan, "sentence", to.plan.sentence);
       Read(*plan, "baseline", to.plan.baseline);
       Read(*plan, "candidate", to.plan.candidate);
+      ReadIfThere(*plan, "baseline_costliest", to.plan.baseline_costliest);
+      ReadIfThere(*plan, "candidate_costliest", to.plan.candidate_costliest);
     }
   }
   void Fill(const json& from, Cause& to) {
@@ -111,6 +116,7 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "mechanism", to.mechanism);
     Read(from, "sentence", to.sentence);
     Read(from, "statement", to.statement);
+    ReadIfThere(from, "statement_index", to.statement_index);
     Read(from, "findings", to.findings);
   }
   void Fill(const json& from, WriteCost& to) {
@@ -136,6 +142,14 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "build_us", to.build_us);
     ReadList(from, "writes", to.writes);
     Read(from, "advice", to.advice);
+    ReadList(from, "latencies", to.latencies);
+  }
+  void Fill(const json& from, LaneLatencies& to) {
+    Read(from, "lane", to.lane);
+    Read(from, "buckets", to.buckets);
+    for (const auto& [bucket, count] : to.buckets) {
+      if (bucket > kShapeBucketMax) Complain("buckets");
+    }
   }
   void Fill(const json& from, NotJudged& to) {
     Read(from, "fingerprint", to.fingerprint);
@@ -167,6 +181,11 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "share", to.share);
     Read(from, "median_us", to.median_us);
     Read(from, "detectable", to.detectable);
+    ReadList(from, "latencies", to.latencies);
+  }
+  void Fill(const json& from, WaitingStep& to) {
+    Read(from, "at_us", to.at_us);
+    Read(from, "queries", to.queries);
   }
   void Fill(const json& from, IgnoreRule& to) {
     Read(from, "finding", to.finding);
@@ -246,6 +265,9 @@ class Reader : public JsonMembers<Reader> {
   }
   void Fill(const json& from, MigrationStatement& to) {
     Read(from, "text", to.text);
+    Read(from, "fingerprint", to.fingerprint);
+    Read(from, "file", to.file);
+    Read(from, "line", to.line);
     Read(from, "started_us", to.started_us);
     Read(from, "duration_us", to.duration_us);
     Read(from, "calls", to.calls);
@@ -317,6 +339,8 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "piled_up", to.piled_up);
     ReadList(from, "blocking", to.statements_blocking);
     ReadList(from, "deadlocks", to.deadlocks);
+    ReadList(from, "migration_statements", to.migration_statements);
+    ReadList(from, "waiting", to.waiting);
     if (const json* rehearsal = Object(from, "rehearsal")) {
       Read(*rehearsal, "lock_timeout_us", to.lock_timeout_us);
       Read(*rehearsal, "attempts", to.attempts);

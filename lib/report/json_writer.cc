@@ -13,6 +13,14 @@ using nlohmann::ordered_json;
 // JSON has no infinity.
 double Finite(double value) { return std::isfinite(value) ? value : 0; }
 
+void AddLatencies(const std::vector<LaneLatencies>& lanes, ordered_json& to) {
+  if (lanes.empty()) return;
+  ordered_json& list = to["latencies"] = ordered_json::array();
+  for (const LaneLatencies& lane : lanes) {
+    list.push_back({{"lane", lane.lane}, {"buckets", lane.buckets}});
+  }
+}
+
 ordered_json Of(const Latency& latency) {
   return {{"p50_us", Finite(latency.p50_us)},
           {"p95_us", Finite(latency.p95_us)},
@@ -105,6 +113,11 @@ ordered_json Of(const Finding& finding) {
     json["plan"] = {{"sentence", finding.plan.sentence},
                     {"baseline", finding.plan.baseline},
                     {"candidate", finding.plan.candidate}};
+    const auto costliest = [&](const char* key, const std::optional<uint64_t>& line) {
+      if (line) json["plan"][key] = *line;
+    };
+    costliest("baseline_costliest", finding.plan.baseline_costliest);
+    costliest("candidate_costliest", finding.plan.candidate_costliest);
   }
   if (!finding.ignored_type.empty()) {
     json["ignored"] = {{"type", finding.ignored_type}, {"by", finding.ignored_by}};
@@ -118,6 +131,7 @@ ordered_json Of(const Cause& cause) {
   ordered_json json = {
       {"object", cause.object}, {"mechanism", cause.mechanism}, {"sentence", cause.sentence}};
   if (!cause.statement.empty()) json["statement"] = cause.statement;
+  if (cause.statement_index) json["statement_index"] = *cause.statement_index;
   json["findings"] = cause.findings;
   return json;
 }
@@ -131,20 +145,22 @@ ordered_json Of(const WriteCost& cost) {
 ordered_json Of(const Fix& fix) {
   ordered_json writes = ordered_json::array();
   for (const WriteCost& cost : fix.writes) writes.push_back(Of(cost));
-  return {{"kind", fix.kind},
-          {"sql", fix.sql},
-          {"sentence", fix.sentence},
-          {"findings", fix.findings},
-          {"us_before", Finite(fix.us_before)},
-          {"us_after", Finite(fix.us_after)},
-          {"us_fixed", Finite(fix.us_fixed)},
-          {"blocks_before", Finite(fix.blocks_before)},
-          {"blocks_after", Finite(fix.blocks_after)},
-          {"blocks_fixed", Finite(fix.blocks_fixed)},
-          {"size_bytes", fix.size_bytes},
-          {"build_us", fix.build_us},
-          {"writes", writes},
-          {"advice", fix.advice}};
+  ordered_json json = {{"kind", fix.kind},
+                       {"sql", fix.sql},
+                       {"sentence", fix.sentence},
+                       {"findings", fix.findings},
+                       {"us_before", Finite(fix.us_before)},
+                       {"us_after", Finite(fix.us_after)},
+                       {"us_fixed", Finite(fix.us_fixed)},
+                       {"blocks_before", Finite(fix.blocks_before)},
+                       {"blocks_after", Finite(fix.blocks_after)},
+                       {"blocks_fixed", Finite(fix.blocks_fixed)},
+                       {"size_bytes", fix.size_bytes},
+                       {"build_us", fix.build_us},
+                       {"writes", writes},
+                       {"advice", fix.advice}};
+  AddLatencies(fix.latencies, json);
+  return json;
 }
 
 ordered_json Of(const NotJudged& item) {
@@ -167,6 +183,7 @@ ordered_json Of(const PatternLine& line) {
                        {"detectable", Finite(line.detectable)}};
   if (!line.why.empty()) json["why"] = line.why;
   if (!line.finding.empty()) json["finding"] = line.finding;
+  AddLatencies(line.latencies, json);
   return json;
 }
 
@@ -212,6 +229,10 @@ ordered_json Of(const BlockedPattern& pattern) {
   return {{"fingerprint", pattern.fingerprint}, {"pattern", pattern.pattern},
           {"blocked", pattern.blocked},         {"failed", pattern.failed},
           {"wait_us_max", pattern.wait_us_max}, {"stall_us", pattern.stall_us}};
+}
+
+ordered_json Of(const WaitingStep& step) {
+  return {{"at_us", step.at_us}, {"queries", step.queries}};
 }
 
 ordered_json Of(const Deadlock& deadlock) {
@@ -311,6 +332,7 @@ ordered_json ListOf(const std::vector<T>& items) {
 
 ordered_json Of(const MigrationStatement& statement) {
   ordered_json json = {{"text", statement.text},
+                       {"fingerprint", statement.fingerprint},
                        {"started_us", statement.started_us},
                        {"duration_us", statement.duration_us},
                        {"calls", statement.calls},
@@ -322,6 +344,10 @@ ordered_json Of(const MigrationStatement& statement) {
                        {"dropped", statement.dropped}};
   if (statement.estimate) json["estimate"] = Of(*statement.estimate);
   if (statement.held_us_estimated > 0) json["held_us_estimated"] = statement.held_us_estimated;
+  if (!statement.file.empty()) {
+    json["file"] = statement.file;
+    json["line"] = statement.line;
+  }
   return json;
 }
 
@@ -377,7 +403,9 @@ ordered_json Of(const DuringFacts& during) {
                        {"drain_us", during.drain_us},
                        {"piled_up", during.piled_up},
                        {"blocking", ListOf(during.statements_blocking)},
-                       {"deadlocks", ListOf(during.deadlocks)}};
+                       {"deadlocks", ListOf(during.deadlocks)},
+                       {"migration_statements", ListOf(during.migration_statements)},
+                       {"waiting", ListOf(during.waiting)}};
   if (during.lock_timeout_us > 0) {
     json["rehearsal"] = {{"lock_timeout_us", during.lock_timeout_us},
                          {"attempts", during.attempts},

@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "base/units.h"
+#include "report/finding_origin.h"
 #include "report/markup.h"
 #include "report/row_sample_text.h"
 #include "report/table.h"
+#include "report/telling_statements.h"
 #include "report/wording.h"
 
 namespace scry::report {
@@ -221,7 +223,7 @@ class Writer {
       text += "- " + MarkdownText(cause.sentence);
       // That of a migration that failed has none.
       if (!cause.findings.empty()) {
-        text += fmt::format(" ({})", Count(cause.findings.size(), "finding", "findings"));
+        text += fmt::format(" ({}{})", Count(cause.findings.size(), "finding", "findings"), By(cause));
       }
       text += "\n";
     }
@@ -229,6 +231,15 @@ class Writer {
       text += fmt::format("- and {} more\n", report_.causes.size() - kCausesMax);
     }
     return text + "\n";
+  }
+
+  // "; statement 3, `db/3.sql:12`".
+  std::string By(const Cause& cause) const {
+    const MigrationStatement* statement = StatementOf(report_, cause);
+    if (statement == nullptr) return {};
+    const std::string place = PlaceText(*statement);
+    return fmt::format("; statement {}{}", *cause.statement_index + 1,
+                       place.empty() ? "" : ", " + MarkdownCode(place));
   }
 
   std::string Fixes() const {
@@ -290,8 +301,9 @@ class Writer {
                     "|---|--:|--:|--:|---|--:|--:|--:|--:|\n"
                   : "| statement | at | took | strongest lock | held | WAL |\n"
                     "|---|--:|--:|---|--:|--:|\n";
-    for (size_t i = 0; i < migration.statements.size() && i < kStatementsMax; ++i) {
-      const MigrationStatement& one = migration.statements[i];
+    const std::vector<size_t> shown = TellingStatements(migration, kStatementsMax);
+    for (const size_t place : shown) {
+      const MigrationStatement& one = migration.statements[place];
       const MigrationLock* lock = one.locks.empty() ? nullptr : &one.locks.front();
       const MigrationEstimates estimated = EstimatesOf(one);
       const auto beside = [&](const std::string& cell) {
@@ -307,7 +319,7 @@ class Writer {
     }
     if (estimates) body += "\nest.: " + MarkdownText(migration.estimate_basis) + "\n";
     const size_t all = migration.statements.size() + migration.statements_more;
-    if (all > kStatementsMax) body += fmt::format("\nand {} more\n", all - kStatementsMax);
+    if (all > shown.size()) body += fmt::format("\nand {} more\n", all - shown.size());
     return Folded(fmt::format("The migration: {}", Count(all, "statement", "statements")), body);
   }
 
