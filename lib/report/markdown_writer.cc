@@ -223,7 +223,8 @@ class Writer {
       text += "- " + MarkdownText(cause.sentence);
       // That of a migration that failed has none.
       if (!cause.findings.empty()) {
-        text += fmt::format(" ({}{})", Count(cause.findings.size(), "finding", "findings"), By(cause));
+        text +=
+            fmt::format(" ({}{})", Count(cause.findings.size(), "finding", "findings"), By(cause));
       }
       text += "\n";
     }

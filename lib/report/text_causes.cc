@@ -29,8 +29,9 @@ class CauseSections {
   void WriteCauses() {
     if (report_.causes.empty()) return;
     const bool failed = report_.migration.ran && report_.migration.exit_status != 0;
-    page_.Heading(failed ? "CAUSE" : "CAUSES", failed ? "of the failure, from what the server answered"
-                                                      : "from plans and catalogues of both lanes");
+    page_.Heading(failed ? "CAUSE" : "CAUSES", failed
+                                                   ? "of the failure, from what the server answered"
+                                                   : "from plans and catalogues of both lanes");
     const size_t shown = std::min(report_.causes.size(), kCausesMax);
     for (size_t i = 0; i < shown; ++i) {
       const Cause& cause = report_.causes[i];
