@@ -1,6 +1,7 @@
 """The demo's scenarios come true, each with its own figures, on any terminal, and leave nothing behind."""
 
 import contextlib
+import fcntl
 import glob
 import json
 import os
@@ -12,7 +13,6 @@ import struct
 import subprocess
 import termios
 import time
-import fcntl
 
 import scry_e2e
 
@@ -21,6 +21,11 @@ COLUMNS = 80
 
 def folders():
     return set(glob.glob("/tmp/scry-demo-*"))
+
+
+def _take_terminal():
+    # So that what is typed there, as Ctrl-C, reaches the process.
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 class DemoTest(scry_e2e.TestCase):
@@ -38,7 +43,8 @@ class DemoTest(scry_e2e.TestCase):
         process = subprocess.Popen(
             [self.binary, "demo", *args], stdout=stream, stderr=stream,
             stdin=subprocess.DEVNULL if terminal is None else terminal, cwd=self.workspace,
-            env=scry_e2e.clean_environment(TERM="xterm"), start_new_session=True)
+            env=scry_e2e.clean_environment(TERM="xterm"), start_new_session=True,
+            preexec_fn=None if terminal is None else _take_terminal)
 
         def end():
             if process.poll() is None:
