@@ -27,6 +27,8 @@ function(scry_unit_test module)
   target_include_directories(${module}_test PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_compile_definitions(${module}_test PRIVATE
     SCRY_GOLDEN_DIR="${PROJECT_SOURCE_DIR}/tests/golden")
+  # Each runs once after it is built, and what takes its time is the library.
+  target_compile_options(${module}_test PRIVATE -O0)
   set(archive scry_below_jobs)
   if(module STREQUAL job)
     set(archive scry)

@@ -50,6 +50,14 @@ _missing_packages() {
       if ! _package_installed catch2; then echo catch2; fi
       if _lacks_command python3; then echo python3; fi
       if _lacks_command git; then echo '?git'; fi
+      # Migration tools, which the pages under examples/ are run with. A node from elsewhere has an npm
+      # with it, and Debian's npm would not go with that.
+      for pair in alembic:alembic node:nodejs npm:npm; do
+        if _lacks_command "${pair%%:*}"; then echo "${pair#*:}"; fi
+      done
+      for package in python3-django python3-psycopg2; do
+        if ! _package_installed "$package"; then echo "$package"; fi
+      done
       # Of Ubuntu they are snaps, which containers cannot run.
       if _lacks_command chromedriver && grep -qs '^ID=debian$' /etc/os-release; then
         echo '?chromium-driver'

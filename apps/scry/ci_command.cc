@@ -19,6 +19,7 @@ struct Flags {
   std::string shadow;
   std::vector<std::string> captures;
   std::vector<std::string> command;
+  std::vector<std::string> migrations;
   std::string report_dir;
   std::string timeout;
   std::string from;
@@ -78,6 +79,12 @@ base::Result<job::MigrationTestRequest> RequestOf(const CommonOptions& common, c
   SCRY_TRY_ASSIGN(request.shadow, config::ParseShadowName(flags.shadow));
   request.captures = flags.captures;
   request.command = flags.command;
+  request.migrations = flags.migrations;
+  for (const std::string& path : flags.migrations) {
+    if (access(path.c_str(), R_OK) == 0) continue;
+    return base::Fail(base::ErrorCode::kUsage,
+                      "--migrations: cannot read " + base::Printable(path));
+  }
   request.keep = flags.keep;
   request.show_values = flags.show_values;
   request.prove_fixes = !flags.no_fix;
@@ -114,6 +121,7 @@ base::Result<job::MigrationTestRequest> RequestOf(const CommonOptions& common, c
     }
     if (database.ok()) {
       request.source = database->source;
+      request.production_bytes = database->production_bytes;
       if (request.captures.empty()) request.captures = database->captures;
     }
   }
@@ -166,6 +174,10 @@ void AddCiCommand(CLI::App& app, Chosen& chosen) {
                       "Of that, sessions that show every query often enough in 10m of replay");
   command->add_option("--seed", flags->seed, "Of that choice; the same gives the same")->group("");
   command->add_option("--report", flags->report_dir, "Leave report.json and report.txt there");
+  command
+      ->add_option("--migrations", flags->migrations,
+                   "SQL files or folders of CMD, to name lines; may be given again")
+      ->allow_extra_args(false);
   command->add_option("--timeout", flags->timeout, "Give up after 10m, 2h (exit status 2)");
   command->add_option("--speed", flags->speed, "1: as captured, N: N times as fast, max (default)");
   command->add_option("--connect-speed", flags->connect_speed,

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
@@ -12,14 +13,18 @@
 #include "command.h"
 #include "config/config.h"
 #include "job/accept_job.h"
+#include "job/migration_files.h"
 #include "job/report_job.h"
 #include "os/file.h"
 #include "report/ci_writers.h"
 #include "report/html_writer.h"
 #include "report/json_writer.h"
 #include "report/markdown_writer.h"
+#include "report/report_diff.h"
+#include "report/sarif_writer.h"
 #include "report/text_writer.h"
 #include "report_output.h"
+#include "terminal.h"
 
 namespace scry::app {
 namespace {
@@ -36,6 +41,9 @@ struct Flags {
   std::string to;
   std::string file = "scry.yaml";
   std::string name;
+  std::vector<std::string> migrations;
+  std::string newer;
+  bool exit_code = false;
 };
 
 ExitStatus Show(const CommonOptions& common, const Flags& flags) {
@@ -50,10 +58,27 @@ ExitStatus Show(const CommonOptions& common, const Flags& flags) {
 }
 
 // Formats of `scry report convert`.
-constexpr const char* kFormats[] = {"text",  "json",   "markdown", "html",
-                                    "junit", "github", "gitlab",   "openmetrics"};
+constexpr const char* kFormats[] = {"text",   "json",   "markdown",    "html", "junit",
+                                    "github", "gitlab", "openmetrics", "sarif"};
+
+// What code scanning will not show is said where the pipeline's log is read.
+std::string ConvertedToSarif(const report::Report& report) {
+  report::Sarif sarif = report::WriteSarif(report);
+  if (sarif.without_place > 0) {
+    PrintNote(
+        fmt::format("{} of {} results have no line of a migration file, and GitHub shows only "
+                    "those that have; --migrations names files to look in",
+                    base::FormatCount(sarif.without_place), base::FormatCount(sarif.results)));
+  }
+  if (sarif.left_out > 0) {
+    PrintNote(fmt::format("{} findings were left out: code scanning shows no more",
+                          base::FormatCount(sarif.left_out)));
+  }
+  return std::move(sarif.text);
+}
 
 std::string Converted(const report::Report& report, const Flags& flags) {
+  if (flags.to == "sarif") return ConvertedToSarif(report);
   if (flags.to == "json") return report::WriteJson(report);
   if (flags.to == "junit") return report::WriteJunit(report);
   if (flags.to == "html") return report::WriteHtml(report);
@@ -71,15 +96,10 @@ std::string Converted(const report::Report& report, const Flags& flags) {
 }
 
 ExitStatus Convert(const Flags& flags) {
-  const auto read = job::ReadAnyReport(flags.path);
-  if (!read.ok()) return Refuse(read.error());
-  const auto* report = std::get_if<report::Report>(&*read);
-  if (report == nullptr) {
-    return Refuse(base::Fail(base::ErrorCode::kUsage,
-                             base::Printable(flags.path) +
-                                 " is a load report: 'scry report show' prints it as text, and "
-                                 "with --json as JSON"));
-  }
+  auto report = job::ReadVerdictReport(flags.path, "convert");
+  if (!report.ok()) return Refuse(report.error());
+  const base::Status placed = job::PlaceStatements(flags.migrations, report->migration);
+  if (!placed.ok()) return Refuse(placed.error());
   const std::string text = Converted(*report, flags);
   if (flags.output.empty() || flags.output == "-") {
     PrintResult(text);
@@ -88,6 +108,22 @@ ExitStatus Convert(const Flags& flags) {
   const base::Status written = os::ReplaceFile(os::RealFileSystem(), flags.output, text);
   if (!written.ok()) return Refuse(written.error());
   return ExitStatus::kSafe;
+}
+
+ExitStatus Diff(const CommonOptions& common, const Flags& flags) {
+  const auto before = job::ReadVerdictReport(flags.path, "diff");
+  if (!before.ok()) return Refuse(before.error());
+  const auto after = job::ReadVerdictReport(flags.newer, "diff");
+  if (!after.ok()) return Refuse(after.error());
+  const report::ReportDiff diff = report::DiffReports(*before, *after);
+  if (common.json) {
+    PrintResult(report::WriteDiffJson(diff));
+  } else {
+    PrintResult(report::WriteDiffText(
+        diff, {WantsColor(common, STDOUT_FILENO), TerminalColumns(STDOUT_FILENO)}));
+  }
+  const bool worse = flags.exit_code && diff.fresh_gating() > 0;
+  return worse ? ExitStatus::kRegressions : ExitStatus::kSafe;
 }
 
 ExitStatus Merge(const CommonOptions& common, const Flags& flags) {
@@ -164,12 +200,17 @@ void AddReportCommand(CLI::App& app, Chosen& chosen) {
   convert->add_option("report", flags->path, "report.json, or the folder it is in")->required();
   convert
       ->add_option("--to", flags->to,
-                   "text, json, markdown, html, junit, github, gitlab, openmetrics")
+                   "text, json, markdown, html, junit, github, gitlab, openmetrics, sarif")
       ->required()
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(kFormats), std::end(kFormats))));
   convert->add_option("-o,--output", flags->output, "Write it to this file; default: print it");
   convert->add_option("--file", flags->file,
-                      "gitlab: the file that findings are put on (default: scry.yaml)");
+                      "gitlab: the file for findings without a line (default: scry.yaml)");
+  convert
+      ->add_option("--migrations", flags->migrations,
+                   "SQL files or folders where lines of the migration are looked up; may be given "
+                   "again")
+      ->allow_extra_args(false);
   convert->add_option("--name", flags->name,
                       "markdown: which of several comments on one pull request this is");
   convert->add_flag("--plans", flags->plans, "text: whole plans of the slower queries");
@@ -196,6 +237,21 @@ void AddReportCommand(CLI::App& app, Chosen& chosen) {
       "2027-01-31");
   accept->callback([&chosen, flags] {
     chosen.action = [&chosen, flags] { return Accept(chosen.common, *flags); };
+  });
+
+  CLI::App* diff = report->add_subcommand(
+      "diff", "What a push changed: findings that are new, gone and still there, by their ids");
+  diff->add_option("old", flags->path, "report.json, or the folder it is in")->required();
+  diff->add_option("new", flags->newer, "The same of the newer run")->required();
+  diff->add_flag("--exit-code", flags->exit_code,
+                 "Exit with 5 where a finding gates that did not in OLD");
+  diff->footer(
+      "EXIT STATUS\n  0 done   1 not readable   3 no such report   5 newly gating, with "
+      "--exit-code\n"
+      "  64 wrong usage\n"
+      "EXAMPLE\n  scry report diff main/report.json out --exit-code");
+  diff->callback([&chosen, flags] {
+    chosen.action = [&chosen, flags] { return Diff(chosen.common, *flags); };
   });
 
   CLI::App* merge = report->add_subcommand(

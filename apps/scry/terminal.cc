@@ -83,6 +83,7 @@ bool PrintResult(std::string_view text) {
 bool OutputFailed() { return output_failed; }
 
 void PrintError(const base::Error& error) { ToStderr(fmt::format("scry: {}\n", error.message)); }
+void PrintNote(std::string_view text) { ToStderr(fmt::format("scry: {}\n", text)); }
 
 ExitStatus Refuse(const base::Error& error) {
   PrintError(error);

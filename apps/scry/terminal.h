@@ -34,6 +34,8 @@ bool PrintResult(std::string_view text);
 bool OutputFailed();
 // "scry: ..." on stderr.
 void PrintError(const base::Error& error);
+// What is not as it may seem, and no error.
+void PrintNote(std::string_view text);
 // The same, and the exit status that goes with it.
 ExitStatus Refuse(const base::Error& error);
 // A JSON string with its quotes.

@@ -19,6 +19,16 @@ std::string Queries(uint64_t count) {
   return fmt::format("{} quer{}", FormatCount(count), count == 1 ? "y" : "ies");
 }
 
+Finding OpenFinding(const BlockingQuery& statement, const BlockingFacts& facts) {
+  Finding finding;
+  finding.type = FindingClass::kBlocked;
+  finding.fingerprint = statement.fingerprint;
+  finding.id = fmt::format("blocked-{:016x}", statement.fingerprint);
+  finding.pattern = statement.pattern;
+  finding.calls = facts.statements_replayed;
+  return finding;
+}
+
 std::string Waits(const BlockingQuery& statement) {
   const std::string what = statement.mode.empty()
                                ? "rows that it had written"
@@ -26,6 +36,17 @@ std::string Waits(const BlockingQuery& statement) {
   return fmt::format("{} waited for it ({}), {} at most and {} in all",
                      Queries(statement.Blocked()), what, FormatDuration(statement.WaitMaxUs()),
                      FormatDuration(statement.StallUs()));
+}
+
+// Nobody waited for it: told, as it waits for as long as a transaction lasts, and so does whatever
+// runs it.
+Finding Waiting(const BlockingQuery& statement, const BlockingFacts& facts) {
+  Finding finding = OpenFinding(statement, facts);
+  finding.reasons.push_back(fmt::format(
+      "waited {} for transactions of the traffic that were open, and waits as long as the longest; "
+      "no query waited for it",
+      FormatDuration(statement.waited_us)));
+  return finding;
 }
 
 std::string Failure(const std::string& sqlstate) {
@@ -65,18 +86,20 @@ std::vector<Finding> JudgeBlocking(const BlockingFacts& facts, const Policy& pol
   for (const BlockingQuery& statement : facts.statements) {
     const uint64_t blocked = statement.Blocked();
     const uint64_t failed = statement.Failed();
-    if (blocked == 0 && failed == 0 && statement.failed_with.empty()) continue;
+    const bool alone = blocked == 0 && failed == 0 && statement.failed_with.empty();
+    if (alone) {
+      // Behind a transaction that scry added it says nothing of the traffic.
+      if (statement.waited_us > policy.lock.max_wait_us && !facts.supposed) {
+        findings.push_back(Waiting(statement, facts));
+      }
+      continue;
+    }
     // What it makes others wait once it has its lock is its own doing.
     const bool supposed = facts.supposed && statement.waited_us >= kBlockedUs && failed == 0 &&
                           (statement.failed_with.empty() || statement.failed_with == "55P03") &&
                           statement.WaitMaxUs() - statement.waited_us <= policy.lock.max_wait_us;
     if (supposed) continue;
-    Finding finding;
-    finding.type = FindingClass::kBlocked;
-    finding.fingerprint = statement.fingerprint;
-    finding.id = fmt::format("blocked-{:016x}", statement.fingerprint);
-    finding.pattern = statement.pattern;
-    finding.calls = facts.statements_replayed;
+    Finding finding = OpenFinding(statement, facts);
     finding.affected = blocked + failed;
     if (blocked > 0) finding.reasons.push_back(Waits(statement));
     if (!statement.failed_with.empty()) finding.reasons.push_back(Failure(statement.failed_with));
@@ -107,9 +130,18 @@ std::vector<Finding> JudgeBlocking(const BlockingFacts& facts, const Policy& pol
   return findings;
 }
 
-std::string BlockingSentence(uint64_t statements) {
-  return fmt::format("{} statement{} of the migration block{} traffic", FormatCount(statements),
-                     statements == 1 ? "" : "s", statements == 1 ? "s" : "");
+std::string DuringSentence(uint64_t statements, uint64_t stale_patterns) {
+  std::string words;
+  if (statements > 0) {
+    words = fmt::format("{} statement{} of the migration block{} traffic", FormatCount(statements),
+                        statements == 1 ? "" : "s", statements == 1 ? "s" : "");
+  }
+  if (stale_patterns > 0) {
+    words += fmt::format("{}{} pattern{} fail{} in sessions that are open across it",
+                         words.empty() ? "" : "; ", FormatCount(stale_patterns),
+                         stale_patterns == 1 ? "" : "s", stale_patterns == 1 ? "s" : "");
+  }
+  return words;
 }
 
 }  // namespace scry::compare

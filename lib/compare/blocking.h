@@ -48,7 +48,7 @@ struct BlockingFacts {
 };
 
 std::vector<Finding> JudgeBlocking(const BlockingFacts& facts, const Policy& policy);
-// "3 statements of the migration block traffic".
-std::string BlockingSentence(uint64_t statements);
+// "3 statements of the migration block traffic; 1 pattern fails in sessions open across it".
+std::string DuringSentence(uint64_t statements, uint64_t stale_patterns);
 
 }  // namespace scry::compare

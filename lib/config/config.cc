@@ -114,6 +114,7 @@ base::Result<DatabaseOptions> Config::FindDatabase(std::string_view name) const 
   if (found->second.source) {
     SCRY_TRY_ASSIGN(options.source, Expand(*found->second.source, environment_, file_));
   }
+  options.production_bytes = found->second.production_bytes;
   for (const Template& folder : found->second.captures) {
     std::string path;
     SCRY_TRY_ASSIGN(path, Expand(folder, environment_, file_));

@@ -31,6 +31,7 @@ struct DatabaseEntry {
   Place place;
   std::optional<Template> source;
   std::vector<Template> captures;
+  uint64_t production_bytes = 0;  // 0: not told.
   std::map<std::string, ShadowEntry, std::less<>> shadows;
 };
 
@@ -44,6 +45,7 @@ struct DatabaseOptions {
   std::string name;
   std::string source;                 // CONNINFO; empty: the file gives none.
   std::vector<std::string> captures;  // Folders.
+  uint64_t production_bytes = 0;      // Of the production database; 0: not told.
 };
 
 class Config {

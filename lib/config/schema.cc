@@ -259,10 +259,14 @@ Result<DatabaseEntry> ReadDatabase(const Reader& reader, const YamlNode& name,
   DatabaseEntry entry;
   entry.place = name.place;
   SCRY_TRY(reader.Map(
-      node, name.text, {"source", "captures", "shadows"},
+      node, name.text, {"source", "captures", "production_size", "shadows"},
       [&](std::string_view key, const YamlNode& value) -> Status {
         if (key == "source") {
           SCRY_TRY_ASSIGN(entry.source, reader.TemplateText(value, key));
+          return {};
+        }
+        if (key == "production_size") {
+          SCRY_TRY_ASSIGN(entry.production_bytes, reader.Unit(value, key, base::ParseSize));
           return {};
         }
         if (key == "captures") {

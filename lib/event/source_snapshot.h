@@ -42,6 +42,8 @@ struct SourceRelation {
   std::string name;
   char kind = 'r';                   // Of pg_class: 'r', 'p', 'v', 'm' or 'f'.
   std::vector<std::string> columns;  // By attribute number, from 1; "" for a dropped one.
+  // With indexes and TOAST, as the server's last VACUUM or ANALYZE counted pages. Of what has rows.
+  std::optional<uint64_t> bytes;
   friend bool operator==(const SourceRelation&, const SourceRelation&) = default;
 };
 

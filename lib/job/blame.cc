@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "migration/server_log.h"
@@ -17,10 +18,17 @@ using migration::StatementProfile;
 
 constexpr size_t kSlowMax = 500 * 1000;
 constexpr size_t kPatternsMax = 20 * 1000;
+constexpr size_t kStepsMax = 400;
 // Waits of waits: each round finds those one step further from the migration.
 constexpr int kRoundsMax = 20;
 // The log has milliseconds.
 constexpr Micros kSlackUs = 3000;
+
+// "orders" of "public.orders".
+std::string_view Bare(std::string_view relation) {
+  const size_t dot = relation.rfind('.');
+  return dot == std::string_view::npos ? relation : relation.substr(dot + 1);
+}
 
 bool ForLocks(const std::string& sqlstate) {
   return sqlstate == "40P01" || sqlstate == "55P03" || sqlstate == "57014" || sqlstate == "25P03" ||
@@ -55,6 +63,7 @@ class Blaming {
       }
     }
     Sum();
+    SumStale();
     return std::move(blame_);
   }
 
@@ -217,15 +226,84 @@ class Blaming {
       blame_.waits.insert(blame_.waits.end(), waited.waits.begin(), waited.waits.end());
     }
     for (const size_t victim : victims_) found[victim];
+    for (const auto& [statement, own] : own_waits_) {
+      if (own.us >= compare::kBlockedUs) found[statement];
+    }
     for (auto& [root, by_pattern] : found) AddStatement(root, by_pattern);
     std::stable_sort(blame_.statements.begin(), blame_.statements.end(),
                      [](const auto& a, const auto& b) { return a.StallUs() > b.StallUs(); });
     std::sort(edges_.begin(), edges_.end());
+    CountWaiting();
+  }
+
+  // One step for each moment or, where there are too many, the worst of each of equal spans: a pile
+  // is not to be lost.
+  void CountWaiting() {
+    if (edges_.empty()) return;
+    const Micros begin_us = edges_.front().first;
+    const Micros span_us =
+        std::max<Micros>((edges_.back().first - begin_us) / static_cast<Micros>(kStepsMax), 1);
+    Micros span = -1;
     int64_t now = 0;
     for (const auto& [at_us, change] : edges_) {
       now += change;
-      blame_.piled_up = std::max(blame_.piled_up, static_cast<uint64_t>(std::max<int64_t>(now, 0)));
+      const auto queries = static_cast<uint64_t>(std::max<int64_t>(now, 0));
+      blame_.piled_up = std::max(blame_.piled_up, queries);
+      if (edges_.size() > kStepsMax && (at_us - begin_us) / span_us == span) {
+        blame_.waiting.back().queries = std::max(blame_.waiting.back().queries, queries);
+        continue;
+      }
+      span = (at_us - begin_us) / span_us;
+      if (!blame_.waiting.empty() && blame_.waiting.back().at_us == at_us) {
+        blame_.waiting.back().queries = queries;
+      } else {
+        blame_.waiting.push_back({at_us, queries});
+      }
     }
+    // In the end nobody waits.
+    if (blame_.waiting.back().queries > 0) blame_.waiting.push_back({edges_.back().first, 0});
+  }
+
+  // Only a statement that locks a relation against everybody changes the columns of it.
+  bool Changes(const StatementProfile& statement, const event::StatementFacts& query) const {
+    return std::any_of(
+        statement.locks.begin(), statement.locks.end(), [&](const migration::TakenLock& lock) {
+          return lock.mode == migration::LockMode::kAccessExclusive &&
+                 std::any_of(query.relations.begin(), query.relations.end(),
+                             [&](const auto& one) { return Bare(one) == Bare(lock.name); });
+        });
+  }
+
+  void SumStale() {
+    struct Tally {
+      uint64_t failed = 0;
+      std::set<uint64_t> sessions;
+      Micros first_us = 0;
+    };
+    std::map<uint64_t, Tally> tallies;
+    for (const StaleStatement& one : book_.stale()) {
+      Tally& tally = tallies[one.fingerprint];
+      if (tally.failed++ == 0) tally.first_us = one.end_us;
+      tally.first_us = std::min(tally.first_us, one.end_us);
+      tally.sessions.insert(one.session);
+    }
+    for (const auto& [fingerprint, tally] : tallies) {
+      const StaleQuery& query = book_.stale_queries().at(fingerprint);
+      compare::StalePlans& stale = blame_.stale.emplace_back();
+      stale.fingerprint = fingerprint;
+      stale.pattern = query.facts.pattern;
+      stale.sqlstate = query.sqlstate;
+      stale.message = query.message;
+      stale.failed = tally.failed;
+      stale.sessions = tally.sessions.size();
+      for (const StatementProfile& statement : profile_.statements) {
+        if (statement.begin_us <= tally.first_us && Changes(statement, query.facts)) {
+          stale.statement = statement.pattern;
+        }
+      }
+    }
+    std::stable_sort(blame_.stale.begin(), blame_.stale.end(),
+                     [](const auto& a, const auto& b) { return a.failed > b.failed; });
   }
 
   void AddStatement(size_t root, std::map<uint64_t, compare::BlockedQueries>& by_pattern) {
@@ -299,6 +377,7 @@ void SlowBook::Put(const event::StatementPair& pair) {
   at_us_ += std::max<Micros>(lane.outcome.elapsed_us, 0);
   const bool failed = lane.outcome.status == event::OutcomeStatus::kError &&
                       lane.outcome.sqlstate != pair.captured.sqlstate;
+  if (failed && compare::IsStalePlan(lane.outcome.sqlstate, lane.outcome.message)) TakeStale(pair);
   const bool slow = at_us_ - begin_us >= migration::kLockWaitLoggedUs / 2;
   if (!slow && !failed) return;
   if (slow_.size() >= kSlowMax) {
@@ -316,6 +395,16 @@ void SlowBook::Put(const event::StatementPair& pair) {
   }
   if (failed) kept.sqlstate = lane.outcome.sqlstate;
   slow_.push_back(std::move(kept));
+}
+
+void SlowBook::TakeStale(const event::StatementPair& pair) {
+  if (pair.text.empty() || stale_.size() >= kSlowMax) return;
+  const event::StatementFacts& facts = facts_.Get(pair.text, pair.ordinal);
+  if (stale_queries_.size() >= kPatternsMax && !stale_queries_.contains(facts.fingerprint)) return;
+  const event::Outcome& outcome = pair.lanes.front().outcome;
+  stale_queries_.try_emplace(facts.fingerprint,
+                             StaleQuery{facts, outcome.sqlstate, outcome.message});
+  stale_.push_back({static_cast<uint64_t>(pair.session), at_us_, facts.fingerprint});
 }
 
 const std::string& SlowBook::PatternOf(uint64_t fingerprint) const {

@@ -7,12 +7,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
 #include "compare/blocking.h"
+#include "compare/open_sessions.h"
 #include "event/lane_pair.h"
 #include "event/statement_facts.h"
 #include "job/wait_timeline.h"
@@ -20,6 +22,19 @@
 #include "report/report.h"
 
 namespace scry::job {
+
+// A query that failed in a session that had prepared it before the migration.
+struct StaleStatement {
+  uint64_t session = 0;
+  base::Micros end_us = 0;
+  uint64_t fingerprint = 0;
+};
+// What such queries have in common.
+struct StaleQuery {
+  event::StatementFacts facts;
+  std::string sqlstate;
+  std::string message;
+};
 
 // A statement that took so long that a logged wait may be in it, or that failed. Times are those of
 // the clock's monotonic time.
@@ -39,12 +54,19 @@ class SlowBook final : public event::PairSink {
 
   const std::vector<SlowStatement>& statements() const { return slow_; }
   const std::string& PatternOf(uint64_t fingerprint) const;
+  const std::vector<StaleStatement>& stale() const { return stale_; }
+  // By fingerprint.
+  const std::map<uint64_t, StaleQuery>& stale_queries() const { return stale_queries_; }
   uint64_t seen() const { return seen_; }
   uint64_t dropped() const { return dropped_; }  // Over the limit.
 
  private:
+  void TakeStale(const event::StatementPair& pair);
+
   event::FactsCache& facts_;
   std::vector<SlowStatement> slow_;
+  std::vector<StaleStatement> stale_;
+  std::map<uint64_t, StaleQuery> stale_queries_;
   std::unordered_map<uint64_t, std::string> patterns_;
   uint64_t seen_ = 0;
   uint64_t dropped_ = 0;
@@ -57,13 +79,15 @@ class SlowBook final : public event::PairSink {
 struct Blame {
   std::vector<compare::BlockingQuery> statements;  // Most stall first.
   std::vector<report::Deadlock> deadlocks;         // With the migration.
+  std::vector<compare::StalePlans> stale;          // Most failures first.
   uint64_t blocked = 0;
   uint64_t failed = 0;
   base::Micros wait_us_max = 0;
   base::Micros stall_us = 0;
   base::Micros last_end_us = 0;  // Monotonic time. 0: nobody waited.
   uint64_t piled_up = 0;
-  std::vector<QueryWait> waits;  // Of the queries in `blocked` and `failed`.
+  std::vector<report::WaitingStep> waiting;  // By monotonic time.
+  std::vector<QueryWait> waits;              // Of the queries in `blocked` and `failed`.
 };
 
 // `profile`: of the migration that ran under load, on a server with LogSettings().

@@ -70,7 +70,8 @@ void FillCauses(const std::vector<ExplainedFinding>& findings, const LaneCatalog
     if (same != report.causes.end()) {
       same->findings.push_back(finding.id);
     } else {
-      report.causes.push_back({cause->object, cause->mechanism, cause->sentence, {}, {finding.id}});
+      report.causes.push_back(
+          {cause->object, cause->mechanism, cause->sentence, {}, {finding.id}, {}});
     }
   }
 }

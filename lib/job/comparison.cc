@@ -12,6 +12,7 @@
 #include "compare/detection.h"
 #include "job/plan_probe.h"
 #include "job/sample_run.h"
+#include "job/session_rerun.h"
 #include "os/file.h"
 #include "report/json_writer.h"
 #include "report/text_writer.h"
@@ -115,7 +116,7 @@ Status Comparison::LookAtFirstMoment(const Lanes& lanes,
       touched,
       targets,
       std::clamp(survey_.facts.duration_us / 4, kFirstBudgetMinUs, kFirstBudgetMaxUs),
-      SampleReplay(lanes)};
+      ReplayAgain(lanes)};
   SCRY_TRY_ASSIGN(FirstMomentResult first, MeasureFirstMoment(request, watch_, facts_));
   first_.emplace(std::move(first));
   report_.tested.first_patterns = first_->moment.work.size();
@@ -139,6 +140,7 @@ Status Comparison::Run(const Lanes& lanes) {
   verdict_ = compare::Judge(table_, request_.policy, facts, rechecked ? &confirmation_ : nullptr,
                             &work_.table);
   report::FillVerdict(verdict_, request_.show_values, report_);
+  report::FillLatencies(verdict_, table_, report_);
   report::FillTotals(table_.totals(), report_);
   if (budget_) {
     report_.budget = budget_->facts();
@@ -173,7 +175,7 @@ Result<replay::ReplayStats> Comparison::ReplayOne(const Lanes& lanes, Traffic tr
   return WatchedReplay(targets, traffic, sink, facts_, options, watch_, progress_);
 }
 
-ReplayTraffic Comparison::SampleReplay(const Lanes& lanes) {
+ReplayTraffic Comparison::ReplayAgain(const Lanes& lanes) {
   return [this, &lanes](Traffic traffic, event::PairSink& sink) -> Status {
     const auto stats = ReplayOne(lanes, traffic, sink, /*set_sequences=*/false);
     return stats.ok() ? Status() : Status(stats.error());
@@ -241,7 +243,7 @@ Status Comparison::Confirm(const Lanes& lanes) {
   const std::vector<compare::Recheck>& rechecks = verdict_.rechecks;
   if (rechecks.empty()) return {};
   progress_.Step(
-      fmt::format("confirm {} slower pattern{}", rechecks.size(), rechecks.size() == 1 ? "" : "s"));
+      fmt::format("look again at {} pattern{}", rechecks.size(), rechecks.size() == 1 ? "" : "s"));
   const std::vector<uint64_t> flagged = verdict_.NeedsConfirmation();
   replay::SampleBook book(std::set<uint64_t>(flagged.begin(), flagged.end()), kSamplesPerPattern,
                           /*seed=*/1);
@@ -258,16 +260,24 @@ Status Comparison::Confirm(const Lanes& lanes) {
     // Each as often as it needs: the rare and the slow pattern must not set the pace of the others.
     RepeatTo(kept->second, ConfirmPairs(*stats, recheck, rechecks.size()));
   }
-  SCRY_TRY(RunSamples(samples, /*seed=*/2, confirmation_, facts_,
-                      [&](Traffic traffic, event::PairSink& sink) -> Status {
-                        SCRY_TRY_ASSIGN(const replay::ReplayStats stats,
-                                        ReplayOne(lanes, traffic, sink, /*set_sequences=*/false));
-                        stats_.stalls_broken += stats.stalls_broken;
-                        stats_.cancelled += stats.cancelled;
-                        return {};
-                      }));
+  SCRY_TRY(RunSamples(samples, /*seed=*/2, confirmation_, facts_, ReplayAgain(lanes)));
+  SCRY_TRY(ConfirmBySessions(lanes));
   progress_.Done(fmt::format("{} pairs", FormatCount(confirmation_.totals().statements)));
   return {};
+}
+
+// What needs its session runs again with that.
+Status Comparison::ConfirmBySessions(const Lanes& lanes) {
+  if (!request_.rerun_sessions) return {};
+  SessionRerun rerun{
+      request_.captures, open_, {}, std::max(stats_.duration_us, kConfirmBudgetMinUs)};
+  for (const compare::Recheck& recheck : verdict_.rechecks) {
+    const compare::PatternStats* again = confirmation_.Find(recheck.fingerprint);
+    if (again != nullptr && again->latency_pairs >= request_.policy.latency.min_pairs) continue;
+    rerun.pairs_wanted[recheck.fingerprint] = compare::kConfirmFactor * recheck.pairs;
+  }
+  if (rerun.pairs_wanted.empty()) return {};
+  return RerunSessions(rerun, confirmation_, facts_, ReplayAgain(lanes));
 }
 
 // Decision 4: what does not depend on a clock.
@@ -485,7 +495,7 @@ Status Comparison::ProveFixes(const std::vector<ExplainedFinding>& known,
   const FixRequest request{targets, *catalogs_, request_.policy, table_, work_,
                            // A time limit must not cost the verdict that is there by now.
                            watch_.limited() ? std::min(budget_us, watch_.LeftUs() / 2) : budget_us,
-                           SampleReplay(lanes)};
+                           ReplayAgain(lanes)};
   auto tried = job::ProveFixes(request, to_mend, watch_, facts_);
   SCRY_TRY(watch_.Check());
   if (!tried.ok()) {  // The verdict stands without.
@@ -503,6 +513,14 @@ Status Comparison::ProveFixes(const std::vector<ExplainedFinding>& known,
   }
   for (report::Fix& fix : proven.fixes) report_.fixes.push_back(std::move(fix));
   return {};
+}
+
+bool Comparison::LetsGate() const {
+  return verdict_.compared > 0 && verdict_.fidelity.share() >= request_.policy.fidelity_floor;
+}
+
+void Comparison::AddCauses(const std::vector<ExplainedFinding>& findings) {
+  FillCauses(findings, catalogs_.get(), report_);
 }
 
 void Comparison::FillTested() {

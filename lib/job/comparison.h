@@ -54,6 +54,8 @@ struct ComparisonRequest {
   bool set_sequences = true;
   // Remedies are tried on the candidate. Only where it is scry's own to change.
   bool prove_fixes = false;
+  // Sessions are replayed a second time where that alone can confirm something. Likewise.
+  bool rerun_sessions = false;
 };
 
 class Comparison {
@@ -86,6 +88,13 @@ class Comparison {
   // kExitSafe, kExitRegressions or kExitInconclusive. REQUIRES: Run() succeeded.
   int ExitStatus() const;
 
+  // Does a finding that was proven by other means make the verdict `regressions`? Noise does not
+  // stand against it; a replay that compared nothing, or lost fidelity, does. REQUIRES: Run()
+  // succeeded.
+  bool LetsGate() const;
+  // Of findings that came after Run(): the rules are asked for them as well.
+  void AddCauses(const std::vector<ExplainedFinding>& findings);
+
   // Counts and notes of what was replayed, as far as it came. Once.
   void FillTested();
   // Of all its statements.
@@ -95,9 +104,10 @@ class Comparison {
   base::Status ReplayCaptures(const Lanes& lanes);
   base::Result<replay::ReplayStats> ReplayOne(const Lanes& lanes, Traffic traffic,
                                               event::PairSink& sink, bool set_sequences);
-  // Of samples, of which the report tells nothing but their pairs. `lanes` outlives it.
-  ReplayTraffic SampleReplay(const Lanes& lanes);
+  // Once more, of which the report tells nothing but the pairs. `lanes` outlives it.
+  ReplayTraffic ReplayAgain(const Lanes& lanes);
   base::Status Confirm(const Lanes& lanes);
+  base::Status ConfirmBySessions(const Lanes& lanes);
   base::Status MeasureWork(const Lanes& lanes);
   void ForgetCrowdedPages();
   size_t ConfirmPairs(const compare::PatternStats& stats, const compare::Recheck& recheck,

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/units.h"
+#include "cause/safe_form.h"
 #include "compare/blocking.h"
 #include "compare/ignore_rules.h"
 #include "event/statement_facts.h"
@@ -184,6 +185,7 @@ class DuringAct {
         book_(facts_) {}
 
   Status Go();
+  std::vector<ExplainedFinding> TakeKnown() { return std::move(known_); }
 
  private:
   struct CommandRun {
@@ -203,6 +205,7 @@ class DuringAct {
   Status AwaitCommand(std::jthread& command);
   void Conclude(const migration::MigrationProfile& profile, const replay::ReplayStats& stats);
   void FillBlocking(const std::vector<compare::BlockingQuery>& statements);
+  void AddAdvice(const migration::MigrationProfile& profile);
   void AddOwnFailure(const migration::MigrationProfile& profile, compare::BlockingFacts& facts);
 
   const DuringRequest& request_;
@@ -222,6 +225,7 @@ class DuringAct {
   SlowBook book_;
   CommandRun run_;  // Of the command's thread while it runs.
   std::atomic<bool> command_ended_ = false;
+  std::vector<ExplainedFinding> known_;
 };
 
 // What the migration locks so that others stop.
@@ -437,6 +441,23 @@ void DuringAct::FillBlocking(const std::vector<compare::BlockingQuery>& statemen
   }
 }
 
+void DuringAct::AddAdvice(const migration::MigrationProfile& profile) {
+  for (report::Finding& finding : report_.findings) {
+    if (finding.type != compare::Name(compare::FindingClass::kBlocked)) continue;
+    const auto statement =
+        std::find_if(profile.statements.begin(), profile.statements.end(), [&](const auto& one) {
+          return event::FingerprintText(one.fingerprint) == finding.fingerprint;
+        });
+    if (statement == profile.statements.end()) continue;
+    const bool waited = std::any_of(profile.waits.begin(), profile.waits.end(), [&](const auto& w) {
+      return w.pid == statement->pid && w.relation != 0 && w.begin_wall_us >= statement->begin_us &&
+             w.begin_wall_us <= statement->end_us;
+    });
+    finding.advice = cause::SafeForms(
+        {statement->pattern, !statement->rewrote.empty(), statement->rows > 0, waited});
+  }
+}
+
 void DuringAct::Conclude(const migration::MigrationProfile& profile,
                          const replay::ReplayStats& stats) {
   Blame blame = BlameMigration(profile, book_);
@@ -458,6 +479,9 @@ void DuringAct::Conclude(const migration::MigrationProfile& profile,
   during_.wait_us_max = blame.wait_us_max;
   during_.stall_us = blame.stall_us;
   during_.piled_up = blame.piled_up;
+  during_.waiting = std::move(blame.waiting);
+  for (report::WaitingStep& step : during_.waiting) step.at_us -= run_.started_us;
+  during_.migration_statements = StatementsOf(profile, run_.started_us, request_.show_values);
   if (blame.last_end_us > 0) {
     during_.drain_us = std::max<Micros>(blame.last_end_us - run_.ended_us, 0);
   }
@@ -467,7 +491,7 @@ void DuringAct::Conclude(const migration::MigrationProfile& profile,
       std::max({began_us + stats.duration_us, run_.ended_us, blame.last_end_us});
   WaitTimeline timeline = MakeWaitTimeline(blame.waits, began_us, ended_us);
   during_.step_us = timeline.step_us;
-  during_.waiting = std::move(timeline.steps);
+  during_.timeline = std::move(timeline.steps);
   if (blame.deadlocks.size() > kDeadlocksTold) blame.deadlocks.resize(kDeadlocksTold);
   during_.deadlocks = std::move(blame.deadlocks);
   if (!run_.blocker_failed.empty()) {
@@ -484,8 +508,16 @@ void DuringAct::Conclude(const migration::MigrationProfile& profile,
   FillBlocking(facts.statements);
   compare::Verdict verdict;
   verdict.findings = compare::JudgeBlocking(facts, request_.policy);
+  for (compare::Finding& finding :
+       compare::JudgeStalePlans(blame.stale, stats.statements, request_.policy)) {
+    ExplainedFinding& known = known_.emplace_back();
+    known.id = finding.id;
+    known.facts = book_.stale_queries().at(finding.fingerprint).facts;
+    verdict.findings.push_back(std::move(finding));
+  }
   compare::ApplyIgnoreRules(request_.policy, verdict);
   report::AddFindings(verdict, request_.show_values, report_);
+  AddAdvice(profile);
 }
 
 }  // namespace
@@ -497,9 +529,12 @@ bool WantsDuring(DuringMode mode, const migration::MigrationProfile& idle) {
 
 shadow::Settings DuringSettings() { return migration::LogSettings(); }
 
-Status RunDuring(const DuringRequest& request, shadow::Fork& fork, const RunWatch& watch,
-                 Progress& progress, report::Report& report) {
-  return DuringAct(request, fork, watch, progress, report).Go();
+Result<std::vector<ExplainedFinding>> RunDuring(const DuringRequest& request, shadow::Fork& fork,
+                                                const RunWatch& watch, Progress& progress,
+                                                report::Report& report) {
+  DuringAct act(request, fork, watch, progress, report);
+  SCRY_TRY(act.Go());
+  return act.TakeKnown();
 }
 
 }  // namespace scry::job

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "compare/policy.h"
+#include "job/cause_finder.h"
 #include "job/progress.h"
 #include "job/run_watch.h"
 #include "migration/command.h"
@@ -68,7 +69,9 @@ bool WantsDuring(DuringMode mode, const migration::MigrationProfile& idle);
 shadow::Settings DuringSettings();
 
 // Fills report.during and adds its findings and notes. The caller checked the fork's marker.
-base::Status RunDuring(const DuringRequest& request, shadow::Fork& fork, const RunWatch& watch,
-                       Progress& progress, report::Report& report);
+// Answers what is known of findings that may have a cause in the catalogues.
+base::Result<std::vector<ExplainedFinding>> RunDuring(const DuringRequest& request,
+                                                      shadow::Fork& fork, const RunWatch& watch,
+                                                      Progress& progress, report::Report& report);
 
 }  // namespace scry::job

@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "cause/catalog.h"
 #include "cause/remedy.h"
+#include "compare/latency_shape.h"
 #include "compare/latency_verdict.h"
 #include "compare/statistics.h"
 #include "compare/work.h"
@@ -427,6 +428,9 @@ class Prover {
     fix.us_after =
         target.finding->has_latency ? target.finding->after.p50_us : LatencyOf(judged, 1);
     fix.us_fixed = LatencyOf(stats, 1);
+    if (stats != nullptr && !stats->latencies.empty()) {
+      fix.latencies.push_back({"fixed", compare::ShapeOf(*stats, 1)});
+    }
     if (!target.is_new) fix.blocks_before = BlocksBefore(counted);
     fix.blocks_after = BlocksOf(now);
     fix.blocks_fixed = BlocksOf(counted);

@@ -1,9 +1,13 @@
 #include "job/migration_report.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string_view>
 
 #include "base/units.h"
+#include "cause/failure_rules.h"
+#include "event/statement_facts.h"
 
 namespace scry::job {
 namespace {
@@ -35,16 +39,35 @@ std::string TextOf(const migration::StatementProfile& statement, bool show_value
                          kTextColumnsMax);
 }
 
-void FillMigration(const migration::MigrationProfile& profile, base::Micros started_us,
-                   bool show_values, report::MigrationFacts& facts) {
-  facts.statements_more = profile.statements_more;
+void FillFailure(const migration::MigrationProfile& profile, bool show_values,
+                 std::vector<report::Cause>& causes) {
+  const migration::StatementProfile* failed = nullptr;
+  for (const migration::StatementProfile& statement : profile.statements) {
+    // What a tool does after it, in a transaction that is lost, fails as well.
+    if (!statement.sqlstate.empty() && statement.sqlstate != "25P02") failed = &statement;
+  }
+  if (failed == nullptr) return;
+  const auto facts = event::AnalyzeQuery(failed->text);
+  const auto& relations = facts[std::min<size_t>(failed->ordinal, facts.size() - 1)].relations;
+  const cause::Cause cause = cause::WhyFailed(
+      {failed->sqlstate, failed->message, relations.empty() ? "" : relations.front()});
+  report::Cause& told = causes.emplace_back();
+  told.object = cause.object;
+  told.mechanism = cause.mechanism;
+  told.sentence = cause.sentence;
+  told.statement = TextOf(*failed, show_values);
+  const auto place = static_cast<size_t>(failed - profile.statements.data());
+  if (place < kStatementsMax) told.statement_index = place;
+}
+
+std::vector<report::MigrationStatement> StatementsOf(const migration::MigrationProfile& profile,
+                                                     base::Micros started_us, bool show_values) {
+  std::vector<report::MigrationStatement> statements;
   for (const migration::StatementProfile& from : profile.statements) {
-    if (facts.statements.size() >= kStatementsMax) {
-      ++facts.statements_more;
-      continue;
-    }
-    report::MigrationStatement& to = facts.statements.emplace_back();
+    if (statements.size() >= kStatementsMax) break;
+    report::MigrationStatement& to = statements.emplace_back();
     to.text = TextOf(from, show_values);
+    to.fingerprint = event::FingerprintText(from.fingerprint);
     to.started_us = std::max<base::Micros>(from.begin_us - started_us, 0);
     to.duration_us = from.busy_us;
     to.calls = from.calls;
@@ -59,6 +82,14 @@ void FillMigration(const migration::MigrationProfile& profile, base::Micros star
     to.rewrote = Front(from.rewrote);
     to.dropped = Front(from.dropped);
   }
+  return statements;
+}
+
+void FillMigration(const migration::MigrationProfile& profile, base::Micros started_us,
+                   bool show_values, report::MigrationFacts& facts) {
+  facts.statements = StatementsOf(profile, started_us, show_values);
+  facts.statements_more =
+      profile.statements_more + profile.statements.size() - facts.statements.size();
   facts.wal_bytes = profile.wal_bytes;
   facts.temp_bytes = profile.temp_bytes;
   facts.disk_bytes = profile.disk_bytes;
@@ -74,6 +105,52 @@ void FillMigration(const migration::MigrationProfile& profile, base::Micros star
   facts.visibility_lost = Front(profile.change.visibility_lost);
   facts.indexes_invalid = Front(profile.change.indexes_invalid);
   facts.grants_lost = Front(profile.change.grants_lost);
+}
+
+migration::ProductionSize ProductionSizeOf(uint64_t told_bytes,
+                                           const event::SourceSnapshot* snapshot) {
+  migration::ProductionSize size;
+  size.database_bytes = told_bytes;
+  if (snapshot == nullptr) return size;
+  for (const event::SourceRelation& relation : snapshot->relations) {
+    if (!relation.bytes) continue;
+    const std::string schema = relation.schema == "public" ? "" : relation.schema + ".";
+    size.table_bytes[schema + relation.name] = *relation.bytes;
+  }
+  return size;
+}
+
+void FillEstimates(const migration::MigrationProfile& profile,
+                   const migration::ProductionSize& production, report::MigrationFacts& facts) {
+  const migration::Extrapolation found = migration::Extrapolate(profile, production);
+  if (found.empty()) return;
+  // One entry each, from the first on; the last ones may be left out.
+  for (size_t i = 0; i < facts.statements.size(); ++i) {
+    report::MigrationStatement& to = facts.statements[i];
+    if (found.held_us[i] > 0 && !to.locks.empty()) to.held_us_estimated = found.held_us[i];
+    if (!found.statements[i]) continue;
+    const migration::Estimate& from = *found.statements[i];
+    const bool sorts = from.growth == migration::Growth::kSorting;
+    to.estimate.emplace(report::MigrationEstimate{from.factor, sorts ? "n log n" : "linear",
+                                                  from.duration_us, from.rows, from.wal_bytes});
+  }
+  for (report::RewrittenTable& table : facts.rewritten) {
+    const double factor = migration::SizeFactor(profile, production, {table.relation});
+    if (factor > 1) {
+      table.bytes_estimated =
+          static_cast<uint64_t>(static_cast<double>(table.bytes_after) * factor);
+    }
+  }
+  facts.duration_us_estimated = facts.duration_us + found.added_us;
+  facts.estimate_basis = fmt::format(
+      "an estimate for production, from what was measured on this smaller shadow ({}): linear in "
+      "the bytes of the table, n log n for index builds; what only changes catalogues takes as "
+      "long "
+      "there",
+      production.database_bytes > 0
+          ? fmt::format("{} of {}", base::FormatSize(profile.database_bytes),
+                        base::FormatSize(production.database_bytes))
+          : std::string("table sizes: of the capture"));
 }
 
 }  // namespace scry::job

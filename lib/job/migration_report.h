@@ -1,7 +1,11 @@
 // A migration's profile as the report tells it. Used by the test-migration job. Pure.
 #pragma once
 
+#include <vector>
+
 #include "base/clock.h"
+#include "event/source_snapshot.h"
+#include "migration/extrapolate.h"
 #include "migration/profile.h"
 #include "report/report.h"
 
@@ -9,8 +13,26 @@ namespace scry::job {
 
 // `started_us`: when the command did, of the clock's monotonic time. Texts with their literals only
 // with `show_values`; of statements that set passwords never.
+// What it did, by start since `started_us`; at most 1,000.
+std::vector<report::MigrationStatement> StatementsOf(const migration::MigrationProfile& profile,
+                                                     base::Micros started_us, bool show_values);
+
 void FillMigration(const migration::MigrationProfile& profile, base::Micros started_us,
                    bool show_values, report::MigrationFacts& facts);
+
+// Beside what FillMigration() told: what it would cost on production. Nothing where that is not
+// known to be larger than the shadow.
+void FillEstimates(const migration::MigrationProfile& profile,
+                   const migration::ProductionSize& production, report::MigrationFacts& facts);
+
+// `told_bytes`: of the database, by scry.yaml; 0: not. `snapshot`: of a capture, or nullptr.
+migration::ProductionSize ProductionSizeOf(uint64_t told_bytes,
+                                           const event::SourceSnapshot* snapshot);
+
+// Of a command that failed: which statement did, why, and what to do. Nothing where none of its
+// statements did.
+void FillFailure(const migration::MigrationProfile& profile, bool show_values,
+                 std::vector<report::Cause>& causes);
 
 // One statement's text, as above.
 std::string TextOf(const migration::StatementProfile& statement, bool show_values);

@@ -8,7 +8,9 @@
 
 #include "base/units.h"
 #include "compare/blocking.h"
+#include "job/cause_statement.h"
 #include "job/comparison.h"
+#include "job/migration_files.h"
 #include "job/migration_report.h"
 #include "job/run_watch.h"
 #include "job/traffic_budget.h"
@@ -65,10 +67,12 @@ class MigrationTest {
   Status MakeLanes();
   migration::CommandOptions CommandOptions() const;
   Status Migrate();
+  void FindLines();
+  void EstimateForProduction();
   Status ApplyFix(migration::CommandOptions options);
   Status Settle();
   Status During();
-  int WithBlocking(int exit_status);
+  int WithDuring(int exit_status);
   Result<std::vector<replay::LaneTarget>> Lanes();
   void FillLanes();
   void FillNextSteps();
@@ -94,6 +98,7 @@ class MigrationTest {
   migration::MigrationProfile profile_;  // Of its run without traffic ...
   Micros started_us_ = 0;                // ... and when that began.
   Comparison comparison_;
+  std::vector<ExplainedFinding> known_during_;  // Of the migration under load.
 };
 
 ComparisonRequest MigrationTest::ComparisonOf(const MigrationTestRequest& request) {
@@ -105,6 +110,7 @@ ComparisonRequest MigrationTest::ComparisonOf(const MigrationTestRequest& reques
   comparison.replay.connect_speed = request.connect_speed;
   comparison.show_values = request.show_values;
   comparison.prove_fixes = request.prove_fixes && !request.command.empty();
+  comparison.rerun_sessions = true;
   return comparison;
 }
 
@@ -244,6 +250,7 @@ Status MigrationTest::Migrate() {
   if (!profile.ok()) SCRY_TRY(candidate().CheckAlive());
   SCRY_TRY_ASSIGN(profile_, std::move(profile));
   FillMigration(profile_, started_us_, request_.show_values, report_.migration);
+  FindLines();
   if (!profile_.triggers) {
     report_.notes.push_back(
         "Without the extension plpgsql in the shadow, short locks of the migration's statements "
@@ -262,9 +269,29 @@ Status MigrationTest::Migrate() {
     SCRY_TRY(candidate().CheckAlive());
     return judged;
   }
+  EstimateForProduction();
   progress_.Done("");
   options.target = loopback;  // The watch has ended, and its relay with it.
   return ApplyFix(std::move(options));
+}
+
+// A line that cannot be found costs no verdict.
+void MigrationTest::FindLines() {
+  for (const auto& paths : {request_.migrations, SqlFilesOf(request_.command)}) {
+    const Status placed = PlaceStatements(paths, report_.migration);
+    if (!placed.ok()) {
+      report_.notes.push_back("Lines of the migration may be missing: " +
+                              base::Printable(base::OneLine(placed.error().message), 200));
+    }
+  }
+}
+
+void MigrationTest::EstimateForProduction() {
+  std::vector<std::string> notes;  // The replay of that capture tells them.
+  const auto snapshot = SnapshotOf(request_.captures.front(), notes);
+  FillEstimates(profile_,
+                ProductionSizeOf(request_.production_bytes, snapshot ? &*snapshot : nullptr),
+                report_.migration);
 }
 
 // As a part of the migration, by psql: a file may hold what runs in no transaction.
@@ -345,25 +372,35 @@ Status MigrationTest::During() {
   request.idle = &profile_;
   request.idle_started_us = started_us_;
   request.idle_us = report_.migration.duration_us;
-  return RunDuring(request, *fork, watch_, progress_, report_);
+  SCRY_TRY_ASSIGN(known_during_, RunDuring(request, *fork, watch_, progress_, report_));
+  comparison_.AddCauses(known_during_);
+  return {};
 }
 
-// What the migration did to traffic while it ran is proven by itself; it does not make up for a
-// comparison that could not be had.
-int MigrationTest::WithBlocking(int exit_status) {
-  const auto blocks =
-      std::count_if(report_.findings.begin(), report_.findings.end(), [](const auto& finding) {
-        return finding.gates && finding.type == compare::Name(compare::FindingClass::kBlocked);
-      });
-  if (blocks == 0) return exit_status;
-  const std::string words = compare::BlockingSentence(static_cast<uint64_t>(blocks));
-  if (exit_status == kExitSafe) {
-    report_.verdict = compare::Name(compare::VerdictResult::kRegressions);
-    report_.sentence = words;
-    return kExitRegressions;
+// What the migration did to traffic while it ran is proven by the server's log and not by the
+// clock; it does not make up for a comparison that could not be had.
+int MigrationTest::WithDuring(int exit_status) {
+  uint64_t blocks = 0;
+  uint64_t stale = 0;
+  for (const report::Finding& finding : report_.findings) {
+    if (!finding.gates) continue;
+    if (finding.type == compare::Name(compare::FindingClass::kBlocked)) ++blocks;
+    if (std::any_of(known_during_.begin(), known_during_.end(),
+                    [&](const auto& known) { return known.id == finding.id; })) {
+      ++stale;
+    }
   }
-  report_.sentence += "; " + words;
-  return exit_status;
+  if (blocks + stale == 0) return exit_status;
+  const std::string words = compare::DuringSentence(blocks, stale);
+  const bool proves =
+      exit_status == kExitSafe || (exit_status == kExitInconclusive && comparison_.LetsGate());
+  if (!proves) {
+    report_.sentence += "; " + words;
+    return exit_status;
+  }
+  report_.sentence = exit_status == kExitSafe ? words : words + "; " + report_.sentence;
+  report_.verdict = compare::Name(compare::VerdictResult::kRegressions);
+  return kExitRegressions;
 }
 
 Result<std::vector<replay::LaneTarget>> MigrationTest::Lanes() {
@@ -453,14 +490,16 @@ Result<report::Report> MigrationTest::Go() {
     }
     SCRY_TRY(Settle());
     SCRY_TRY(comparison_.Run([&] { return Lanes(); }));
+    TieCauses(profile_, report_);
     return During();
   };
   const Status status = body();
   int exit_status = kExitSafe;
   if (status.ok()) {
-    exit_status = WithBlocking(comparison_.ExitStatus());
+    exit_status = WithDuring(comparison_.ExitStatus());
   } else if (status.error().code == base::ErrorCode::kMigration) {
     report::FillMigrationFailed(report_);
+    FillFailure(profile_, request_.show_values, report_.causes);
     exit_status = kExitMigration;
   } else {
     return WithServerWord(status.error());

@@ -27,9 +27,12 @@ struct MigrationTestRequest {
                                       // environment.
   std::vector<std::string> captures;  // Directories. At least one.
   std::vector<std::string> command;   // What stood behind `--`. Empty: no migration.
-  ReplaySelection selection;          // Of the captures.
-  base::Micros budget_us = 0;         // So much replay is chosen from that; 0: all of it.
-  uint64_t seed = 1;                  // Of the choice.
+  // Files and folders with its SQL, beside those that the command is given: for lines in reports.
+  std::vector<std::string> migrations;
+  ReplaySelection selection;      // Of the captures.
+  base::Micros budget_us = 0;     // So much replay is chosen from that; 0: all of it.
+  uint64_t seed = 1;              // Of the choice.
+  uint64_t production_bytes = 0;  // Of the production database, where told; 0: not.
   compare::Policy policy;
   // See replay::ReplayOptions.
   replay::SyncMode sync = replay::SyncMode::kCommit;

@@ -1,5 +1,6 @@
 #include "job/plan_probe.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "event/lane_pair.h"
@@ -40,13 +41,30 @@ PlanPair ExplainPair(const std::vector<replay::LaneTarget>& lanes, const replay:
   return plans;
 }
 
+namespace {
+
+// Lines and nodes are in the same order.
+std::optional<uint64_t> CostliestLine(const explain::Plan& plan,
+                                      const std::vector<std::string>& lines) {
+  const std::vector<const explain::PlanNode*> nodes = explain::AllNodes(plan);
+  const auto found = std::find(nodes.begin(), nodes.end(), &explain::Costliest(plan));
+  if (found == nodes.end() || nodes.size() != lines.size()) return std::nullopt;
+  return static_cast<uint64_t>(found - nodes.begin());
+}
+
+}  // namespace
+
 report::PlanText TextOf(const PlanPair& plans) {
   report::PlanText text;
   if (plans.after) {
     text.candidate = explain::RenderPlan(*plans.after);
     text.sentence = explain::DescribePlan(*plans.after);
+    text.candidate_costliest = CostliestLine(*plans.after, text.candidate);
   }
-  if (plans.before) text.baseline = explain::RenderPlan(*plans.before);
+  if (plans.before) {
+    text.baseline = explain::RenderPlan(*plans.before);
+    text.baseline_costliest = CostliestLine(*plans.before, text.baseline);
+  }
   return text;
 }
 

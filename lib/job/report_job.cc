@@ -37,6 +37,16 @@ base::Result<AnyReport> ReadAnyReport(const std::string& path) {
   return AnyReport(std::move(report));
 }
 
+base::Result<report::Report> ReadVerdictReport(const std::string& path,
+                                               const std::string& command) {
+  SCRY_TRY_ASSIGN(AnyReport report, ReadAnyReport(path));
+  if (auto* verdict = std::get_if<report::Report>(&report)) return std::move(*verdict);
+  return base::Fail(base::ErrorCode::kUsage,
+                    fmt::format("{} is a load report, which has no verdict for 'scry report {}'; "
+                                "'scry report show' prints it as text, and with --json as JSON",
+                                base::Printable(path), command));
+}
+
 base::Result<report::LoadReport> MergeReportFiles(const std::vector<std::string>& paths) {
   std::vector<report::LoadReport> loads;
   for (const std::string& path : paths) {

@@ -77,8 +77,13 @@ constexpr const char* kRelations =
     "select coalesce(json_agg(json_build_array(oid::bigint, nspname, relname, relkind::text, "
     "case when upto <= {0} then (select coalesce(json_agg("
     "case when a.attisdropped then '' else a.attname::text end order by a.attnum), '[]') "
-    "from pg_attribute a where a.attrelid = r.oid and a.attnum > 0) end) order by oid), '[]') "
-    "from (select c.oid, n.nspname, c.relname, c.relkind, c.relnatts, "
+    "from pg_attribute a where a.attrelid = r.oid and a.attnum > 0) end, "
+    "case when relkind in ('r', 'm') and relpages > 0 then current_setting('block_size')::bigint * "
+    "(relpages::bigint + coalesce((select sum(i.relpages) from pg_index x "
+    "join pg_class i on i.oid = x.indexrelid where x.indrelid = r.oid), 0) "
+    "+ coalesce((select t.relpages from pg_class t where t.oid = r.reltoastrelid), 0)) end) "
+    "order by oid), '[]') "
+    "from (select c.oid, n.nspname, c.relname, c.relkind, c.relnatts, c.relpages, c.reltoastrelid, "
     "sum(c.relnatts) over (order by c.oid) as upto from pg_class c "
     "join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'p', 'v', 'm', 'f') "
     "and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast') "
@@ -253,7 +258,7 @@ class SnapshotMaker {
   Status Relations() {
     const uint64_t limit = limits_.relations_max;
     SCRY_TRY_ASSIGN(const json table,
-                    reader_.Table(fmt::format(kRelations, limits_.columns_max, limit + 1), 5));
+                    reader_.Table(fmt::format(kRelations, limits_.columns_max, limit + 1), 6));
     for (const json& row : table) {
       if (snapshot_.relations.size() == limit) {
         Cut("relations", limit);
@@ -269,6 +274,7 @@ class SnapshotMaker {
       relation.name = Text(row[2]);
       relation.kind = Letter(row[3]);
       for (const json& column : row[4]) relation.columns.push_back(Text(column));
+      if (row[5].is_number_unsigned()) relation.bytes = row[5].get<uint64_t>();
     }
     return {};
   }

@@ -33,6 +33,13 @@ std::string_view TagWords(std::string_view tag) {
   return tag;
 }
 
+// Its tag counts rows that it answered with. EXECUTE has the tag of what it runs; CREATE TABLE AS
+// has the tag of a SELECT too.
+bool OnlyAnswers(StatementKind kind, const std::string& tag) {
+  return kind == StatementKind::kSelect || kind == StatementKind::kCopyOut ||
+         (kind == StatementKind::kOther && tag == "SELECT");
+}
+
 class Builder {
  public:
   Builder(Seen seen, ServerLog log, const CatalogState& before, const CatalogState& after)
@@ -42,6 +49,10 @@ class Builder {
     profile_.temp_bytes = after.temp_bytes - std::min(before.temp_bytes, after.temp_bytes);
     profile_.disk_bytes =
         static_cast<int64_t>(after.database_bytes) - static_cast<int64_t>(before.database_bytes);
+    profile_.database_bytes = before.database_bytes;
+    for (const auto& [oid, relation] : before.relations) {
+      if (relation.bytes > 0) profile_.table_bytes[relation.name] = relation.bytes;
+    }
     profile_.statements_more = seen_.statements_more + log_.dropped;
   }
 
@@ -60,6 +71,7 @@ class Builder {
       if (at != nullptr) AddLocks(*at, locks.locks);
     }
     ExplainRewrites();
+    ExplainConcurrentBuilds();
     ShareWal();
     for (StatementProfile& statement : profile_.statements) FinishLocks(statement);
     Fold();
@@ -86,9 +98,10 @@ class Builder {
       statement.end_us = seen.end_us;
       statement.tag = std::string(TagWords(seen.statement.outcome.tag));
       statement.sqlstate = seen.statement.outcome.sqlstate;
+      statement.message = seen.statement.outcome.message;
       const StatementKind kind = known.kind;
-      const bool writes = kind != StatementKind::kSelect && kind != StatementKind::kCopyOut;
-      if (writes) statement.rows = RowsWritten(seen.statement.outcome.tag);
+      if (!OnlyAnswers(kind, statement.tag))
+        statement.rows = RowsWritten(seen.statement.outcome.tag);
       statement.text = seen.statement.text.substr(0, kTextBytesMax);
       kinds_.push_back(kind);
       exchanges_.push_back(seen.exchange);
@@ -235,11 +248,36 @@ class Builder {
     }
   }
 
+  // CREATE INDEX CONCURRENTLY commits several times on its way and has let its table go when its
+  // trigger fires. A plain one still holds it then.
+  void ExplainConcurrentBuilds() {
+    event::FactsCache facts;
+    for (StatementProfile& statement : profile_.statements) {
+      if (statement.tag != "CREATE INDEX") continue;
+      const auto& named = facts.Get(statement.text, statement.ordinal).relations;
+      for (const auto& [oid, relation] : before_.relations) {
+        if (!Names(named, relation.name) || HeldBy(statement, oid)) continue;
+        Put(statement, {oid, LockMode::kShareUpdateExclusive}, true);
+      }
+    }
+  }
+
+  // It locks the relation, or a statement before it in its transaction did.
+  bool HeldBy(const StatementProfile& statement, uint32_t relation) const {
+    const auto at = static_cast<size_t>(&statement - profile_.statements.data());
+    const auto held = held_.find(transactions_[at]);
+    return held != held_.end() && held->second.contains(relation);
+  }
+
   // It names the table, or none at all.
   static bool Mentions(event::FactsCache& facts, const StatementProfile& statement,
                        const std::string& name) {
     const auto& relations = facts.Get(statement.text, statement.ordinal).relations;
-    if (relations.empty()) return true;
+    return relations.empty() || Names(relations, name);
+  }
+
+  // Is the relation of a catalog among those that a statement writes?
+  static bool Names(const std::vector<std::string>& relations, const std::string& name) {
     const std::string_view bare =
         std::string_view(name).substr(name.find('.') == std::string::npos ? 0 : name.find('.') + 1);
     return std::any_of(relations.begin(), relations.end(), [&](const std::string& relation) {

@@ -38,6 +38,7 @@ struct StatementProfile {
   Micros busy_us = 0;    // Of all of them.
   std::string tag;       // "ALTER TABLE"; of calls: the last one's.
   std::string sqlstate;  // Empty: it succeeded.
+  std::string message;   // Of the error.
   uint64_t rows = 0;     // That it wrote, as its tags say.
   uint64_t wal_bytes = 0;
   std::vector<TakenLock>
@@ -51,7 +52,9 @@ struct MigrationProfile {
   uint64_t statements_more = 0;              // Not kept.
   uint64_t wal_bytes = 0;                    // Written meanwhile, by whomever.
   uint64_t temp_bytes = 0;
-  int64_t disk_bytes = 0;  // The database grew by.
+  int64_t disk_bytes = 0;                       // The database grew by.
+  uint64_t database_bytes = 0;                  // Before it.
+  std::map<std::string, uint64_t> table_bytes;  // The same, with indexes and TOAST; by name.
   CatalogChange change;
   bool triggers = false;  // The event triggers could be installed: every DDL's locks are known.
   // Lock waits and deadlocks, where the server logs them; their times are monotonic ones here.

@@ -38,11 +38,13 @@ ordered Type(const event::SourceType& type) {
 }
 
 ordered Relation(const event::SourceRelation& relation) {
-  return ordered{{"oid", relation.oid},
-                 {"schema", relation.schema},
-                 {"name", relation.name},
-                 {"kind", std::string(1, relation.kind)},
-                 {"columns", relation.columns}};
+  ordered out{{"oid", relation.oid},
+              {"schema", relation.schema},
+              {"name", relation.name},
+              {"kind", std::string(1, relation.kind)},
+              {"columns", relation.columns}};
+  if (relation.bytes) out["bytes"] = *relation.bytes;
+  return out;
 }
 
 template <typename T, typename Encode>
@@ -166,6 +168,7 @@ bool DecodeRelation(const json& entry, event::SourceRelation& relation) {
   in.Take("name", relation.name);
   in.Take("kind", relation.kind);
   in.Take("columns", relation.columns);
+  in.TakeNumber("bytes", relation.bytes);
   return in.ok();
 }
 

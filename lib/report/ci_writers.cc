@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/units.h"
+#include "report/finding_origin.h"
 #include "report/markup.h"
 #include "report/table.h"
 #include "report/wording.h"
@@ -21,17 +22,6 @@ using base::Printable;
 
 constexpr size_t kAnnotationsMax = 10;
 constexpr size_t kPatternColumns = 200;
-
-std::string Told(const Finding& finding) {
-  std::string text = Shorten(Printable(OneLine(finding.pattern)), kPatternColumns);
-  if (finding.has_latency) {
-    text += fmt::format("\n{} -> {} ({})", base::FormatDuration(finding.before.p50_us),
-                        base::FormatDuration(finding.after.p50_us), Factor(finding.factor));
-  }
-  for (const std::string& reason : finding.reasons) text += "\n" + Printable(OneLine(reason));
-  if (!finding.plan.sentence.empty()) text += "\n" + Printable(OneLine(finding.plan.sentence));
-  return text;
-}
 
 // https://docs.github.com/actions: how workflow commands escape their data and properties.
 std::string CommandData(std::string_view text, bool property) {
@@ -54,8 +44,14 @@ std::string CommandData(std::string_view text, bool property) {
   return out;
 }
 
-std::string Command(std::string_view level, std::string_view title, std::string_view text) {
-  return fmt::format("::{} title={}::{}\n", level, CommandData(title, true),
+// `place`: the line it is shown on; nullptr: none.
+std::string Command(std::string_view level, std::string_view title, std::string_view text,
+                    const MigrationStatement* place = nullptr) {
+  std::string where;
+  if (place != nullptr && !place->file.empty()) {
+    where = fmt::format("file={},line={},", CommandData(Printable(place->file), true), place->line);
+  }
+  return fmt::format("::{} {}title={}::{}\n", level, where, CommandData(title, true),
                      CommandData(text, false));
 }
 
@@ -117,22 +113,26 @@ std::string WriteGithubAnnotations(const Report& report) {
   size_t errors = 0;
   size_t warnings = 0;
   size_t left_out = 0;
+  const Origins origins(report);
   for (const Finding& finding : report.findings) {
-    if (finding.type == "new" || finding.type == "faster" || finding.type == "ignored") continue;
+    if (!IsProblem(finding)) continue;
     size_t& count = finding.gates ? errors : warnings;
     if (count == kAnnotationsMax) {
       ++left_out;
       continue;
     }
     ++count;
-    out += Command(finding.gates ? "error" : "warning", "scry: " + finding.type, Told(finding));
+    const FindingOrigin origin = origins.Of(finding);
+    out += Command(finding.gates ? "error" : "warning", "scry: " + finding.type,
+                   FindingMessage(finding, origin), origin.statement);
   }
   std::string text = Printable(OneLine(report.sentence));
   if (left_out > 0) {
     text +=
         fmt::format("\nand {}: see the report", Count(left_out, "more finding", "more findings"));
   }
-  return out + Command("notice", "scry: " + report.verdict, text);
+  return out +
+         Command("notice", "scry: " + report.verdict, text, FailedStatement(report.migration));
 }
 
 std::string WriteGitlabCodeQuality(const Report& report, const std::string& path) {
@@ -142,20 +142,26 @@ std::string WriteGitlabCodeQuality(const Report& report, const std::string& path
       {"slower", "major"},    {"new-slow", "major"},     {"over-budget", "major"},
       {"more-work", "major"}, {"transient", "minor"}};
   ordered_json issues = ordered_json::array();
+  const Origins origins(report);
   for (const Finding& finding : report.findings) {
-    if (finding.type == "new" || finding.type == "faster" || finding.type == "ignored") continue;
+    if (!IsProblem(finding)) continue;
+    const FindingOrigin origin = origins.Of(finding);
+    const bool placed = origin.placed();
     const auto severity = kSeverities.find(finding.type);
     issues.push_back(
-        {{"description", Told(finding)},
+        {{"description", FindingMessage(finding, origin)},
          {"check_name", "scry/" + finding.type},
          {"fingerprint", finding.id},
          {"severity", finding.gates && severity != kSeverities.end() ? severity->second : "info"},
-         {"location", {{"path", path}, {"lines", {{"begin", 1}}}}}});
+         {"location",
+          {{"path", placed ? origin.statement->file : path},
+           {"lines", {{"begin", placed ? origin.statement->line : 1}}}}}});
   }
   return issues.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
 std::string WriteJunit(const Report& report) {
+  const Origins origins(report);
   std::map<std::string_view, std::vector<const Finding*>> gating;
   for (const Finding& finding : report.findings) {
     if (finding.gates) gating[finding.fingerprint].push_back(&finding);
@@ -175,7 +181,8 @@ std::string WriteJunit(const Report& report) {
       const std::string what =
           finding->reasons.empty() ? finding->type : Printable(OneLine(finding->reasons[0]));
       cases += fmt::format("      <failure type=\"{}\" message=\"{}\">{}</failure>\n",
-                           Xml(Printable(finding->type)), Xml(what), Xml(Told(*finding)));
+                           Xml(Printable(finding->type)), Xml(what),
+                           Xml(FindingMessage(*finding, origins.Of(*finding))));
     }
     cases += "    </testcase>\n";
   };

@@ -9,12 +9,12 @@
 namespace scry::report {
 
 // Workflow commands, one line each: the ten worst findings that gate as errors, the ten worst
-// others as warnings, and what was left out as a count; GitHub shows no more and drops the rest in
-// silence.
+// others as warnings, each on its line of the migration where that is known, and what was left out
+// as a count; GitHub shows no more and drops the rest in silence.
 std::string WriteGithubAnnotations(const Report& report);
 
-// `path`: of the file that the findings are put on. Fingerprints are the finding's id: no numbers,
-// so that the same finding is the same in every run.
+// `path`: of the file for findings of which no line of the migration is known. Fingerprints are the
+// finding's id: no numbers, so that the same finding is the same in every run.
 std::string WriteGitlabCodeQuality(const Report& report, const std::string& path);
 
 // One test case per pattern: failed by what gates, skipped where nothing can be said. A verdict

@@ -7,8 +7,10 @@
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -62,6 +64,22 @@ class JsonMembers {
     Each(from, key, [&](const json& item) {
       if (item.is_string()) {
         to.push_back(item.get<std::string>());
+      } else {
+        Complain(key);
+      }
+    });
+  }
+  // What may be absent, which is not the same as 0.
+  void ReadIfThere(const json& from, const char* key, std::optional<uint64_t>& to) {
+    if (Member(from, key, &json::is_number_unsigned) != nullptr) Read(from, key, to.emplace());
+  }
+  // [[bucket, count], ..], of a histogram.
+  void Read(const json& from, const char* key, std::vector<std::pair<uint32_t, uint64_t>>& to) {
+    Each(from, key, [&](const json& item) {
+      const bool pair = item.is_array() && item.size() == 2 && item[0].is_number_unsigned() &&
+                        item[1].is_number_unsigned();
+      if (pair && item[0].get<uint64_t>() <= std::numeric_limits<uint32_t>::max()) {
+        to.emplace_back(item[0].get<uint32_t>(), item[1].get<uint64_t>());
       } else {
         Complain(key);
       }

@@ -11,6 +11,9 @@ namespace {
 
 using nlohmann::json;
 
+// 2^(127/4) microseconds: what 32 bits of them hold.
+constexpr uint32_t kShapeBucketMax = 127;
+
 class Reader : public JsonMembers<Reader> {
  public:
   void Fill(const json& from, Latency& to) {
@@ -64,6 +67,7 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "fingerprint", to.fingerprint);
     Read(from, "pattern", to.pattern);
     Read(from, "reasons", to.reasons);
+    Read(from, "advice", to.advice);
     Read(from, "calls", to.calls);
     Read(from, "affected", to.affected);
     Read(from, "share", to.share);
@@ -103,6 +107,8 @@ class Reader : public JsonMembers<Reader> {
       Read(*plan, "sentence", to.plan.sentence);
       Read(*plan, "baseline", to.plan.baseline);
       Read(*plan, "candidate", to.plan.candidate);
+      ReadIfThere(*plan, "baseline_costliest", to.plan.baseline_costliest);
+      ReadIfThere(*plan, "candidate_costliest", to.plan.candidate_costliest);
     }
   }
   void Fill(const json& from, Cause& to) {
@@ -110,6 +116,7 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "mechanism", to.mechanism);
     Read(from, "sentence", to.sentence);
     Read(from, "statement", to.statement);
+    ReadIfThere(from, "statement_index", to.statement_index);
     Read(from, "findings", to.findings);
   }
   void Fill(const json& from, WriteCost& to) {
@@ -135,6 +142,14 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "build_us", to.build_us);
     ReadList(from, "writes", to.writes);
     Read(from, "advice", to.advice);
+    ReadList(from, "latencies", to.latencies);
+  }
+  void Fill(const json& from, LaneLatencies& to) {
+    Read(from, "lane", to.lane);
+    Read(from, "buckets", to.buckets);
+    for (const auto& [bucket, count] : to.buckets) {
+      if (bucket > kShapeBucketMax) Complain("buckets");
+    }
   }
   void Fill(const json& from, NotJudged& to) {
     Read(from, "fingerprint", to.fingerprint);
@@ -167,6 +182,11 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "median_us", to.median_us);
     Read(from, "median_after_us", to.median_after_us);
     Read(from, "detectable", to.detectable);
+    ReadList(from, "latencies", to.latencies);
+  }
+  void Fill(const json& from, WaitingStep& to) {
+    Read(from, "at_us", to.at_us);
+    Read(from, "queries", to.queries);
   }
   void Fill(const json& from, IgnoreRule& to) {
     Read(from, "finding", to.finding);
@@ -233,6 +253,10 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "visibility_lost", to.visibility_lost);
     Read(from, "indexes_invalid", to.indexes_invalid);
     Read(from, "grants_lost", to.grants_lost);
+    if (const json* estimate = Object(from, "estimate")) {
+      Read(*estimate, "basis", to.estimate_basis);
+      Read(*estimate, "duration_us", to.duration_us_estimated);
+    }
   }
   void Fill(const json& from, MigrationLock& to) {
     Read(from, "relation", to.relation);
@@ -242,6 +266,9 @@ class Reader : public JsonMembers<Reader> {
   }
   void Fill(const json& from, MigrationStatement& to) {
     Read(from, "text", to.text);
+    Read(from, "fingerprint", to.fingerprint);
+    Read(from, "file", to.file);
+    Read(from, "line", to.line);
     Read(from, "started_us", to.started_us);
     Read(from, "duration_us", to.duration_us);
     Read(from, "calls", to.calls);
@@ -251,11 +278,21 @@ class Reader : public JsonMembers<Reader> {
     ReadList(from, "locks", to.locks);
     Read(from, "rewrote", to.rewrote);
     Read(from, "dropped", to.dropped);
+    if (const json* estimate = Object(from, "estimate")) Fill(*estimate, to.estimate.emplace());
+    Read(from, "held_us_estimated", to.held_us_estimated);
+  }
+  void Fill(const json& from, MigrationEstimate& to) {
+    Read(from, "factor", to.factor);
+    Read(from, "growth", to.growth);
+    Read(from, "duration_us", to.duration_us);
+    Read(from, "rows", to.rows);
+    Read(from, "wal_bytes", to.wal_bytes);
   }
   void Fill(const json& from, RewrittenTable& to) {
     Read(from, "relation", to.relation);
     Read(from, "bytes_before", to.bytes_before);
     Read(from, "bytes_after", to.bytes_after);
+    Read(from, "bytes_estimated", to.bytes_estimated);
   }
   void Fill(const json& from, RowsWritten& to) {
     Read(from, "relation", to.relation);
@@ -308,9 +345,11 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "piled_up", to.piled_up);
     ReadList(from, "blocking", to.statements_blocking);
     ReadList(from, "deadlocks", to.deadlocks);
+    ReadList(from, "migration_statements", to.migration_statements);
+    ReadList(from, "waiting", to.waiting);
     if (const json* timeline = Object(from, "timeline")) {
       Read(*timeline, "step_us", to.step_us);
-      ReadList(*timeline, "steps", to.waiting);
+      ReadList(*timeline, "steps", to.timeline);
     }
     if (const json* rehearsal = Object(from, "rehearsal")) {
       Read(*rehearsal, "lock_timeout_us", to.lock_timeout_us);

@@ -13,6 +13,14 @@ using nlohmann::ordered_json;
 // JSON has no infinity.
 double Finite(double value) { return std::isfinite(value) ? value : 0; }
 
+void AddLatencies(const std::vector<LaneLatencies>& lanes, ordered_json& to) {
+  if (lanes.empty()) return;
+  ordered_json& list = to["latencies"] = ordered_json::array();
+  for (const LaneLatencies& lane : lanes) {
+    list.push_back({{"lane", lane.lane}, {"buckets", lane.buckets}});
+  }
+}
+
 ordered_json Of(const Latency& latency) {
   return {{"p50_us", Finite(latency.p50_us)},
           {"p95_us", Finite(latency.p95_us)},
@@ -74,6 +82,7 @@ ordered_json Of(const Finding& finding) {
                        {"calls", finding.calls},
                        {"affected", finding.affected},
                        {"share", Finite(finding.share)}};
+  if (!finding.advice.empty()) json["advice"] = finding.advice;
   if (!finding.difference.empty()) {
     json["difference"] = finding.difference;
     json["sqlstate"] = finding.sqlstate;
@@ -104,6 +113,11 @@ ordered_json Of(const Finding& finding) {
     json["plan"] = {{"sentence", finding.plan.sentence},
                     {"baseline", finding.plan.baseline},
                     {"candidate", finding.plan.candidate}};
+    const auto costliest = [&](const char* key, const std::optional<uint64_t>& line) {
+      if (line) json["plan"][key] = *line;
+    };
+    costliest("baseline_costliest", finding.plan.baseline_costliest);
+    costliest("candidate_costliest", finding.plan.candidate_costliest);
   }
   if (!finding.ignored_type.empty()) {
     json["ignored"] = {{"type", finding.ignored_type}, {"by", finding.ignored_by}};
@@ -117,6 +131,7 @@ ordered_json Of(const Cause& cause) {
   ordered_json json = {
       {"object", cause.object}, {"mechanism", cause.mechanism}, {"sentence", cause.sentence}};
   if (!cause.statement.empty()) json["statement"] = cause.statement;
+  if (cause.statement_index) json["statement_index"] = *cause.statement_index;
   json["findings"] = cause.findings;
   return json;
 }
@@ -130,20 +145,22 @@ ordered_json Of(const WriteCost& cost) {
 ordered_json Of(const Fix& fix) {
   ordered_json writes = ordered_json::array();
   for (const WriteCost& cost : fix.writes) writes.push_back(Of(cost));
-  return {{"kind", fix.kind},
-          {"sql", fix.sql},
-          {"sentence", fix.sentence},
-          {"findings", fix.findings},
-          {"us_before", Finite(fix.us_before)},
-          {"us_after", Finite(fix.us_after)},
-          {"us_fixed", Finite(fix.us_fixed)},
-          {"blocks_before", Finite(fix.blocks_before)},
-          {"blocks_after", Finite(fix.blocks_after)},
-          {"blocks_fixed", Finite(fix.blocks_fixed)},
-          {"size_bytes", fix.size_bytes},
-          {"build_us", fix.build_us},
-          {"writes", writes},
-          {"advice", fix.advice}};
+  ordered_json json = {{"kind", fix.kind},
+                       {"sql", fix.sql},
+                       {"sentence", fix.sentence},
+                       {"findings", fix.findings},
+                       {"us_before", Finite(fix.us_before)},
+                       {"us_after", Finite(fix.us_after)},
+                       {"us_fixed", Finite(fix.us_fixed)},
+                       {"blocks_before", Finite(fix.blocks_before)},
+                       {"blocks_after", Finite(fix.blocks_after)},
+                       {"blocks_fixed", Finite(fix.blocks_fixed)},
+                       {"size_bytes", fix.size_bytes},
+                       {"build_us", fix.build_us},
+                       {"writes", writes},
+                       {"advice", fix.advice}};
+  AddLatencies(fix.latencies, json);
+  return json;
 }
 
 ordered_json Of(const NotJudged& item) {
@@ -167,6 +184,7 @@ ordered_json Of(const PatternLine& line) {
                        {"detectable", Finite(line.detectable)}};
   if (!line.why.empty()) json["why"] = line.why;
   if (!line.finding.empty()) json["finding"] = line.finding;
+  AddLatencies(line.latencies, json);
   return json;
 }
 
@@ -189,9 +207,19 @@ ordered_json Of(const MigrationLock& lock) {
 }
 
 ordered_json Of(const RewrittenTable& table) {
-  return {{"relation", table.relation},
-          {"bytes_before", table.bytes_before},
-          {"bytes_after", table.bytes_after}};
+  ordered_json json = {{"relation", table.relation},
+                       {"bytes_before", table.bytes_before},
+                       {"bytes_after", table.bytes_after}};
+  if (table.bytes_estimated > 0) json["bytes_estimated"] = table.bytes_estimated;
+  return json;
+}
+
+ordered_json Of(const MigrationEstimate& estimate) {
+  return {{"factor", estimate.factor},
+          {"growth", estimate.growth},
+          {"duration_us", estimate.duration_us},
+          {"rows", estimate.rows},
+          {"wal_bytes", estimate.wal_bytes}};
 }
 
 ordered_json Of(const RowsWritten& table) {
@@ -202,6 +230,10 @@ ordered_json Of(const BlockedPattern& pattern) {
   return {{"fingerprint", pattern.fingerprint}, {"pattern", pattern.pattern},
           {"blocked", pattern.blocked},         {"failed", pattern.failed},
           {"wait_us_max", pattern.wait_us_max}, {"stall_us", pattern.stall_us}};
+}
+
+ordered_json Of(const WaitingStep& step) {
+  return {{"at_us", step.at_us}, {"queries", step.queries}};
 }
 
 ordered_json Of(const WaitStep& step) {
@@ -304,34 +336,47 @@ ordered_json ListOf(const std::vector<T>& items) {
 }
 
 ordered_json Of(const MigrationStatement& statement) {
-  return {{"text", statement.text},
-          {"started_us", statement.started_us},
-          {"duration_us", statement.duration_us},
-          {"calls", statement.calls},
-          {"sqlstate", statement.sqlstate},
-          {"rows", statement.rows},
-          {"wal_bytes", statement.wal_bytes},
-          {"locks", ListOf(statement.locks)},
-          {"rewrote", statement.rewrote},
-          {"dropped", statement.dropped}};
+  ordered_json json = {{"text", statement.text},
+                       {"fingerprint", statement.fingerprint},
+                       {"started_us", statement.started_us},
+                       {"duration_us", statement.duration_us},
+                       {"calls", statement.calls},
+                       {"sqlstate", statement.sqlstate},
+                       {"rows", statement.rows},
+                       {"wal_bytes", statement.wal_bytes},
+                       {"locks", ListOf(statement.locks)},
+                       {"rewrote", statement.rewrote},
+                       {"dropped", statement.dropped}};
+  if (!statement.file.empty()) {
+    json["file"] = statement.file;
+    json["line"] = statement.line;
+  }
+  if (statement.estimate) json["estimate"] = Of(*statement.estimate);
+  if (statement.held_us_estimated > 0) json["held_us_estimated"] = statement.held_us_estimated;
+  return json;
 }
 
 ordered_json Of(const MigrationFacts& migration) {
-  return {{"command", migration.command},
-          {"exit_status", migration.exit_status},
-          {"duration_us", migration.duration_us},
-          {"output", migration.output},
-          {"statements", ListOf(migration.statements)},
-          {"statements_more", migration.statements_more},
-          {"wal_bytes", migration.wal_bytes},
-          {"temp_bytes", migration.temp_bytes},
-          {"disk_bytes", migration.disk_bytes},
-          {"rewritten", ListOf(migration.rewritten)},
-          {"rows_written", ListOf(migration.rows_written)},
-          {"statistics_lost", migration.statistics_lost},
-          {"visibility_lost", migration.visibility_lost},
-          {"indexes_invalid", migration.indexes_invalid},
-          {"grants_lost", migration.grants_lost}};
+  ordered_json json = {{"command", migration.command},
+                       {"exit_status", migration.exit_status},
+                       {"duration_us", migration.duration_us},
+                       {"output", migration.output},
+                       {"statements", ListOf(migration.statements)},
+                       {"statements_more", migration.statements_more},
+                       {"wal_bytes", migration.wal_bytes},
+                       {"temp_bytes", migration.temp_bytes},
+                       {"disk_bytes", migration.disk_bytes},
+                       {"rewritten", ListOf(migration.rewritten)},
+                       {"rows_written", ListOf(migration.rows_written)},
+                       {"statistics_lost", migration.statistics_lost},
+                       {"visibility_lost", migration.visibility_lost},
+                       {"indexes_invalid", migration.indexes_invalid},
+                       {"grants_lost", migration.grants_lost}};
+  if (!migration.estimate_basis.empty()) {
+    json["estimate"] = {{"basis", migration.estimate_basis},
+                        {"duration_us", migration.duration_us_estimated}};
+  }
+  return json;
 }
 
 ordered_json Of(const BlockingStatement& statement) {
@@ -364,9 +409,11 @@ ordered_json Of(const DuringFacts& during) {
                        {"drain_us", during.drain_us},
                        {"piled_up", during.piled_up},
                        {"blocking", ListOf(during.statements_blocking)},
-                       {"deadlocks", ListOf(during.deadlocks)}};
+                       {"deadlocks", ListOf(during.deadlocks)},
+                       {"migration_statements", ListOf(during.migration_statements)},
+                       {"waiting", ListOf(during.waiting)}};
   if (during.step_us > 0) {
-    json["timeline"] = {{"step_us", during.step_us}, {"steps", ListOf(during.waiting)}};
+    json["timeline"] = {{"step_us", during.step_us}, {"steps", ListOf(during.timeline)}};
   }
   if (during.lock_timeout_us > 0) {
     json["rehearsal"] = {{"lock_timeout_us", during.lock_timeout_us},

@@ -82,15 +82,10 @@ class Reader : public JsonMembers<Reader> {
   void ReadHistogram(const json& from, const char* key, base::Histogram& to) {
     const json* stored = Object(from, key);
     if (stored == nullptr) return;
-    std::map<uint32_t, uint64_t> buckets;
-    Each(*stored, "buckets", [&](const json& item) {
-      const bool pair = item.is_array() && item.size() == 2 && item[0].is_number_unsigned() &&
-                        item[1].is_number_unsigned();
-      if (!pair || item[0].get<uint64_t>() > std::numeric_limits<uint32_t>::max() ||
-          !buckets.emplace(item[0].get<uint32_t>(), item[1].get<uint64_t>()).second) {
-        Complain("buckets");
-      }
-    });
+    std::vector<std::pair<uint32_t, uint64_t>> pairs;
+    Read(*stored, "buckets", pairs);
+    const std::map<uint32_t, uint64_t> buckets(pairs.begin(), pairs.end());
+    if (buckets.size() != pairs.size()) Complain("buckets");
     Micros total_us = 0;
     Micros min_us = 0;
     Micros max_us = 0;

@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "base/units.h"
+#include "report/finding_origin.h"
 #include "report/markup.h"
 #include "report/row_sample_text.h"
 #include "report/table.h"
+#include "report/telling_statements.h"
 #include "report/wait_chart.h"
 #include "report/wording.h"
 
@@ -87,6 +89,9 @@ std::string Reasons(const Finding& finding) {
   std::string text;
   for (const std::string& reason : finding.reasons) {
     text += (text.empty() ? "" : "<br>") + MarkdownText(reason);
+  }
+  for (const std::string& advice : finding.advice) {
+    text += (text.empty() ? "" : "<br>") + MarkdownText("Advice, not tried: " + advice);
   }
   return text;
 }
@@ -217,13 +222,27 @@ class Writer {
     std::string text;
     for (size_t i = 0; i < report_.causes.size() && i < kCausesMax; ++i) {
       const Cause& cause = report_.causes[i];
-      text += fmt::format("- {} ({})\n", MarkdownText(cause.sentence),
-                          Count(cause.findings.size(), "finding", "findings"));
+      text += "- " + MarkdownText(cause.sentence);
+      // That of a migration that failed has none.
+      if (!cause.findings.empty()) {
+        text +=
+            fmt::format(" ({}{})", Count(cause.findings.size(), "finding", "findings"), By(cause));
+      }
+      text += "\n";
     }
     if (report_.causes.size() > kCausesMax) {
       text += fmt::format("- and {} more\n", report_.causes.size() - kCausesMax);
     }
     return text + "\n";
+  }
+
+  // "; statement 3, `db/3.sql:12`".
+  std::string By(const Cause& cause) const {
+    const MigrationStatement* statement = StatementOf(report_, cause);
+    if (statement == nullptr) return {};
+    const std::string place = PlaceText(*statement);
+    return fmt::format("; statement {}{}", *cause.statement_index + 1,
+                       place.empty() ? "" : ", " + MarkdownCode(place));
   }
 
   std::string Fixes() const {
@@ -285,20 +304,31 @@ class Writer {
   std::string Statements() const {
     const MigrationFacts& migration = report_.migration;
     if (migration.statements.empty()) return {};
+    const bool estimates = !migration.estimate_basis.empty();
     std::string body =
-        "| statement | at | took | strongest lock | held | WAL |\n|---|--:|--:|---|--:|--:|\n";
-    for (size_t i = 0; i < migration.statements.size() && i < kStatementsMax; ++i) {
-      const MigrationStatement& one = migration.statements[i];
+        estimates ? "| statement | at | took | est. | strongest lock | held | est. | WAL | est. |\n"
+                    "|---|--:|--:|--:|---|--:|--:|--:|--:|\n"
+                  : "| statement | at | took | strongest lock | held | WAL |\n"
+                    "|---|--:|--:|---|--:|--:|\n";
+    const std::vector<size_t> shown = TellingStatements(migration, kStatementsMax);
+    for (const size_t place : shown) {
+      const MigrationStatement& one = migration.statements[place];
       const MigrationLock* lock = one.locks.empty() ? nullptr : &one.locks.front();
-      body += fmt::format("| {} | {} | {} | {} | {} | {} |\n",
-                          MarkdownCode(Shorten(OneLine(one.text), kPatternColumns)),
-                          FormatDuration(one.started_us), FormatDuration(one.duration_us),
-                          lock == nullptr ? "" : MarkdownText(lock->mode + " on " + lock->relation),
-                          lock == nullptr ? "" : FormatDuration(lock->held_us),
-                          one.wal_bytes > 0 ? base::FormatSize(one.wal_bytes) : "");
+      const MigrationEstimates estimated = EstimatesOf(one);
+      const auto beside = [&](const std::string& cell) {
+        return estimates ? " " + cell + " |" : std::string();
+      };
+      body += fmt::format(
+          "| {} | {} | {} |{} {} | {} |{} {} |{}\n",
+          MarkdownCode(Shorten(OneLine(one.text), kPatternColumns)), FormatDuration(one.started_us),
+          FormatDuration(one.duration_us), beside(estimated.took),
+          lock == nullptr ? "" : MarkdownText(lock->mode + " on " + lock->relation),
+          lock == nullptr ? "" : FormatDuration(lock->held_us), beside(estimated.held),
+          one.wal_bytes > 0 ? base::FormatSize(one.wal_bytes) : "", beside(estimated.wal));
     }
+    if (estimates) body += "\nest.: " + MarkdownText(migration.estimate_basis) + "\n";
     const size_t all = migration.statements.size() + migration.statements_more;
-    if (all > kStatementsMax) body += fmt::format("\nand {} more\n", all - kStatementsMax);
+    if (all > shown.size()) body += fmt::format("\nand {} more\n", all - shown.size());
     return Folded(fmt::format("The migration: {}", Count(all, "statement", "statements")), body);
   }
 

@@ -6,6 +6,7 @@
 
 #include "base/units.h"
 #include "compare/ignore_rules.h"
+#include "compare/latency_shape.h"
 #include "compare/moments.h"
 #include "event/statement_facts.h"
 
@@ -14,6 +15,9 @@ namespace {
 
 // Of the list of all patterns, which may be thousands; findings have the whole text.
 constexpr size_t kPatternCharsMax = 300;
+// Of those whose latencies are kept, by share of the time; and with those that have findings.
+constexpr size_t kShapesByShare = 300;
+constexpr size_t kShapesMax = 1000;
 
 Latency LatencyOf(const compare::LatencyNumbers& numbers) {
   return {numbers.p50_us, numbers.p95_us, numbers.p99_us};
@@ -123,8 +127,16 @@ void FillClasses(const compare::Verdict& verdict, Report& report) {
   for (const compare::PatternVerdict& one : verdict.classes) {
     report.patterns.push_back({event::FingerprintText(one.fingerprint),
                                base::Printable(base::OneLine(one.pattern), kPatternCharsMax),
-                               compare::Name(one.type), one.why, one.finding, one.calls, one.pairs,
-                               one.share, one.median_us, one.median_after_us, one.detectable});
+                               compare::Name(one.type),
+                               one.why,
+                               one.finding,
+                               one.calls,
+                               one.pairs,
+                               one.share,
+                               one.median_us,
+                               one.median_after_us,
+                               one.detectable,
+                               {}});
   }
 }
 
@@ -163,6 +175,28 @@ void FillVerdict(const compare::Verdict& verdict, bool show_values, Report& repo
   for (const compare::UnfaithfulPattern& worst : verdict.unfaithful) {
     report.unfaithful.push_back({event::FingerprintText(worst.fingerprint), worst.pattern,
                                  worst.counts.judged, LossesOf(worst.counts)});
+  }
+}
+
+void FillLatencies(const compare::Verdict& verdict, const compare::PatternTable& table,
+                   Report& report) {
+  constexpr const char* kLanes[] = {"baseline", "candidate", "control"};
+  constexpr const char* kSides[] = {"captured", "candidate"};
+  size_t kept = 0;
+  for (size_t i = 0; i < verdict.classes.size() && i < report.patterns.size(); ++i) {
+    PatternLine& line = report.patterns[i];
+    const compare::PatternStats* stats = table.Find(verdict.classes[i].fingerprint);
+    if (stats == nullptr || kept >= kShapesMax) continue;
+    if (i >= kShapesByShare && line.finding.empty()) continue;
+    ++kept;
+    for (size_t lane = 0; lane < compare::kLanesMax && !stats->latencies.empty(); ++lane) {
+      if (lane == 2 && !table.totals().has_control) continue;
+      line.latencies.push_back({kLanes[lane], compare::ShapeOf(*stats, lane)});
+    }
+    if (!line.latencies.empty() || stats->new_latencies.empty()) continue;
+    for (size_t side = 0; side < 2; ++side) {
+      line.latencies.push_back({kSides[side], compare::NewShapeOf(*stats, side)});
+    }
   }
 }
 

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
+#include "compare/pattern_table.h"
 #include "compare/verdict.h"
 
 namespace scry::report {
@@ -33,17 +36,32 @@ struct MigrationLock {
   friend bool operator==(const MigrationLock&, const MigrationLock&) = default;
 };
 
-struct MigrationStatement {
-  std::string text;        // With literals only where the user asked for values.
-  Micros started_us = 0;   // Since the command started.
-  Micros duration_us = 0;  // Of all calls.
-  uint64_t calls = 1;      // Equal ones, one after the other.
-  std::string sqlstate;    // Empty: it succeeded.
-  uint64_t rows = 0;       // Written.
+// What it would cost on production, where the shadow is smaller: from what was measured.
+struct MigrationEstimate {
+  double factor = 1;   // Production's bytes to the shadow's, of the tables it works through.
+  std::string growth;  // "linear", "n log n".
+  Micros duration_us = 0;
+  uint64_t rows = 0;
   uint64_t wal_bytes = 0;
-  std::vector<MigrationLock> locks;  // Strongest first.
-  std::vector<std::string> rewrote;  // Tables.
-  std::vector<std::string> dropped;  // Taken along by CASCADE: "view public.v".
+  friend bool operator==(const MigrationEstimate&, const MigrationEstimate&) = default;
+};
+
+struct MigrationStatement {
+  std::string text;         // With literals only where the user asked for values.
+  std::string fingerprint;  // 16 hex digits; empty: not kept.
+  std::string file;         // Where it stands, from the root of the repository; empty: not known.
+  uint64_t line = 0;        // From 1.
+  Micros started_us = 0;    // Since the command started.
+  Micros duration_us = 0;   // Of all calls.
+  uint64_t calls = 1;       // Equal ones, one after the other.
+  std::string sqlstate;     // Empty: it succeeded.
+  uint64_t rows = 0;        // Written.
+  uint64_t wal_bytes = 0;
+  std::vector<MigrationLock> locks;           // Strongest first.
+  std::vector<std::string> rewrote;           // Tables.
+  std::vector<std::string> dropped;           // Taken along by CASCADE: "view public.v".
+  std::optional<MigrationEstimate> estimate;  // None: as measured.
+  Micros held_us_estimated = 0;               // Its strongest lock; 0: as measured.
   friend bool operator==(const MigrationStatement&, const MigrationStatement&) = default;
 };
 
@@ -51,6 +69,7 @@ struct RewrittenTable {
   std::string relation;
   uint64_t bytes_before = 0;  // With indexes and TOAST.
   uint64_t bytes_after = 0;
+  uint64_t bytes_estimated = 0;  // After it, on production; 0: as measured.
   friend bool operator==(const RewrittenTable&, const RewrittenTable&) = default;
 };
 
@@ -77,6 +96,8 @@ struct MigrationFacts {
   std::vector<std::string> visibility_lost;  // Tables.
   std::vector<std::string> indexes_invalid;
   std::vector<std::string> grants_lost;  // "SELECT on orders to app".
+  std::string estimate_basis;            // How estimates were made; empty: there are none.
+  Micros duration_us_estimated = 0;
   friend bool operator==(const MigrationFacts&, const MigrationFacts&) = default;
 };
 
@@ -112,6 +133,15 @@ struct ClassCount {
   friend bool operator==(const ClassCount&, const ClassCount&) = default;
 };
 
+// How latencies are spread on one lane, by compare::LatencyShape.
+struct LaneLatencies {
+  // "baseline", "candidate", "control"; of what the change introduces "captured" in place of the
+  // first; of a fix "fixed".
+  std::string lane;
+  std::vector<std::pair<uint32_t, uint64_t>> buckets;
+  friend bool operator==(const LaneLatencies&, const LaneLatencies&) = default;
+};
+
 // What became of one pattern.
 struct PatternLine {
   std::string fingerprint;
@@ -126,6 +156,7 @@ struct PatternLine {
   double median_after_us = 0;  // On the candidate.
   // The least slowdown, as a factor, that would have been found with a chance of 80 %; 0: none.
   double detectable = 0;
+  std::vector<LaneLatencies> latencies;  // Empty: not kept, or too few.
   friend bool operator==(const PatternLine&, const PatternLine&) = default;
 };
 
@@ -182,6 +213,9 @@ struct PlanText {
   std::string sentence;               // "Seq Scan on orders reads 25,000 rows to keep 12".
   std::vector<std::string> baseline;  // Lines of the plan; empty: none.
   std::vector<std::string> candidate;
+  // The line of the node that costs most by itself, from 0.
+  std::optional<uint64_t> baseline_costliest;
+  std::optional<uint64_t> candidate_costliest;
   friend bool operator==(const PlanText&, const PlanText&) = default;
 };
 
@@ -234,6 +268,8 @@ struct Finding {
   std::string fingerprint;  // 16 hex digits.
   std::string pattern;
   std::vector<std::string> reasons;
+  // Of `blocked`: how else to write the statement. Sentences and SQL; not tried, unlike a Fix.
+  std::vector<std::string> advice;
   uint64_t calls = 0;
   uint64_t affected = 0;
   double share = 0;
@@ -274,6 +310,8 @@ struct Cause {
   std::string sentence;
   std::string statement;              // Of the migration; empty: not known.
   std::vector<std::string> findings;  // Their ids, the worst first.
+  // Its place in MigrationFacts::statements.
+  std::optional<uint64_t> statement_index;
   friend bool operator==(const Cause&, const Cause&) = default;
 };
 
@@ -305,8 +343,9 @@ struct Fix {
   double blocks_fixed = 0;
   uint64_t size_bytes = 0;  // Of the index.
   Micros build_us = 0;
-  std::vector<WriteCost> writes;    // Patterns that write its table, as far as measured.
-  std::vector<std::string> advice;  // Sentences.
+  std::vector<WriteCost> writes;         // Patterns that write its table, as far as measured.
+  std::vector<std::string> advice;       // Sentences.
+  std::vector<LaneLatencies> latencies;  // Of the first finding, with the fix. Empty: not timed.
   friend bool operator==(const Fix&, const Fix&) = default;
 };
 
@@ -395,6 +434,13 @@ struct Deadlock {
   friend bool operator==(const Deadlock&, const Deadlock&) = default;
 };
 
+// From a moment on, so many queries waited for the migration at once.
+struct WaitingStep {
+  Micros at_us = 0;  // Since the command started.
+  uint64_t queries = 0;
+  friend bool operator==(const WaitingStep&, const WaitingStep&) = default;
+};
+
 // What one step of time saw of the queries that the migration blocked.
 struct WaitStep {
   uint64_t blocked = 0;    // Queries that waited in it, for however short a part.
@@ -423,8 +469,10 @@ struct DuringFacts {
   uint64_t piled_up = 0;  // Sessions that waited at the same time.
   std::vector<BlockingStatement> statements_blocking;  // Most stall first.
   std::vector<Deadlock> deadlocks;
-  Micros step_us = 0;             // Of `waiting`; 0: not known.
-  std::vector<WaitStep> waiting;  // Step by step, since the traffic began.
+  std::vector<MigrationStatement> migration_statements;  // What it did under load, by start.
+  std::vector<WaitingStep> waiting;                      // By time. Empty: nobody waited.
+  Micros step_us = 0;                                    // Of `timeline`; 0: not known.
+  std::vector<WaitStep> timeline;                        // Step by step, since the traffic began.
   // Rehearsal, where the user asked for it.
   Micros lock_timeout_us = 0;  // 0: none.
   uint64_t attempts = 0;
@@ -470,6 +518,10 @@ void FillVerdict(const compare::Verdict& verdict, bool show_values, Report& repo
 // Further findings, for what is judged beside the comparison, and what rules hide of them; the
 // gating ones stay first.
 void AddFindings(const compare::Verdict& verdict, bool show_values, Report& report);
+// How latencies are spread, for the patterns of `verdict` that take most of the time and for those
+// with a finding. After FillVerdict().
+void FillLatencies(const compare::Verdict& verdict, const compare::PatternTable& table,
+                   Report& report);
 // The counts of broken order and of held up statements.
 void FillTotals(const compare::TableTotals& totals, Report& report);
 

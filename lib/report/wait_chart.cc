@@ -23,7 +23,7 @@ bool Sane(const DuringFacts& during) {
   const auto fits = [](Micros us) { return us >= 0 && us <= kTimeMax; };
   return during.step_us > 0 && fits(during.step_us) && fits(during.migration_at_us) &&
          fits(during.migration_us) &&
-         during.waiting.size() <= static_cast<size_t>(kTimeMax / during.step_us);
+         during.timeline.size() <= static_cast<size_t>(kTimeMax / during.step_us);
 }
 
 // Where there are more steps than lines, a line has several: the fullest and the longest of them.
@@ -41,13 +41,13 @@ std::vector<WaitStep> Joined(const std::vector<WaitStep>& steps, size_t each) {
 std::pair<size_t, size_t> Window(const DuringFacts& during) {
   auto first = static_cast<size_t>(during.migration_at_us / during.step_us);
   auto last = static_cast<size_t>((during.migration_at_us + during.migration_us) / during.step_us);
-  for (size_t i = 0; i < during.waiting.size(); ++i) {
-    if (during.waiting[i].blocked == 0) continue;
+  for (size_t i = 0; i < during.timeline.size(); ++i) {
+    if (during.timeline[i].blocked == 0) continue;
     first = std::min(first, i);
     last = std::max(last, i);
   }
   first -= first > 0 ? 1 : 0;
-  return {first, std::min(last + 2, during.waiting.size())};
+  return {first, std::min(last + 2, during.timeline.size())};
 }
 
 std::string Bar(uint64_t value, uint64_t most, size_t columns) {
@@ -67,8 +67,8 @@ std::vector<std::string> WaitChart(const DuringFacts& during, size_t columns_max
   if (from >= until) return {};
   const size_t each = (until - from + kLinesMax - 1) / kLinesMax;
   const std::vector<WaitStep> steps =
-      Joined({during.waiting.begin() + static_cast<std::ptrdiff_t>(from),
-              during.waiting.begin() + static_cast<std::ptrdiff_t>(until)},
+      Joined({during.timeline.begin() + static_cast<std::ptrdiff_t>(from),
+              during.timeline.begin() + static_cast<std::ptrdiff_t>(until)},
              each);
   uint64_t most = 1;
   for (const WaitStep& step : steps) most = std::max(most, step.blocked);

@@ -210,4 +210,13 @@ std::string RuleFate(const IgnoreRule& rule) {
                           : Count(rule.hidden, "finding", "findings");
 }
 
+MigrationEstimates EstimatesOf(const MigrationStatement& statement) {
+  MigrationEstimates told;
+  if (statement.held_us_estimated > 0) told.held = FormatDuration(statement.held_us_estimated);
+  if (!statement.estimate) return told;
+  told.took = FormatDuration(statement.estimate->duration_us);
+  if (statement.estimate->wal_bytes > 0) told.wal = base::FormatSize(statement.estimate->wal_bytes);
+  return told;
+}
+
 }  // namespace scry::report

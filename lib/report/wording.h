@@ -33,5 +33,12 @@ std::string LaneText(const LaneFacts& lane);
 std::string ReplayedText(const TestedFacts& tested);
 // What kept the replay from going faster, and what it did not run to its end.
 std::string WaitsText(const TestedFacts& tested);
+// What a statement of the migration would take on production; empty where it is as measured.
+struct MigrationEstimates {
+  std::string took;
+  std::string held;  // Its strongest lock.
+  std::string wal;
+};
+MigrationEstimates EstimatesOf(const MigrationStatement& statement);
 
 }  // namespace scry::report

@@ -47,7 +47,10 @@ def parse(argv):
     parser.add_argument("--rounds", type=int, metavar="N", help="default: 5")
     parser.add_argument("--seconds", type=int, metavar="N", help="of one run of pgbench; default: 3")
     parser.add_argument("--runs", type=int, metavar="N",
-                        help="of verdict: migrations that change nothing; default: 100")
+                        help="of verdict: migrations that change nothing; default: 100. Of zoo: times "
+                             "that each case is tried; default: 1")
+    parser.add_argument("--live", action="store_true",
+                        help="of zoo: only the cases that show while the migration runs")
     parser.add_argument("--json", metavar="FILE", help="write every figure there as well")
     parser.add_argument("--binary", help=argparse.SUPPRESS)
     for peer in PEERS:
@@ -69,7 +72,7 @@ def measure(options):
     bench = Bench(os.path.abspath(options.binary), options.quick,
                   options.rounds or (2 if options.quick else 5),
                   options.seconds or (1 if options.quick else 3),
-                  {peer: getattr(options, peer) or None for peer in PEERS}, options.runs)
+                  {peer: getattr(options, peer) or None for peer in PEERS}, options.runs, options.live)
     with bench:
         facts = machine_facts(bench)
         print(machine_text(facts), flush=True)

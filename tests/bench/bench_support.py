@@ -32,12 +32,13 @@ class Broken(Exception):
 class Bench:
     """Owns the workspace and every process of a run. Used as a context manager, by one thread."""
 
-    def __init__(self, binary, quick, rounds, seconds, peers, runs=None):
+    def __init__(self, binary, quick, rounds, seconds, peers, runs=None, live=False):
         self.binary = binary
         self.quick = quick
         self.rounds = rounds
         self.seconds = seconds
         self.runs = runs  # None: as many as the subject thinks right.
+        self.live = live  # Of zoo: only what shows while the migration runs.
         # Paths of other programs, or None.
         self.pgbouncer = peers.get("pgbouncer")
         self.pgreplay = peers.get("pgreplay")

@@ -206,7 +206,8 @@ def _told(report):
             "classes": tested["classes"],
             "detectable": sorted(line["detectable"] for line in report["patterns"]
                                  if line["type"] == "unchanged" and line["detectable"] > 0),
-            "findings": [{key: finding.get(key) for key in ("id", "type", "gates", "reasons", "latency")}
+            "findings": [{key: finding.get(key)
+                          for key in ("id", "type", "pattern", "gates", "reasons", "latency")}
                          for finding in report["findings"]]}
 
 
@@ -230,7 +231,7 @@ def _sees(report, part, kinds):
     """(found, its finding): that it gates, by these kinds, and nothing else does."""
     gating = [finding for finding in report["findings"] if finding["gates"]]
     for finding in gating:
-        if finding["type"] in kinds and part in finding["pattern"]:
+        if finding["type"] in kinds and part in finding["pattern"].lower():
             return report["exit_status"] == REGRESSIONS
     return False
 

@@ -1,4 +1,5 @@
-"""What `scry ci test-migration` sees of a catalogue of migrations: recall and false alarms by class."""
+"""What `scry ci test-migration` sees of a catalogue of migrations: recall and false alarms by class; or, of those that
+show only while the migration runs, how often each is seen."""
 
 import os
 import sys
@@ -12,11 +13,12 @@ def run(bench):
     """(text, data)"""
     os.environ["SCRY_BINARY"] = bench.binary
     import zoo  # pylint: disable=import-outside-toplevel  # It looks for the binary.
-    cases = zoo.chosen(quick=bench.quick)
-    results = zoo.visit(cases, lambda line: say(f"zoo: {line.strip()[:60]}"))
+    cases = zoo.chosen(quick=bench.quick, live=bench.live)
+    results = zoo.visit(cases, lambda line: say(f"zoo: {line.strip()[:60]}"), runs=bench.runs or 1)
     ran = [one for one in results if one.outcome != zoo.SKIPPED]
-    text = (f"zoo: {len(ran)} migrations run, {len(results) - len(ran)} not; each with its traffic, before and after\n\n"
-            + zoo.class_table(results))
+    when = "while its traffic runs" if bench.live else "with its traffic, before and after"
+    text = (f"zoo: {len(ran)} migrations run, {len(results) - len(ran)} not; each {when}\n\n"
+            + (zoo.live_table if bench.live else zoo.class_table)(results))
     odd = [one for one in results if one.outcome in (zoo.MISSED, zoo.ALARM, zoo.KNOWN)]
     if odd:
         text += "\n" + "\n".join(zoo.case_lines(odd)) + "\n"

@@ -1,5 +1,8 @@
 """Every finding has a cause in words, and what got slower a fix that was tried and measured."""
 
+import glob
+import json
+import os
 import re
 
 import gate_support
@@ -79,6 +82,28 @@ class CausesTest(gate_support.GateTest):
                        re.findall(r"(?:hit|read)=(\d+)", plan.split("Planning:")[0].splitlines()[1]))
         finally:
             self.server.sql("drop database trial")
+
+    def test_findings_are_on_the_line_of_the_file_that_psql_ran(self):
+        os.makedirs(self.path("repository/.git"), exist_ok=True)
+        os.makedirs(self.path("repository/db"), exist_ok=True)
+        file = self.sql_file("repository/db/007.sql", "\\set ON_ERROR_STOP on\n-- not needed any more\nBEGIN;\n"
+                             "ALTER TABLE buyers ADD COLUMN note text;\n\nDROP INDEX orders_note;\nCOMMIT;\n")
+        _, report = self.migrate("psql", "-Xq", "-f", file, flags=["--during", "never", "--no-fix"], code=5)
+        cause = self.cause_of(report, "where note =")
+        statement = report["migration"]["statements"][cause["statement_index"]]
+        self.assertEqual(statement["text"], cause["statement"])
+        self.assertEqual((statement["file"], statement["line"]), ("db/007.sql", 6))
+        pattern = [one for one in report["patterns"] if "where note =" in one["pattern"]][0]
+        lanes = {one["lane"]: sum(n for _, n in one["buckets"]) for one in pattern["latencies"]}
+        self.assertEqual(set(lanes), {"baseline", "candidate", "control"})
+        self.assertEqual(len(set(lanes.values())), 1, lanes)  # Pairs: each lane has as many.
+        folder = sorted(glob.glob(self.path("report-*")))[-1]
+        done = self.run_scry("report", "convert", folder, "--to", "sarif")
+        self.must(done)
+        places = [one["locations"][0]["physicalLocation"] for one in json.loads(done.out)["runs"][0]["results"]
+                  if "locations" in one]
+        self.assertIn({"artifactLocation": {"uri": "db/007.sql", "uriBaseId": "SRCROOT"}, "region": {"startLine": 6}},
+                      places)
 
     def test_a_dropped_index_is_named_and_created_again_as_it_was(self):
         done, report = self.migrate_sql("drop index orders_note", code=5)

@@ -37,6 +37,17 @@ class ShopTest(gate_support.GateTest):
         self.assertTrue(any("shipped" in note for note in report["notes"]), report["notes"])
         self.assertIn("SAFE", done.out)
 
+    def test_what_needs_its_session_is_seen_again_before_it_gates(self):
+        _, report = self.migrate_sql(
+            "create function audit() returns trigger language plpgsql as "
+            "'begin perform pg_sleep(0.002); return null; end';"
+            "create trigger audit after insert on order_items execute function audit()", code=5)
+        # It reads a temporary table: by itself it does not run.
+        slower = [finding for finding in self.findings(report) if "from cart" in finding["pattern"]]
+        self.assertEqual([finding["type"] for finding in slower], ["slower"], report["findings"])
+        self.assertTrue(slower[0]["gates"])
+        self.assertTrue(slower[0]["latency"]["confirmed"], slower[0])
+
 
 if __name__ == "__main__":
     scry_e2e.main()

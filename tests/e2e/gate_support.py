@@ -30,19 +30,19 @@ SCHEMA = {
     "budget?": dict, "captures": list, "migration?": dict, "during?": dict, "lanes": list,
     "next_steps": list}
 FINDING = {
-    "id": str, "type": str, "gates": bool, "fingerprint": str, "pattern": str, "reasons": list,
+    "id": str, "type": str, "gates": bool, "fingerprint": str, "pattern": str, "reasons": list, "advice?": list,
     "calls": int, "affected": int, "share": NUMBER, "difference?": str, "sqlstate?": str,
     "message?": str, "rows_before?": int, "rows_after?": int, "latency?": dict,
     "work?": dict, "moment?": str, "plan?": dict, "ignored?": dict, "rows?": dict, "example?": str}
-CAUSE = {"object": str, "mechanism": str, "sentence": str, "statement?": str, "findings": list}
+CAUSE = {"object": str, "mechanism": str, "sentence": str, "statement?": str, "statement_index?": int, "findings": list}
 FIX = {
     "kind": str, "sql": list, "sentence": str, "findings": list, "us_before": NUMBER, "us_after": NUMBER,
     "us_fixed": NUMBER, "blocks_before": NUMBER, "blocks_after": NUMBER, "blocks_fixed": NUMBER,
-    "size_bytes": int, "build_us": int, "writes": list, "advice": list}
+    "size_bytes": int, "build_us": int, "writes": list, "advice": list, "latencies?": list}
 LATENCY = {"before": dict, "after": dict, "factor": NUMBER, "factor_low": NUMBER,
            "factor_high": NUMBER, "p": NUMBER, "confirmed": bool, "again_pairs": int, "part": str}
 PATTERN = {"fingerprint": str, "pattern": str, "type": str, "calls": int, "pairs": int, "share": NUMBER,
-           "median_us": NUMBER, "detectable": NUMBER, "why?": str, "finding?": str}
+           "median_us": NUMBER, "detectable": NUMBER, "why?": str, "finding?": str, "latencies?": list}
 CLASSES = ("broken", "different", "slower", "more-work", "blocked", "faster", "unchanged", "new", "cannot-evaluate",
            "ignored")
 TESTED = {

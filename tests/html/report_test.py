@@ -155,6 +155,63 @@ class HtmlTest(scry_e2e.TestCase):
         self.assertEqual(self.browser.run("return document.querySelector('[role=status]').textContent"),
                          "5 of 40 patterns")
 
+    def spread(self):
+        """A report with a finding whose latencies are known on each lane, and a fix for it."""
+        report = self.golden("explained")
+        finding = next(one for one in report["findings"] if one["type"] == "slower" and one["gates"])
+        finding["id"] = "slower-0000000000000021"
+        finding["fingerprint"] = "0000000000000021"
+        report["fixes"][0]["findings"] = [finding["id"]]
+        finding["plan"]["candidate"] = ["Limit  12 rows", "  Seq Scan on orders  12 rows"]
+        finding["plan"]["candidate_costliest"] = 1
+        return report, finding["id"]
+
+    def test_latencies_are_drawn_for_each_lane_and_told_in_words(self):
+        report, finding = self.spread()
+        self.browser.open(self.page(report))
+        self.assertEqual(self.browser.problems(), [])
+        card = "const card = document.getElementById(arguments[0]);"
+        label = self.browser.run(card + "return card.querySelector('svg.spread').getAttribute('aria-label')", finding)
+        for lane in ("before: half within", "after: half within", "with the fix: half within"):
+            self.assertIn(lane, label)
+        self.assertIn("of 899", label)  # All that the buckets of the baseline hold.
+        drawn = self.browser.run(card + "return [...card.querySelectorAll('svg.spread > g')].map("
+                                 "(lane) => [lane.getAttribute('class'), lane.querySelectorAll('rect').length])", finding)
+        self.assertEqual(drawn, [["before", 4], ["after", 4], ["fixed", 2]])
+        inside = self.browser.run(card + "const box = card.querySelector('svg.spread').viewBox.baseVal;"
+                                  "return [...card.querySelectorAll('svg.spread rect')].every((bar) => bar.x.baseVal.value"
+                                  " >= 0 && bar.x.baseVal.value + bar.width.baseVal.value <= box.width)", finding)
+        self.assertTrue(inside)
+        rows = self.browser.run(card + "return [...card.querySelectorAll('.numbers tbody tr')].map("
+                                "(row) => [row.children[0].textContent, row.children[4].textContent])", finding)
+        self.assertEqual(rows, [["before", "899"], ["after", "899"], ["with the fix", "500"]])
+        sparks = self.browser.run("return document.querySelectorAll('[aria-labelledby=patterns] svg.spark').length")
+        self.assertEqual(sparks, 1)
+
+    def test_the_costliest_node_of_a_plan_is_marked_in_words_too(self):
+        report, finding = self.spread()
+        self.browser.open(self.page(report))
+        marked = self.browser.run("return [...document.getElementById(arguments[0]).querySelectorAll('.costliest')].map("
+                                  "(line) => line.textContent.trim())", finding)
+        self.assertEqual(len(marked), 2)
+        self.assertTrue(all("◀ costs most" in line for line in marked), marked)
+        self.assertTrue(marked[1].startswith("Seq Scan on orders"))
+
+    def test_what_waited_is_drawn_over_the_time_of_the_migration(self):
+        report = self.golden("regressions")
+        self.browser.open(self.page(report))
+        chart = "document.querySelector('[aria-labelledby=during] svg.time')"
+        self.assertIn("at most 11 queries waited at once", self.browser.run(f"return {chart}.getAttribute('aria-label')"))
+        self.assertEqual(self.browser.run(f"return {chart}.querySelectorAll('path.waiting').length"), 1)
+        self.assertEqual(self.browser.run("return document.querySelectorAll('[aria-labelledby=during] .numbers tbody tr')"
+                                          ".length"), len(report["during"]["waiting"]))
+
+    def test_what_was_left_out_is_listed(self):
+        self.browser.open(self.page("regressions"))
+        text = self.browser.run("return document.querySelector('[aria-labelledby=excluded]').textContent")
+        for said in ("gaps in the capture", "sessions left out", "patterns not judged"):
+            self.assertIn(said, text)
+
     def test_what_a_database_holds_stays_text(self):
         report = self.golden()
         report["sentence"] += EVIL

@@ -4,7 +4,7 @@
 
   // All text goes in as text: what a database holds is never markup.
   function make(tag, attributes, ...children) {
-    const svg = ["svg", "g", "rect", "line", "text", "title", "circle"].includes(tag);
+    const svg = ["svg", "g", "rect", "line", "text", "title", "circle", "path"].includes(tag);
     const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
     for (const [key, value] of Object.entries(attributes || {})) {
       if (key === "on") node.addEventListener("click", value);
@@ -31,10 +31,13 @@
   };
   const title = (type) => titles[type] || type;
 
+  // A chart that a phone would shrink to nothing is drawn as wide as its screen instead.
+  const fitting = (width, around) => Math.max(260, Math.min(width, window.innerWidth - around));
+
   // --- Charts: two lanes on one logarithmic axis.
   function ticks(low, high) {
     const found = [];
-    const wide = Math.log10(high / low) > 2.5;
+    const wide = Math.log10(high / low) > (window.innerWidth < 600 ? 1.2 : 2.5);
     for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); ++power) {
       for (const digit of wide ? [1] : [1, 2, 5]) {
         const value = digit * 10 ** power;
@@ -44,7 +47,7 @@
     return found;
   }
   function latencyChart(before, after, names) {
-    const width = 520, left = 78, right = 12, row = 30;
+    const width = fitting(520, 60), left = 78, right = 12, row = 30;
     const values = [before.p50_us, before.p95_us, before.p99_us, after.p50_us, after.p95_us, after.p99_us].filter((v) => v > 0);
     if (!values.length) return null;
     const low = Math.min(...values) / 1.6, high = Math.max(...values) * 1.6;
@@ -68,6 +71,66 @@
     });
     return make("div", {}, chart, make("p", { class: "legend" }, "bar: median, large dot: 95 %, small dot: 99 %; logarithmic"));
   }
+  // How latencies are spread: a row of bars for each lane, on one logarithmic axis of buckets that are a quarter of
+  // a doubling wide. The same in numbers for whoever cannot see it.
+  const laneNames = { baseline: "before", captured: "captured", candidate: "after", fixed: "with the fix" };
+  const laneClass = { baseline: "before", captured: "before", candidate: "after", fixed: "fixed" };
+  const bucketLow = (bucket) => 2 ** (bucket / 4);
+  function quantileOf(buckets, share) {
+    const all = buckets.reduce((sum, [, n]) => sum + n, 0);
+    let seen = 0;
+    for (const [bucket, n] of buckets) { seen += n; if (seen >= all * share) return bucketLow(bucket + 0.5); }
+    return 0;
+  }
+  const rounded = (us) => duration(Number(us.toPrecision(2)));
+  const spreadText = (lane) => `${laneNames[lane.lane]}: half within ${rounded(quantileOf(lane.buckets, 0.5))}, 99 % within ${rounded(quantileOf(lane.buckets, 0.99))}, of ${count(lane.buckets.reduce((sum, [, n]) => sum + n, 0))}`;
+  function spreadOf(pattern, finding) {
+    const lanes = ((pattern && pattern.latencies) || []).filter((lane) => laneNames[lane.lane] && lane.buckets.length);
+    const fix = finding && (report.fixes || []).find((one) => one.findings[0] === finding.id && (one.latencies || []).length);
+    return fix ? [...lanes, ...fix.latencies.filter((lane) => lane.lane === "fixed" && lane.buckets.length)] : lanes;
+  }
+  function spreadBars(lanes, width, row, left, right) {
+    const low = Math.min(...lanes.map((lane) => lane.buckets[0][0])) - 1;
+    const high = Math.max(...lanes.map((lane) => lane.buckets[lane.buckets.length - 1][0])) + 2;
+    const step = (width - left - right) / (high - low);
+    const x = (bucket) => left + (bucket - low) * step;
+    const bars = lanes.map((lane, i) => {
+      const all = lane.buckets.reduce((sum, [, n]) => sum + n, 0), most = Math.max(...lane.buckets.map(([, n]) => n));
+      return make("g", { class: laneClass[lane.lane] }, make("title", {}, spreadText(lane)), lane.buckets.map(([bucket, n]) => {
+        const height = Math.max(1.5, (row - 8) * n / most);
+        return make("rect", { x: x(bucket).toFixed(2), y: (i * row + row - 2 - height).toFixed(2), width: Math.max(1, step - 0.6).toFixed(2), height: height.toFixed(2) },
+          make("title", {}, `${laneNames[lane.lane]}: ${count(n)} of ${count(all)} took ${rounded(bucketLow(bucket))} to ${rounded(bucketLow(bucket + 1))}`));
+      }));
+    });
+    return { bars, x, low: bucketLow(low), high: bucketLow(high) };
+  }
+  function spreadChart(lanes) {
+    const width = fitting(520, 60), row = 40, left = 84, right = 14, bottom = row * lanes.length;
+    const drawn = spreadBars(lanes, width, row, left, right);
+    const chart = make("svg", { class: "spread", viewBox: `0 0 ${width} ${bottom + 22}`, width, role: "img", "aria-label": "Latencies. " + lanes.map(spreadText).join("; ") });
+    for (const tick of ticks(drawn.low, drawn.high)) {
+      const at = drawn.x(4 * Math.log2(tick));
+      if (at < left + 12 || at > width - right - 12) continue;
+      chart.append(make("line", { class: "axis", x1: at, x2: at, y1: 0, y2: bottom }), make("text", { x: at, y: bottom + 16, "text-anchor": "middle" }, duration(tick)));
+    }
+    lanes.forEach((lane, i) => {
+      const middle = drawn.x(4 * Math.log2(quantileOf(lane.buckets, 0.5))), base = i * row + row - 2;
+      chart.append(make("text", { x: 0, y: base - 10 }, laneNames[lane.lane]), make("line", { class: "base", x1: left, x2: width - right, y1: base, y2: base }),
+        drawn.bars[i], make("line", { class: "median", x1: middle, x2: middle, y1: i * row + 3, y2: base }));
+    });
+    const table = make("details", { class: "numbers" }, make("summary", {}, "In numbers"), make("table", {},
+      make("thead", {}, make("tr", {}, ["lane", "half within", "90 % within", "99 % within", "measured"].map((name, i) => make("th", { scope: "col", class: i ? "number" : null }, name)))),
+      make("tbody", {}, lanes.map((lane) => make("tr", {}, make("th", { scope: "row" }, laneNames[lane.lane]),
+        [0.5, 0.9, 0.99].map((share) => make("td", { class: "number" }, rounded(quantileOf(lane.buckets, share)))),
+        make("td", { class: "number" }, count(lane.buckets.reduce((sum, [, n]) => sum + n, 0))))))));
+    return make("figure", {}, chart, make("figcaption", { class: "legend" }, "how many executions took how long; line: median; logarithmic"), table);
+  }
+  // One pattern in a table: before and after on top of each other.
+  function sparkline(pattern) {
+    const lanes = spreadOf(pattern).slice(0, 2);
+    if (!lanes.length) return null;
+    return make("svg", { class: "spark", viewBox: "0 0 120 36", width: 120, height: 36, role: "img", "aria-label": lanes.map(spreadText).join("; ") }, spreadBars(lanes, 120, 18, 0, 0).bars);
+  }
   function workTable(work) {
     const kinds = [["blocks", "blocks touched"], ["spilled_blocks", "blocks spilled to disk"], ["wal_bytes", "bytes of WAL"], ["rows", "rows"]];
     const rows = kinds.filter(([key]) => work.before[key] || work.after[key]);
@@ -76,18 +139,26 @@
       make("tbody", {}, rows.map(([key, name]) => make("tr", {}, make("td", {}, name),
         make("td", { class: "number" }, count(work.before[key])), make("td", { class: "number" }, count(work.after[key]))))));
   }
-  // Lines of a plan that the other lane's plan does not have are where to look.
-  function planPre(lines, other) {
+  // Where to look: the node that costs most by itself, and nodes that the other lane's plan does not have. Said in
+  // words as well, for whoever does not see the colour.
+  function planPre(lines, other, costliest) {
     const shape = (line) => line.split("  ").filter(Boolean)[0];
     const known = new Set(other.map((line) => shape(line.trim())));
-    return make("pre", { tabindex: 0 }, lines.map((line) => make("span", { class: known.has(shape(line.trim())) ? null : "guilty" }, line + "\n")));
+    return make("pre", { class: "plan", tabindex: 0 }, lines.map((line, i) => {
+      const isNew = other.length > 0 && !known.has(shape(line.trim()));
+      const marks = [i === costliest ? "costs most" : "", isNew ? "only here" : ""].filter(Boolean).join(", ");
+      // Behind the name of the node: numbers and conditions may run out of sight.
+      const name = line.match(/^ *\S.*?(?=  |$)/);
+      const end = name ? name[0].length : line.length;
+      return make("span", { class: i === costliest ? "costliest" : isNew ? "guilty" : null }, line.slice(0, end), marks ? make("em", {}, " ◀ " + marks) : null, line.slice(end) + "\n");
+    }));
   }
   function planColumns(plan) {
     if (!plan || (!plan.baseline.length && !plan.candidate.length)) return null;
     return make("details", { open: true }, make("summary", {}, "Plans, with the parameters of one execution"),
       make("div", { class: "columns" },
-        make("div", {}, make("h4", {}, "before"), plan.baseline.length ? planPre(plan.baseline, plan.candidate) : make("p", {}, "does not run")),
-        make("div", {}, make("h4", {}, "after"), plan.candidate.length ? planPre(plan.candidate, plan.baseline) : make("p", {}, "does not run"))));
+        make("div", {}, make("h4", {}, "before"), plan.baseline.length ? planPre(plan.baseline, plan.candidate, plan.baseline_costliest) : make("p", {}, "does not run")),
+        make("div", {}, make("h4", {}, "after"), plan.candidate.length ? planPre(plan.candidate, plan.baseline, plan.candidate_costliest) : make("p", {}, "does not run"))));
   }
   function rowsTable(rows) {
     if (!rows) return null;
@@ -107,6 +178,12 @@
           })))))));
   }
 
+  const patternOf = new Map((report.patterns || []).map((pattern) => [pattern.fingerprint, pattern]));
+  function latencyPicture(finding, names) {
+    const spread = spreadOf(patternOf.get(finding.fingerprint), finding);
+    if (spread.length > 1) return spreadChart(spread);
+    return finding.latency ? latencyChart(finding.latency.before, finding.latency.after, names) : null;
+  }
   function findingCard(finding) {
     const names = finding.type === "new" || finding.type === "new-slow" ? ["captured", "after"] : ["before", "after"];
     const facts = [`${count(finding.affected)} of ${count(finding.calls)} calls`, finding.share > 0 ? percent(finding.share) + " of the time" : ""];
@@ -123,8 +200,10 @@
         make("a", { class: "anchor", href: "#" + finding.id, "aria-label": "link to this finding" }, finding.id)),
       make("code", { class: "sql" }, finding.pattern),
       finding.reasons.length ? make("ul", { class: "reasons" }, finding.reasons.map((reason) => make("li", {}, reason))) : null,
+      (finding.advice || []).length ? make("p", {}, "Advice, not tried:") : null,
+      (finding.advice || []).length ? make("ul", { class: "reasons" }, finding.advice.map((one) => make("li", {}, one))) : null,
       finding.plan && finding.plan.sentence ? make("p", {}, finding.plan.sentence) : null,
-      finding.latency ? latencyChart(finding.latency.before, finding.latency.after, names) : null,
+      finding.latency || finding.work ? latencyPicture(finding, names) : null,
       finding.work ? workTable(finding.work) : null,
       rowsTable(finding.rows), planColumns(finding.plan),
       finding.example ? make("details", {}, make("summary", {}, "Example"), make("code", { class: "sql" }, finding.example)) : null);
@@ -134,7 +213,7 @@
   function sortable(columns, items, row, initial) {
     let order = initial, down = true;
     const body = make("tbody", {});
-    const heads = columns.map((column) => make("th", { scope: "col", class: column.number ? "number" : null },
+    const heads = columns.map((column) => make("th", { scope: "col", class: column.number ? "number" : null }, !column.key ? column.title :
       make("button", { type: "button", on: () => { down = order === column.key ? !down : Boolean(column.number); order = column.key; draw(items.filter(shown)); } }, column.title)));
     let shown = () => true;
     function draw(list) {
@@ -144,7 +223,7 @@
         return down ? -compared : compared;
       });
       heads.forEach((head, i) => {
-        if (columns[i].key === order) head.setAttribute("aria-sort", down ? "descending" : "ascending");
+        if (columns[i].key && columns[i].key === order) head.setAttribute("aria-sort", down ? "descending" : "ascending");
         else head.removeAttribute("aria-sort");
       });
       body.replaceChildren(...sorted.map(row));
@@ -172,10 +251,16 @@
       report.tested.statements ? `${count(report.tested.statements)} statements of ${count(report.tested.sessions)} sessions` : "nothing was replayed",
       report.tested.statements ? `fidelity ${Math.floor(report.tested.fidelity * 1000) / 10} %` : "", "exit status " + report.exit_status]));
 
+  // "Statement 3 of the migration, db/3.sql:12".
+  function statementName(cause) {
+    const one = ((report.migration && report.migration.statements) || [])[cause.statement_index];
+    return one ? `Statement ${cause.statement_index + 1} of the migration${one.file ? `, ${one.file}:${one.line}` : ""} ` : "";
+  }
+
   // --- Causes, findings.
   if ((report.causes || []).length) {
     section("Causes", "causes", report.causes.map((cause) => make("article", {}, make("h3", {}, cause.sentence),
-      cause.statement ? make("code", { class: "sql" }, cause.statement) : null,
+      cause.statement ? make("p", {}, make("span", { class: "label" }, statementName(cause)), make("code", { class: "sql" }, cause.statement)) : null,
       make("p", { class: "facts" }, (cause.findings || []).map((id) => make("span", {}, make("a", { href: "#" + id }, id)))))));
   }
   const gating = report.findings.filter((finding) => finding.gates), told = report.findings.filter((finding) => !finding.gates);
@@ -195,7 +280,7 @@
   // --- The migration, on a time line; and what waited for it.
   const held = (one) => (one.locks.length ? one.locks[0].held_us : 0);
   function timeline(statements) {
-    const width = 1100, left = 12, row = 22;
+    const width = fitting(1100, 26), left = 12, row = 22;
     const end = Math.max(1, ...statements.map((one) => one.started_us + Math.max(one.duration_us, held(one))));
     const x = (us) => left + (width - 2 * left) * us / end;
     const chart = make("svg", { viewBox: `0 0 ${width} ${row * statements.length + 22}`, width, role: "img",
@@ -213,14 +298,54 @@
   }
   const statements = (report.migration && report.migration.statements) || [];
   if (statements.length) {
+    const estimate = report.migration.estimate;
+    // A column of estimates beside what was measured, where there are any.
+    const beside = (...columns) => columns.filter((one) => one !== null);
+    const kilobytes = (bytes) => bytes ? count(Math.round(bytes / 1000)) + " kB" : "";
     section("The migration, statement by statement", "migration", timeline(statements.slice(0, 60)),
+      estimate ? make("p", { class: "legend" }, "est.: " + estimate.basis) : null,
       make("div", { class: "tablewrap" }, make("table", {}, make("thead", {}, make("tr", {},
-        [["statement"], ["at", 1], ["took", 1], ["strongest lock"], ["held", 1], ["WAL", 1]].map(([name, right]) => make("th", { scope: "col", class: right ? "number" : null }, name)))),
-        make("tbody", {}, statements.map((one) => make("tr", {}, make("td", {}, make("code", { class: "sql" }, one.text)),
+        beside(["statement"], ["at", 1], ["took", 1], estimate ? ["est.", 1] : null, ["strongest lock"], ["held", 1],
+          estimate ? ["est.", 1] : null, ["WAL", 1], estimate ? ["est.", 1] : null).map(([name, right]) => make("th", { scope: "col", class: right ? "number" : null }, name)))),
+        make("tbody", {}, statements.map((one) => make("tr", {}, make("td", {}, make("code", { class: "sql" }, one.text), one.file ? make("div", { class: "legend" }, `${one.file}:${one.line}`) : null),
           make("td", { class: "number" }, duration(one.started_us)), make("td", { class: "number" }, duration(one.duration_us)),
+          estimate ? make("td", { class: "number" }, one.estimate ? duration(one.estimate.duration_us) : "") : null,
           make("td", {}, one.locks.length ? `${one.locks[0].mode} on ${one.locks[0].relation}` : ""),
           make("td", { class: "number" }, one.locks.length ? duration(held(one)) : ""),
-          make("td", { class: "number" }, one.wal_bytes ? count(Math.round(one.wal_bytes / 1000)) + " kB" : "")))))));
+          estimate ? make("td", { class: "number" }, one.held_us_estimated ? duration(one.held_us_estimated) : "") : null,
+          make("td", { class: "number" }, kilobytes(one.wal_bytes)),
+          estimate ? make("td", { class: "number" }, one.estimate ? kilobytes(one.estimate.wal_bytes) : "") : null))))));
+  }
+  // What the migration held and who waited for it, on one axis of time.
+  function duringChart(during) {
+    const ran = (during.migration_statements || []).slice(0, 40), steps = during.waiting || [];
+    if (!ran.length && !steps.length) return null;
+    const width = fitting(900, 26), left = 36, right = 10, row = 18, area = steps.length ? 90 : 0;
+    const end = Math.max(during.migration_us, ...ran.map((one) => one.started_us + Math.max(one.duration_us, held(one))), ...steps.map((step) => step.at_us), 1);
+    const begin = Math.min(0, ...steps.map((step) => step.at_us));
+    const most = Math.max(1, ...steps.map((step) => step.queries));
+    const x = (us) => left + (width - left - right) * (us - begin) / (end - begin);
+    const top = row * ran.length + 8, bottom = top + area;
+    const chart = make("svg", { class: "time", viewBox: `0 0 ${width} ${bottom + 22}`, width, role: "img", "aria-label":
+      `${ran.length} statements in ${duration(during.migration_us)}` + (steps.length ? `; at most ${count(most)} queries waited at once, from ${duration(steps[0].at_us)} to ${duration(steps[steps.length - 1].at_us)}` : "; no query waited") });
+    ran.forEach((one, i) => {
+      const y = i * row + 4, lock = one.locks.length ? `, ${one.locks[0].mode} on ${one.locks[0].relation} held for ${duration(held(one))}` : "";
+      chart.append(make("g", {}, make("title", {}, `${one.text}: ${duration(one.duration_us)}${lock}`),
+        make("rect", { class: "before", x: x(one.started_us), y, width: Math.max(2, x(one.started_us + held(one)) - x(one.started_us)), height: 12, rx: 2, opacity: 0.45 }),
+        make("rect", { class: "after", x: x(one.started_us), y: y + 2, width: Math.max(2, x(one.started_us + one.duration_us) - x(one.started_us)), height: 8, rx: 2 })));
+    });
+    if (steps.length) {
+      const y = (queries) => bottom - (area - 16) * queries / most;
+      let path = `M ${x(steps[0].at_us)} ${bottom}`;
+      steps.forEach((step, i) => { path += ` V ${y(step.queries)} H ${x(i + 1 < steps.length ? steps[i + 1].at_us : step.at_us)}`; });
+      chart.append(make("line", { class: "base", x1: left, x2: width - right, y1: bottom, y2: bottom }),
+        make("path", { class: "waiting", d: path + ` V ${bottom} Z` }, make("title", {}, `at most ${count(most)} queries waited at once`)),
+        make("text", { x: left - 6, y: y(most) + 4, "text-anchor": "end" }, count(most)), make("text", { x: left - 6, y: bottom + 1, "text-anchor": "end" }, "0"));
+    }
+    chart.append(make("text", { x: x(begin), y: bottom + 16 }, begin < 0 ? duration(begin) : "0"), make("text", { x: width - right, y: bottom + 16, "text-anchor": "end" }, duration(end)));
+    const table = steps.length ? make("details", { class: "numbers" }, make("summary", {}, "In numbers"), make("table", {}, make("thead", {}, make("tr", {}, make("th", { class: "number", scope: "col" }, "from"), make("th", { class: "number", scope: "col" }, "queries waiting"))),
+      make("tbody", {}, steps.map((step) => make("tr", {}, make("td", { class: "number" }, duration(step.at_us)), make("td", { class: "number" }, count(step.queries))))))) : null;
+    return make("figure", {}, chart, make("figcaption", { class: "legend" }, "bars: statements, narrow while they run, wide while they hold their strongest lock" + (steps.length ? "; below: queries that wait at once" : "")), table);
   }
   const during = report.during;
   if (during) {
@@ -228,6 +353,7 @@
       facts([`${count(during.statements)} statements of ${count(during.sessions)} sessions beside it`,
         during.blocked || during.failed ? `${count(during.blocked)} queries waited, ${duration(during.wait_us_max)} at most; ${count(during.failed)} failed` : "no query waited",
         `${duration(during.migration_us)} under load`, during.blocker_us ? `scry added a transaction of ${duration(during.blocker_us)}` : ""]),
+      duringChart(during),
       during.blocking.length ? make("div", { class: "tablewrap" }, make("table", {}, make("thead", {}, make("tr", {},
         [["statement"], ["lock"], ["blocked", 1], ["failed", 1], ["longest wait", 1]].map(([name, right]) => make("th", { scope: "col", class: right ? "number" : null }, name)))),
         make("tbody", {}, during.blocking.map((one) => make("tr", {}, make("td", {}, make("code", { class: "sql" }, one.text)),
@@ -242,12 +368,14 @@
   if ((report.patterns || []).length) {
     const columns = [{ key: "type", title: "class" }, { key: "pattern", title: "query" }, { key: "calls", title: "calls", number: true },
       { key: "share", title: "time", number: true }, { key: "median_us", title: "median before", number: true }, { key: "detectable", title: "would have seen", number: true }];
+    const spread = report.patterns.some((item) => (item.latencies || []).length);
+    if (spread) columns.push({ title: "before, after" });
     const table = sortable(columns, report.patterns, (item) => make("tr", { "data-type": item.type },
       make("td", {}, item.finding ? make("a", { href: "#" + item.finding }, title(item.type)) : title(item.type)),
       make("td", {}, make("code", { class: "sql" }, item.pattern), item.why ? make("div", { class: "legend" }, item.why) : null),
       make("td", { class: "number" }, count(item.calls)), make("td", { class: "number" }, percent(item.share)),
       make("td", { class: "number" }, item.median_us > 0 ? duration(item.median_us) : "-"),
-      make("td", { class: "number" }, item.detectable > 0 ? "from " + factor(item.detectable) : "-")), "share");
+      make("td", { class: "number" }, item.detectable > 0 ? "from " + factor(item.detectable) : "-"), spread ? make("td", {}, sparkline(item)) : null), "share");
     const text = make("input", { type: "search", placeholder: "filter queries", "aria-label": "filter queries" });
     const types = [...new Set(report.patterns.map((item) => item.type))].sort();
     const choice = make("select", { "aria-label": "class" }, make("option", { value: "" }, "all classes"), types.map((type) => make("option", { value: type }, title(type))));
@@ -296,6 +424,22 @@
     line("compared", `${count(tested.compared)} statements of ${count(tested.patterns)} patterns; ${count(tested.unchanged)} unchanged`),
     line("work", tested.work_patterns ? `counted for ${count(tested.work_patterns)} patterns with ${count(tested.work_samples)} sets of parameters` : ""),
   ].filter(Boolean))));
+  // --- What was not tested.
+  const missing = [
+    [report.captures.reduce((sum, capture) => sum + capture.gaps, 0), "gaps in the capture", (n) => `${count(report.captures.reduce((sum, capture) => sum + capture.gap_exchanges, 0))} exchanges are known to be missing`],
+    [tested.sessions_excluded, "sessions left out", () => "their state is not known; the notes say why"],
+    [report.budget && report.budget.writers_left_out, "sessions that write, not chosen for the budget", () => `${count(report.budget.sessions_all - report.budget.sessions)} of ${count(report.budget.sessions_all)} sessions were not chosen`],
+    [tested.statements - tested.compared, "statements not compared", () => "a lane gave nothing to compare: it was warming up, or the statement could not run on both"],
+    [tested.order_broken, "statements out of order", () => "their results do not gate"],
+    [tested.held_up, "statements held up", () => "a lane did not answer in time, and the lanes ran at once"],
+    [tested.races_withdrawn, "races not run again", () => "they had lost a race when captured: deadlock, serialization, lock"],
+    [tested.stalls_released, "waits broken up", () => "sessions waited for each other"],
+    [tested.cancelled, "statements cancelled", () => "they did not end by themselves"],
+    [report.not_judged.length, "patterns not judged", () => "see above"],
+    [report.findings.filter((finding) => finding.type === "ignored").length, "findings ignored by rules", () => "see above"],
+  ].filter(([n]) => n > 0);
+  section("What was left out", "excluded", missing.length ? make("div", { class: "tablewrap" }, make("table", {}, make("thead", {}, make("tr", {}, make("th", { class: "number", scope: "col" }, "how many"), make("th", { scope: "col" }, "what"), make("th", { scope: "col" }, "why"))),
+    make("tbody", {}, missing.map(([n, name, why]) => make("tr", {}, make("td", { class: "number" }, count(n)), make("th", { scope: "row" }, name), make("td", {}, why(n))))))) : make("p", {}, "Nothing that was captured."));
   section("Next", "next", report.next_steps.map((step) => make("div", { class: "steps" }, make("p", {}, step.why), make("code", {}, step.command))));
   document.querySelector("footer").textContent = `scry ${report.tool_version}, ${report.created}`;
   document.body.removeAttribute("data-loading");

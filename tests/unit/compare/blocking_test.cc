@@ -61,6 +61,19 @@ TEST_CASE("waits behind a transaction that nobody asked for are no finding, what
   CHECK(Gates(facts));  // It did not wait itself: all of that is its own.
 }
 
+TEST_CASE("a long wait of the migration that nobody stands behind is told and does not gate",
+          "[compare]") {
+  BlockingFacts facts = Facts(0, 0, 600'000);
+  facts.statements[0].queries.clear();
+  REQUIRE(JudgeBlocking(facts, {}).size() == 1);
+  CHECK_FALSE(JudgeBlocking(facts, {})[0].gates);
+  facts.statements[0].waited_us = 400'000;
+  CHECK(JudgeBlocking(facts, {}).empty());
+  facts.statements[0].waited_us = 600'000;
+  facts.supposed = true;  // Of a transaction that is none of the traffic's.
+  CHECK(JudgeBlocking(facts, {}).empty());
+}
+
 TEST_CASE("a finding keeps its id whatever was measured", "[compare]") {
   CHECK(JudgeBlocking(Facts(1, 60'000), {})[0].id == JudgeBlocking(Facts(99, 900'000), {})[0].id);
 }

@@ -24,6 +24,7 @@ databases:
   prod-db:
     source: ${PROD_DATABASE_URL}
     captures: [captures/prod-db]
+    production_size: 500GB
     shadows:
       ci-main:
         provider: physical
@@ -107,6 +108,7 @@ TEST_CASE("the file of the contract becomes the options of the modules", "[confi
   CHECK(database->name == "prod-db");
   CHECK(database->source == "postgresql://prod/shop");
   CHECK(database->captures == std::vector<std::string>{"captures/prod-db"});
+  CHECK(database->production_bytes == 500'000'000'000);
 
   const auto physical = config.FindShadow("prod-db/ci-main");
   REQUIRE(physical.ok());
@@ -266,7 +268,8 @@ TEST_CASE("unknown keys are errors with their place and the nearest known key", 
   CHECK(RefusedAfterVersion("databases:\n  a:\n    sorce: x\n") ==
         "scry.yaml:4:5: unknown key 'sorce'; did you mean 'source'?");
   CHECK(RefusedAfterVersion("databases:\n  a:\n    hostname: x\n") ==
-        "scry.yaml:4:5: unknown key 'hostname'; known here: source, captures, shadows");
+        "scry.yaml:4:5: unknown key 'hostname'; known here: source, captures, production_size, "
+        "shadows");
   CHECK(RefusedAfterVersion("policy: { latency: { min_raito: 2 } }\n") ==
         "scry.yaml:2:22: unknown key 'min_raito'; did you mean 'min_ratio'?");
   CHECK(RefusedAfterVersion("policy: { new: { min_pairs: 2 } }\n") ==
@@ -281,7 +284,8 @@ TEST_CASE("values of the wrong type are errors with their place", "[config]") {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"databases: [a]\n", "2:12: 'databases' wants a map of names, not a list"},
       {"databases:\n", "2:1: 'databases' wants a map of names, not nothing"},
-      {"databases: { a: }\n", "2:14: 'a' wants a map of source, captures, shadows, not nothing"},
+      {"databases: { a: }\n",
+       "2:14: 'a' wants a map of source, captures, production_size, shadows, not nothing"},
       {"databases: { a: { source: } }\n", "2:19: 'source' wants text, not nothing"},
       {"databases: { a: { source: '' } }\n", "2:27: 'source' is empty"},
       {"databases: { a: { source: [x] } }\n", "2:27: 'source' wants text, not a list"},

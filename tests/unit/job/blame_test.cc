@@ -33,7 +33,7 @@ class Scene {
     return *this;
   }
   Scene& Query(uint32_t pid, const std::string& text, Micros begin, Micros end,
-               const std::string& sqlstate = {}) {
+               const std::string& sqlstate = {}, const std::string& message = {}) {
     event::StatementPair pair;
     pair.session = event::SessionId{pid};
     pair.exchange = exchanges_++;
@@ -44,6 +44,7 @@ class Scene {
     lane.outcome.status =
         sqlstate.empty() ? event::OutcomeStatus::kDone : event::OutcomeStatus::kError;
     lane.outcome.sqlstate = sqlstate;
+    lane.outcome.message = message;
     lane.outcome.elapsed_us = (end - begin) * kSecond;
     book_.Put(pair);
     return *this;
@@ -161,6 +162,23 @@ TEST_CASE("waits of whoever is no traffic are nobody's loss", "[job]") {
   scene.Migrates("alter", 1, 5, 5, LockMode::kAccessExclusive)
       .Waits(55, LockMode::kShareUpdateExclusive, 2, 5, {kMigration}, {55});
   CHECK(scene.Run().statements.empty());
+}
+
+TEST_CASE("a statement prepared before its table changed fails for what changed it", "[job]") {
+  const std::string stale = "cached plan must not change result type";
+  Scene scene;
+  scene.Migrates("alter orders", 1, 2, 2, LockMode::kAccessExclusive)
+      .Migrates("alter others", 3, 4, 4)
+      .Query(1, "select * from public.orders", 5, 5, "0A000", stale)
+      .Query(1, "select * from public.orders", 6, 6, "0A000", stale)
+      .Query(2, "select * from public.orders", 6, 6, "0A000", stale)
+      .Query(3, "select * from public.orders", 6, 6, "0A000", "something else");
+  const Blame blame = scene.Run();
+  REQUIRE(blame.stale.size() == 1);
+  CHECK(blame.stale[0].failed == 3);
+  CHECK(blame.stale[0].sessions == 2);
+  CHECK(blame.stale[0].statement == "alter orders");
+  CHECK(blame.statements.empty());
 }
 
 }  // namespace

@@ -125,6 +125,34 @@ TEST_CASE("a new file that no trigger told of is the doing of who can make one",
   CHECK(profile.statements[1].locks[0].implied);
 }
 
+TEST_CASE("an index built concurrently holds its table though it has let it go when it ends",
+          "[migration]") {
+  Seeing seeing;
+  seeing.Statement("create index concurrently on public.orders (c)", "CREATE INDEX")
+      .Statement("create index on orders (d)", "CREATE INDEX")
+      .Triggered(1'500'000, "CREATE INDEX", LockMode::kShare)
+      .Statement("create index on others (d)", "CREATE INDEX");
+  const MigrationProfile profile = seeing.Build();
+  REQUIRE(profile.statements.at(0).locks.size() == 1);
+  CHECK(profile.statements[0].locks[0].mode == LockMode::kShareUpdateExclusive);
+  CHECK(profile.statements[0].locks[0].implied);
+  CHECK(profile.statements[0].locks[0].held_us == 1'000'000);
+  REQUIRE(profile.statements[1].locks.size() == 1);
+  CHECK(profile.statements[1].locks[0].mode == LockMode::kShare);
+  CHECK(profile.statements[2].locks.empty());
+}
+
+TEST_CASE("rows that a statement answers with are not rows that it writes", "[migration]") {
+  Seeing seeing;
+  seeing.Statement("execute by_name('x')", "SELECT 13")
+      .Statement("execute add_one", "INSERT 0 1")
+      .Statement("create table copy_2 as select * from orders", "SELECT 7");
+  const MigrationProfile profile = seeing.Build();
+  CHECK(profile.statements.at(0).rows == 0);
+  CHECK(profile.statements.at(1).rows == 1);
+  CHECK(profile.statements.at(2).rows == 7);
+}
+
 TEST_CASE("a loop of equal row work is one entry with its sums", "[migration]") {
   Seeing seeing;
   for (int i = 0; i < 1000; ++i) {

@@ -44,14 +44,44 @@ inline Report Basics() {
   report.tested.confirm_ran = 2;
   report.tested.confirmed = 2;
   report.patterns = {
-      {"0000000000000021", "SELECT * FROM orders WHERE customer_id = $1", "slower",
+      {"0000000000000021",
+       "SELECT * FROM orders WHERE customer_id = $1",
+       "slower",
        "the 3 % of calls that return 1,000 rows or more: 31 ms before, 92 ms after (2.97x)",
-       "slower-0000000000000021", 900, 899, 0.31, 812, 815, 1.13},
-      {"0000000000000022", "SELECT * FROM carts WHERE id = $1", "unchanged", "", "", 700, 699, 0.2,
-       1204, 1199, 1.17},
-      {"0000000000000023", "UPDATE carts SET seen = $1 WHERE id = $2", "unchanged",
-       "too few calls to judge speed; results are equal and its work did not rise", "", 3, 3, 0.01,
-       512, 0}};
+       "slower-0000000000000021",
+       900,
+       899,
+       0.31,
+       812,
+       815,
+       1.13,
+       {{"baseline", {{36, 40}, {38, 700}, {40, 150}, {50, 9}}},
+        {"candidate", {{38, 60}, {40, 400}, {46, 410}, {60, 29}}},
+        {"control", {{36, 41}, {38, 699}, {40, 159}}}}},
+      {"0000000000000022",
+       "SELECT * FROM carts WHERE id = $1",
+       "unchanged",
+       "",
+       "",
+       700,
+       699,
+       0.2,
+       1204,
+       1199,
+       1.17,
+       {}},
+      {"0000000000000023",
+       "UPDATE carts SET seen = $1 WHERE id = $2",
+       "unchanged",
+       "too few calls to judge speed; results are equal and its work did not rise",
+       "",
+       3,
+       3,
+       0.01,
+       512,
+       0,
+       0,
+       {}}};
   report.tested.fidelity = 0.9962;
   report.tested.fidelity_floor = 0.95;
   report.tested.fidelity_lost = {3, 10, 5};
@@ -97,6 +127,8 @@ inline void Migrated(MigrationFacts& migration) {
   alter.locks = {{"orders", "AccessExclusive", 1'210'000, false},
                  {"customers", "ShareRowExclusive", 1'210'000, true}};
   alter.rewrote = {"orders"};
+  alter.estimate = MigrationEstimate{10, "linear", 6'400'000, 0, 482'000'000};
+  alter.held_us_estimated = 12'100'000;
   MigrationStatement update;
   update.text = "UPDATE orders SET channel = $1 WHERE id BETWEEN $2 AND $3";
   update.started_us = 1'050'000;
@@ -104,6 +136,7 @@ inline void Migrated(MigrationFacts& migration) {
   update.calls = 25;
   update.rows = 25'000;
   update.wal_bytes = 9'100'000;
+  update.estimate = MigrationEstimate{10, "linear", 5'700'000, 250'000, 91'000'000};
   MigrationStatement drop;
   drop.text = "DROP TABLE invoices_old CASCADE";
   drop.started_us = 1'630'000;
@@ -116,12 +149,16 @@ inline void Migrated(MigrationFacts& migration) {
   migration.wal_bytes = 57'400'000;
   migration.temp_bytes = 1'200'000;
   migration.disk_bytes = 21'000'000;
-  migration.rewritten = {{"orders", 52'000'000, 54'000'000}};
+  migration.rewritten = {{"orders", 52'000'000, 54'000'000, 540'000'000}};
   migration.rows_written = {{"orders", 25'000}};
   migration.statistics_lost = {"orders.total_cents"};
   migration.visibility_lost = {"orders"};
   migration.indexes_invalid = {"orders_channel"};
   migration.grants_lost = {"SELECT on invoices to app"};
+  migration.duration_us_estimated = 12'500'000;
+  migration.estimate_basis =
+      "an estimate for production, from what was measured on this smaller shadow (90.0 MB of 900.0 "
+      "MB): linear in the bytes of the table";
 }
 
 inline DuringFacts Blocked() {
@@ -154,11 +191,18 @@ inline DuringFacts Blocked() {
       {"00c0ffee00c0ffee", "SELECT * FROM orders WHERE id = $1", 412, 1, 3'480'000, 611'000'000}};
   during.statements_blocking = {alter};
   during.deadlocks = {{"UPDATE stock SET n = n - $1", {"migration"}}};
+  MigrationStatement ran;
+  ran.text = alter.text;
+  ran.started_us = 300'000;
+  ran.duration_us = 4'100'000;
+  ran.locks = {{"orders", "AccessExclusive", 4'200'000, false}};
+  during.migration_statements = {ran};
+  during.waiting = {{350'000, 1}, {900'000, 4}, {2'000'000, 11}, {4'600'000, 2}, {4'700'000, 0}};
   during.step_us = 1'000'000;
-  during.waiting.resize(21);
+  during.timeline.resize(21);
   const WaitStep steps[] = {{38, 700'000},    {81, 1'400'000},  {122, 2'100'000},
                             {158, 2'800'000}, {203, 3'480'000}, {12, 3'480'000}};
-  std::copy(std::begin(steps), std::end(steps), during.waiting.begin() + 8);
+  std::copy(std::begin(steps), std::end(steps), during.timeline.begin() + 8);
   during.lock_timeout_us = 200'000;
   during.attempts = 3;
   during.attempts_max = 5;
@@ -214,6 +258,7 @@ inline Report Regressions() {
       "(customer_id = $1)"};
   slower.plan.candidate = {
       "Seq Scan on orders  12 rows, 36.9 ms, 24,988 removed  (customer_id = $1)"};
+  slower.plan.baseline_costliest = slower.plan.candidate_costliest = 0;
   Finding small = Timed(FindingOf("slower", "UPDATE carts SET touched_at = now() WHERE id = $1"),
                         800, 1'240, 0.004);
   small.gates = false;
@@ -278,19 +323,30 @@ inline Report Explained() {
                     "column dropped",
                     "column users.legacy_name was dropped",
                     "ALTER TABLE users DROP COLUMN legacy_name",
-                    {id(0)}},
+                    {id(0)},
+                    {}},
                    {"index orders_customer",
                     "index dropped",
                     "Seq Scan on orders reads 25,000 rows to keep 12 because index orders_customer "
                     "(customer_id) "
                     "was dropped",
-                    "",
-                    {id(2), id(3), id(4), id(5)}},
+                    "DROP INDEX orders_customer",
+                    {id(2), id(3), id(4), id(5)},
+                    3},
                    {"",
                     "differs",
                     "no rule names the cause; what differs: table orders changed (options)",
                     "",
-                    {id(1)}}};
+                    {id(1)},
+                    {}}};
+  MigrationStatement drop;
+  drop.text = "DROP INDEX orders_customer";
+  drop.fingerprint = "00000000000000d1";
+  drop.file = "db/migrate/007_drop index.sql";
+  drop.line = 12;
+  drop.started_us = 1'640'000;
+  drop.duration_us = 3'000;
+  report.migration.statements.push_back(drop);
   Fix fix;
   fix.kind = "index kept";
   fix.sql = {
@@ -310,6 +366,7 @@ inline Report Explained() {
                  230,
                  {13, 0, 343, 0},
                  {15, 0, 423, 0}}};
+  fix.latencies = {{"fixed", {{35, 320}, {36, 180}}}};
   fix.advice = {"CONCURRENTLY does not run inside a transaction"};
   Fix vacuum;
   vacuum.kind = "vacuum";

@@ -24,7 +24,7 @@ TEST_CASE("the chart shows each second from before the migration to after the la
 TEST_CASE("the chart fits its width, however long the run was", "[report]") {
   DuringFacts during = Blocked();
   during.migration_us = 110'000'000;
-  during.waiting.resize(120, {1'234'567, 99'000'000});
+  during.timeline.resize(120, {1'234'567, 99'000'000});
   for (const size_t columns : {60U, 80U, 100U, 200U}) {
     const auto lines = WaitChart(during, columns);
     CHECK(lines.size() <= 26);
@@ -38,7 +38,7 @@ TEST_CASE("without a timeline there is no chart", "[report]") {
   during.migration_at_us = std::numeric_limits<Micros>::max();
   CHECK(WaitChart(during, 80).empty());
   during = Blocked();
-  during.waiting.clear();
+  during.timeline.clear();
   CHECK(WaitChart(during, 80).empty());
 }
 

@@ -8,7 +8,9 @@
 #include <string>
 
 #include "report/ci_writers.h"
+#include "report/finding_origin.h"
 #include "report/markdown_writer.h"
+#include "report/sarif_writer.h"
 #include "support/catch.h"
 #include "unit/report/samples.h"
 
@@ -78,6 +80,111 @@ TEST_CASE("each form of a report is a contract", "[report]") {
     CHECK(junit == Golden(base + ".junit.xml", junit));
     const std::string metrics = WriteOpenMetrics(report);
     CHECK(metrics == Golden(base + ".openmetrics.txt", metrics));
+  }
+}
+
+TEST_CASE("findings are put on the line of the migration that caused them", "[report]") {
+  const Report report = Explained();
+  const std::string github = WriteGithubAnnotations(report);
+  CHECK(github == Golden("explained.github.txt", github));
+  CHECK(github.find("::error file=db/migrate/007_drop index.sql,line=12,title=scry%3A slower::Seq "
+                    "Scan on orders") != std::string::npos);
+  const std::string gitlab = WriteGitlabCodeQuality(report, "scry.yaml");
+  CHECK(gitlab == Golden("explained.gitlab.json", gitlab));
+  const std::string markdown = WriteMarkdown(report, {});
+  CHECK(markdown == Golden("explained.md", markdown));
+  const Sarif sarif = WriteSarif(report);
+  CHECK(sarif.text == Golden("explained.sarif", sarif.text));
+  CHECK(sarif.results == 8);
+  CHECK(sarif.without_place == 3);
+}
+
+TEST_CASE("what blocks is on its own line", "[report]") {
+  Report report = Regressions();
+  MigrationStatement& alter = report.migration.statements[0];
+  alter.fingerprint = "00000000000000aa";
+  alter.file = "db/1.sql";
+  alter.line = 3;
+  Finding blocked = FindingOf("blocked", alter.text);
+  blocked.fingerprint = alter.fingerprint;
+  const Origins origins(report);
+  REQUIRE(origins.Of(blocked).placed());
+  CHECK(PlaceText(*origins.Of(blocked).statement) == "db/1.sql:3");
+  // A query is no statement of the migration, though it may look like one.
+  blocked.type = "slower";
+  CHECK_FALSE(origins.Of(blocked).placed());
+}
+
+// What the schema of SARIF 2.1.0 requires of the parts that are written.
+void CheckSarif(const std::string& text) {
+  const auto json = nlohmann::json::parse(text);
+  CHECK(json.at("version") == "2.1.0");
+  REQUIRE(json.at("runs").size() == 1);
+  const auto& run = json["runs"][0];
+  const auto& driver = run.at("tool").at("driver");
+  CHECK(driver.at("name").is_string());
+  std::set<std::string> ids;
+  for (const auto& rule : driver.at("rules")) {
+    CHECK(ids.insert(rule.at("id").get<std::string>()).second);
+    CHECK(rule.at("shortDescription").at("text").is_string());
+  }
+  for (const auto& invocation : run.at("invocations")) {
+    CHECK(invocation.at("executionSuccessful").is_boolean());
+    CHECK(invocation.at("exitCode").is_number_integer());
+    for (const auto& told : invocation.at("toolExecutionNotifications")) {
+      CHECK_FALSE(told.at("message").at("text").get<std::string>().empty());
+    }
+  }
+  const std::set<std::string> bases = {"SRCROOT"};
+  for (const auto& [base, place] : run.at("originalUriBaseIds").items()) {
+    CHECK(bases.contains(base));
+  }
+  const std::regex uri("([A-Za-z0-9._~/-]|%[0-9A-F]{2})+");
+  const std::set<std::string> levels = {"error", "warning", "note"};
+  for (const auto& result : run.at("results")) {
+    CHECK_FALSE(result.at("message").at("text").get<std::string>().empty());
+    CHECK(levels.contains(result.at("level").get<std::string>()));
+    if (result.contains("ruleIndex")) {
+      CHECK(driver["rules"].at(result["ruleIndex"].get<size_t>())["id"] == result.at("ruleId"));
+    }
+    for (const auto& [key, value] : result.at("partialFingerprints").items()) {
+      CHECK(value.is_string());
+    }
+    if (!result.contains("locations")) continue;
+    CHECK(result["locations"].size() == 1);
+    const auto& place = result["locations"][0].at("physicalLocation");
+    CHECK(std::regex_match(place.at("artifactLocation").at("uri").get<std::string>(), uri));
+    CHECK(bases.contains(place["artifactLocation"].at("uriBaseId").get<std::string>()));
+    CHECK(place.at("region").at("startLine").get<int64_t>() >= 1);
+  }
+}
+
+TEST_CASE("SARIF has the structure that its schema asks for", "[report]") {
+  Report evil = Hostile();
+  evil.causes = {{"", "", "x", "y", {evil.findings[0].id}, 99'999}};
+  evil.migration.statements[0].file = "a b/\x1b[31m/ü?#.sql";
+  evil.migration.statements[0].sqlstate = "42P01";
+  for (const Report& report : {Regressions(), Explained(), Safe(), Unfaithfully(),
+                               MigrationFailed(), evil, Crowded(6000), Report{}}) {
+    CheckSarif(WriteSarif(report).text);
+  }
+  CHECK(WriteSarif(Safe()).results == 0);
+  CHECK(WriteSarif(MigrationFailed()).results == 1);
+  const Sarif crowded = WriteSarif(Crowded(8000));
+  CHECK(crowded.results == 5000);
+  CHECK(crowded.left_out > 0);
+}
+
+TEST_CASE("a finding has the same fingerprints in SARIF wherever its line is", "[report]") {
+  Report moved = Explained();
+  moved.migration.statements.back().line += 5;
+  for (Finding& finding : moved.findings) finding.after.p50_us *= 1.5;
+  const auto before = nlohmann::json::parse(WriteSarif(Explained()).text);
+  const auto after = nlohmann::json::parse(WriteSarif(moved).text);
+  const auto& old = before["runs"][0]["results"];
+  REQUIRE(old.size() == after["runs"][0]["results"].size());
+  for (size_t i = 0; i < old.size(); ++i) {
+    CHECK(old[i]["partialFingerprints"] == after["runs"][0]["results"][i]["partialFingerprints"]);
   }
 }
 

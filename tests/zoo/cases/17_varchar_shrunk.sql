@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 7
 -- finding: migration-failed 22001
+-- cause: /22001.*too large/
 -- why: passes where no value is that long
 
 -- section: migration

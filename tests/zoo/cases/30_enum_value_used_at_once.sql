@@ -4,6 +4,7 @@
 -- exit: 7
 -- quick: yes
 -- finding: migration-failed 55P04
+-- cause: /55P04.*of its own/
 -- why: works when run statement by statement, fails in the transaction that migration tools put around it
 
 -- section: migration

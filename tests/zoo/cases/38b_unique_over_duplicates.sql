@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 7
 -- finding: migration-failed 23505
+-- cause: /23505.*count/
 -- why: passes on data without duplicates
 
 -- section: migration

@@ -1,7 +1,9 @@
 -- title: ADD EXCLUDE builds a GiST index under an exclusive lock
 -- catalogue: 39
 -- visible: during
--- finding: blocked
+-- live: reader
+-- exit: 5
+-- finding: blocked /exclude/
 -- why: the lock is gone with the build
 
 -- section: migration

@@ -1,8 +1,10 @@
 -- title: CREATE INDEX CONCURRENTLY behind an old snapshot
 -- catalogue: 41
 -- visible: during
--- finding: blocked
--- why: waits for transactions of the application; on an idle lane there is none
+-- live: reader
+-- exit: 0
+-- finding: warning|blocked /reviews_product/
+-- why: waits for transactions of the application, as long as they are; on an idle lane there is none
 
 -- section: migration
 create index concurrently reviews_product on reviews (product_id);

@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 7
 -- finding: migration-failed 23514
+-- cause: /23514.*move them out/
 -- why: passes where the default partition is empty
 
 -- section: migration

@@ -2,10 +2,10 @@
 -- catalogue: 56
 -- visible: before-after
 -- exit: 5
--- finding: different /from customers where id/
+-- finding: different /customers/
 -- also: /customers|label_of/
 -- cause: /policy by_country on customers/
--- why: the application sees a part of the rows
+-- why: the application sees, and changes, a part of the rows; what is read after such a change is told with it
 
 -- section: migration
 alter table customers enable row level security;

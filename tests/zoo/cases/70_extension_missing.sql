@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 7
 -- finding: migration-failed 0A000
+-- cause: /0A000.*not installed/
 -- why: it may be the shadow's fault; never safe, never a regression
 
 -- section: migration

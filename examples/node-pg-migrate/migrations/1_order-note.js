@@ -1,0 +1,3 @@
+exports.up = (pgm) => {
+  pgm.addColumn("orders", { note: { type: "text" } });
+};

@@ -1,0 +1,3 @@
+BEGIN;
+ALTER TABLE customers RENAME COLUMN name TO full_name;
+COMMIT;

@@ -1,0 +1,141 @@
+#include "cause/safe_form.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+
+namespace scry::cause {
+namespace {
+
+std::string Upper(std::string_view text) {
+  std::string upper(text);
+  std::transform(upper.begin(), upper.end(), upper.begin(),
+                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+  return upper;
+}
+
+// The statement as it stands, for rules to look at.
+struct Sql {
+  explicit Sql(const BlockingForm& statement) : s(statement), upper(Upper(statement.pattern)) {}
+  bool Begins(std::string_view words) const { return upper.starts_with(words); }
+  bool Has(std::string_view words) const { return upper.find(words) != std::string::npos; }
+  // With `word` behind the first `after`. nullopt: literals are missing, so it cannot be pasted.
+  std::optional<std::string> With(std::string_view after, std::string_view word) const {
+    const size_t at = upper.find(after);
+    if (at == std::string::npos || s.pattern.find('$') != std::string::npos) return std::nullopt;
+    std::string sql = s.pattern;
+    return sql.insert(at + after.size(), fmt::format(" {}", word)) + ";";
+  }
+  const BlockingForm& s;
+  const std::string upper;
+};
+
+struct Rule {
+  bool (*fits)(const Sql&);
+  std::string_view after;  // For With(); empty: no SQL.
+  std::string_view word;
+  std::string_view advice;
+};
+
+bool Alters(const Sql& sql) { return sql.Begins("ALTER TABLE"); }
+bool Unchecked(const Sql& sql) { return sql.Has(" NOT VALID") || sql.Has(" NOT ENFORCED"); }
+
+// In the order in which they are tried.
+const std::vector<Rule>& Rules() {
+  static const std::vector<Rule> kRules = {
+      {[](const Sql& sql) {
+         return (sql.Begins("CREATE INDEX") || sql.Begins("CREATE UNIQUE INDEX")) &&
+                !sql.Has("CONCURRENTLY");
+       },
+       "INDEX", "CONCURRENTLY",
+       "build it CONCURRENTLY, outside of a transaction: writes go on meanwhile"},
+      {[](const Sql& sql) { return sql.Begins("DROP INDEX") && !sql.Has("CONCURRENTLY"); }, "INDEX",
+       "CONCURRENTLY", "drop it CONCURRENTLY, outside of a transaction"},
+      {[](const Sql& sql) { return sql.Begins("REINDEX") && !sql.Has("CONCURRENTLY"); },
+       {},
+       {},
+       "REINDEX ... CONCURRENTLY, outside of a transaction: reads and writes go on meanwhile"},
+      {[](const Sql& sql) {
+         return sql.Begins("REFRESH MATERIALIZED VIEW") && !sql.Has("CONCURRENTLY");
+       },
+       "REFRESH MATERIALIZED VIEW", "CONCURRENTLY",
+       "refresh it CONCURRENTLY, which needs a unique index on it: reads go on meanwhile"},
+      {[](const Sql& sql) { return sql.Begins("VACUUM") || sql.Begins("CLUSTER"); },
+       {},
+       {},
+       "a plain VACUUM frees space for reuse without stopping anybody; to shrink the table, "
+       "pg_repack or pg_squeeze lock it only for a moment"},
+      {[](const Sql& sql) { return Alters(sql) && sql.Has(" DETACH PARTITION"); },
+       {},
+       {},
+       "DETACH PARTITION ... CONCURRENTLY, outside of a transaction"},
+      {[](const Sql& sql) { return Alters(sql) && sql.Has(" ATTACH PARTITION"); },
+       {},
+       {},
+       "give the new partition a CHECK of its bounds first (NOT VALID, then VALIDATE CONSTRAINT), "
+       "and the default partition one that excludes them: attaching then scans nothing"},
+      {[](const Sql& sql) {
+         return Alters(sql) && sql.Has(" ADD ") && !sql.Has(" USING INDEX") &&
+                (sql.Has(" PRIMARY KEY") || sql.Has(" UNIQUE"));
+       },
+       {},
+       {},
+       "CREATE UNIQUE INDEX CONCURRENTLY first, then ADD CONSTRAINT ... USING INDEX: the lock is "
+       "held for a moment"},
+      {[](const Sql& sql) {
+         return Alters(sql) && !Unchecked(sql) && sql.Has(" ADD ") &&
+                (sql.Has("FOREIGN KEY") || sql.Has(" CHECK"));
+       },
+       {},
+       {},
+       "add the constraint NOT VALID, then VALIDATE CONSTRAINT in a transaction of its own: the "
+       "scan then stops nobody"},
+      {[](const Sql& sql) { return Alters(sql) && sql.Has(" SET NOT NULL"); },
+       {},
+       {},
+       "add CHECK (... IS NOT NULL) NOT VALID, VALIDATE CONSTRAINT, then SET NOT NULL, which needs "
+       "no scan any more, and drop the CHECK"},
+      {[](const Sql& sql) { return Alters(sql) && sql.s.rewrites && sql.Has(" ADD "); },
+       {},
+       {},
+       "add the column without the default, SET DEFAULT for new rows, and fill the old ones in "
+       "batches"},
+      {[](const Sql& sql) { return Alters(sql) && sql.s.rewrites; },
+       {},
+       {},
+       "it writes the whole table anew under its lock: add a new column, keep it in step by a "
+       "trigger, fill it in batches, and swap the two at the end"},
+      {[](const Sql& sql) { return sql.s.writes; },
+       {},
+       {},
+       "write in batches of some thousand rows by key, each in a transaction of its own: row locks "
+       "are then held for a moment each"},
+  };
+  return kRules;
+}
+
+}  // namespace
+
+std::vector<std::string> SafeForms(const BlockingForm& statement) {
+  const Sql sql(statement);
+  std::vector<std::string> advice;
+  const auto& rules = Rules();
+  const auto rule =
+      std::find_if(rules.begin(), rules.end(), [&](const Rule& one) { return one.fits(sql); });
+  if (rule != rules.end()) {
+    advice.emplace_back(rule->advice);
+    if (!rule->after.empty()) {
+      if (const auto rewritten = sql.With(rule->after, rule->word)) advice.push_back(*rewritten);
+    }
+  }
+  if (statement.waited) {
+    advice.emplace_back(
+        "SET lock_timeout = '200ms' before it, and try again when it fails: whoever comes after it "
+        "then waits no longer than that");
+  }
+  return advice;
+}
+
+}  // namespace scry::cause

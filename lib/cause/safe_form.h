@@ -1,0 +1,21 @@
+// What else a migration's author can write where a statement makes traffic wait: the form of it
+// that takes a weaker lock, or holds it for a shorter time. Advice from a table of rules: it was
+// not tried, other than a fix. Used by the during act. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace scry::cause {
+
+struct BlockingForm {
+  std::string pattern;  // The statement, without literals.
+  bool rewrites = false;
+  bool writes = false;  // Rows.
+  bool waited = false;  // For its own lock, while others queued behind it.
+};
+
+// Sentences and SQL, the most telling first.
+std::vector<std::string> SafeForms(const BlockingForm& statement);
+
+}  // namespace scry::cause

@@ -1,0 +1,34 @@
+// Judges what the migration broke in sessions that were open across it: statements prepared before
+// it, whose result type is another one now, fail until they are prepared again. A replay before and
+// after cannot show it, as its sessions begin after the migration. Called by the during act. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compare/policy.h"
+#include "compare/verdict.h"
+
+namespace scry::compare {
+
+// Queries of one pattern that failed so.
+struct StalePlans {
+  uint64_t fingerprint = 0;
+  std::string pattern;
+  std::string sqlstate;
+  std::string message;
+  uint64_t failed = 0;
+  uint64_t sessions = 0;
+  std::string statement;  // Of the migration; empty: none is known to touch what the query reads.
+};
+
+// Is it the error of a prepared statement that its session would have to prepare again?
+bool IsStalePlan(std::string_view sqlstate, std::string_view message);
+
+// `statements_replayed`: of all the traffic that ran beside the migration.
+std::vector<Finding> JudgeStalePlans(const std::vector<StalePlans>& stale,
+                                     uint64_t statements_replayed, const Policy& policy);
+
+}  // namespace scry::compare

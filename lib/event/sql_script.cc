@@ -1,0 +1,127 @@
+#include "event/sql_script.h"
+
+#include <algorithm>
+#include <string>
+
+#ifdef SCRY_HAVE_PG_QUERY
+#include <pg_query.h>
+#endif
+
+namespace scry::event {
+
+#ifdef SCRY_HAVE_PG_QUERY
+namespace {
+
+bool IsBlank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+std::string_view Trimmed(std::string_view text) {
+  while (!text.empty() && IsBlank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && IsBlank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+// Letters in lower case, runs of blanks as one.
+std::string Folded(std::string_view text) {
+  std::string folded;
+  for (const char c : text) {
+    if (!IsBlank(c)) {
+      folded += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    } else if (!folded.empty() && folded.back() != ' ') {
+      folded += ' ';
+    }
+  }
+  return folded;
+}
+
+// "COPY t FROM stdin;" as pg_dump writes it, on one line; its data follows.
+bool OpensData(std::string_view line) {
+  const std::string folded = Folded(line);
+  return folded.starts_with("copy ") && folded.ends_with(";") &&
+         folded.find(" from stdin") != std::string::npos;
+}
+
+// What psql keeps for itself becomes blanks, so that offsets and lines stay.
+std::string WithoutClientLines(std::string_view text) {
+  std::string sql(text);
+  bool data = false;
+  for (size_t at = 0; at < sql.size();) {
+    const size_t end = std::min(sql.find('\n', at), sql.size());
+    const std::string_view line = Trimmed(std::string_view(sql).substr(at, end - at));
+    const bool ends_data = data && line == "\\.";
+    const bool opens_data = !data && OpensData(line);
+    if (data || line.starts_with('\\')) {
+      std::fill(sql.begin() + static_cast<std::ptrdiff_t>(at),
+                sql.begin() + static_cast<std::ptrdiff_t>(end), ' ');
+    }
+    data = opens_data || (data && !ends_data);
+    at = end + 1;
+  }
+  return sql;
+}
+
+size_t CommentEnd(std::string_view text, size_t at) {
+  if (text.substr(at, 2) == "--") return std::min(text.find('\n', at), text.size());
+  if (text.substr(at, 2) != "/*") return at;
+  int depth = 0;
+  do {
+    if (text.substr(at, 2) == "/*") {
+      ++depth;
+      at += 2;
+    } else if (text.substr(at, 2) == "*/") {
+      --depth;
+      at += 2;
+    } else {
+      ++at;
+    }
+  } while (depth > 0 && at < text.size());
+  return std::min(at, text.size());
+}
+
+// Past blanks, comments and empty statements.
+size_t FirstWord(std::string_view text, size_t at, size_t end) {
+  while (at < end) {
+    if (IsBlank(text[at]) || text[at] == ';') {
+      ++at;
+      continue;
+    }
+    const size_t after = CommentEnd(text, at);
+    if (after == at) break;
+    at = after;
+  }
+  return std::min(at, end);
+}
+
+}  // namespace
+
+std::vector<ScriptStatement> ReadScript(std::string_view text) {
+  std::vector<ScriptStatement> statements;
+  // The scanner reads C strings.
+  if (text.find('\0') != std::string_view::npos) return statements;
+  const std::string sql = WithoutClientLines(text);
+  const PgQuerySplitResult split = pg_query_split_with_scanner(sql.c_str());
+  uint32_t line = 1;
+  size_t counted = 0;
+  for (int i = 0; split.error == nullptr && i < split.n_stmts; ++i) {
+    const auto begin = static_cast<size_t>(std::max(split.stmts[i]->stmt_location, 0));
+    const size_t end =
+        std::min(begin + static_cast<size_t>(std::max(split.stmts[i]->stmt_len, 0)), sql.size());
+    const size_t from = FirstWord(sql, std::min(begin, end), end);
+    if (from == end) continue;
+    line +=
+        static_cast<uint32_t>(std::count(sql.begin() + static_cast<std::ptrdiff_t>(counted),
+                                         sql.begin() + static_cast<std::ptrdiff_t>(from), '\n'));
+    counted = from;
+    const StatementFacts facts = AnalyzeQuery(std::string_view(sql).substr(from, end - from))[0];
+    statements.push_back({facts.fingerprint, facts.kind, line});
+  }
+  pg_query_free_split_result(split);
+  return statements;
+}
+
+#else
+
+std::vector<ScriptStatement> ReadScript(std::string_view /*text*/) { return {}; }
+
+#endif  // SCRY_HAVE_PG_QUERY
+
+}  // namespace scry::event
