@@ -34,7 +34,7 @@ TEST_CASE("slower queries stand with what they took before, after and with the f
   REQUIRE(lines.size() == 2);
   CHECK(lines[0] == "    before  migration.sql  factor  with fix  query");
   CHECK(lines[1] ==
-        "  0.180 ms        1.35 ms      8x  0.141 ms  SELECT count(*) FROM orders WHERE …");
+        "  0.180 ms        1.35 ms      8x  0.141 ms  SELECT count(*) FROM orders WHERE…");
 }
 
 TEST_CASE("queries that waited stand with their longest wait in each run", "[job]") {
