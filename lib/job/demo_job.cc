@@ -349,8 +349,8 @@ void Story::PrintEnd() {
     Say("  " + line);
   }
   Say("\nWith your own database:\n"
-      "  scry capture --upstream \"$DATABASE_URL\" -o cap     # applications connect to it\n"
-      "  scry shadow create prod-db/ci-main                 # scry.yaml names the source\n"
+      "  scry capture --upstream \"$DATABASE_URL\" -o cap    # applications connect to it\n"
+      "  scry shadow create prod-db/ci-main                # scry.yaml names the source\n"
       "  scry ci test-migration prod-db/ci-main --capture cap -- alembic upgrade head");
 }
 

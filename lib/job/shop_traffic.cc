@@ -122,8 +122,8 @@ class Visitor {
     customer_ = OwnCustomer();
     SCRY_TRY(LogIn());
     return connection_.Exec(
-        fmt::format("SELECT id, status, total_cents FROM orders WHERE customer_id = {} "
-                    "AND created_at >= '2026-10-25' ORDER BY created_at",
+        fmt::format("SELECT id, status, updated_at FROM orders WHERE customer_id = {} "
+                    "ORDER BY created_at DESC LIMIT 1",
                     customer_));
   }
 

@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 # pylint: disable=wrong-import-position
 import bench_capture  # noqa: E402
 import bench_demo  # noqa: E402
+import bench_gate  # noqa: E402
 import bench_log  # noqa: E402
 import bench_replay  # noqa: E402
 import bench_verdict  # noqa: E402
@@ -20,7 +21,7 @@ import bench_zoo  # noqa: E402
 from bench_support import Bench, Broken, machine_facts, machine_text, say  # noqa: E402
 
 SUBJECTS = {"capture": bench_capture, "replay": bench_replay, "log": bench_log, "demo": bench_demo,
-            "zoo": bench_zoo, "verdict": bench_verdict}
+            "zoo": bench_zoo, "gate": bench_gate, "verdict": bench_verdict}
 # What takes an hour runs only where it is named.
 NAMED_ONLY = ("verdict",)
 
@@ -38,6 +39,7 @@ def parse(argv):
                "  log       size of a capture and speed of reading, next to the server's own log\n"
                "  demo      scry demo, next to a bare initdb\n"
                "  zoo       a catalogue of migrations: what is seen of the dangerous, and false alarms\n"
+               "  gate      where the time of scry ci test-migration goes, next to its migration and replays\n"
                "  verdict   false alarms on migrations that change nothing, and slowdowns that are found;\n"
                "            takes an hour, so only where it is named\n\n"
                "exit status: 0 measured, however slow; 1 something does not work; 64 wrong usage\n"

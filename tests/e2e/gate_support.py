@@ -30,8 +30,8 @@ SCHEMA = {
     "budget?": dict, "captures": list, "migration?": dict, "during?": dict, "lanes": list,
     "next_steps": list}
 FINDING = {
-    "id": str, "type": str, "gates": bool, "fingerprint": str, "pattern": str, "reasons": list, "advice?": list,
-    "calls": int, "affected": int, "share": NUMBER, "difference?": str, "sqlstate?": str,
+    "id": str, "type": str, "gates": bool, "fingerprint": str, "pattern": str, "reasons": list,
+    "calls": int, "affected": int, "share": NUMBER, "advice?": list, "difference?": str, "sqlstate?": str,
     "message?": str, "rows_before?": int, "rows_after?": int, "latency?": dict,
     "work?": dict, "moment?": str, "plan?": dict, "ignored?": dict, "rows?": dict, "example?": str}
 CAUSE = {"object": str, "mechanism": str, "sentence": str, "statement?": str, "statement_index?": int, "findings": list}

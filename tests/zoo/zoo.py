@@ -33,7 +33,8 @@ import scry_e2e  # noqa: E402
 import zoo_cases  # noqa: E402
 
 # What came of a case. The order is that of the table of cases that did not go as they should.
-FOUND, SAFE, MISSED, ALARM, KNOWN, SKIPPED = "found", "safe", "MISSED", "FALSE ALARM", "known", "not run"
+FOUND, SAFE, MISSED, ALARM, NOISY, KNOWN, SKIPPED = (
+    "found", "safe", "MISSED", "FALSE ALARM", "TOO NOISY", "known", "not run")
 
 Result = collections.namedtuple("Result", "case outcome named alarms words seconds report")
 
@@ -135,6 +136,8 @@ def judge(case, report, seconds):
         outcome = ALARM if alarms or wrong_exit else SAFE
     else:
         outcome = MISSED if missing or wrong_exit or unexplained or unmended else ALARM if alarms else FOUND
+    if case.live and report["exit_status"] == 6 and not alarms:
+        outcome = NOISY  # What happened while it ran is proven; that nothing did needs a quiet machine.
     if outcome in (MISSED, ALARM) and case.known:
         outcome = KNOWN
         words = [case.known]
@@ -200,7 +203,7 @@ def live_table(results):
                   sum(one.report["exit_status"] == one.case.exit for one in members),
                   "-" if safe else sum(one.named for one in members),
                   sum(bool(one.alarms) for one in members),
-                  sum(one.report["exit_status"] == 6 for one in members),
+                  sum(one.outcome == NOISY for one in members),
                   sum(one.outcome in (FOUND, SAFE) for one in members))
     return table.text()
 
@@ -228,7 +231,7 @@ def as_json(results):
 
 def wrong(results):
     """Those that went as no case file says."""
-    return [one for one in results if one.outcome in (MISSED, ALARM)]
+    return [one for one in results if one.outcome in (MISSED, ALARM, NOISY)]
 
 
 def chosen(quick=False, names=(), live=False):

@@ -24,7 +24,6 @@ databases:
   prod-db:
     source: ${PROD_DATABASE_URL}
     captures: [captures/prod-db]
-    production_size: 500GB
     shadows:
       ci-main:
         provider: physical
@@ -108,7 +107,6 @@ TEST_CASE("the file of the contract becomes the options of the modules", "[confi
   CHECK(database->name == "prod-db");
   CHECK(database->source == "postgresql://prod/shop");
   CHECK(database->captures == std::vector<std::string>{"captures/prod-db"});
-  CHECK(database->production_bytes == 500'000'000'000);
 
   const auto physical = config.FindShadow("prod-db/ci-main");
   REQUIRE(physical.ok());
@@ -491,7 +489,8 @@ TEST_CASE("the nearest file up to the root of the repository is found", "[config
   CHECK(none.error().code == ErrorCode::kUsage);
   CHECK(none.error().message == "no scry.yaml in " + folder.Path("repository/a") +
                                     " or above it; write one or give --config FILE");
-  folder.Write("repository/scry.yaml", "version: 1\ndatabases: { db: { captures: [x, /y] } }\n");
+  folder.Write("repository/scry.yaml",
+               "version: 1\ndatabases: { db: { captures: [x, /y], production_size: 500GB } }\n");
   CHECK(FindFile(folder.Path("repository/a/b")) == folder.Path("repository/scry.yaml"));
   folder.Make("plain/a");
   CHECK(FindFile(folder.Path("plain/a/")) == folder.Path("scry.yaml"));
@@ -502,6 +501,7 @@ TEST_CASE("the nearest file up to the root of the repository is found", "[config
   const auto database = config->FindDatabase("db");
   REQUIRE(database.ok());
   CHECK(database->captures == std::vector<std::string>{folder.Path("repository/x"), "/y"});
+  CHECK(database->production_bytes == 500'000'000'000);
 }
 
 TEST_CASE("what is no readable file is refused without waiting", "[config]") {

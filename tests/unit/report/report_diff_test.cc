@@ -54,7 +54,7 @@ TEST_CASE("what a push changed is a contract", "[report]") {
   CHECK(diff.gone[0]->type == "broken");
   CHECK(diff.still.size() == 8);
   CHECK(diff.moved.size() == 1);
-  for (const size_t columns : {80U, 100U}) {
+  for (const size_t columns : {size_t{80}, size_t{100}}) {
     const std::string text = WriteDiffText(diff, {false, columns});
     CHECK(text == Golden("diff." + std::to_string(columns) + ".txt", text));
     std::istringstream lines(text);
