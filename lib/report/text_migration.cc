@@ -24,6 +24,7 @@ using base::Printable;
 
 constexpr size_t kOutputLinesMax = 20;
 constexpr size_t kNamesTold = 5;
+constexpr size_t kEstimateColumns = 80;
 constexpr size_t kStatementsMax = 20;
 
 class MigrationSections {
@@ -48,7 +49,8 @@ class MigrationSections {
     const MigrationFacts& migration = report_.migration;
     if (migration.statements.empty()) return;
     constexpr std::string_view kTitle = "MIGRATION";
-    const bool estimates = !migration.estimate_basis.empty();
+    // Where there is room for twice as many numbers; the sum of them is told below in any case.
+    const bool estimates = !migration.estimate_basis.empty() && page_.columns() >= kEstimateColumns;
     std::vector<TableColumn> columns = {{std::string(kTitle), Align::kLeft, true},
                                         {"at", Align::kRight, false}};
     for (const char* name : {"took", "lock held", "WAL"}) {
