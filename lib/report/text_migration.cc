@@ -23,6 +23,7 @@ using base::Printable;
 
 constexpr size_t kOutputLinesMax = 20;
 constexpr size_t kNamesTold = 5;
+constexpr size_t kWideColumns = 80;
 constexpr size_t kStatementsMax = 20;
 
 class MigrationSections {
@@ -47,7 +48,8 @@ class MigrationSections {
     const MigrationFacts& migration = report_.migration;
     if (migration.statements.empty()) return;
     constexpr std::string_view kTitle = "MIGRATION";
-    const bool estimates = !migration.estimate_basis.empty();
+    // A narrow page has no room for them; their sum is told in any case.
+    const bool estimates = !migration.estimate_basis.empty() && page_.columns() >= kWideColumns;
     std::vector<TableColumn> columns = {{std::string(kTitle), Align::kLeft, true},
                                         {"at", Align::kRight, false}};
     for (const char* name : {"took", "lock held", "WAL"}) {
