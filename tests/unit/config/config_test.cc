@@ -489,7 +489,8 @@ TEST_CASE("the nearest file up to the root of the repository is found", "[config
   CHECK(none.error().code == ErrorCode::kUsage);
   CHECK(none.error().message == "no scry.yaml in " + folder.Path("repository/a") +
                                     " or above it; write one or give --config FILE");
-  folder.Write("repository/scry.yaml", "version: 1\ndatabases: { db: { captures: [x, /y], production_size: 500GB } }\n");
+  folder.Write("repository/scry.yaml",
+               "version: 1\ndatabases: { db: { captures: [x, /y], production_size: 500GB } }\n");
   CHECK(FindFile(folder.Path("repository/a/b")) == folder.Path("repository/scry.yaml"));
   folder.Make("plain/a");
   CHECK(FindFile(folder.Path("plain/a/")) == folder.Path("scry.yaml"));
