@@ -13,7 +13,10 @@ install(FILES ${PROJECT_BINARY_DIR}/told/_scry
 install(FILES ${PROJECT_BINARY_DIR}/told/scry.fish
   DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT program)
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
-install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
+# Without what running them leaves there.
+install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program
+  PATTERN __pycache__ EXCLUDE PATTERN node_modules EXCLUDE PATTERN report EXCLUDE
+  PATTERN capture EXCLUDE)
 
 # find_package(scry): the target scry::scry, and what it links.
 install(TARGETS scry EXPORT scry
@@ -41,6 +44,7 @@ set(CPACK_STRIP_FILES ON)
 set(CPACK_ARCHIVE_COMPONENT_INSTALL ON)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_COMPONENTS_GROUPING ALL_COMPONENTS_IN_ONE)
+set(CPACK_PROJECT_CONFIG_FILE ${PROJECT_SOURCE_DIR}/cmake/PackagingByFormat.cmake)
 # What the program links is found by dpkg-shlibdeps; the servers of forks are programs that it runs.
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "postgresql | postgresql-15 | postgresql-16 | postgresql-17")

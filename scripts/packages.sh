@@ -69,6 +69,12 @@ _missing_packages() {
     clang)
       if _lacks_command clang++; then echo clang; fi
       ;;
+    packages)
+      # CPack asks them what a program links.
+      for pair in file:file dpkg-shlibdeps:dpkg-dev; do
+        if _lacks_command "${pair%%:*}"; then echo "${pair#*:}"; fi
+      done
+      ;;
     format)
       if _lacks_command clang-format-14; then echo clang-format-14; fi
       ;;
@@ -121,7 +127,7 @@ _without_main_cluster() {
   return "$status"
 }
 
-# install_packages PURPOSE...: build, runtime, tests, clang, format.
+# install_packages PURPOSE...: build, runtime, tests, packages, clang, format.
 install_packages() {
   local purpose name listed wanted=() optional=() known=()
   for purpose in "$@"; do

@@ -10,6 +10,7 @@
 #include "configuration.h"
 #include "job/comparison.h"
 #include "job/migration_test_job.h"
+#include "job/report_files.h"
 #include "report_output.h"
 
 namespace scry::app {

@@ -25,7 +25,8 @@ USAGE
   scry COMMAND [OPTIONS]
 
 SEE IT WORK
-  demo          a shop, its traffic and a bad migration, on a private server; needs nothing
+  demo          missing-index | index-drop | table-locking: a shop, its traffic and a bad
+                migration, on private servers; needs nothing
   doctor        what is installed, what is missing, how to mend it
   completion    bash | zsh | fish: commands and flags, completed by the shell
 

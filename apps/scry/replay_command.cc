@@ -10,6 +10,7 @@
 #include "configuration.h"
 #include "job/comparison.h"
 #include "job/load_replay_job.h"
+#include "job/report_files.h"
 #include "job/server_comparison_job.h"
 #include "report_output.h"
 

@@ -16,7 +16,14 @@ namespace {
 
 constexpr base::Micros kRedrawUs = 100000;
 constexpr size_t kBarColumns = 20;
+constexpr size_t kBarColumnsNarrow = 8;
+// Of a step's name; on a terminal of 80 columns what was done has the same room as its name.
 constexpr size_t kStepColumns = 38;
+constexpr size_t kStepColumnsNarrow = 33;
+constexpr size_t kNarrow = 90;
+// Before that a rate says little about the time left.
+constexpr base::Micros kEstimateAfterUs = 1000 * 1000;
+constexpr double kEstimateShareMin = 0.02;
 
 bool output_failed = false;
 
@@ -25,12 +32,23 @@ void ToStderr(const std::string& text) {
   std::fflush(stderr);
 }
 
-std::string Bar(double fraction) {
+std::string Bar(double fraction, size_t columns) {
   const double clamped = std::clamp(fraction, 0.0, 1.0);
-  const auto full = static_cast<size_t>(clamped * static_cast<double>(kBarColumns));
+  const auto full = static_cast<size_t>(clamped * static_cast<double>(columns));
   std::string bar;
-  for (size_t i = 0; i < kBarColumns; ++i) bar += i < full ? "━" : "─";
+  for (size_t i = 0; i < columns; ++i) bar += i < full ? "━" : "─";
   return bar;
+}
+
+size_t StepColumns(size_t columns) { return columns < kNarrow ? kStepColumnsNarrow : kStepColumns; }
+
+// "4 s left, "; empty while it cannot be told.
+std::string TimeLeft(double fraction, base::Micros elapsed_us) {
+  if (fraction < kEstimateShareMin || fraction > 1 || elapsed_us < kEstimateAfterUs) return {};
+  const double left_s = static_cast<double>(elapsed_us) / 1e6 * (1 - fraction) / fraction;
+  const auto seconds = static_cast<int64_t>(left_s + 0.5);
+  if (seconds < 100) return fmt::format("{} s left, ", seconds);
+  return fmt::format("{} min left, ", (seconds + 30) / 60);
 }
 
 }  // namespace
@@ -88,7 +106,8 @@ std::string JsonString(std::string_view text) {
 TerminalProgress::TerminalProgress(const CommonOptions& options)
     : quiet_(options.quiet),
       terminal_(isatty(STDERR_FILENO) == 1),
-      color_(WantsColor(options, STDERR_FILENO)) {}
+      color_(WantsColor(options, STDERR_FILENO)),
+      columns_(TerminalColumns(STDERR_FILENO)) {}
 
 TerminalProgress::~TerminalProgress() { Erase(); }
 
@@ -119,9 +138,14 @@ void TerminalProgress::Draw(double fraction, const std::string& detail) {
   if (quiet_ || !terminal_ || step_.empty()) return;
   Erase();
   drawn_us_ = base::SystemClock().MonotonicUs();
-  std::string line = fmt::format("  {:<{}} ", base::Printable(step_, kStepColumns), kStepColumns);
-  if (fraction >= 0) line += Bar(fraction) + fmt::format(" {:3.0f}% ", fraction * 100);
-  line = base::Printable(line + detail, TerminalColumns(STDERR_FILENO) - 1);
+  const size_t room = StepColumns(columns_);
+  std::string line = fmt::format("  {:<{}} ", base::Printable(step_, room), room);
+  if (fraction >= 0) {
+    const size_t bar = columns_ < kNarrow ? kBarColumnsNarrow : kBarColumns;
+    line += Bar(fraction, bar) + fmt::format(" {:3.0f}% ", fraction * 100);
+    line += TimeLeft(fraction, drawn_us_ - step_started_us_);
+  }
+  line = base::Printable(line + detail, columns_ - 1);
   ToStderr(color_ ? "\x1b[2m" + line + "\x1b[0m" : line);
   drawn_ = true;
 }
@@ -137,9 +161,11 @@ void TerminalProgress::Finish(const std::string& detail) {
   if (!quiet_) {
     const base::Micros took = base::SystemClock().MonotonicUs() - step_started_us_;
     const std::string mark = color_ ? "\x1b[32m✓\x1b[0m" : "✓";
-    ToStderr(fmt::format("{} {:<{}} {:>9}{}{}\n", mark, base::Printable(step_, kStepColumns),
-                         kStepColumns, base::FormatDuration(took), detail.empty() ? "" : "  ",
-                         detail));
+    const size_t room = StepColumns(columns_);
+    std::string line = fmt::format("{:<{}} {:>9}{}{}", base::Printable(step_, room), room,
+                                   base::FormatDuration(took), detail.empty() ? "" : "  ", detail);
+    if (terminal_) line = base::Printable(line, std::max<size_t>(columns_, 3) - 2);
+    ToStderr(fmt::format("{} {}\n", mark, line));
   }
   step_.clear();
 }

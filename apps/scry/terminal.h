@@ -41,7 +41,8 @@ ExitStatus Refuse(const base::Error& error);
 // A JSON string with its quotes.
 std::string JsonString(std::string_view text);
 
-// Steps on stderr: a bar that redraws itself on a terminal, a line per step elsewhere.
+// Steps on stderr: a bar that redraws itself on a terminal, with what is done, its rate and the
+// time left, and a line per step when it is over; only the lines elsewhere.
 class TerminalProgress final : public job::Progress {
  public:
   explicit TerminalProgress(const CommonOptions& options);
@@ -59,6 +60,7 @@ class TerminalProgress final : public job::Progress {
   const bool quiet_;
   const bool terminal_;
   const bool color_;
+  const size_t columns_;
   std::string step_;  // Empty: none is running.
   base::Micros step_started_us_ = 0;
   base::Micros drawn_us_ = 0;

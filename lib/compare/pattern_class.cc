@@ -23,10 +23,10 @@ size_t WeightOf(PatternClass type) {
                              kByWeight.begin());
 }
 
-double MedianUs(const PatternStats& stats) {
+double MedianUs(const PatternStats& stats, size_t lane) {
   std::vector<double> values;
   values.reserve(stats.latencies.size());
-  for (const LatencySample& sample : stats.latencies) values.push_back(sample.us[0]);
+  for (const LatencySample& sample : stats.latencies) values.push_back(sample.us[lane]);
   return Median(std::move(values));
 }
 
@@ -50,7 +50,8 @@ class Classes {
       one.calls = stats->calls;
       one.pairs = stats->latency_pairs;
       one.share = ShareOf(*stats, table_.totals());
-      one.median_us = MedianUs(*stats);
+      one.median_us = MedianUs(*stats, 0);
+      one.median_after_us = MedianUs(*stats, 1);
       const auto detectable = facts_.detectable.find(stats->fingerprint);
       if (detectable != facts_.detectable.end()) one.detectable = detectable->second;
       if (!ByFinding(*stats, one)) ByNothing(*stats, one);

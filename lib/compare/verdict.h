@@ -133,7 +133,8 @@ struct PatternVerdict {
   uint64_t calls = 0;
   uint64_t pairs = 0;  // Of latencies.
   double share = 0;
-  double median_us = 0;  // On the baseline.
+  double median_us = 0;        // On the baseline.
+  double median_after_us = 0;  // On the candidate.
   // The least slowdown, as a factor of the median, that this run would have shown and confirmed
   // with a chance of 80 %. 0: none, however large, as pairs are too few.
   double detectable = 0;

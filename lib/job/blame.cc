@@ -167,6 +167,7 @@ class Blaming {
     if (!query) return;  // Not of the traffic: autovacuum, or the blocker.
     Waited& waited = waited_[{root, *query}];
     waited.us += wait.end_wall_us - wait.begin_wall_us;
+    waited.waits.push_back({*query, wait.begin_wall_us, wait.end_wall_us});
     waited.failed |=
         wait.end == LockWaitEvent::End::kFailed && ForLocks(book_.statements()[*query].sqlstate);
     if (wait.end_wall_us - wait.begin_wall_us >= compare::kBlockedUs || waited.failed) {
@@ -219,7 +220,10 @@ class Blaming {
         ++queries.failed;
       } else if (waited.us >= compare::kBlockedUs) {
         ++queries.blocked;
+      } else {
+        continue;
       }
+      blame_.waits.insert(blame_.waits.end(), waited.waits.begin(), waited.waits.end());
     }
     for (const size_t victim : victims_) found[victim];
     for (const auto& [statement, own] : own_waits_) {
@@ -342,6 +346,7 @@ class Blaming {
   struct Waited {
     Micros us = 0;
     bool failed = false;
+    std::vector<QueryWait> waits;
   };
 
   const migration::MigrationProfile& profile_;

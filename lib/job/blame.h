@@ -17,6 +17,7 @@
 #include "compare/open_sessions.h"
 #include "event/lane_pair.h"
 #include "event/statement_facts.h"
+#include "job/wait_timeline.h"
 #include "migration/profile.h"
 #include "report/report.h"
 
@@ -86,6 +87,7 @@ struct Blame {
   base::Micros last_end_us = 0;  // Monotonic time. 0: nobody waited.
   uint64_t piled_up = 0;
   std::vector<report::WaitingStep> waiting;  // By monotonic time.
+  std::vector<QueryWait> waits;              // Of the queries in `blocked` and `failed`.
 };
 
 // `profile`: of the migration that ran under load, on a server with LogSettings().

@@ -7,15 +7,11 @@
 #include <memory>
 #include <utility>
 
-#include "base/check.h"
 #include "base/units.h"
 #include "compare/detection.h"
-#include "job/plan_probe.h"
+#include "job/finding_explainer.h"
 #include "job/sample_run.h"
 #include "job/session_rerun.h"
-#include "os/file.h"
-#include "report/json_writer.h"
-#include "report/text_writer.h"
 
 namespace scry::job {
 namespace {
@@ -26,38 +22,17 @@ using base::Micros;
 using base::Result;
 using base::Status;
 
-constexpr size_t kPlansMax = 5;       // Told in the report.
-constexpr size_t kExplainedMax = 12;  // Looked at.
-constexpr size_t kCausesMax = 60;     // Patterns that causes are looked for.
 constexpr size_t kSamplesPerPattern = 60;
 // Of p95 and p99: few of them would not hold the parameters that became slow.
 constexpr size_t kTailSamplesPerPattern = 400;
 constexpr Micros kConfirmBudgetMinUs = 5 * 1000000LL;
+constexpr Micros kFixBudgetMinUs = 20 * 1000000LL;   // Or as long as the replay took.
 constexpr Micros kWorkBudgetMinUs = 10 * 1000000LL;  // Or as long as the replay took.
-constexpr Micros kFixBudgetMinUs = 20 * 1000000LL;   // The same.
 // A quarter of the time that was captured, within these.
 constexpr Micros kFirstBudgetMinUs = 3 * 1000000LL;
 constexpr Micros kFirstBudgetMaxUs = 30 * 1000000LL;
 
-std::string ShellWord(const std::string& word) {
-  const bool plain =
-      !word.empty() && word.find_first_of(" \t\n'\"\\$`*?;&|<>()#!~") == std::string::npos;
-  if (plain) return word;
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
-  return quoted + "'";
-}
-
 }  // namespace
-
-std::string CommandText(const std::vector<std::string>& argv) {
-  std::string text;
-  for (const std::string& argument : argv) {
-    if (!text.empty()) text += ' ';
-    text += ShellWord(argument);
-  }
-  return text;
-}
 
 Comparison::Comparison(ComparisonRequest request, OpenTraffic open, const RunWatch& watch,
                        Progress& progress, report::Report& report)
@@ -151,7 +126,15 @@ Status Comparison::Run(const Lanes& lanes) {
           "written. A longer --budget or a shorter window leaves out fewer.");
     }
   }
-  return Explain(lanes);
+  return FindingExplainer({request_.policy, table_, verdict_, work_, first_ ? &*first_ : nullptr,
+                           catalogs_.get(), request_.prove_fixes,
+                           std::max(stats_.duration_us, kFixBudgetMinUs), lanes,
+                           [this](const std::set<uint64_t>& wanted) {
+                             return CollectSamples(wanted, kSamplesPerPattern);
+                           },
+                           ReplayAgain(lanes)},
+                          watch_, progress_, facts_, report_)
+      .Run();
 }
 
 int Comparison::ExitStatus() const {
@@ -342,179 +325,6 @@ void Comparison::ForgetCrowdedPages() {
   if (first_) forget(first_->moment.work);
 }
 
-const replay::Sample* Comparison::WorstSample(uint64_t fingerprint,
-                                              const replay::SampleBook& book) const {
-  const auto work = work_.table.find(fingerprint);
-  if (work != work_.table.end()) {
-    const compare::WorkJudgement judged = compare::JudgeWork(work->second, request_.policy.work);
-    if (!judged.rises.empty()) return &work_.samples.at(fingerprint)[judged.worst];
-  }
-  const auto samples = book.samples().find(fingerprint);
-  if (samples == book.samples().end() || samples->second.empty()) return nullptr;
-  return &samples->second.front();
-}
-
-const compare::Finding& Comparison::Judged(const report::Finding& finding) const {
-  const auto found = std::find_if(verdict_.findings.begin(), verdict_.findings.end(),
-                                  [&](const auto& one) { return one.id == finding.id; });
-  SCRY_CHECK(found != verdict_.findings.end());
-  return *found;
-}
-
-// What is known of a finding but for its plans in the second moment.
-ExplainedFinding Comparison::WhatIsKnown(const compare::Finding& finding,
-                                         const replay::SampleBook& book) const {
-  ExplainedFinding known;
-  known.id = finding.id;
-  const auto samples = book.samples().find(finding.fingerprint);
-  const bool sampled = samples != book.samples().end() && !samples->second.empty();
-  const compare::PatternStats* stats = table_.Find(finding.fingerprint);
-  if (stats != nullptr && !stats->text.empty()) {
-    const auto all = event::AnalyzeQuery(stats->text);
-    known.facts = all[std::min<size_t>(stats->ordinal, all.size() - 1)];
-  } else if (sampled) {
-    known.facts = event::AnalyzeQuery(samples->second.front().text).front();
-  }
-  if (sampled) {
-    for (const auto& [name, value] : samples->second.front().session.parameters) {
-      if (name == "user") known.role = value;
-    }
-  }
-  const auto work = work_.table.find(finding.fingerprint);
-  if (work != work_.table.end()) {
-    const compare::WorkNumbers numbers =
-        compare::JudgeWork(work->second, request_.policy.work).numbers;
-    known.triggers_before = numbers.before.in_triggers;
-    known.triggers_after = numbers.after.in_triggers;
-  }
-  if (first_ && finding.moment == compare::Moment::kFirst) {
-    const auto plans = first_->plans.find(finding.fingerprint);
-    if (plans != first_->plans.end()) known.plans = plans->second;
-  } else {
-    known.settled = first_.has_value();
-  }
-  return known;
-}
-
-// Plans on both lanes where both can run it, and causes.
-Status Comparison::Explain(const Lanes& lanes) {
-  std::set<uint64_t> wanted;
-  for (size_t i = 0; i < report_.findings.size() && wanted.size() < kCausesMax; ++i) {
-    if (HasCause(report_.findings[i])) wanted.insert(Judged(report_.findings[i]).fingerprint);
-  }
-  if (wanted.empty()) return {};
-  progress_.Step("look for causes");
-  SCRY_TRY_ASSIGN(const replay::SampleBook book, CollectSamples(wanted, kSamplesPerPattern));
-  SCRY_TRY_ASSIGN(const std::vector<replay::LaneTarget> targets, lanes());
-  std::vector<ExplainedFinding> known;
-  size_t explained = 0;
-  for (report::Finding& finding : report_.findings) {
-    const compare::Finding& judged = Judged(finding);
-    if (!HasCause(finding) || !wanted.contains(judged.fingerprint)) continue;
-    known.push_back(WhatIsKnown(judged, book));
-    const bool costs = judged.has_latency || judged.has_work;
-    if (!known.back().plans && costs && judged.moment != compare::Moment::kFirst &&
-        explained < kExplainedMax) {
-      SCRY_TRY(watch_.Check());
-      const replay::Sample* sample = WorstSample(judged.fingerprint, book);
-      if (sample != nullptr) known.back().plans = ExplainPair(targets, *sample);
-      ++explained;
-    }
-    const bool shown = judged.gates || judged.moment == compare::Moment::kFirst;
-    if (known.back().plans && shown && explained <= kPlansMax) {
-      finding.plan = TextOf(*known.back().plans);
-    }
-  }
-  FillCauses(known, catalogs_.get(), report_);
-  progress_.Done(fmt::format("{} cause{}", FormatCount(report_.causes.size()),
-                             report_.causes.size() == 1 ? "" : "s"));
-  SCRY_TRY(ProveFixes(known, book, targets, lanes));
-  TellSettled();
-  return {};
-}
-
-// The first moment was bad, and after VACUUM (ANALYZE) all of the traffic was not: that is a proof.
-void Comparison::TellSettled() {
-  if (!first_) return;
-  std::map<std::string, report::Fix> by_remedy;
-  for (const report::Finding& finding : report_.findings) {
-    const auto remedy = first_->moment.remedies.find(Judged(finding).fingerprint);
-    if (finding.type != "transient" || remedy == first_->moment.remedies.end()) continue;
-    report::Fix& fix = by_remedy[remedy->second];
-    fix.findings.push_back(finding.id);
-    if (fix.findings.size() > 1) continue;
-    fix.kind = "vacuum";
-    fix.sql = {remedy->second + ";"};
-    fix.sentence =
-        "run right after the migration it ends what else lasts until autovacuum: after it "
-        "all of the traffic was as before";
-    if (finding.has_latency) {
-      fix.us_before = finding.before.p50_us;
-      fix.us_after = finding.after.p50_us;
-    }
-    fix.blocks_before = finding.work_before.blocks;
-    fix.blocks_after = finding.work_after.blocks;
-    const auto work = work_.table.find(Judged(finding).fingerprint);
-    if (work != work_.table.end()) {
-      fix.blocks_fixed =
-          compare::JudgeWork(work->second, request_.policy.work).numbers.after.blocks;
-    }
-  }
-  for (auto& [remedy, fix] : by_remedy) report_.fixes.push_back(std::move(fix));
-}
-
-Status Comparison::ProveFixes(const std::vector<ExplainedFinding>& known,
-                              const replay::SampleBook& book,
-                              const std::vector<replay::LaneTarget>& targets, const Lanes& lanes) {
-  if (!request_.prove_fixes || !catalogs_) return {};
-  std::vector<FixTarget> to_mend;
-  for (const report::Finding& finding : report_.findings) {
-    const bool is_new = finding.type == "new-slow";
-    if (finding.type != "slower" && finding.type != "more-work" && !is_new) continue;
-    const auto found = std::find_if(known.begin(), known.end(), [&](const ExplainedFinding& one) {
-      return one.id == finding.id;
-    });
-    if (found == known.end()) continue;
-    FixTarget target;
-    target.fingerprint = Judged(finding).fingerprint;
-    target.finding = &finding;
-    target.known = &*found;
-    target.is_new = is_new;
-    const replay::Sample* worst = WorstSample(target.fingerprint, book);
-    if (worst == nullptr) continue;
-    target.samples.push_back(*worst);
-    const auto samples = book.samples().find(target.fingerprint);
-    if (samples != book.samples().end()) {
-      target.samples.insert(target.samples.end(), samples->second.begin(), samples->second.end());
-    }
-    to_mend.push_back(std::move(target));
-  }
-  if (to_mend.empty()) return {};
-  progress_.Step("try what might mend it");
-  const Micros budget_us = std::max(stats_.duration_us, kFixBudgetMinUs);
-  const FixRequest request{targets, *catalogs_, request_.policy, table_, work_,
-                           // A time limit must not cost the verdict that is there by now.
-                           watch_.limited() ? std::min(budget_us, watch_.LeftUs() / 2) : budget_us,
-                           ReplayAgain(lanes)};
-  auto tried = job::ProveFixes(request, to_mend, watch_, facts_);
-  SCRY_TRY(watch_.Check());
-  if (!tried.ok()) {  // The verdict stands without.
-    progress_.Done("");
-    report_.notes.push_back("Fixes were not tried to the end: " +
-                            base::Printable(base::OneLine(tried.error().message), 200));
-    return {};
-  }
-  ProvenFixes proven = std::move(tried).value();
-  progress_.Done(
-      fmt::format("{} of {} helped", FormatCount(proven.fixes.size()), FormatCount(proven.tried)));
-  if (proven.out_of_time > 0) {
-    report_.notes.push_back(fmt::format("There was no time to look for a fix for {} pattern{}.",
-                                        proven.out_of_time, proven.out_of_time == 1 ? "" : "s"));
-  }
-  for (report::Fix& fix : proven.fixes) report_.fixes.push_back(std::move(fix));
-  return {};
-}
-
 bool Comparison::LetsGate() const {
   return verdict_.compared > 0 && verdict_.fidelity.share() >= request_.policy.fidelity_floor;
 }
@@ -549,15 +359,6 @@ void Comparison::FillTested() {
 Micros Comparison::BusyUs(size_t lane) const {
   const auto& times = table_.totals().time_us;
   return lane < times.size() ? static_cast<Micros>(times[lane]) : 0;
-}
-
-Status WriteReportFiles(const report::Report& report, const std::string& directory) {
-  os::FileSystem& files = os::RealFileSystem();
-  SCRY_TRY(files.MakeDirectories(directory).With("write the report to " + directory));
-  SCRY_TRY(os::ReplaceFile(files, directory + "/report.json", report::WriteJson(report)));
-  report::TextOptions options;
-  options.plans = true;
-  return os::ReplaceFile(files, directory + "/report.txt", report::WriteText(report, options));
 }
 
 }  // namespace scry::job

@@ -25,7 +25,6 @@
 #include "job/capture_traffic.h"
 #include "job/cause_finder.h"
 #include "job/first_moment.h"
-#include "job/fix_prover.h"
 #include "job/progress.h"
 #include "job/run_watch.h"
 #include "job/sample_run.h"
@@ -112,22 +111,10 @@ class Comparison {
   void ForgetCrowdedPages();
   size_t ConfirmPairs(const compare::PatternStats& stats, const compare::Recheck& recheck,
                       size_t patterns) const;
-  base::Status Explain(const Lanes& lanes);
   base::Status ScanCaptures(replay::SampleBook& book);
-  base::Status ProveFixes(const std::vector<ExplainedFinding>& known,
-                          const replay::SampleBook& book,
-                          const std::vector<replay::LaneTarget>& targets, const Lanes& lanes);
-  // VACUUM (ANALYZE), where that is what ended a finding.
-  void TellSettled();
-  // Of the verdict: what the report's finding was made of.
-  const compare::Finding& Judged(const report::Finding& finding) const;
-  ExplainedFinding WhatIsKnown(const compare::Finding& finding,
-                               const replay::SampleBook& book) const;
   base::Result<replay::SampleBook> CollectSamples(
       const std::set<uint64_t>& fingerprints, size_t per_pattern,
       replay::SampleChoice choice = replay::SampleChoice::kRandom);
-  // The execution to explain: the one whose work rose most, else any.
-  const replay::Sample* WorstSample(uint64_t fingerprint, const replay::SampleBook& book) const;
 
   const ComparisonRequest request_;
   const OpenTraffic open_;
@@ -147,11 +134,5 @@ class Comparison {
   replay::ReplayStats stats_;
   compare::Verdict verdict_;
 };
-
-// As a shell would read it back.
-std::string CommandText(const std::vector<std::string>& argv);
-
-// report.json and report.txt in `directory`, which is made.
-base::Status WriteReportFiles(const report::Report& report, const std::string& directory);
 
 }  // namespace scry::job

@@ -1,12 +1,11 @@
-// The files of examples/missing-index, inside the binary.
+// The SQL files of the demo's folders in examples, inside the binary.
 #pragma once
+
+#include <string_view>
 
 namespace scry::job {
 
-extern const char* const kShopSchemaSql;
-extern const char* const kShopDataSql;
-extern const char* const kShopStagingSql;
-extern const char* const kShopMigrationSql;
-extern const char* const kShopFixSql;
+// REQUIRES: `path` is one of those that lib/job/CMakeLists.txt takes in: "index-drop/setup.sql".
+const char* DemoFile(std::string_view path);
 
 }  // namespace scry::job

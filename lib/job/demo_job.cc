@@ -1,5 +1,4 @@
 #include "job/demo_job.h"
-#include "job/comparison.h"
 
 #include <fmt/format.h>
 
@@ -11,11 +10,16 @@
 #include "job/comparison.h"
 #include "job/demo_files.h"
 #include "job/demo_shop.h"
+#include "job/demo_table.h"
 #include "job/migration_test_job.h"
+#include "job/report_files.h"
 #include "os/directory.h"
+#include "os/file.h"
 #include "pg/server_programs.h"
+#include "report/html_writer.h"
 #include "report/table.h"
 #include "report/text_writer.h"
+#include "report/wait_chart.h"
 #include "shadow/provider.h"
 #include "shadow/state_dir.h"
 
@@ -24,9 +28,19 @@ namespace {
 
 using base::Fail;
 using base::FormatCount;
-using base::FormatDuration;
 using base::Result;
 using base::Status;
+
+constexpr size_t kColumnsMax = 100;
+constexpr const char* kMigrationFile = "migration.sql";
+constexpr const char* kProposalFile = "proposal.sql";
+
+// "batched" of "table-locking/batched.sql".
+std::string StemOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  return name.substr(0, name.rfind('.'));
+}
 
 class Story {
  public:
@@ -34,30 +48,46 @@ class Story {
         const std::function<void(const std::string&)>& print,
         const std::function<bool()>& should_stop, DemoFolder folder, shadow::StateDir state)
       : request_(request),
+        scenario_(*request.scenario),
         progress_(progress),
         print_(print),
         should_stop_(should_stop),
         folder_(std::move(folder)),
-        state_(std::move(state)) {}
+        state_(std::move(state)),
+        columns_(std::min(request.columns, kColumnsMax)) {
+    text_.color = request.color;
+    text_.columns = columns_;
+  }
 
   Result<DemoOutcome> Tell();
 
  private:
+  Status Prepare();
   Status SetUpShop();
   Status MakeShadow();
-  Status CaptureProduction();
-  Status CaptureFeature();
+  Status Capture(const DemoCapture& capture);
+  Status RunClients(DemoClients clients, const pg::ConnInfo& proxy);
+  Status Look(const DemoLook& look);
+
   // `fix`: a file of the folder that mends the migration; empty: none.
-  Result<report::Report> Test(const std::string& file, const char* sql,
-                              const std::string& fix = {});
-  Status TryProposal(DemoOutcome& outcome, const report::TextOptions& text);
-  Status TryByHand(DemoOutcome& outcome, const report::TextOptions& text);
+  Result<report::Report> Test(const std::string& name, const std::string& file, const char* sql,
+                              const std::string& fix);
+  Status TryMigration();
+  Status TryAttempt(const DemoAttempt& attempt);
+  Status WriteProposal();
+  Status LeaveReport(const std::string& name, const report::Report& report);
+
   void Say(const std::string& text) { print_(text + "\n"); }
-  void Chapter(const std::string& title);
+  void SayLines(const std::vector<std::string>& lines) {
+    for (const std::string& line : lines) Say(line);
+  }
+  Status Chapter(const std::string& title, const char* why);
+  void SayCommand(const std::string& file, const std::string& fix);
   void PrintWorstPlan(const report::Report& bad);
-  void PrintComparison(const DemoOutcome& outcome);
-  Status PrintVerdict(const report::Report& report, const report::TextOptions& text);
-  void PrintOwnDatabase();
+  void PrintVerdict(const report::Report& report);
+  void PrintEnd();
+  Status NotTrue(const report::Report& report, int wanted);
+
   shadow::Control Control() const;
   Status CheckStop() const {
     if (should_stop_()) return Fail(base::ErrorCode::kInterrupted, "interrupted");
@@ -65,14 +95,18 @@ class Story {
   }
 
   const DemoRequest& request_;
+  const DemoScenario& scenario_;
   Progress& progress_;
   const std::function<void(const std::string&)>& print_;
   const std::function<bool()>& should_stop_;
   DemoFolder folder_;
   shadow::StateDir state_;
+  const size_t columns_;
+  report::TextOptions text_;
   std::optional<DemoServer> production_;
   const shadow::ShadowName shadow_name_{"shop", "demo"};
   int chapter_ = 0;
+  DemoOutcome outcome_;
 };
 
 shadow::Control Story::Control() const {
@@ -81,20 +115,45 @@ shadow::Control Story::Control() const {
   return control;
 }
 
-void Story::Chapter(const std::string& title) {
-  if (chapter_ > 0 && request_.wait) request_.wait();
-  const std::string line = fmt::format("{}. {}", ++chapter_, title);
-  Say(request_.color ? "\n\x1b[1m" + line + "\x1b[0m" : "\n" + line);
+Status Story::Chapter(const std::string& title, const char* why) {
+  const auto lines = report::Wrap(fmt::format("{}. {}", ++chapter_, title), columns_);
+  Say("");
+  for (const std::string& line : lines) Say(request_.color ? "\x1b[1m" + line + "\x1b[0m" : line);
+  if (!request_.wait) return {};
+  for (const std::string& line : report::Wrap(why, columns_ - 2)) Say("  " + line);
+  request_.wait();
+  return CheckStop();
+}
+
+// As a user would type it.
+void Story::SayCommand(const std::string& file, const std::string& fix) {
+  std::vector<std::string> parts = {"scry ci test-migration shop/demo"};
+  for (const DemoCapture& capture : scenario_.captures) {
+    parts.push_back(fmt::format("--capture {}", capture.file));
+  }
+  parts.emplace_back(scenario_.during ? "--during always --blocker none" : "--during never");
+  if (!fix.empty()) parts.push_back("--fix " + fix);
+  parts.push_back("-- psql -v ON_ERROR_STOP=1 -f " + file);
+  std::string line = "  $";
+  for (const std::string& part : parts) {
+    if (line.size() + 1 + part.size() + 2 > columns_) {
+      Say(line + " \\");
+      line = "     ";
+    }
+    line += " " + part;
+  }
+  Say(line);
 }
 
 Status Story::SetUpShop() {
   progress_.Step("start a private server, load the shop");
   SCRY_TRY_ASSIGN(DemoServer server, DemoServer::Start(folder_, "production", state_, Control()));
   production_.emplace(std::move(server));
-  SCRY_TRY(production_->Run(kShopSchemaSql));
-  SCRY_TRY(production_->Run(kShopDataSql));
+  SCRY_TRY(production_->Run(DemoFile("missing-index/schema.sql")));
+  SCRY_TRY(production_->Run(DemoFile("missing-index/data.sql")));
   SCRY_TRY(production_->Run("VACUUM (ANALYZE)"));
-  progress_.Done("2,500 customers, 25,000 orders");
+  if (scenario_.setup != nullptr) SCRY_TRY(production_->Run(DemoFile(scenario_.setup)));
+  progress_.Done("25,000 orders");
   return CheckStop();
 }
 
@@ -108,104 +167,135 @@ Status Story::MakeShadow() {
   return CheckStop();
 }
 
-Status Story::CaptureProduction() {
-  progress_.Step("capture the application at work");
+Status Story::RunClients(DemoClients clients, const pg::ConnInfo& proxy) {
+  switch (clients) {
+    case DemoClients::kShopDay:
+      return RunShopSessions(proxy);
+    case DemoClients::kFeature:
+      return RunFeatureSession(proxy);
+    case DemoClients::kSettlement:
+      return RunSettlementSession(proxy);
+    case DemoClients::kRushHour:
+      return RunRushHour(proxy, progress_, should_stop_);
+  }
+  return {};
+}
+
+Status Story::Capture(const DemoCapture& capture) {
+  progress_.Step(capture.step);
+  std::optional<DemoServer> staging;
+  if (capture.staging != nullptr) {
+    SCRY_TRY_ASSIGN(DemoServer server, DemoServer::Start(folder_, "staging", state_, Control()));
+    staging.emplace(std::move(server));
+    SCRY_TRY(staging->Run(DemoFile("missing-index/schema.sql")));
+    SCRY_TRY(staging->Run(DemoFile(capture.staging)));
+  }
+  const DemoServer& server = staging ? *staging : *production_;
   SCRY_TRY_ASSIGN(
       const CaptureSummary summary,
-      CaptureClients(production_->AppInfo(), folder_.In("production.cap"), RunShopSessions));
-  progress_.Done(fmt::format("{} exchanges of {} sessions, {}", FormatCount(summary.exchanges),
-                             summary.sessions, base::FormatSize(summary.bytes_written)));
+      CaptureClients(server.AppInfo(), folder_.In(capture.file), [&](const pg::ConnInfo& proxy) {
+        return RunClients(capture.clients, proxy);
+      }));
+  progress_.Done(fmt::format("{} exchanges, {} session{}", FormatCount(summary.exchanges),
+                             summary.sessions, summary.sessions == 1 ? "" : "s"));
+  if (capture.look != nullptr) SCRY_TRY(Look(*capture.look));
   return CheckStop();
 }
 
-Status Story::CaptureFeature() {
-  progress_.Step("capture the feature's tests on staging");
-  SCRY_TRY_ASSIGN(DemoServer staging, DemoServer::Start(folder_, "staging", state_, Control()));
-  SCRY_TRY(staging.Run(kShopSchemaSql));
-  SCRY_TRY(staging.Run(kShopStagingSql));
-  SCRY_TRY_ASSIGN(const CaptureSummary summary,
-                  CaptureClients(staging.AppInfo(), folder_.In("feature.cap"), RunFeatureSession));
-  progress_.Done(fmt::format("{} exchanges on 100 orders", FormatCount(summary.exchanges)));
-  return CheckStop();
+Status Story::Look(const DemoLook& look) {
+  SCRY_TRY_ASSIGN(const pg::Rows found, production_->Query(look.sql));
+  std::vector<report::TableColumn> columns;
+  for (size_t i = 0; i < found.columns.size(); ++i) {
+    columns.push_back({found.columns[i], i == 0 ? report::Align::kLeft : report::Align::kRight});
+  }
+  report::Table table(std::move(columns), 4);
+  for (const auto& row : found.rows) {
+    std::vector<std::string> cells;
+    for (const auto& value : row) cells.push_back(value.value_or(""));
+    table.AddRow(std::move(cells));
+  }
+  Say(fmt::format("  {}", look.title));
+  SayLines(table.Lines(columns_));
+  if (!found.rows.empty() && found.rows[0].size() > 1 && found.rows[0][1] == "0") return {};
+  return Fail(
+      "what the scenario looks for in the statistics is not there; run the demo again, and report "
+      "it if it happens twice");
 }
 
-Result<report::Report> Story::Test(const std::string& file, const char* sql,
-                                   const std::string& fix) {
+Result<report::Report> Story::Test(const std::string& name, const std::string& file,
+                                   const char* sql, const std::string& fix) {
+  SayCommand(file, fix);
   const std::string path = folder_.In(file);
   SCRY_TRY(os::StoreText(path, sql, 0644, os::CurrentUser()));
   SCRY_TRY_ASSIGN(const pg::Programs programs, pg::FindPrograms(std::nullopt));
   MigrationTestRequest request;
   request.shadow = shadow_name_;
-  request.captures = {folder_.In("production.cap"), folder_.In("feature.cap")};
+  for (const DemoCapture& capture : scenario_.captures) {
+    request.captures.push_back(folder_.In(capture.file));
+  }
   request.command = {programs.Path("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", path};
   request.stop_fd = request_.stop_fd;
-  request.during.mode = DuringMode::kNever;  // Each story has one point, and this one is speed.
+  request.during.mode = scenario_.during ? DuringMode::kAlways : DuringMode::kNever;
+  request.during.blocker_us = 0;
   if (!fix.empty()) request.fix_file = folder_.In(fix);
   SCRY_TRY_ASSIGN(report::Report report,
                   RunMigrationTest(state_, request, progress_, should_stop_));
   // What a user would have typed; the folders of this run are gone when it is read.
   report.migration.command = "psql -v ON_ERROR_STOP=1 -f " + file;
-  report.captures[0].name = "production.cap";
-  report.captures[1].name = "feature.cap";
-  report.next_steps.clear();
-  if (request_.keep) {
-    SCRY_TRY(WriteReportFiles(report, folder_.In((fix.empty() ? file : fix) + ".report")));
+  for (size_t i = 0; i < report.captures.size(); ++i) {
+    report.captures[i].name = scenario_.captures[i].file;
   }
+  report.next_steps.clear();
+  SCRY_TRY(LeaveReport(name, report));
+  outcome_.runs.push_back({name, report});
   return report;
+}
+
+Status Story::LeaveReport(const std::string& name, const report::Report& report) {
+  if (request_.report_dir.empty() && !request_.keep) return {};
+  const std::string folder =
+      (request_.report_dir.empty() ? folder_.In("reports") : request_.report_dir) + "/" + name;
+  SCRY_TRY(WriteReportFiles(report, folder));
+  const std::string file = folder + "/report.html";
+  SCRY_TRY(os::ReplaceFile(os::RealFileSystem(), file, report::WriteHtml(report)));
+  outcome_.reports.push_back(file);
+  return {};
 }
 
 void Story::PrintWorstPlan(const report::Report& bad) {
   for (const report::Finding& finding : bad.findings) {
     if (!finding.gates || finding.plan.candidate.empty()) continue;
     Say("plan of the worst, with its own parameters:");
-    for (const std::string& line : finding.plan.candidate) Say("  " + base::Printable(line, 98));
+    for (const std::string& line : finding.plan.candidate) {
+      Say("  " + report::Shorten(base::Printable(line), columns_ - 2));
+    }
     Say("");
     return;
   }
 }
 
-void Story::PrintComparison(const DemoOutcome& outcome) {
-  using report::Align;
-  report::Table table({{"staging", Align::kRight},
-                       {"migration.sql", Align::kRight},
-                       {"factor", Align::kRight},
-                       {"scry's", Align::kRight},
-                       {"fix.sql", Align::kRight},
-                       {"query of the feature", Align::kLeft, true}},
-                      2);
-  const auto mended = [](const report::Report& in, const report::Finding& slow) {
-    for (const report::Finding& finding : in.findings) {
-      if (finding.fingerprint == slow.fingerprint && finding.has_latency) {
-        return FormatDuration(finding.after.p50_us);
-      }
-    }
-    return std::string("-");
-  };
-  for (const report::Finding& slow : outcome.bad.findings) {
-    if (slow.type != "new-slow") continue;
-    table.AddRow({FormatDuration(slow.before.p50_us), FormatDuration(slow.after.p50_us),
-                  fmt::format("{:.0f}x", slow.factor), mended(outcome.proposed, slow),
-                  mended(outcome.fixed, slow), slow.pattern});
-  }
-  for (const std::string& line : table.Lines(std::min<size_t>(request_.columns, 100))) Say(line);
-  Say("  medians, measured just now; staging held 100 orders, the shadow 25,000");
-}
-
-Status Story::PrintVerdict(const report::Report& report, const report::TextOptions& text) {
-  Say(fmt::format("\n{}  {}\nexit status {}",
-                  report.exit_status == kExitSafe ? "SAFE" : report.verdict, report.sentence,
-                  report.exit_status));
-  if (report.exit_status == kExitSafe) return {};
-  Say("\n" + report::WriteText(report, text));
+Status Story::NotTrue(const report::Report& report, int wanted) {
   return Fail(
-      "the fixed migration was not found safe on this machine; run the demo again, and report it "
-      "if it happens twice");
+      fmt::format("this run ended with exit status {}, and the story with {}; run the demo again, "
+                  "and report it if it happens twice",
+                  report.exit_status, wanted));
 }
 
-// The whole way once more: the migration, then what scry proposes, then all of the traffic.
-Status Story::TryProposal(DemoOutcome& outcome, const report::TextOptions& text) {
+Status Story::TryMigration() {
+  SCRY_TRY(Chapter(scenario_.migration_title, scenario_.migration_why));
+  SCRY_TRY_ASSIGN(const report::Report bad, Test("migration", kMigrationFile,
+                                                 DemoFile(scenario_.FileOf(kMigrationFile)), {}));
+  Say("\n" + report::WriteText(bad, text_));
+  PrintWorstPlan(bad);
+  Say(fmt::format("exit status {}", bad.exit_status));
+  if (bad.exit_status != kExitRegressions) return NotTrue(bad, kExitRegressions);
+  return {};
+}
+
+// The remedies that the first run tried and measured.
+Status Story::WriteProposal() {
   std::string proposal;
-  for (const report::Fix& fix : outcome.bad.fixes) {
+  for (const report::Fix& fix : outcome_.runs.front().report.fixes) {
     for (const std::string& sql : fix.sql) proposal += sql + "\n";
   }
   if (proposal.empty()) {
@@ -213,77 +303,90 @@ Status Story::TryProposal(DemoOutcome& outcome, const report::TextOptions& text)
         "no fix was found and proven on this machine; run the demo again, and report it if it "
         "happens twice");
   }
-  Chapter("scry's own proposal, as it stands under FIX, and all of the traffic again");
-  Say("  $ scry ci test-migration shop/demo --capture production.cap --capture feature.cap \\\n"
-      "      --fix proposal.sql -- psql -v ON_ERROR_STOP=1 -f migration.sql");
-  SCRY_TRY(os::StoreText(folder_.In("proposal.sql"), proposal, 0644, os::CurrentUser()));
-  SCRY_TRY_ASSIGN(outcome.proposed, Test("migration.sql", kShopMigrationSql, "proposal.sql"));
-  return PrintVerdict(outcome.proposed, text);
+  return os::StoreText(folder_.In(kProposalFile), proposal, 0644, os::CurrentUser());
 }
 
-Status Story::TryByHand(DemoOutcome& outcome, const report::TextOptions& text) {
-  Chapter("For comparison: the same change with two indexes that an engineer wrote");
-  Say("  CREATE INDEX orders_region_status_created_idx ON orders (region, status, created_at);\n"
-      "  CREATE INDEX orders_region_total_idx ON orders (region, total_cents DESC, id);\n"
-      "  $ scry ci test-migration shop/demo --capture production.cap --capture feature.cap \\\n"
-      "      -- psql -v ON_ERROR_STOP=1 -f fix.sql");
-  SCRY_TRY_ASSIGN(outcome.fixed, Test("fix.sql", kShopFixSql));
-  return PrintVerdict(outcome.fixed, text);
+// The whole way once more: the migration, or another in its place, then all of the traffic.
+Status Story::TryAttempt(const DemoAttempt& attempt) {
+  SCRY_TRY(Chapter(attempt.title, attempt.why));
+  std::string name = StemOf(kProposalFile);
+  std::string file = kMigrationFile;
+  std::string path = scenario_.FileOf(kMigrationFile);
+  std::string fix = kProposalFile;
+  if (attempt.file == nullptr) {
+    SCRY_TRY(WriteProposal());
+  } else {
+    path = attempt.file;
+    name = StemOf(path);
+    file = name + ".sql";
+    fix.clear();
+  }
+  SCRY_TRY_ASSIGN(const report::Report mended, Test(name, file, DemoFile(path), fix));
+  PrintVerdict(mended);
+  if (mended.exit_status == kExitSafe) return {};
+  Say("\n" + report::WriteText(mended, text_));
+  return NotTrue(mended, kExitSafe);
 }
 
-void Story::PrintOwnDatabase() {
-  Chapter("With your own database");
-  Say("  scry capture --upstream \"$DATABASE_URL\" -o cap        (point the application at the "
-      "proxy)\n"
-      "  scry shadow create prod-db/ci-main                    (scry.yaml names the source)\n"
+void Story::PrintVerdict(const report::Report& report) {
+  const std::string word = report.exit_status == kExitSafe ? "SAFE" : report.verdict;
+  Say("");
+  bool first = true;
+  for (const std::string& line : report::Wrap(report.sentence, columns_ - word.size() - 2)) {
+    Say((first ? word : std::string(word.size(), ' ')) + "  " + line);
+    first = false;
+  }
+  if (scenario_.during) SayLines(report::WaitChart(report.during, columns_));
+  Say(fmt::format("exit status {}", report.exit_status));
+}
+
+void Story::PrintEnd() {
+  Say("");
+  std::vector<const report::Report*> runs;
+  for (const DemoRun& run : outcome_.runs) runs.push_back(&run.report);
+  SayLines(DemoTable(scenario_, runs, columns_));
+  for (const std::string& line : report::Wrap(scenario_.table_note, columns_ - 2)) {
+    Say("  " + line);
+  }
+  Say("\nWith your own database:\n"
+      "  scry capture --upstream \"$DATABASE_URL\" -o cap    # applications connect to it\n"
+      "  scry shadow create prod-db/ci-main                # scry.yaml names the source\n"
       "  scry ci test-migration prod-db/ci-main --capture cap -- alembic upgrade head");
 }
 
+// What would fail at the end fails at once.
+Status Story::Prepare() {
+  if (request_.report_dir.empty()) return {};
+  return os::RealFileSystem().MakeDirectories(request_.report_dir).With("leave reports");
+}
+
 Result<DemoOutcome> Story::Tell() {
-  Say("A shop adds a region to its orders. The change passed every test on staging.\n"
-      "Everything below runs and is measured now, on private servers of this run.");
-  Chapter("The shop, its shadow and its traffic");
+  SCRY_TRY(Prepare());
+  SayLines(report::Wrap(scenario_.intro, columns_));
+  SayLines(report::Wrap(
+      "Everything below runs and is measured now, on private servers of this run.", columns_));
+  SCRY_TRY(Chapter(scenario_.setup_title, scenario_.setup_why));
   SCRY_TRY(SetUpShop());
   SCRY_TRY(MakeShadow());
-  SCRY_TRY(CaptureProduction());
-  SCRY_TRY(CaptureFeature());
-
-  DemoOutcome outcome;
-  Chapter("The migration: ALTER TABLE orders ADD COLUMN region, and an UPDATE that fills it");
-  Say("  $ scry ci test-migration shop/demo --capture production.cap --capture feature.cap \\\n"
-      "      -- psql -v ON_ERROR_STOP=1 -f migration.sql");
-  SCRY_TRY_ASSIGN(outcome.bad, Test("migration.sql", kShopMigrationSql));
-  report::TextOptions text;
-  text.color = request_.color;
-  text.columns = std::min<size_t>(request_.columns, 100);
-  text.plans = false;
-  Say("\n" + report::WriteText(outcome.bad, text));
-  PrintWorstPlan(outcome.bad);
-  Say(fmt::format("exit status {}", outcome.bad.exit_status));
-  if (outcome.bad.exit_status != kExitRegressions) {
-    return Fail(
-        "the migration without its indexes was not found slower on this machine; run the demo "
-        "again, and report it if it happens twice");
-  }
-
-  SCRY_TRY(TryProposal(outcome, text));
-  SCRY_TRY(TryByHand(outcome, text));
-  Say("");
-  PrintComparison(outcome);
-  PrintOwnDatabase();
+  for (const DemoCapture& capture : scenario_.captures) SCRY_TRY(Capture(capture));
+  SCRY_TRY(TryMigration());
+  for (const DemoAttempt& attempt : scenario_.attempts) SCRY_TRY(TryAttempt(attempt));
+  PrintEnd();
+  if (!outcome_.reports.empty()) Say("");
+  for (const std::string& file : outcome_.reports) Say("report: " + file);
   if (request_.keep) {
-    outcome.kept_in = folder_.path();
-    Say("\nkept in " + folder_.path());
+    outcome_.kept_in = folder_.path();
+    Say("kept in " + folder_.path());
     folder_.Keep();
   }
-  return outcome;
+  return std::move(outcome_);
 }
 
 }  // namespace
 
-Result<DemoOutcome> RunMissingIndexDemo(const DemoRequest& request, Progress& progress,
-                                        const std::function<void(const std::string&)>& print,
-                                        const std::function<bool()>& should_stop) {
+Result<DemoOutcome> RunDemo(const DemoRequest& request, Progress& progress,
+                            const std::function<void(const std::string&)>& print,
+                            const std::function<bool()>& should_stop) {
   SCRY_TRY_ASSIGN(DemoFolder folder, DemoFolder::Make());
   SCRY_TRY_ASSIGN(shadow::StateDir state, shadow::StateDir::Open(folder.In("state")));
   Story story(request, progress, print, should_stop, std::move(folder), std::move(state));

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "job/capture_job.h"
 #include "job/progress.h"
+#include "pg/admin.h"
 #include "pg/conninfo.h"
 #include "shadow/private_server.h"
 #include "shadow/state_dir.h"
@@ -40,6 +41,7 @@ class DemoServer {
                                         const shadow::StateDir& state,
                                         const shadow::Control& control);
   base::Status Run(const char* sql);
+  base::Result<pg::Rows> Query(const char* sql);
   pg::ConnInfo Info() const { return server_.Info("shop"); }
   pg::ConnInfo AppInfo() const { return server_.Info("shop", "shop_app"); }
 
@@ -57,5 +59,11 @@ base::Result<CaptureSummary> CaptureClients(
 base::Status RunShopSessions(const pg::ConnInfo& proxy);
 // The feature's own tests: one session.
 base::Status RunFeatureSession(const pg::ConnInfo& proxy);
+// The back office at night: one session.
+base::Status RunSettlementSession(const pg::ConnInfo& proxy);
+// Some seconds at the pace of a busy shop: eight sessions that stay, and customers who come and go.
+// kInterrupted where it should stop.
+base::Status RunRushHour(const pg::ConnInfo& proxy, Progress& progress,
+                         const std::function<bool()>& should_stop);
 
 }  // namespace scry::job

@@ -21,6 +21,7 @@
 #include "job/capture_traffic.h"
 #include "job/migration_report.h"
 #include "job/traffic_part.h"
+#include "job/wait_timeline.h"
 #include "migration/server_log.h"
 #include "migration/watch.h"
 #include "pg/admin.h"
@@ -76,6 +77,10 @@ class StartingGun final : public event::EventSource {
     return more;
   }
   double ShareRead() const override { return source_.ShareRead(); }
+  Micros started_us() {
+    const std::lock_guard lock(mutex_);
+    return at_us_;
+  }
   // The monotonic time at which something of the capture's time happens, at a speed. nullopt:
   // stopped before replay began.
   std::optional<Micros> Wait(Micros captured_us, double speed, const std::stop_token& stop) {
@@ -480,6 +485,13 @@ void DuringAct::Conclude(const migration::MigrationProfile& profile,
   if (blame.last_end_us > 0) {
     during_.drain_us = std::max<Micros>(blame.last_end_us - run_.ended_us, 0);
   }
+  const Micros began_us = gun_->started_us();
+  during_.migration_at_us = std::max<Micros>(run_.started_us - began_us, 0);
+  const Micros ended_us =
+      std::max({began_us + stats.duration_us, run_.ended_us, blame.last_end_us});
+  WaitTimeline timeline = MakeWaitTimeline(blame.waits, began_us, ended_us);
+  during_.step_us = timeline.step_us;
+  during_.timeline = std::move(timeline.steps);
   if (blame.deadlocks.size() > kDeadlocksTold) blame.deadlocks.resize(kDeadlocksTold);
   during_.deadlocks = std::move(blame.deadlocks);
   if (!run_.blocker_failed.empty()) {

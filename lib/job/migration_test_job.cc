@@ -1,4 +1,5 @@
 #include "job/migration_test_job.h"
+#include "job/command_text.h"
 
 #include <fmt/format.h>
 
@@ -67,8 +68,8 @@ class MigrationTest {
   Status MakeLanes();
   migration::CommandOptions CommandOptions() const;
   Status Migrate();
-  void EstimateForProduction();
   void FindLines();
+  void EstimateForProduction();
   Status ApplyFix(migration::CommandOptions options);
   Status Settle();
   Status During();
@@ -180,6 +181,12 @@ std::string MigrationRole(const std::string& source, pg::AdminSession& session) 
   return rows.ok() && rows->Single() ? info->Get("user") : std::string();
 }
 
+// A step has little room, and where a program lies says nothing about it.
+std::string BaseName(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
 std::vector<std::string> LastLines(const std::string& text, size_t count) {
   std::vector<std::string> lines;
   size_t end = text.find_last_not_of("\n\r");
@@ -226,7 +233,9 @@ Status MigrationTest::Migrate() {
   options.target = watch->command_target();
   report_.migration.ran = true;
   report_.migration.command = CommandText(request_.command);
-  progress_.Step("run " + report_.migration.command);
+  std::vector<std::string> told = request_.command;
+  told.front() = BaseName(told.front());
+  progress_.Step("run " + CommandText(told));
   progress_.Note("");  // The command's own output follows.
   started_us_ = base::SystemClock().MonotonicUs();
   const auto ran = migration::RunCommand(options);
@@ -267,14 +276,6 @@ Status MigrationTest::Migrate() {
   return ApplyFix(std::move(options));
 }
 
-void MigrationTest::EstimateForProduction() {
-  std::vector<std::string> notes;  // The replay of that capture tells them.
-  const auto snapshot = SnapshotOf(request_.captures.front(), notes);
-  FillEstimates(profile_,
-                ProductionSizeOf(request_.production_bytes, snapshot ? &*snapshot : nullptr),
-                report_.migration);
-}
-
 // A line that cannot be found costs no verdict.
 void MigrationTest::FindLines() {
   for (const auto& paths : {request_.migrations, SqlFilesOf(request_.command)}) {
@@ -286,6 +287,14 @@ void MigrationTest::FindLines() {
   }
 }
 
+void MigrationTest::EstimateForProduction() {
+  std::vector<std::string> notes;  // The replay of that capture tells them.
+  const auto snapshot = SnapshotOf(request_.captures.front(), notes);
+  FillEstimates(profile_,
+                ProductionSizeOf(request_.production_bytes, snapshot ? &*snapshot : nullptr),
+                report_.migration);
+}
+
 // As a part of the migration, by psql: a file may hold what runs in no transaction.
 Status MigrationTest::ApplyFix(migration::CommandOptions options) {
   if (request_.fix_file.empty()) return {};
@@ -293,7 +302,7 @@ Status MigrationTest::ApplyFix(migration::CommandOptions options) {
   options.argv = {programs.Path("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f",
                   request_.fix_file};
   if (watch_.limited()) options.timeout_us = watch_.LeftUs();
-  progress_.Step("run " + request_.fix_file);
+  progress_.Step("run " + BaseName(request_.fix_file));
   progress_.Note("");
   SCRY_TRY_ASSIGN(const migration::CommandOutcome outcome, migration::RunCommand(options));
   const Status judged = migration::JudgeOutcome(options, outcome);

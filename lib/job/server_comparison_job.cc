@@ -1,4 +1,5 @@
 #include "job/server_comparison_job.h"
+#include "job/command_text.h"
 
 #include <fmt/format.h>
 

@@ -79,6 +79,15 @@ constexpr std::array kFeatureStatements = {
              "WHERE region = $1 AND status = $2 AND created_at >= $3"},
 };
 
+constexpr std::array kSettlementStatements = {
+    Prepared{"settled_orders",
+             "SELECT id, customer_id, total_cents, updated_at FROM orders "
+             "WHERE status = $1 AND updated_at >= $2 AND updated_at < $3 ORDER BY updated_at, id"},
+    Prepared{"settled_totals",
+             "SELECT count(*), coalesce(sum(total_cents), 0) FROM orders "
+             "WHERE status = $1 AND updated_at >= $2 AND updated_at < $3"},
+};
+
 constexpr std::array kRegions = {"dach",   "france",  "british-isles", "italy",
                                  "iberia", "benelux", "nordics",       "east"};
 constexpr std::array kExceptions = {"disputed", "refunded", "cancelled"};
@@ -107,6 +116,15 @@ class Visitor {
     SCRY_TRY(LookAtOrders());
     if (options_.session == 0) SCRY_TRY(CheckOut());
     return LookAtFigures();
+  }
+
+  Status ShortVisit() {
+    customer_ = OwnCustomer();
+    SCRY_TRY(LogIn());
+    return connection_.Exec(
+        fmt::format("SELECT id, status, updated_at FROM orders WHERE customer_id = {} "
+                    "ORDER BY created_at DESC LIMIT 1",
+                    customer_));
   }
 
  private:
@@ -222,7 +240,31 @@ Status RunShopTraffic(ShopConnection& connection, const ShopTrafficOptions& opti
   SCRY_CHECK(options.session < options.sessions && options.sessions <= 100);
   SCRY_TRY(PrepareAll(connection, kShopStatements));
   Visitor visitor(connection, options);
-  for (uint32_t visit = 0; visit < options.visits; ++visit) SCRY_TRY(visitor.Visit(visit));
+  for (uint32_t visit = 0; visit < options.visits; ++visit) {
+    if (visit > 0 && options.between && !options.between()) return {};
+    SCRY_TRY(visitor.Visit(visit));
+  }
+  return {};
+}
+
+Status RunShortVisit(ShopConnection& connection, const ShopTrafficOptions& options) {
+  SCRY_CHECK(options.session < options.sessions && options.sessions <= 100);
+  return Visitor(connection, options).ShortVisit();
+}
+
+Status RunSettlement(ShopConnection& connection, uint32_t days) {
+  SCRY_CHECK(days <= kDaysOfOctober);
+  SCRY_TRY(PrepareAll(connection, kSettlementStatements));
+  for (uint32_t day = 3; day < 3 + days; ++day) {
+    for (const std::string status : {"refunded", "disputed"}) {
+      for (const Prepared& statement : kSettlementStatements) {
+        const auto answer = connection.ExecPrepared(
+            statement.name, {status, fmt::format("2026-10-{:02} 00:00+00", day),
+                             fmt::format("2026-10-{:02} 00:00+00", day + 1)});
+        if (!answer.ok()) return answer.error();
+      }
+    }
+  }
   return {};
 }
 

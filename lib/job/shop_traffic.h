@@ -1,6 +1,7 @@
 // The traffic of the demonstration shop (examples/missing-index): what its application sends all
-// day, and what the tests of its new feature send. Called by the demo, one call per session. Thread
-// rule: each call uses its own connection and nothing shared, so sessions may run in parallel.
+// day, what the tests of its new feature send, and what its back office does at night. Called by
+// the demo, one call per session. Thread rule: each call uses its own connection and nothing
+// shared, so sessions may run in parallel.
 //
 // Replay must give the same results on every lane, so nothing here depends on how sessions
 // interleave: a session touches only its own share of customers, only session 0 places orders
@@ -9,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,10 +38,20 @@ struct ShopTrafficOptions {
   // alone gives each pattern 40 samples.
   uint32_t visits = 40;
   uint64_t seed = 1;
+  // Called before each visit but the first; false ends the session early. Null: on and on.
+  std::function<bool()> between;
 };
 
 // The application as it is today, against data.sql. REQUIRES: session < sessions <= 100.
 base::Status RunShopTraffic(ShopConnection& connection, const ShopTrafficOptions& options);
+
+// A customer who comes, looks at the own orders and leaves: a few queries without prepared
+// statements.
+base::Status RunShortVisit(ShopConnection& connection, const ShopTrafficOptions& options);
+
+// The back office at night: for `days` days of October what was refunded and disputed on that day.
+// REQUIRES: days <= 28.
+base::Status RunSettlement(ShopConnection& connection, uint32_t days);
 
 // The tests of the feature that migration.sql is for: `rounds` times each of its four queries, over
 // all regions. Against staging.sql; with the column there, also against the full data.

@@ -180,6 +180,7 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "pairs", to.pairs);
     Read(from, "share", to.share);
     Read(from, "median_us", to.median_us);
+    Read(from, "median_after_us", to.median_after_us);
     Read(from, "detectable", to.detectable);
     ReadList(from, "latencies", to.latencies);
   }
@@ -320,12 +321,17 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "victim", to.victim);
     Read(from, "others", to.others);
   }
+  void Fill(const json& from, WaitStep& to) {
+    Read(from, "blocked", to.blocked);
+    Read(from, "wait_us_max", to.wait_us_max);
+  }
   void Fill(const json& from, DuringFacts& to) {
     to.ran = true;
     Read(from, "speed", to.speed);
     Read(from, "sessions", to.sessions);
     Read(from, "statements", to.statements);
     Read(from, "duration_us", to.duration_us);
+    Read(from, "migration_at_us", to.migration_at_us);
     Read(from, "migration_us", to.migration_us);
     Read(from, "exit_status", to.exit_status);
     Read(from, "transaction_us_max", to.transaction_us_max);
@@ -341,6 +347,10 @@ class Reader : public JsonMembers<Reader> {
     ReadList(from, "deadlocks", to.deadlocks);
     ReadList(from, "migration_statements", to.migration_statements);
     ReadList(from, "waiting", to.waiting);
+    if (const json* timeline = Object(from, "timeline")) {
+      Read(*timeline, "step_us", to.step_us);
+      ReadList(*timeline, "steps", to.timeline);
+    }
     if (const json* rehearsal = Object(from, "rehearsal")) {
       Read(*rehearsal, "lock_timeout_us", to.lock_timeout_us);
       Read(*rehearsal, "attempts", to.attempts);

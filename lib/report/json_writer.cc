@@ -180,6 +180,7 @@ ordered_json Of(const PatternLine& line) {
                        {"pairs", line.pairs},
                        {"share", Finite(line.share)},
                        {"median_us", Finite(line.median_us)},
+                       {"median_after_us", Finite(line.median_after_us)},
                        {"detectable", Finite(line.detectable)}};
   if (!line.why.empty()) json["why"] = line.why;
   if (!line.finding.empty()) json["finding"] = line.finding;
@@ -233,6 +234,10 @@ ordered_json Of(const BlockedPattern& pattern) {
 
 ordered_json Of(const WaitingStep& step) {
   return {{"at_us", step.at_us}, {"queries", step.queries}};
+}
+
+ordered_json Of(const WaitStep& step) {
+  return {{"blocked", step.blocked}, {"wait_us_max", step.wait_us_max}};
 }
 
 ordered_json Of(const Deadlock& deadlock) {
@@ -342,12 +347,12 @@ ordered_json Of(const MigrationStatement& statement) {
                        {"locks", ListOf(statement.locks)},
                        {"rewrote", statement.rewrote},
                        {"dropped", statement.dropped}};
-  if (statement.estimate) json["estimate"] = Of(*statement.estimate);
-  if (statement.held_us_estimated > 0) json["held_us_estimated"] = statement.held_us_estimated;
   if (!statement.file.empty()) {
     json["file"] = statement.file;
     json["line"] = statement.line;
   }
+  if (statement.estimate) json["estimate"] = Of(*statement.estimate);
+  if (statement.held_us_estimated > 0) json["held_us_estimated"] = statement.held_us_estimated;
   return json;
 }
 
@@ -391,6 +396,7 @@ ordered_json Of(const DuringFacts& during) {
                        {"sessions", during.sessions},
                        {"statements", during.statements},
                        {"duration_us", during.duration_us},
+                       {"migration_at_us", during.migration_at_us},
                        {"migration_us", during.migration_us},
                        {"exit_status", during.exit_status},
                        {"transaction_us_max", during.transaction_us_max},
@@ -406,6 +412,9 @@ ordered_json Of(const DuringFacts& during) {
                        {"deadlocks", ListOf(during.deadlocks)},
                        {"migration_statements", ListOf(during.migration_statements)},
                        {"waiting", ListOf(during.waiting)}};
+  if (during.step_us > 0) {
+    json["timeline"] = {{"step_us", during.step_us}, {"steps", ListOf(during.timeline)}};
+  }
   if (during.lock_timeout_us > 0) {
     json["rehearsal"] = {{"lock_timeout_us", during.lock_timeout_us},
                          {"attempts", during.attempts},

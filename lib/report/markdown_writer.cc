@@ -13,6 +13,7 @@
 #include "report/row_sample_text.h"
 #include "report/table.h"
 #include "report/telling_statements.h"
+#include "report/wait_chart.h"
 #include "report/wording.h"
 
 namespace scry::report {
@@ -27,6 +28,7 @@ constexpr size_t kBytesMin = 4'000;
 constexpr size_t kPatternColumns = 160;
 constexpr size_t kWholePatternColumns = 2'000;
 constexpr size_t kRowColumns = 100;
+constexpr size_t kChartColumns = 80;
 constexpr size_t kNotJudgedMax = 50;
 constexpr size_t kOutputLinesMax = 20;
 constexpr size_t kCausesMax = 10;
@@ -285,6 +287,12 @@ class Writer {
           "| {} | {} | {} | {} | {} |\n", MarkdownCode(Shorten(OneLine(one.text), kPatternColumns)),
           MarkdownText(one.mode + (one.relation.empty() ? "" : " on ") + one.relation),
           FormatCount(one.blocked), FormatCount(one.failed), FormatDuration(one.wait_us_max));
+    }
+    const auto chart = WaitChart(during, kChartColumns);
+    if (during.blocked + during.failed > 0 && !chart.empty()) {
+      body += "\n```text\n";
+      for (const std::string& line : chart) body += line + "\n";
+      body += "```\n";
     }
     return Folded(
         during.blocked + during.failed == 0

@@ -134,6 +134,7 @@ void FillClasses(const compare::Verdict& verdict, Report& report) {
                                one.pairs,
                                one.share,
                                one.median_us,
+                               one.median_after_us,
                                one.detectable,
                                {}});
   }

@@ -152,7 +152,8 @@ struct PatternLine {
   uint64_t calls = 0;
   uint64_t pairs = 0;
   double share = 0;
-  double median_us = 0;  // On the baseline.
+  double median_us = 0;        // On the baseline.
+  double median_after_us = 0;  // On the candidate.
   // The least slowdown, as a factor, that would have been found with a chance of 80 %; 0: none.
   double detectable = 0;
   std::vector<LaneLatencies> latencies;  // Empty: not kept, or too few.
@@ -440,6 +441,13 @@ struct WaitingStep {
   friend bool operator==(const WaitingStep&, const WaitingStep&) = default;
 };
 
+// What one step of time saw of the queries that the migration blocked.
+struct WaitStep {
+  uint64_t blocked = 0;    // Queries that waited in it, for however short a part.
+  Micros wait_us_max = 0;  // How long the longest of them had waited when it ended.
+  friend bool operator==(const WaitStep&, const WaitStep&) = default;
+};
+
 // The migration once more, on a fork of its own while captured traffic played at its pace.
 struct DuringFacts {
   bool ran = false;
@@ -447,6 +455,7 @@ struct DuringFacts {
   uint64_t sessions = 0;
   uint64_t statements = 0;
   Micros duration_us = 0;         // Of the traffic.
+  Micros migration_at_us = 0;     // The command began so long after the traffic.
   Micros migration_us = 0;        // Under load; without: MigrationFacts::duration_us.
   int exit_status = 0;            // Of the command.
   Micros transaction_us_max = 0;  // The longest one of the traffic.
@@ -462,6 +471,8 @@ struct DuringFacts {
   std::vector<Deadlock> deadlocks;
   std::vector<MigrationStatement> migration_statements;  // What it did under load, by start.
   std::vector<WaitingStep> waiting;                      // By time. Empty: nobody waited.
+  Micros step_us = 0;                                    // Of `timeline`; 0: not known.
+  std::vector<WaitStep> timeline;                        // Step by step, since the traffic began.
   // Rehearsal, where the user asked for it.
   Micros lock_timeout_us = 0;  // 0: none.
   uint64_t attempts = 0;

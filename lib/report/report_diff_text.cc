@@ -73,14 +73,15 @@ class Writer {
     Line(diff_.verdict_changed()
              ? fmt::format("{} -> {}", Upper(Clean(diff_.before->verdict)), Paint(now, ink))
              : Paint(now, ink) + " as before");
-    const auto tell = [&](size_t count, std::string_view one, std::string_view many) {
-      return Count(count, one, many);
-    };
-    Line(fmt::format("  {} ({}), {} gone, {} still there",
-                     tell(diff_.fresh.size(), "new finding", "new findings"),
-                     diff_.fresh_gating() == 0 ? std::string("none gates")
-                                               : fmt::format("{} now gating", diff_.fresh_gating()),
-                     diff_.gone.size(), diff_.still.size()));
+    std::string gating;
+    if (diff_.fresh_gating() > 0) {
+      gating = fmt::format(" ({} newly gating)", base::FormatCount(diff_.fresh_gating()));
+    } else if (!diff_.fresh.empty()) {
+      gating = " (none gates)";
+    }
+    Line(fmt::format("  {}{}, {} gone, {} still there",
+                     Count(diff_.fresh.size(), "new finding", "new findings"), gating,
+                     base::FormatCount(diff_.gone.size()), base::FormatCount(diff_.still.size())));
     if (diff_.fresh.empty() && diff_.gone.empty() && diff_.moved.empty() &&
         !diff_.verdict_changed()) {
       Line("  nothing changed in what was found");

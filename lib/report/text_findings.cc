@@ -53,9 +53,7 @@ class FindingSections {
       const Finding& finding = *findings[i];
       page_.Line("  " + Shorten(CleanLine(finding.pattern), page_.columns() - kIndent));
       for (const std::string& reason : finding.reasons) page_.Detail(reason);
-      for (const std::string& advice : finding.advice) {
-        page_.Detail("advice, not tried: " + advice);
-      }
+      for (const std::string& advice : finding.advice) page_.Detail("advice, not tried: " + advice);
       if (finding.has_latency) {
         page_.Detail(fmt::format("p95 {} before, {} after", FormatDuration(finding.before.p95_us),
                                  FormatDuration(finding.after.p95_us)));

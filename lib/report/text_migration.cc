@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "report/table.h"
 #include "report/telling_statements.h"
+#include "report/wait_chart.h"
 #include "report/wording.h"
 
 namespace scry::report {
@@ -126,6 +127,9 @@ class MigrationSections {
                              FormatDuration(during.drain_us)));
     }
     if (during.failed > 0) page_.Fact("failed", Count(during.failed, "query", "queries"));
+    if (during.blocked + during.failed > 0) {
+      for (const std::string& line : WaitChart(during, page_.columns())) page_.Line(line);
+    }
     for (size_t i = 0; i < during.deadlocks.size() && i < kNamesTold; ++i) {
       const Deadlock& deadlock = during.deadlocks[i];
       page_.Fact("deadlock",

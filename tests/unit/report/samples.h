@@ -1,6 +1,7 @@
 // Reports for the tests of report: one of each verdict, and the file comparison.
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -52,6 +53,7 @@ inline Report Basics() {
        899,
        0.31,
        812,
+       815,
        1.13,
        {{"baseline", {{36, 40}, {38, 700}, {40, 150}, {50, 9}}},
         {"candidate", {{38, 60}, {40, 400}, {46, 410}, {60, 29}}},
@@ -65,6 +67,7 @@ inline Report Basics() {
        699,
        0.2,
        1204,
+       1199,
        1.17,
        {}},
       {"0000000000000023",
@@ -76,6 +79,7 @@ inline Report Basics() {
        3,
        0.01,
        512,
+       0,
        0,
        {}}};
   report.tested.fidelity = 0.9962;
@@ -163,6 +167,7 @@ inline DuringFacts Blocked() {
   during.sessions = 12;
   during.statements = 4'011;
   during.duration_us = 20'100'000;
+  during.migration_at_us = 8'300'000;
   during.migration_us = 5'200'000;
   during.transaction_us_max = 3'900'000;
   during.blocker_us = 1'000'000;
@@ -193,6 +198,11 @@ inline DuringFacts Blocked() {
   ran.locks = {{"orders", "AccessExclusive", 4'200'000, false}};
   during.migration_statements = {ran};
   during.waiting = {{350'000, 1}, {900'000, 4}, {2'000'000, 11}, {4'600'000, 2}, {4'700'000, 0}};
+  during.step_us = 1'000'000;
+  during.timeline.resize(21);
+  const WaitStep steps[] = {{38, 700'000},    {81, 1'400'000},  {122, 2'100'000},
+                            {158, 2'800'000}, {203, 3'480'000}, {12, 3'480'000}};
+  std::copy(std::begin(steps), std::end(steps), during.timeline.begin() + 8);
   during.lock_timeout_us = 200'000;
   during.attempts = 3;
   during.attempts_max = 5;
