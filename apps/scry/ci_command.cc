@@ -174,7 +174,8 @@ void AddCiCommand(CLI::App& app, Chosen& chosen) {
   command->add_option("--budget", flags->budget,
                       "Of that, sessions that show every query often enough in 10m of replay");
   command->add_option("--seed", flags->seed, "Of that choice; the same gives the same")->group("");
-  command->add_option("--report", flags->report_dir, "Leave report.json and report.txt there");
+  command->add_option("--report", flags->report_dir,
+                      "Leave report.json, .txt, .md and .html there");
   command
       ->add_option("--migrations", flags->migrations,
                    "SQL files or folders of CMD, to name lines; may be given again")

@@ -237,7 +237,9 @@ void AddOptions(CLI::App* command, Flags& flags) {
       ->group("How");
   command->add_option("--timeout", flags.timeout, "Give up after 10m, 2h (exit status 2)")
       ->group("How");
-  command->add_option("--report", flags.report_dir, "Leave report.json and report.txt there")
+  command
+      ->add_option("--report", flags.report_dir,
+                   "Leave report.json and .txt there (compare: .md and .html too)")
       ->group("Output");
   command->add_option("--top", flags.top, "Patterns shown; 0: all")
       ->check(CLI::NonNegativeNumber)

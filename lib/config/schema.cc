@@ -295,7 +295,9 @@ Result<DatabaseEntry> ReadDatabase(const Reader& reader, const YamlNode& name,
 Result<compare::LatencyPolicy> ReadLatency(const Reader& reader, const YamlNode& node) {
   compare::LatencyPolicy latency;
   SCRY_TRY(reader.Map(
-      node, "latency", {"min_ratio", "min_delta", "confidence", "min_share", "min_pairs"},
+      node, "latency",
+      {"min_ratio", "min_delta", "confidence", "min_share", "min_pairs", "min_tail_ratio",
+       "min_tail_pairs"},
       [&](std::string_view key, const YamlNode& value) -> Status {
         if (key == "min_ratio") {
           SCRY_TRY_ASSIGN(latency.min_ratio, reader.Number(value, key, 1, 1000));
@@ -305,8 +307,12 @@ Result<compare::LatencyPolicy> ReadLatency(const Reader& reader, const YamlNode&
           SCRY_TRY_ASSIGN(latency.confidence, reader.Number(value, key, 0.5, 0.999999));
         } else if (key == "min_share") {
           SCRY_TRY_ASSIGN(latency.min_share, reader.Unit(value, key, base::ParseShare));
-        } else {
+        } else if (key == "min_pairs") {
           SCRY_TRY_ASSIGN(latency.min_pairs, reader.Count(value, key));
+        } else if (key == "min_tail_ratio") {
+          SCRY_TRY_ASSIGN(latency.min_tail_ratio, reader.Number(value, key, 1, 1000));
+        } else {
+          SCRY_TRY_ASSIGN(latency.min_tail_pairs, reader.Count(value, key));
         }
         return {};
       }));

@@ -16,7 +16,6 @@
 #include "os/directory.h"
 #include "os/file.h"
 #include "pg/server_programs.h"
-#include "report/html_writer.h"
 #include "report/table.h"
 #include "report/text_writer.h"
 #include "report/wait_chart.h"
@@ -256,9 +255,7 @@ Status Story::LeaveReport(const std::string& name, const report::Report& report)
   const std::string folder =
       (request_.report_dir.empty() ? folder_.In("reports") : request_.report_dir) + "/" + name;
   SCRY_TRY(WriteReportFiles(report, folder));
-  const std::string file = folder + "/report.html";
-  SCRY_TRY(os::ReplaceFile(os::RealFileSystem(), file, report::WriteHtml(report)));
-  outcome_.reports.push_back(file);
+  outcome_.reports.push_back(folder + "/report.html");
   return {};
 }
 

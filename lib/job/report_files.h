@@ -8,7 +8,7 @@
 
 namespace scry::job {
 
-// report.json and report.txt in `directory`, which is made.
+// report.json, report.txt, report.md and report.html in `directory`, which is made.
 base::Status WriteReportFiles(const report::Report& report, const std::string& directory);
 
 }  // namespace scry::job

@@ -130,7 +130,7 @@ class ScenarioTest(DemoTest):
         self.assertGreater(during["blocked"], mended["during"]["blocked"])
         for run in ("migration", "batched"):
             self.assertEqual(sorted(os.listdir(os.path.join(reports, run))),
-                             ["report.html", "report.json", "report.txt"])
+                             ["report.html", "report.json", "report.md", "report.txt"])
         with open(os.path.join(reports, "migration", "report.txt"), encoding="utf-8") as file:
             self.assertRegex(file.read(), r"second  migration  blocked  longest wait\n")
 

@@ -261,8 +261,13 @@ class GateTest(scry_e2e.TestCase):
         self.assertLessEqual({line["finding"] for line in report["patterns"] if "finding" in line}, ids)
 
     def check_report(self, folder, done):
-        """report.json, report.txt and what was printed belong together."""
-        self.assertEqual(sorted(os.listdir(folder)), ["report.json", "report.txt"])
+        """The files of a report and what was printed belong together."""
+        self.assertEqual(sorted(os.listdir(folder)),
+                         ["report.html", "report.json", "report.md", "report.txt"])
+        for name, form in (("report.html", "html"), ("report.md", "markdown")):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                self.assertEqual(self.run_scry("report", "convert", "--to", form, folder).out,
+                                 file.read())
         with open(os.path.join(folder, "report.json"), encoding="utf-8") as file:
             text = file.read()
         report = json.loads(text)

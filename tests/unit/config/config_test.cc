@@ -40,7 +40,7 @@ databases:
       ci:
         provider: dump
 policy:
-  latency: { min_ratio: 1.25, min_delta: 0.5ms, confidence: 0.95, min_share: 2%, min_pairs: 20 }
+  latency: { min_ratio: 1.25, min_delta: 0.5ms, confidence: 0.95, min_share: 2%, min_pairs: 20, min_tail_ratio: 2, min_tail_pairs: 500 }
   new: { min_ratio: 4, min_delta: 2ms, min_samples: 7 }
   work: { min_ratio: 2, min_blocks: 50, min_wal: 1MB, min_share: 5% }
   gate: [error, latency, budget]
@@ -133,6 +133,8 @@ TEST_CASE("the file of the contract becomes the options of the modules", "[confi
   CHECK(policy.latency.confidence == 0.95);
   CHECK(policy.latency.min_share == 0.02);
   CHECK(policy.latency.min_pairs == 20);
+  CHECK(policy.latency.min_tail_ratio == 2);
+  CHECK(policy.latency.min_tail_pairs == 500);
   CHECK(policy.new_pattern.min_ratio == 4);
   CHECK(policy.new_pattern.min_delta_us == 2000);
   CHECK(policy.new_pattern.min_samples == 7);
