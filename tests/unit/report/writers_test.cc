@@ -375,6 +375,21 @@ TEST_CASE("JUnit has a case for each pattern, and its counts are true", "[report
   }
 }
 
+TEST_CASE("JUnit holds nothing that is no character of XML", "[report]") {
+  Report report = Regressions();
+  // A surrogate, U+FFFF and a control character; of findings of patterns and of none.
+  const std::string evil = "\xed\xa0\x80 \xef\xbf\xbf \x1b";
+  for (Finding& finding : report.findings) {
+    finding.type += evil;
+    finding.reasons.clear();
+  }
+  const std::string xml = WriteJunit(report);
+  CHECK(xml.find("\\xed") != std::string::npos);
+  for (const char* bad : {"\xed\xa0\x80", "\xef\xbf\xbf", "\x1b"}) {
+    CHECK(xml.find(bad) == std::string::npos);
+  }
+}
+
 TEST_CASE("OpenMetrics text can be read back line by line", "[report]") {
   const std::regex sample(R"re([a-z][a-z0-9_]*(\{([a-z]+="([^"\\\n]|\\["\\n])*",?)+\})? \S+)re");
   for (const Report& report : {Regressions(), Hostile(), MigrationFailed()}) {
