@@ -40,8 +40,8 @@ TEST
   ci            test-migration: run a migration on a fork and judge it by captured traffic
                 detect-migrations: which changed files are migrations
   replay        captured traffic on a server: as load, or on two side by side
-  report        show | accept | convert | merge: print a report again, accept a finding, write it
-                as Markdown or HTML, add up those of shards
+  report        show | accept | convert | diff | merge: print a report again, accept a finding,
+                write it as Markdown or HTML, hold two against each other, add up those of shards
 
 OPTIONS (for every command)
   --config FILE      scry.yaml to use; default: here or in a parent, up to the repository root

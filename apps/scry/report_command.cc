@@ -17,6 +17,7 @@
 #include "job/report_job.h"
 #include "os/file.h"
 #include "report/ci_writers.h"
+#include "report/finding_origin.h"
 #include "report/html_writer.h"
 #include "report/json_writer.h"
 #include "report/markdown_writer.h"
@@ -61,14 +62,15 @@ ExitStatus Show(const CommonOptions& common, const Flags& flags) {
 constexpr const char* kFormats[] = {"text",   "json",   "markdown",    "html", "junit",
                                     "github", "gitlab", "openmetrics", "sarif"};
 
-// What code scanning will not show is said where the pipeline's log is read.
-std::string ConvertedToSarif(const report::Report& report) {
-  report::Sarif sarif = report::WriteSarif(report);
+// What code scanning will not show, or not in its place, is said where the pipeline's log is read.
+std::string ConvertedToSarif(const report::Report& report, const std::string& file) {
+  report::Sarif sarif = report::WriteSarif(report, file);
   if (sarif.without_place > 0) {
     PrintNote(
-        fmt::format("{} of {} results have no line of a migration file, and GitHub shows only "
-                    "those that have; --migrations names files to look in",
-                    base::FormatCount(sarif.without_place), base::FormatCount(sarif.results)));
+        fmt::format("{} of {} results have no line of a migration file and stand on line 1 of {}; "
+                    "--migrations names files to look in",
+                    base::FormatCount(sarif.without_place), base::FormatCount(sarif.results),
+                    base::Printable(file)));
   }
   if (sarif.left_out > 0) {
     PrintNote(fmt::format("{} findings were left out: code scanning shows no more",
@@ -78,7 +80,7 @@ std::string ConvertedToSarif(const report::Report& report) {
 }
 
 std::string Converted(const report::Report& report, const Flags& flags) {
-  if (flags.to == "sarif") return ConvertedToSarif(report);
+  if (flags.to == "sarif") return ConvertedToSarif(report, flags.file);
   if (flags.to == "json") return report::WriteJson(report);
   if (flags.to == "junit") return report::WriteJunit(report);
   if (flags.to == "html") return report::WriteHtml(report);
@@ -96,6 +98,12 @@ std::string Converted(const report::Report& report, const Flags& flags) {
 }
 
 ExitStatus Convert(const Flags& flags) {
+  if (!report::LiesInRepository(flags.file)) {
+    return Refuse(
+        base::Fail(base::ErrorCode::kUsage,
+                   fmt::format("--file {} is not in the repository; name it by its path from there",
+                               base::Printable(flags.file))));
+  }
   auto report = job::ReadVerdictReport(flags.path, "convert");
   if (!report.ok()) return Refuse(report.error());
   const base::Status placed = job::PlaceStatements(flags.migrations, report->migration);
@@ -110,6 +118,13 @@ ExitStatus Convert(const Flags& flags) {
   return ExitStatus::kSafe;
 }
 
+// A run that judged nothing lets nothing pass.
+ExitStatus StatusOfDiff(const report::ReportDiff& diff) {
+  if (report::MigrationHasFailed(*diff.after)) return ExitStatus::kMigration;
+  if (!report::IsJudged(*diff.after)) return ExitStatus::kInconclusive;
+  return diff.fresh_gating() > 0 ? ExitStatus::kRegressions : ExitStatus::kSafe;
+}
+
 ExitStatus Diff(const CommonOptions& common, const Flags& flags) {
   const auto before = job::ReadVerdictReport(flags.path, "diff");
   if (!before.ok()) return Refuse(before.error());
@@ -122,8 +137,7 @@ ExitStatus Diff(const CommonOptions& common, const Flags& flags) {
     PrintResult(report::WriteDiffText(
         diff, {WantsColor(common, STDOUT_FILENO), TerminalColumns(STDOUT_FILENO)}));
   }
-  const bool worse = flags.exit_code && diff.fresh_gating() > 0;
-  return worse ? ExitStatus::kRegressions : ExitStatus::kSafe;
+  return flags.exit_code ? StatusOfDiff(diff) : ExitStatus::kSafe;
 }
 
 ExitStatus Merge(const CommonOptions& common, const Flags& flags) {
@@ -205,7 +219,7 @@ void AddReportCommand(CLI::App& app, Chosen& chosen) {
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(kFormats), std::end(kFormats))));
   convert->add_option("-o,--output", flags->output, "Write it to this file; default: print it");
   convert->add_option("--file", flags->file,
-                      "gitlab: the file for findings without a line (default: scry.yaml)");
+                      "gitlab, sarif: the file for findings without a line (default: scry.yaml)");
   convert
       ->add_option("--migrations", flags->migrations,
                    "SQL files or folders where lines of the migration are looked up; may be given "
@@ -243,12 +257,14 @@ void AddReportCommand(CLI::App& app, Chosen& chosen) {
       "diff", "What a push changed: findings that are new, gone and still there, by their ids");
   diff->add_option("old", flags->path, "report.json, or the folder it is in")->required();
   diff->add_option("new", flags->newer, "The same of the newer run")->required();
-  diff->add_flag("--exit-code", flags->exit_code,
-                 "Exit with 5 where a finding gates that did not in OLD");
+  diff->add_flag(
+      "--exit-code", flags->exit_code,
+      "Exit with 5 where a finding gates that did not in OLD, and with 6 or 7 where NEW\n"
+      "judged nothing");
   diff->footer(
       "EXIT STATUS\n  0 done   1 not readable   3 no such report   5 newly gating, with "
       "--exit-code\n"
-      "  64 wrong usage\n"
+      "  6, 7 NEW is inconclusive, or its migration failed, with --exit-code   64 wrong usage\n"
       "EXAMPLE\n  scry report diff main/report.json out --exit-code");
   diff->callback([&chosen, flags] {
     chosen.action = [&chosen, flags] { return Diff(chosen.common, *flags); };

@@ -45,6 +45,11 @@ size_t SequenceLength(std::string_view text) {
   }
   // C1 controls (U+0080..U+009F) move terminals as escape sequences do.
   if (lead == 0xc2 && byte(1) < 0xa0) return 0;
+  // Forms that are too long, surrogates, and what is past U+10FFFF.
+  if ((lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xed && byte(1) >= 0xa0)) return 0;
+  if ((lead == 0xf0 && byte(1) < 0x90) || (lead == 0xf4 && byte(1) >= 0x90)) return 0;
+  // U+FFFE and U+FFFF are no characters, and no XML may hold them.
+  if (lead == 0xef && byte(1) == 0xbf && byte(2) >= 0xbe) return 0;
   return length;
 }
 

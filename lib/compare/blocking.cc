@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/units.h"
 #include "event/event.h"
@@ -55,6 +56,57 @@ std::string Failure(const std::string& sqlstate) {
   return fmt::format("failed with {} under traffic, and succeeds without", sqlstate);
 }
 
+// Behind a transaction that scry added; but what a statement makes others wait once it has its lock
+// is its own doing.
+bool IsSupposed(const BlockingQuery& statement, const Policy& policy) {
+  if (statement.waited_us < kBlockedUs || statement.Failed() > 0) return false;
+  if (!statement.failed_with.empty() && statement.failed_with != "55P03") return false;
+  return statement.WaitMaxUs() - statement.waited_us <= policy.lock.max_wait_us;
+}
+
+void Add(const BlockedQueries& more, std::vector<BlockedQueries>& queries) {
+  const auto known = std::find_if(queries.begin(), queries.end(), [&](const auto& one) {
+    return one.fingerprint == more.fingerprint;
+  });
+  if (known == queries.end()) {
+    queries.push_back(more);
+    return;
+  }
+  known->blocked += more.blocked;
+  known->failed += more.failed;
+  known->wait_us_max = std::max(known->wait_us_max, more.wait_us_max);
+  known->stall_us += more.stall_us;
+}
+
+void Add(const BlockingQuery& more, BlockingQuery& sum) {
+  // What others waited for most is told.
+  if (sum.mode.empty()) {
+    sum.mode = more.mode;
+    sum.relation = more.relation;
+  }
+  sum.waited_us = std::max(sum.waited_us, more.waited_us);
+  if (sum.failed_with.empty()) sum.failed_with = more.failed_with;
+  for (const BlockedQueries& queries : more.queries) Add(queries, sum.queries);
+  std::stable_sort(sum.queries.begin(), sum.queries.end(),
+                   [](const auto& a, const auto& b) { return a.stall_us > b.stall_us; });
+}
+
+// A migration in batches runs one statement many times: that is one finding, by its fingerprint.
+std::vector<BlockingQuery> Judged(const BlockingFacts& facts, const Policy& policy) {
+  std::vector<BlockingQuery> judged;
+  std::map<uint64_t, size_t> places;
+  for (const BlockingQuery& statement : facts.statements) {
+    if (facts.supposed && IsSupposed(statement, policy)) continue;
+    const auto [place, first] = places.emplace(statement.fingerprint, judged.size());
+    if (first) {
+      judged.push_back(statement);
+    } else {
+      Add(statement, judged[place->second]);
+    }
+  }
+  return judged;
+}
+
 }  // namespace
 
 uint64_t BlockingQuery::Blocked() const {
@@ -83,22 +135,17 @@ Micros BlockingQuery::StallUs() const {
 
 std::vector<Finding> JudgeBlocking(const BlockingFacts& facts, const Policy& policy) {
   std::vector<Finding> findings;
-  for (const BlockingQuery& statement : facts.statements) {
+  for (const BlockingQuery& statement : Judged(facts, policy)) {
     const uint64_t blocked = statement.Blocked();
     const uint64_t failed = statement.Failed();
     const bool alone = blocked == 0 && failed == 0 && statement.failed_with.empty();
     if (alone) {
-      // Behind a transaction that scry added it says nothing of the traffic.
+      // Behind a transaction that scry added that says nothing of the traffic.
       if (statement.waited_us > policy.lock.max_wait_us && !facts.supposed) {
         findings.push_back(Waiting(statement, facts));
       }
       continue;
     }
-    // What it makes others wait once it has its lock is its own doing.
-    const bool supposed = facts.supposed && statement.waited_us >= kBlockedUs && failed == 0 &&
-                          (statement.failed_with.empty() || statement.failed_with == "55P03") &&
-                          statement.WaitMaxUs() - statement.waited_us <= policy.lock.max_wait_us;
-    if (supposed) continue;
     Finding finding = OpenFinding(statement, facts);
     finding.affected = blocked + failed;
     if (blocked > 0) finding.reasons.push_back(Waits(statement));

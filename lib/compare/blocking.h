@@ -47,6 +47,7 @@ struct BlockingFacts {
   bool supposed = false;
 };
 
+// At most one for each fingerprint, in the order of the first statements of each.
 std::vector<Finding> JudgeBlocking(const BlockingFacts& facts, const Policy& policy);
 // "3 statements of the migration block traffic; 1 pattern fails in sessions open across it".
 std::string DuringSentence(uint64_t statements, uint64_t stale_patterns);

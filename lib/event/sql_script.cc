@@ -33,27 +33,36 @@ std::string Folded(std::string_view text) {
   return folded;
 }
 
-// "COPY t FROM stdin;" as pg_dump writes it, on one line; its data follows.
-bool OpensData(std::string_view line) {
-  const std::string folded = Folded(line);
-  return folded.starts_with("copy ") && folded.ends_with(";") &&
-         folded.find(" from stdin") != std::string::npos;
+// Ends in "COPY t FROM stdin;", whose data follows.
+bool OpensData(std::string_view text) {
+  text = Trimmed(text);
+  if (!text.ends_with(';')) return false;
+  text.remove_suffix(1);
+  const std::string last = Folded(text.substr(text.rfind(';') + 1));
+  return last.starts_with("copy ") && last.find(" from stdin") != std::string::npos;
 }
+
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
 // What psql keeps for itself becomes blanks, so that offsets and lines stay.
 std::string WithoutClientLines(std::string_view text) {
   std::string sql(text);
+  if (text.starts_with(kByteOrderMark)) sql.replace(0, kByteOrderMark.size(), "   ");
   bool data = false;
+  std::string statement;  // Since the last semicolon, without lines of comment.
   for (size_t at = 0; at < sql.size();) {
     const size_t end = std::min(sql.find('\n', at), sql.size());
     const std::string_view line = Trimmed(std::string_view(sql).substr(at, end - at));
-    const bool ends_data = data && line == "\\.";
-    const bool opens_data = !data && OpensData(line);
     if (data || line.starts_with('\\')) {
+      data = data && line != "\\.";
       std::fill(sql.begin() + static_cast<std::ptrdiff_t>(at),
                 sql.begin() + static_cast<std::ptrdiff_t>(end), ' ');
+    } else if (!line.starts_with("--")) {
+      statement.append(line).append(" ");
+      const size_t last = line.rfind(';');
+      data = OpensData(statement);
+      if (last != std::string_view::npos) statement = line.substr(last + 1);
     }
-    data = opens_data || (data && !ends_data);
     at = end + 1;
   }
   return sql;

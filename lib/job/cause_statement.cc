@@ -58,12 +58,22 @@ bool Fits(std::string_view mechanism, const SchemaAct& act) {
   return true;
 }
 
+// Arguments of a function hold blanks, and names of their own.
+std::string_view WithoutArguments(std::string_view object) {
+  bool quoted = false;
+  for (size_t i = 0; i < object.size(); ++i) {
+    if (object[i] == '"') quoted = !quoted;
+    if (object[i] == '(' && !quoted) return object.substr(0, i);
+  }
+  return object;
+}
+
 // "column public.orders.total" to {"public", "orders", "total"}; quotes are not names' own.
 std::vector<std::string> NameParts(std::string_view object) {
+  object = WithoutArguments(object);
   // The kind stands before the name, and may be several words.
   const size_t blank = object.find_last_of(' ', object.find('"'));
-  std::string_view name = blank == std::string_view::npos ? object : object.substr(blank + 1);
-  name = name.substr(0, name.find('('));  // Arguments of a function.
+  const std::string_view name = blank == std::string_view::npos ? object : object.substr(blank + 1);
   std::vector<std::string> parts(1);
   bool quoted = false;
   for (const char c : name) {

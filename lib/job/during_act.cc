@@ -397,14 +397,11 @@ Status DuringAct::Go() {
 // Without traffic the command succeeded: what fails now fails because of it.
 void DuringAct::AddOwnFailure(const migration::MigrationProfile& profile,
                               compare::BlockingFacts& facts) {
-  const migration::StatementProfile* failed = nullptr;
-  for (const migration::StatementProfile& statement : profile.statements) {
-    if (!statement.sqlstate.empty()) failed = &statement;
-  }
+  const migration::StatementProfile* failed = FailedStatement(profile.statements);
   if (failed == nullptr) {
     report_.notes.push_back(
-        fmt::format("The migration failed while traffic ran, with exit status {}, and none of its "
-                    "statements did",
+        fmt::format("The migration failed while traffic ran, with exit status {}, and on none of "
+                    "its statements",
                     during_.exit_status));
     return;
   }

@@ -52,12 +52,22 @@ std::string RepositoryPath(const fs::path& path) {
   return path.lexically_normal().generic_string();
 }
 
+// What takes a migration back has the same statements as an earlier one: 3.down.sql, 3/down.sql,
+// down/3.sql.
+bool TakesBack(const fs::path& folder, const fs::path& file) {
+  const fs::path inside = file.lexically_relative(folder);
+  return inside.stem() == "down" || inside.stem().extension() == ".down" ||
+         std::any_of(inside.begin(), inside.end(),
+                     [](const fs::path& part) { return part == "down"; });
+}
+
 Status AddFolder(const fs::path& folder, std::vector<fs::path>& files) {
   std::error_code error;
   fs::recursive_directory_iterator entries(folder, fs::directory_options::skip_permission_denied,
                                            error);
   for (; !error && entries != fs::recursive_directory_iterator(); entries.increment(error)) {
     if (!IsSqlName(entries->path()) || !IsFile(entries->path())) continue;
+    if (TakesBack(folder, entries->path())) continue;
     if (files.size() == kFilesMax) {
       return Fail(base::ErrorCode::kUsage,
                   fmt::format("{} holds more than {} SQL files; name the folder of the migrations",
@@ -78,8 +88,8 @@ Result<std::vector<fs::path>> FilesOf(const std::vector<std::string>& paths) {
     } else if (IsFile(path)) {
       files.emplace_back(path);
     } else {
-      return Fail(base::ErrorCode::kNotFound,
-                  fmt::format("no migration file or folder {}", base::Printable(path)));
+      return Fail(base::ErrorCode::kUsage,
+                  fmt::format("--migrations: no such file or folder: {}", base::Printable(path)));
     }
   }
   std::sort(files.begin(), files.end());

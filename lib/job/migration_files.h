@@ -15,7 +15,8 @@ namespace scry::job {
 std::vector<std::string> SqlFilesOf(const std::vector<std::string>& argv);
 
 // Fills file and line of the statements that have none and stand in `paths`: SQL files, or folders
-// of them with all below. kNotFound for a path that is not there, kUsage for too many files.
+// of them with all below but for what takes migrations back (down). kUsage for a path that is not
+// there, and for too many files.
 base::Status PlaceStatements(const std::vector<std::string>& paths, report::MigrationFacts& facts);
 
 }  // namespace scry::job

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 #include <string_view>
 
 #include "base/units.h"
@@ -31,6 +33,19 @@ bool SetsPassword(std::string_view pattern) {
          upper.starts_with("DO");
 }
 
+using Relations = std::set<std::string>;
+
+// A tool that failed rolls back, and then unlocks and keeps its books: with statements on no table,
+// or on tables that it has used before. One that goes on has recovered.
+bool GoesOn(const migration::StatementProfile& statement, const Relations& used_before) {
+  if (!statement.sqlstate.empty()) return false;
+  const event::StatementFacts facts = event::AnalyzeQuery(statement.pattern).front();
+  if (event::IsDull(facts.kind)) return false;
+  return facts.kind == event::StatementKind::kDdl ||
+         std::any_of(facts.relations.begin(), facts.relations.end(),
+                     [&](const auto& name) { return !used_before.contains(name); });
+}
+
 }  // namespace
 
 std::string TextOf(const migration::StatementProfile& statement, bool show_values) {
@@ -39,13 +54,27 @@ std::string TextOf(const migration::StatementProfile& statement, bool show_value
                          kTextColumnsMax);
 }
 
+const migration::StatementProfile* FailedStatement(
+    const std::vector<migration::StatementProfile>& statements) {
+  // What a tool does after it, in a transaction that is lost, fails as well.
+  const auto last = std::find_if(statements.rbegin(), statements.rend(), [](const auto& statement) {
+    return !statement.sqlstate.empty() && statement.sqlstate != "25P02";
+  });
+  if (last == statements.rend()) return nullptr;
+  const auto failed = std::prev(last.base());
+  Relations used;
+  for (auto before = statements.begin(); before != failed; ++before) {
+    const auto facts = event::AnalyzeQuery(before->pattern);
+    used.insert(facts.front().relations.begin(), facts.front().relations.end());
+  }
+  const bool recovered = std::any_of(std::next(failed), statements.end(),
+                                     [&](const auto& after) { return GoesOn(after, used); });
+  return recovered ? nullptr : &*failed;
+}
+
 void FillFailure(const migration::MigrationProfile& profile, bool show_values,
                  std::vector<report::Cause>& causes) {
-  const migration::StatementProfile* failed = nullptr;
-  for (const migration::StatementProfile& statement : profile.statements) {
-    // What a tool does after it, in a transaction that is lost, fails as well.
-    if (!statement.sqlstate.empty() && statement.sqlstate != "25P02") failed = &statement;
-  }
+  const migration::StatementProfile* failed = FailedStatement(profile.statements);
   if (failed == nullptr) return;
   const auto facts = event::AnalyzeQuery(failed->text);
   const auto& relations = facts[std::min<size_t>(failed->ordinal, facts.size() - 1)].relations;

@@ -29,8 +29,13 @@ void FillEstimates(const migration::MigrationProfile& profile,
 migration::ProductionSize ProductionSizeOf(uint64_t told_bytes,
                                            const event::SourceSnapshot* snapshot);
 
-// Of a command that failed: which statement did, why, and what to do. Nothing where none of its
-// statements did.
+// The statement that a command which failed did so on: its last error. nullptr where it failed for
+// another reason: none of its statements failed, or it recovered from that and went on.
+const migration::StatementProfile* FailedStatement(
+    const std::vector<migration::StatementProfile>& statements);
+
+// Of a command that failed: on which statement, why, and what to do. Nothing without a failed
+// statement.
 void FillFailure(const migration::MigrationProfile& profile, bool show_values,
                  std::vector<report::Cause>& causes);
 

@@ -24,7 +24,7 @@ base::Result<AnyReport> ReadAnyReport(const std::string& path) {
         base::ErrorCode::kNotFound,
         fmt::format(
             "no report at {}; 'scry ci test-migration --report DIR' leaves one, and so does "
-            "'scry replay --report DIR",
+            "'scry replay --report DIR'",
             base::Printable(file)));
   }
   SCRY_TRY_ASSIGN(const std::string text,

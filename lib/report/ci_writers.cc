@@ -4,6 +4,7 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -44,12 +45,12 @@ std::string CommandData(std::string_view text, bool property) {
   return out;
 }
 
-// `place`: the line it is shown on; nullptr: none.
+// `statement`: the one on whose line it is shown; nullptr: none.
 std::string Command(std::string_view level, std::string_view title, std::string_view text,
-                    const MigrationStatement* place = nullptr) {
+                    const MigrationStatement* statement = nullptr) {
   std::string where;
-  if (place != nullptr && !place->file.empty()) {
-    where = fmt::format("file={},line={},", CommandData(Printable(place->file), true), place->line);
+  if (const std::optional<CodePlace> place = PlaceOf(statement)) {
+    where = fmt::format("file={},line={},", CommandData(Printable(place->path), true), place->line);
   }
   return fmt::format("::{} {}title={}::{}\n", level, where, CommandData(title, true),
                      CommandData(text, false));
@@ -131,8 +132,9 @@ std::string WriteGithubAnnotations(const Report& report) {
     text +=
         fmt::format("\nand {}: see the report", Count(left_out, "more finding", "more findings"));
   }
-  return out +
-         Command("notice", "scry: " + report.verdict, text, FailedStatement(report.migration));
+  const bool failed = MigrationHasFailed(report);
+  return out + Command(failed ? "error" : "notice", "scry: " + report.verdict, text,
+                       FailedStatement(report));
 }
 
 std::string WriteGitlabCodeQuality(const Report& report, const std::string& path) {
@@ -142,20 +144,27 @@ std::string WriteGitlabCodeQuality(const Report& report, const std::string& path
       {"slower", "major"},    {"new-slow", "major"},     {"over-budget", "major"},
       {"more-work", "major"}, {"transient", "minor"}};
   ordered_json issues = ordered_json::array();
+  const auto add = [&](std::string_view check, const std::string& id, const char* severity,
+                       const std::string& text, const MigrationStatement* statement) {
+    const CodePlace place = PlaceOf(statement).value_or(CodePlace{path});
+    issues.push_back({{"description", text},
+                      {"check_name", fmt::format("scry/{}", check)},
+                      {"fingerprint", id},
+                      {"severity", severity},
+                      {"location", {{"path", place.path}, {"lines", {{"begin", place.line}}}}}});
+  };
+  if (MigrationHasFailed(report)) {
+    const MigrationFailure failure = FailureOf(report);
+    add("migration-failed", failure.id, "blocker", failure.text, failure.statement);
+  }
   const Origins origins(report);
   for (const Finding& finding : report.findings) {
     if (!IsProblem(finding)) continue;
     const FindingOrigin origin = origins.Of(finding);
-    const bool placed = origin.placed();
     const auto severity = kSeverities.find(finding.type);
-    issues.push_back(
-        {{"description", FindingMessage(finding, origin)},
-         {"check_name", "scry/" + finding.type},
-         {"fingerprint", finding.id},
-         {"severity", finding.gates && severity != kSeverities.end() ? severity->second : "info"},
-         {"location",
-          {{"path", placed ? origin.statement->file : path},
-           {"lines", {{"begin", placed ? origin.statement->line : 1}}}}}});
+    add(finding.type, finding.id,
+        finding.gates && severity != kSeverities.end() ? severity->second : "info",
+        FindingMessage(finding, origin), origin.statement);
   }
   return issues.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
@@ -179,7 +188,7 @@ std::string WriteJunit(const Report& report) {
     cases += ">\n";
     for (const Finding* finding : findings) {
       const std::string what =
-          finding->reasons.empty() ? finding->type : Printable(OneLine(finding->reasons[0]));
+          Printable(OneLine(finding->reasons.empty() ? finding->type : finding->reasons[0]));
       cases += fmt::format("      <failure type=\"{}\" message=\"{}\">{}</failure>\n",
                            Xml(Printable(finding->type)), Xml(what),
                            Xml(FindingMessage(*finding, origins.Of(*finding))));
@@ -205,7 +214,8 @@ std::string WriteJunit(const Report& report) {
   }
   // What is about no pattern: a statement of the migration that blocks, a channel.
   for (const auto& [fingerprint, findings] : gating) {
-    open(Shorten(Printable(OneLine(findings[0]->pattern)), kPatternColumns), findings[0]->type);
+    open(Shorten(Printable(OneLine(findings[0]->pattern)), kPatternColumns),
+         Printable(findings[0]->type));
     fail(findings);
   }
   if (report.exit_status != 0 && failures == 0) {

@@ -10,11 +10,13 @@ namespace scry::report {
 
 // Workflow commands, one line each: the ten worst findings that gate as errors, the ten worst
 // others as warnings, each on its line of the migration where that is known, and what was left out
-// as a count; GitHub shows no more and drops the rest in silence.
+// as a count; GitHub shows no more and drops the rest in silence. The verdict is the last: a
+// notice, or the error that the migration failed.
 std::string WriteGithubAnnotations(const Report& report);
 
 // `path`: of the file for findings of which no line of the migration is known. Fingerprints are the
-// finding's id: no numbers, so that the same finding is the same in every run.
+// finding's id: no numbers, so that the same finding is the same in every run. A migration that
+// failed is an issue as well.
 std::string WriteGitlabCodeQuality(const Report& report, const std::string& path);
 
 // One test case per pattern: failed by what gates, skipped where nothing can be said. A verdict

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <filesystem>
 
 #include "base/units.h"
 #include "report/table.h"
@@ -26,12 +26,35 @@ const MigrationStatement* StatementOf(const Report& report, const Cause& cause) 
   return &report.migration.statements[*cause.statement_index];
 }
 
-const MigrationStatement* FailedStatement(const MigrationFacts& migration) {
-  if (migration.exit_status == 0) return nullptr;
-  const auto failed =
-      std::find_if(migration.statements.begin(), migration.statements.end(),
-                   [](const MigrationStatement& statement) { return !statement.sqlstate.empty(); });
-  return failed == migration.statements.end() ? nullptr : &*failed;
+const MigrationStatement* FailedStatement(const Report& report) {
+  if (!MigrationHasFailed(report) || report.causes.empty()) return nullptr;
+  return StatementOf(report, report.causes.front());
+}
+
+MigrationFailure FailureOf(const Report& report) {
+  MigrationFailure failure;
+  failure.statement = FailedStatement(report);
+  failure.id = "migration-failed";
+  failure.text = "the migration failed: " + Printable(OneLine(report.sentence));
+  if (failure.statement != nullptr) {
+    failure.id += "-" + failure.statement->fingerprint;
+    failure.text = fmt::format("{} fails with {}\n{}",
+                               Printable(OneLine(failure.statement->text), kPatternColumns),
+                               Printable(failure.statement->sqlstate), failure.text);
+  }
+  return failure;
+}
+
+bool LiesInRepository(const std::string& path) {
+  const std::filesystem::path normal = std::filesystem::path(path).lexically_normal();
+  return !normal.empty() && !normal.is_absolute() && *normal.begin() != "..";
+}
+
+std::optional<CodePlace> PlaceOf(const MigrationStatement* statement) {
+  if (statement == nullptr || statement->line == 0 || !LiesInRepository(statement->file)) {
+    return std::nullopt;
+  }
+  return CodePlace{statement->file, statement->line};
 }
 
 Origins::Origins(const Report& report) : report_(report) {

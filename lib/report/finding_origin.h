@@ -3,7 +3,9 @@
 // Pure; what is handed out points into the report.
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,8 +16,12 @@ namespace scry::report {
 struct FindingOrigin {
   const Cause* cause = nullptr;                   // nullptr: none is known.
   const MigrationStatement* statement = nullptr;  // The same.
-  // A statement with a line.
-  bool placed() const { return statement != nullptr && !statement->file.empty(); }
+};
+
+// A line of a file, as reviews name it: by its path in the repository.
+struct CodePlace {
+  std::string path;
+  uint64_t line = 1;
 };
 
 class Origins {
@@ -31,10 +37,23 @@ class Origins {
 
 // nullptr: the cause has no statement.
 const MigrationStatement* StatementOf(const Report& report, const Cause& cause);
-// The first statement of a migration that failed, or nullptr.
-const MigrationStatement* FailedStatement(const MigrationFacts& migration);
+// The statement that a failed migration failed on, or nullptr: the one that its cause names. What
+// was tried and recovered from is none.
+const MigrationStatement* FailedStatement(const Report& report);
+// For forms that list problems and have no verdict: the failure as one of them. `id`: the same for
+// the same statement in every run.
+struct MigrationFailure {
+  const MigrationStatement* statement = nullptr;
+  std::string id;
+  std::string text;  // Printable.
+};
+MigrationFailure FailureOf(const Report& report);
 
-// "db/3.sql:12"; empty: not known.
+// Code hosts know files of the repository alone: a path that leads out of it is none to them.
+bool LiesInRepository(const std::string& path);
+// Nothing where no line is known, or where the file lies outside of the repository.
+std::optional<CodePlace> PlaceOf(const MigrationStatement* statement);
+// "db/3.sql:12", wherever the file lies; empty: not known.
 std::string PlaceText(const MigrationStatement& statement);
 
 // A line each: why, which query, how much, and what follows from that. Printable.

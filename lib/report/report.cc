@@ -13,6 +13,8 @@
 namespace scry::report {
 namespace {
 
+constexpr const char* kMigrationFailed = "migration failed";
+
 // Of the list of all patterns, which may be thousands; findings have the whole text.
 constexpr size_t kPatternCharsMax = 300;
 // Of those whose latencies are kept, by share of the time; and with those that have findings.
@@ -219,8 +221,15 @@ void FillTotals(const compare::TableTotals& totals, Report& report) {
 }
 
 void FillMigrationFailed(Report& report) {
-  report.verdict = "migration failed";
+  report.verdict = kMigrationFailed;
   report.sentence = fmt::format("the command exited with {}", report.migration.exit_status);
+}
+
+bool MigrationHasFailed(const Report& report) { return report.verdict == kMigrationFailed; }
+
+bool IsJudged(const Report& report) {
+  return report.verdict == compare::Name(compare::VerdictResult::kSafe) ||
+         report.verdict == compare::Name(compare::VerdictResult::kRegressions);
 }
 
 }  // namespace scry::report

@@ -527,5 +527,8 @@ void FillTotals(const compare::TableTotals& totals, Report& report);
 
 // "migration failed" with its sentence, where the command did not exit with 0.
 void FillMigrationFailed(Report& report);
+bool MigrationHasFailed(const Report& report);
+// Safe or regressions: what a report that is neither does not hold may be there all the same.
+bool IsJudged(const Report& report);
 
 }  // namespace scry::report

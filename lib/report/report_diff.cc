@@ -74,6 +74,7 @@ void DiffPatterns(const Report& before, const Report& after, ReportDiff& diff) {
   std::set<std::string_view> told;
   for (const Finding* finding : diff.fresh) told.insert(finding->fingerprint);
   for (const Finding* finding : diff.gone) told.insert(finding->fingerprint);
+  for (const Finding* finding : diff.not_judged) told.insert(finding->fingerprint);
   for (const PatternLine& line : after.patterns) {
     const auto known = old.find(line.fingerprint);
     if (known == old.end()) {
@@ -118,8 +119,9 @@ ReportDiff DiffReports(const Report& before, const Report& after) {
   }
   std::set<const Finding*> left;
   for (const auto& [id, finding] : old) left.insert(finding);
+  std::vector<const Finding*>& missing = IsJudged(after) ? diff.gone : diff.not_judged;
   for (const Finding& finding : before.findings) {
-    if (left.contains(&finding)) diff.gone.push_back(&finding);
+    if (left.contains(&finding)) missing.push_back(&finding);
   }
   DiffPatterns(before, after, diff);
   DiffFacts(before, after, diff.facts);

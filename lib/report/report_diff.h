@@ -35,6 +35,7 @@ struct ReportDiff {
   const Report* after = nullptr;
   std::vector<const Finding*> fresh;  // In the order of their report.
   std::vector<const Finding*> gone;
+  std::vector<const Finding*> not_judged;  // Instead of gone, where the newer run judged nothing.
   std::vector<FindingPair> still;
   std::vector<PatternMove> moved;  // Those without a finding that says it already.
   // Of the queries: those that only one of the two met. What was not met is no longer known.

@@ -83,6 +83,7 @@ std::string WriteDiffJson(const ReportDiff& diff) {
                        {"new_gating", diff.fresh_gating()},
                        {"new", ListOf(diff.fresh)},
                        {"gone", ListOf(diff.gone)},
+                       {"not_judged", ListOf(diff.not_judged)},
                        {"still", ListOf(diff.still)},
                        {"moved", ListOf(diff.moved)},
                        {"met_only_before", ListOf(diff.met_only_before)},

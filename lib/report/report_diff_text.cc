@@ -36,6 +36,8 @@ class Writer {
     WriteVerdict();
     WriteList("NEW", "findings that the older report has not", diff_.fresh, "1;31");
     WriteList("GONE", "findings that only the older report has", diff_.gone, "1;32");
+    WriteList("NOT JUDGED", "findings of the older report that may be there still",
+              diff_.not_judged, "1;33");
     WriteStill();
     WriteMoved();
     WriteMet("MET NO MORE", "queries that the newer run did not meet", diff_.met_only_before);
@@ -79,11 +81,14 @@ class Writer {
     } else if (!diff_.fresh.empty()) {
       gating = " (none gates)";
     }
-    Line(fmt::format("  {}{}, {} gone, {} still there",
+    const bool judged = IsJudged(*diff_.after);
+    const size_t missing = judged ? diff_.gone.size() : diff_.not_judged.size();
+    Line(fmt::format("  {}{}, {} {}, {} still there",
                      Count(diff_.fresh.size(), "new finding", "new findings"), gating,
-                     base::FormatCount(diff_.gone.size()), base::FormatCount(diff_.still.size())));
-    if (diff_.fresh.empty() && diff_.gone.empty() && diff_.moved.empty() &&
-        !diff_.verdict_changed()) {
+                     base::FormatCount(missing), judged ? "gone" : "not judged",
+                     base::FormatCount(diff_.still.size())));
+    if (!judged) Line("  the newer run judged nothing: what it does not find is not gone");
+    if (diff_.fresh.empty() && missing == 0 && diff_.moved.empty() && !diff_.verdict_changed()) {
       Line("  nothing changed in what was found");
     }
   }

@@ -4,7 +4,9 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string_view>
+#include <utility>
 
 #include "base/units.h"
 #include "report/finding_origin.h"
@@ -63,12 +65,16 @@ ordered_json Rules() {
 
 class Writer {
  public:
-  explicit Writer(const Report& report) : report_(report), origins_(report) {
+  Writer(const Report& report, std::string path)
+      : report_(report), path_(std::move(path)), origins_(report) {
     for (size_t i = 0; i < std::size(kRules); ++i) rules_[kRules[i].id] = i;
   }
 
   Sarif Run() {
-    if (report_.exit_status != 0 && report_.migration.exit_status != 0) AddFailure();
+    if (MigrationHasFailed(report_)) {
+      const MigrationFailure failure = FailureOf(report_);
+      Add(kMigrationFailed, true, failure.text, failure.statement, failure.id);
+    }
     for (const Finding& finding : report_.findings) {
       if (!IsProblem(finding)) continue;
       const FindingOrigin origin = origins_.Of(finding);
@@ -92,25 +98,12 @@ class Writer {
  private:
   // Results say what is wrong with the change; that it could not be judged is no result.
   ordered_json Invocation() const {
-    const bool judged = report_.verdict == "safe" || report_.verdict == "regressions";
+    const bool judged = IsJudged(report_);
     ordered_json json = {{"executionSuccessful", judged}, {"exitCode", report_.exit_status}};
     json["toolExecutionNotifications"] = ordered_json::array(
         {{{"level", judged ? "note" : "error"},
           {"message", Message(Printable(OneLine(report_.verdict + ": " + report_.sentence)))}}});
     return json;
-  }
-
-  void AddFailure() {
-    const MigrationStatement* statement = FailedStatement(report_.migration);
-    std::string text = "the migration failed: " + Printable(OneLine(report_.sentence));
-    std::string id = kMigrationFailed;
-    if (statement != nullptr) {
-      text = fmt::format("{} fails with {}\n", Printable(OneLine(statement->text), 200),
-                         Printable(statement->sqlstate)) +
-             text;
-      id += "-" + statement->fingerprint;
-    }
-    Add(kMigrationFailed, true, text, statement, id);
   }
 
   void Add(const std::string& rule, bool gates, const std::string& text,
@@ -125,14 +118,13 @@ class Writer {
     if (known != rules_.end()) result["ruleIndex"] = known->second;
     result["level"] = gates ? "error" : "warning";
     result["message"] = Message(text);
-    if (statement != nullptr && !statement->file.empty() && statement->line > 0) {
-      const ordered_json place = {
-          {"artifactLocation", {{"uri", Uri(statement->file)}, {"uriBaseId", "SRCROOT"}}},
-          {"region", {{"startLine", statement->line}}}};
-      result["locations"] = ordered_json::array({{{"physicalLocation", place}}});
-    } else {
-      ++sarif_.without_place;
-    }
+    const std::optional<CodePlace> known_place = PlaceOf(statement);
+    if (!known_place) ++sarif_.without_place;
+    const CodePlace place = known_place.value_or(CodePlace{path_});
+    const ordered_json physical = {
+        {"artifactLocation", {{"uri", Uri(place.path)}, {"uriBaseId", "SRCROOT"}}},
+        {"region", {{"startLine", place.line}}}};
+    result["locations"] = ordered_json::array({{{"physicalLocation", physical}}});
     // The first is the standard's way; the second is the only one that GitHub reads, so that a
     // finding whose line moves stays the same alert.
     result["partialFingerprints"] = {{"scryFinding/v1", id}, {"primaryLocationLineHash", id}};
@@ -140,6 +132,7 @@ class Writer {
   }
 
   const Report& report_;
+  const std::string path_;
   const Origins origins_;
   std::map<std::string_view, size_t> rules_;
   ordered_json results_ = ordered_json::array();
@@ -148,6 +141,8 @@ class Writer {
 
 }  // namespace
 
-Sarif WriteSarif(const Report& report) { return Writer(report).Run(); }
+Sarif WriteSarif(const Report& report, const std::string& path) {
+  return Writer(report, path).Run();
+}
 
 }  // namespace scry::report

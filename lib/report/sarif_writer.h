@@ -13,10 +13,12 @@ namespace scry::report {
 struct Sarif {
   std::string text;
   uint64_t results = 0;
-  uint64_t without_place = 0;  // Of those: valid, but a viewer of files shows none of them.
+  uint64_t without_place = 0;  // Of those: on the first line of the file that stands in for one.
   uint64_t left_out = 0;       // Past what readers take; the worst are in.
 };
 
-Sarif WriteSarif(const Report& report);
+// `path`: of the file for results of which no line of the migration is known. Code scanning refuses
+// a whole file in which one result has no location.
+Sarif WriteSarif(const Report& report, const std::string& path);
 
 }  // namespace scry::report

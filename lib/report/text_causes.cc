@@ -126,7 +126,7 @@ class CauseSections {
     for (size_t i = 0; i < shown; ++i) {
       const Finding* finding = ById(ids[i]);
       if (finding == nullptr) continue;
-      const std::string line = finding->type + ": " + CleanLine(finding->pattern);
+      const std::string line = CleanLine(finding->type + ": " + finding->pattern);
       page_.Line(std::string(kDetailIndent, ' ') +
                  page_.Paint(Shorten(line, page_.columns() - kDetailIndent), Ink::kDim));
     }

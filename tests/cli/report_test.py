@@ -30,7 +30,8 @@ class ReportTest(scry_e2e.TestCase):
     def test_sarif_says_how_many_results_have_no_line(self):
         done = self.report("convert", os.path.join(GOLDEN, "explained.json"), "--to", "sarif")
         results = json.loads(done.out)["runs"][0]["results"]
-        without = sum("locations" not in one for one in results)
+        places = [one["locations"][0]["physicalLocation"] for one in results]
+        without = sum(one["artifactLocation"]["uri"] == "scry.yaml" for one in places)
         self.assertGreater(without, 0)
         self.assertEqual(done.err.count("\n"), 1)
         self.assertIn(f"{without} of {len(results)} results have no line", done.err)
@@ -55,8 +56,11 @@ class ReportTest(scry_e2e.TestCase):
         self.assertIn("::error file=db/7.sql,line=3,title=scry%3A broken::column users.legacy_name was dropped", done.out)
         done = self.report("convert", path, "--to", "gitlab", "--migrations", folder)
         self.assertIn({"path": "db/7.sql", "lines": {"begin": 3}}, [one["location"] for one in json.loads(done.out)])
-        done = self.report("convert", path, "--to", "sarif", "--migrations", os.path.join(folder, "none"), code=3)
-        self.assertIn("no migration file or folder", done.err)
+        done = self.report("convert", path, "--to", "sarif", "--migrations", os.path.join(folder, "none"), code=64)
+        self.assertIn("--migrations: no such file or folder", done.err)
+        for outside in ("../scry.yaml", "/tmp/scry.yaml"):
+            done = self.report("convert", path, "--to", "sarif", "--file", outside, code=64)
+            self.assertIn("is not in the repository", done.err)
 
     def test_diff_says_what_changed_and_exits_as_asked(self):
         old = self.write("old.json", self.golden("safe"))
@@ -66,6 +70,10 @@ class ReportTest(scry_e2e.TestCase):
         self.report("diff", old, new, "--exit-code", code=5)
         self.report("diff", new, old, "--exit-code")
         self.report("diff", new, new, "--exit-code")
+        for verdict, code in (("inconclusive", 6), ("migration failed", 7)):
+            judged_nothing = dict(self.golden("safe"), verdict=verdict, exit_status=code)
+            done = self.report("diff", new, self.write("nothing.json", judged_nothing), "--exit-code", code=code)
+            self.assertIn("the newer run judged nothing", done.out)
         diff = json.loads(self.report("diff", old, new, "--json").out)
         self.assertEqual(diff["schema"], "scry.diff/1")
         self.assertEqual(diff["new_gating"], sum(one["gates"] for one in diff["new"]))

@@ -149,6 +149,13 @@ class DuringTest(gate_support.GateTest):
         [finding] = self.blocked(report)
         self.assertIn("customer = customer", finding["pattern"].lower())
 
+    def test_batches_that_hold_rows_are_one_finding(self):
+        batch = "begin;\nupdate orders set customer = customer;\nselect pg_sleep(0.3);\ncommit;\n"
+        report = self.during(batch * 3, self.plain, code=5, flags=("--blocker", "none"))
+        self.assertGreater(len(report["during"]["blocking"]), 1)
+        [finding] = self.blocked(report)
+        self.assertIn("customer = customer", finding["pattern"].lower())
+
     def test_the_opposite_order_of_the_traffic_deadlocks(self):
         report = self.during("begin;\nalter table customers add column a int;\nselect pg_sleep(0.4);\n"
                              "alter table orders add column b int;\ncommit;\n",

@@ -19,7 +19,8 @@
     const three = (value) => Number(value.toPrecision(3)).toString();
     if (us < 1e6) return three(us / 1000) + " ms";
     if (us < 1e8) return three(us / 1e6) + " s";
-    return Math.floor(us / 6e7) + " min " + Math.round((us % 6e7) / 1e6) + " s";
+    const seconds = Math.round(us / 1e6);
+    return Math.floor(seconds / 60) + " min " + seconds % 60 + " s";
   }
   const percent = (share) => (share <= 0 ? "0 %" : share < 0.001 ? "<0.1 %" : Number((share * 100).toPrecision(2)) + " %");
   const factor = (value) => (value > 0 ? (value >= 100 ? value.toFixed(0) : value.toPrecision(3)) + "x" : "-");

@@ -112,6 +112,12 @@ TEST_CASE("good UTF-8 stays and broken UTF-8 is shown byte by byte", "[base]") {
   CHECK(Printable("\xc3(") == "\\xc3(");         // No continuation.
   CHECK(Printable("\xc2\x9b") == "\\xc2\\x9b");  // A C1 control: CSI in one character.
   CHECK(Printable("\xf5\x80\x80\x80") == "\\xf5\\x80\\x80\\x80");
+  CHECK(Printable("\xe0\x80\xaf") == "\\xe0\\x80\\xaf");           // '/' in three bytes.
+  CHECK(Printable("\xf0\x80\x80\xaf") == "\\xf0\\x80\\x80\\xaf");  // In four.
+  CHECK(Printable("\xed\xa0\x80") == "\\xed\\xa0\\x80");           // A surrogate.
+  CHECK(Printable("\xf4\x90\x80\x80") == "\\xf4\\x90\\x80\\x80");  // Past the last.
+  CHECK(Printable("\xef\xbf\xbe\xef\xbf\xbf") == "\\xef\\xbf\\xbe\\xef\\xbf\\xbf");
+  CHECK(Printable("\xed\x9f\xbf\xef\xbf\xbd") == "\xed\x9f\xbf\xef\xbf\xbd");  // U+D7FF, U+FFFD.
 }
 
 TEST_CASE("printable text is cut at characters, with an ellipsis", "[base]") {

@@ -36,6 +36,25 @@ TEST_CASE("a wait or a number of waits over the policy's limit gates, and none w
   CHECK_FALSE(Gates(Facts(1000, 9'000'000), deaf));
 }
 
+TEST_CASE("a statement that runs many times is one finding, of all that it did", "[compare]") {
+  BlockingFacts facts;
+  for (int i = 0; i < 50; ++i) facts.statements.push_back(Facts(1, 60'000).statements[0]);
+  facts.statements[7].queries[0].wait_us_max = 90'000;
+  const auto findings = JudgeBlocking(facts, {});
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].affected == 50);
+  CHECK(findings[0].gates);  // More than the policy's 10 in all.
+  CHECK(findings[0].reasons[0].find("90.0 ms at most and 3.00 s in all") != std::string::npos);
+  facts.statements[3].fingerprint = 8;
+  CHECK(JudgeBlocking(facts, {}).size() == 2);
+  // Only what is on top of the transaction that was added counts.
+  BlockingFacts supposed = Facts(50, 1'200'000, 1'000'000);
+  supposed.supposed = true;
+  supposed.statements.push_back(Facts(1, 700'000).statements[0]);
+  CHECK(Gates(supposed));
+  CHECK(JudgeBlocking(supposed, {})[0].affected == 1);
+}
+
 TEST_CASE("a query or the migration that fails gates however short the waits were", "[compare]") {
   BlockingFacts facts = Facts(0, 1000);
   CHECK(JudgeBlocking(facts, {}).empty());

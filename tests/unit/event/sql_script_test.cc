@@ -27,6 +27,22 @@ TEST_CASE("what psql keeps for itself is no SQL", "[event]") {
   CHECK(LinesOf("COPY a (b) FROM stdin;\nit's a; row\n\\.\nDROP TABLE a;\n") == Lines{1, 4});
 }
 
+TEST_CASE("the header of data may take several lines", "[event]") {
+  CHECK(LinesOf("SELECT 1;\n-- of a; b\nCOPY a\n  (b)\n  -- c\nFROM stdin\n;\nit's a;\n\\.\nDROP "
+                "TABLE a;\n") == Lines{1, 3, 10});
+  CHECK(LinesOf("SELECT 1; COPY a FROM stdin;\nit's\n\\.\nDROP TABLE a;") == Lines{1, 1, 4});
+  CHECK(LinesOf("COPY a FROM 'stdin';\nDROP TABLE a;\n") == Lines{1, 2});
+}
+
+TEST_CASE("a byte order mark is no part of the first statement", "[event]") {
+  const auto marked = ReadScript(
+      "\xef\xbb\xbf"
+      "DROP TABLE a;\nDROP TABLE b;");
+  CHECK(marked == ReadScript("DROP TABLE a;\nDROP TABLE b;"));
+  CHECK(marked.size() == 2);
+  CHECK(LinesOf("\xef\xbb\xbf\\set x 1\nDROP TABLE a;") == Lines{2});
+}
+
 TEST_CASE("a script that is no SQL has no statements, whatever its bytes", "[event]") {
   CHECK(LinesOf("SELECT 'no end").empty());
   CHECK(LinesOf(std::string_view("SELECT 1;\0SELECT 2;", 19)).empty());

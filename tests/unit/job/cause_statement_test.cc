@@ -53,6 +53,15 @@ TEST_CASE("a cause is of the statement that does it to its object", "[job]") {
   CHECK(TiedTo(statements, "table carts", "relation dropped") == 7);
 }
 
+TEST_CASE("a function is found whatever its arguments are called", "[job]") {
+  const std::vector<migration::StatementProfile> statements = {
+      Ran("DROP FUNCTION app.price(a integer, \"b (c\" text)"), Ran("DROP FUNCTION tax(x int)")};
+  CHECK(TiedTo(statements, "function app.price(a integer, \"b (c\" text)", "function dropped") ==
+        0);
+  CHECK(TiedTo(statements, "function tax(x integer)", "function dropped") == 1);
+  CHECK(TiedTo({Ran("DROP TABLE \"odd (name\"")}, "table \"odd (name\"", "relation dropped") == 0);
+}
+
 TEST_CASE("what CASCADE took along is of the statement that was seen to", "[job]") {
   auto drop = Ran("DROP TABLE invoices CASCADE", "invoices");
   drop.dropped = {"view public.open_invoices"};

@@ -58,12 +58,26 @@ TEST_CASE("statements are placed from the root of the repository", "[job]") {
   }
 }
 
+TEST_CASE("what takes a migration back is passed over in folders, and found where it is named",
+          "[job]") {
+  for (const char* path : {"db/V9.down.sql", "db/down/V9.sql", "db/9/down.sql"}) {
+    const Repository repository;
+    repository.Write(path, "DROP INDEX orders_region;\n");
+    report::MigrationFacts facts = Dropping();
+    REQUIRE(PlaceStatements({repository.Path("db")}, facts).ok());
+    CHECK(facts.statements[0].file == "db/V2.sql");
+    facts = Dropping();
+    REQUIRE(PlaceStatements({repository.Path(path)}, facts).ok());
+    CHECK(facts.statements[0].file == path);
+  }
+}
+
 TEST_CASE("a path that is not there is said, and none is no error", "[job]") {
   const Repository repository;
   report::MigrationFacts facts = Dropping();
   const auto missing = PlaceStatements({repository.Path("nowhere")}, facts);
   REQUIRE_FALSE(missing.ok());
-  CHECK(missing.error().code == base::ErrorCode::kNotFound);
+  CHECK(missing.error().code == base::ErrorCode::kUsage);
   CHECK(PlaceStatements({}, facts).ok());
   CHECK(facts.statements[0].file.empty());
 }

@@ -80,6 +80,22 @@ TEST_CASE("a report differs in nothing from itself", "[report]") {
   }
 }
 
+TEST_CASE("what a run that judged nothing does not find is not gone", "[report]") {
+  const Report before = WithOwnIds(Regressions());
+  Report inconclusive = Unfaithfully();
+  inconclusive.findings.clear();
+  for (const Report& after : {inconclusive, MigrationFailed()}) {
+    const ReportDiff diff = DiffReports(before, after);
+    CHECK(diff.gone.empty());
+    CHECK(diff.not_judged.size() == before.findings.size());
+    const std::string text = WriteDiffText(diff, {});
+    CHECK(text.find("GONE") == std::string::npos);
+    CHECK(text.find("9 not judged") != std::string::npos);
+    CHECK(text.find("the newer run judged nothing") != std::string::npos);
+    CHECK(nlohmann::json::parse(WriteDiffJson(diff))["gone"].empty());
+  }
+}
+
 TEST_CASE("a finding that begins to gate counts as new for scripts", "[report]") {
   Report before = Regressions();
   Report after = before;

@@ -128,6 +128,9 @@ TEST_CASE("text from outside cannot steer the terminal", "[report]") {
     finding.plan.sentence = evil;
     finding.plan.candidate = {evil};
   }
+  report.findings[1].id = "named";
+  report.findings[1].type += evil;
+  report.causes = {{evil, evil, evil, evil, {"named"}, std::nullopt}};
   TextOptions options;
   options.plans = true;
   const std::string text = WriteText(report, options);

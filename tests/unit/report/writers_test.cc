@@ -93,7 +93,7 @@ TEST_CASE("findings are put on the line of the migration that caused them", "[re
   CHECK(gitlab == Golden("explained.gitlab.json", gitlab));
   const std::string markdown = WriteMarkdown(report, {});
   CHECK(markdown == Golden("explained.md", markdown));
-  const Sarif sarif = WriteSarif(report);
+  const Sarif sarif = WriteSarif(report, "scry.yaml");
   CHECK(sarif.text == Golden("explained.sarif", sarif.text));
   CHECK(sarif.results == 8);
   CHECK(sarif.without_place == 3);
@@ -108,11 +108,11 @@ TEST_CASE("what blocks is on its own line", "[report]") {
   Finding blocked = FindingOf("blocked", alter.text);
   blocked.fingerprint = alter.fingerprint;
   const Origins origins(report);
-  REQUIRE(origins.Of(blocked).placed());
+  REQUIRE(PlaceOf(origins.Of(blocked).statement));
   CHECK(PlaceText(*origins.Of(blocked).statement) == "db/1.sql:3");
   // A query is no statement of the migration, though it may look like one.
   blocked.type = "slower";
-  CHECK_FALSE(origins.Of(blocked).placed());
+  CHECK_FALSE(PlaceOf(origins.Of(blocked).statement));
 }
 
 // What the schema of SARIF 2.1.0 requires of the parts that are written.
@@ -150,8 +150,7 @@ void CheckSarif(const std::string& text) {
     for (const auto& [key, value] : result.at("partialFingerprints").items()) {
       CHECK(value.is_string());
     }
-    if (!result.contains("locations")) continue;
-    CHECK(result["locations"].size() == 1);
+    REQUIRE(result.at("locations").size() == 1);
     const auto& place = result["locations"][0].at("physicalLocation");
     CHECK(std::regex_match(place.at("artifactLocation").at("uri").get<std::string>(), uri));
     CHECK(bases.contains(place["artifactLocation"].at("uriBaseId").get<std::string>()));
@@ -166,21 +165,70 @@ TEST_CASE("SARIF has the structure that its schema asks for", "[report]") {
   evil.migration.statements[0].sqlstate = "42P01";
   for (const Report& report : {Regressions(), Explained(), Safe(), Unfaithfully(),
                                MigrationFailed(), evil, Crowded(6000), Report{}}) {
-    CheckSarif(WriteSarif(report).text);
+    CheckSarif(WriteSarif(report, "scry.yaml").text);
   }
-  CHECK(WriteSarif(Safe()).results == 0);
-  CHECK(WriteSarif(MigrationFailed()).results == 1);
-  const Sarif crowded = WriteSarif(Crowded(8000));
+  CHECK(WriteSarif(Safe(), "scry.yaml").results == 0);
+  CHECK(WriteSarif(MigrationFailed(), "scry.yaml").results == 1);
+  const Sarif crowded = WriteSarif(Crowded(8000), "scry.yaml");
   CHECK(crowded.results == 5000);
   CHECK(crowded.left_out > 0);
+}
+
+// A migration that failed on its second statement, after it had recovered from an error.
+Report FailedOnSecond() {
+  Report report = MigrationFailed();
+  report.migration.statements.resize(2);
+  report.migration.statements[0].sqlstate = "42P01";
+  MigrationStatement& failed = report.migration.statements[1];
+  failed.text = "ALTER TABLE ordes ADD x int";
+  failed.fingerprint = "00000000000000aa";
+  failed.sqlstate = "42P07";
+  failed.file = "db/7.sql";
+  failed.line = 3;
+  report.causes = {{"", "migration failed", "relation ordes does not exist", failed.text, {}, 1}};
+  return report;
+}
+
+TEST_CASE("a migration that failed is a problem in every form for code hosts", "[report]") {
+  const Report report = FailedOnSecond();
+  const auto sarif = nlohmann::json::parse(WriteSarif(report, "scry.yaml").text);
+  const auto& result = sarif["runs"][0]["results"].at(0);
+  CHECK(result["message"]["text"].get<std::string>().starts_with("ALTER TABLE ordes"));
+  CHECK(result["locations"][0]["physicalLocation"]["region"]["startLine"] == 3);
+  const auto gitlab = nlohmann::json::parse(WriteGitlabCodeQuality(report, "scry.yaml"));
+  REQUIRE(gitlab.size() == 1);
+  CHECK(gitlab[0]["severity"] == "blocker");
+  CHECK(gitlab[0]["location"]["path"] == "db/7.sql");
+  CHECK(gitlab[0]["fingerprint"] == "migration-failed-00000000000000aa");
+  CHECK(WriteGithubAnnotations(report).starts_with("::error file=db/7.sql,line=3,title=scry%3A "));
+}
+
+TEST_CASE("a failure without a cause blames no statement", "[report]") {
+  Report report = FailedOnSecond();
+  report.causes.clear();
+  CHECK(FailedStatement(report) == nullptr);
+  report.causes = {{"", "", "", "", {}, 99'999}};
+  CHECK(FailedStatement(report) == nullptr);
+}
+
+TEST_CASE("a file outside of the repository is no place for code hosts", "[report]") {
+  for (const char* path : {"/tmp/7.sql", "../7.sql", "db/../../7.sql", ""}) {
+    Report report = FailedOnSecond();
+    report.migration.statements[1].file = path;
+    const Sarif sarif = WriteSarif(report, "scry.yaml");
+    CHECK(sarif.without_place == 1);
+    CHECK(sarif.text.find("\"uri\": \"scry.yaml\"") != std::string::npos);
+    CHECK(WriteGitlabCodeQuality(report, "scry.yaml").find("7.sql") == std::string::npos);
+    CHECK(WriteGithubAnnotations(report).find("7.sql") == std::string::npos);
+  }
 }
 
 TEST_CASE("a finding has the same fingerprints in SARIF wherever its line is", "[report]") {
   Report moved = Explained();
   moved.migration.statements.back().line += 5;
   for (Finding& finding : moved.findings) finding.after.p50_us *= 1.5;
-  const auto before = nlohmann::json::parse(WriteSarif(Explained()).text);
-  const auto after = nlohmann::json::parse(WriteSarif(moved).text);
+  const auto before = nlohmann::json::parse(WriteSarif(Explained(), "scry.yaml").text);
+  const auto after = nlohmann::json::parse(WriteSarif(moved, "scry.yaml").text);
   const auto& old = before["runs"][0]["results"];
   REQUIRE(old.size() == after["runs"][0]["results"].size());
   for (size_t i = 0; i < old.size(); ++i) {
@@ -324,6 +372,21 @@ TEST_CASE("JUnit has a case for each pattern, and its counts are true", "[report
     CHECK((report.exit_status == 0) == (xml.find(" failures=\"0\"") != std::string::npos));
     CHECK(occurrences(xml, "<script") == 0);
     for (const char c : xml) CHECK((static_cast<unsigned char>(c) >= 0x20 || c == '\n'));
+  }
+}
+
+TEST_CASE("JUnit holds nothing that is no character of XML", "[report]") {
+  Report report = Regressions();
+  // A surrogate, U+FFFF and a control character; of findings of patterns and of none.
+  const std::string evil = "\xed\xa0\x80 \xef\xbf\xbf \x1b";
+  for (Finding& finding : report.findings) {
+    finding.type += evil;
+    finding.reasons.clear();
+  }
+  const std::string xml = WriteJunit(report);
+  CHECK(xml.find("\\xed") != std::string::npos);
+  for (const char* bad : {"\xed\xa0\x80", "\xef\xbf\xbf", "\x1b"}) {
+    CHECK(xml.find(bad) == std::string::npos);
   }
 }
 
