@@ -7,6 +7,7 @@
 
 #include "base/units.h"
 #include "cause/failure_rules.h"
+#include "compare/difference.h"
 #include "event/statement_facts.h"
 
 namespace scry::job {
@@ -21,20 +22,35 @@ std::vector<std::string> Front(const std::vector<std::string>& names) {
   return {names.begin(), names.begin() + static_cast<ptrdiff_t>(std::min(names.size(), kListMax))};
 }
 
-bool SetsPassword(std::string_view pattern) {
-  std::string upper(pattern.substr(0, 64));
+std::string Upper(std::string_view text) {
+  std::string upper(text);
   std::transform(upper.begin(), upper.end(), upper.begin(),
                  [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+  return upper;
+}
+
+bool SetsPassword(std::string_view pattern) {
+  const std::string upper = Upper(pattern.substr(0, 64));
   return upper.find(" ROLE") != std::string::npos || upper.find(" USER") != std::string::npos ||
          upper.find(" SUBSCRIPTION") != std::string::npos ||
          upper.find(" SERVER") != std::string::npos || upper.find(" GROUP") != std::string::npos ||
          upper.starts_with("DO");
 }
 
+// A text is the whole query string: no statement of it may set a password, and what cannot be read
+// might.
+bool MayHoldPassword(const std::string& text) {
+  if (Upper(text).find("PASSWORD") != std::string::npos) return true;
+  const auto statements = event::AnalyzeQuery(text);
+  return std::any_of(statements.begin(), statements.end(), [](const event::StatementFacts& facts) {
+    return !facts.parsed || SetsPassword(facts.pattern);
+  });
+}
+
 }  // namespace
 
 std::string TextOf(const migration::StatementProfile& statement, bool show_values) {
-  const bool whole = show_values && statement.ordinal == 0 && !SetsPassword(statement.pattern);
+  const bool whole = show_values && statement.ordinal == 0 && !MayHoldPassword(statement.text);
   return base::Printable(base::OneLine(whole ? statement.text : statement.pattern),
                          kTextColumnsMax);
 }
@@ -48,9 +64,12 @@ void FillFailure(const migration::MigrationProfile& profile, bool show_values,
   }
   if (failed == nullptr) return;
   const auto facts = event::AnalyzeQuery(failed->text);
-  const auto& relations = facts[std::min<size_t>(failed->ordinal, facts.size() - 1)].relations;
-  const cause::Cause cause = cause::WhyFailed(
-      {failed->sqlstate, failed->message, relations.empty() ? "" : relations.front()});
+  const event::StatementFacts& known = facts[std::min<size_t>(failed->ordinal, facts.size() - 1)];
+  const std::string object = known.relations.empty() ? "" : known.relations.front();
+  const std::string message =
+      show_values ? failed->message
+                  : compare::MessageWithoutValues(failed->sqlstate, failed->message);
+  const cause::Cause cause = cause::WhyFailed({failed->sqlstate, message, object, known.kind});
   report::Cause& told = causes.emplace_back();
   told.object = cause.object;
   told.mechanism = cause.mechanism;

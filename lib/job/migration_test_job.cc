@@ -267,6 +267,7 @@ Status MigrationTest::Migrate() {
                                         : 128 + outcome.finished.signal_number;
     report_.migration.output =
         LastLines(Masked(outcome.finished.out, options.target.Get("password")), 20);
+    report_.migration.output_unsafe = !request_.show_values;
     SCRY_TRY(candidate().CheckAlive());
     return judged;
   }
