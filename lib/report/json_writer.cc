@@ -357,22 +357,21 @@ ordered_json Of(const MigrationStatement& statement) {
 }
 
 ordered_json Of(const MigrationFacts& migration) {
-  ordered_json json = {
-      {"command", migration.command},
-      {"exit_status", migration.exit_status},
-      {"duration_us", migration.duration_us},
-      {"output", migration.output_unsafe ? std::vector<std::string>() : migration.output},
-      {"statements", ListOf(migration.statements)},
-      {"statements_more", migration.statements_more},
-      {"wal_bytes", migration.wal_bytes},
-      {"temp_bytes", migration.temp_bytes},
-      {"disk_bytes", migration.disk_bytes},
-      {"rewritten", ListOf(migration.rewritten)},
-      {"rows_written", ListOf(migration.rows_written)},
-      {"statistics_lost", migration.statistics_lost},
-      {"visibility_lost", migration.visibility_lost},
-      {"indexes_invalid", migration.indexes_invalid},
-      {"grants_lost", migration.grants_lost}};
+  ordered_json json = {{"command", migration.command},
+                       {"exit_status", migration.exit_status},
+                       {"duration_us", migration.duration_us},
+                       {"output", migration.output},
+                       {"statements", ListOf(migration.statements)},
+                       {"statements_more", migration.statements_more},
+                       {"wal_bytes", migration.wal_bytes},
+                       {"temp_bytes", migration.temp_bytes},
+                       {"disk_bytes", migration.disk_bytes},
+                       {"rewritten", ListOf(migration.rewritten)},
+                       {"rows_written", ListOf(migration.rows_written)},
+                       {"statistics_lost", migration.statistics_lost},
+                       {"visibility_lost", migration.visibility_lost},
+                       {"indexes_invalid", migration.indexes_invalid},
+                       {"grants_lost", migration.grants_lost}};
   if (!migration.estimate_basis.empty()) {
     json["estimate"] = {{"basis", migration.estimate_basis},
                         {"duration_us", migration.duration_us_estimated}};

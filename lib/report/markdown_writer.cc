@@ -334,10 +334,7 @@ class Writer {
 
   std::string MigrationOutput() const {
     const MigrationFacts& migration = report_.migration;
-    if (!migration.ran || migration.exit_status == 0 || migration.output.empty() ||
-        migration.output_unsafe) {
-      return {};
-    }
+    if (!migration.ran || migration.exit_status == 0 || migration.output.empty()) return {};
     const size_t count = migration.output.size();
     const size_t from = count > kOutputLinesMax ? count - kOutputLinesMax : 0;
     const std::vector<std::string> last(

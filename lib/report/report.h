@@ -84,8 +84,7 @@ struct MigrationFacts {
   std::string command;
   int exit_status = 0;
   Micros duration_us = 0;
-  std::vector<std::string> output;  // Its last lines; for a migration that failed.
-  bool output_unsafe = false;  // They may hold values: for the terminal, where they stand already.
+  std::vector<std::string> output;             // Its last lines; for a migration that failed.
   std::vector<MigrationStatement> statements;  // By start.
   uint64_t statements_more = 0;                // Not listed.
   uint64_t wal_bytes = 0;                      // Written by the server meanwhile.
