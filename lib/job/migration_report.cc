@@ -126,17 +126,13 @@ void FillMigration(const migration::MigrationProfile& profile, base::Micros star
   facts.grants_lost = Front(profile.change.grants_lost);
 }
 
-migration::ProductionSize ProductionSizeOf(uint64_t told_bytes,
-                                           const event::SourceSnapshot* snapshot) {
-  migration::ProductionSize size;
-  size.database_bytes = told_bytes;
-  if (snapshot == nullptr) return size;
-  for (const event::SourceRelation& relation : snapshot->relations) {
+void AddTableSizes(const event::SourceSnapshot& snapshot, migration::ProductionSize& size) {
+  for (const event::SourceRelation& relation : snapshot.relations) {
     if (!relation.bytes) continue;
     const std::string schema = relation.schema == "public" ? "" : relation.schema + ".";
-    size.table_bytes[schema + relation.name] = *relation.bytes;
+    uint64_t& bytes = size.table_bytes[schema + relation.name];
+    bytes = std::max(bytes, *relation.bytes);
   }
-  return size;
 }
 
 void FillEstimates(const migration::MigrationProfile& profile,
@@ -155,10 +151,7 @@ void FillEstimates(const migration::MigrationProfile& profile,
   }
   for (report::RewrittenTable& table : facts.rewritten) {
     const double factor = migration::SizeFactor(profile, production, {table.relation});
-    if (factor > 1) {
-      table.bytes_estimated =
-          static_cast<uint64_t>(static_cast<double>(table.bytes_after) * factor);
-    }
+    if (factor > 1) table.bytes_estimated = migration::Times(table.bytes_after, factor);
   }
   facts.duration_us_estimated = facts.duration_us + found.added_us;
   facts.estimate_basis = fmt::format(
