@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cause/cause.h"
+#include "event/statement_facts.h"
 
 namespace scry::cause {
 
@@ -15,6 +16,7 @@ struct Failure {
   std::string sqlstate;
   std::string message;  // Its primary message.
   std::string object;   // "table orders": what the statement is about; empty: not known.
+  event::StatementKind kind = event::StatementKind::kOther;  // Of the statement.
 };
 
 struct FailureRule {
@@ -22,9 +24,13 @@ struct FailureRule {
   std::string_view words;      // That the message has as well; empty: whatever it says.
   std::string_view mechanism;
   std::string_view hint;
+  // Of statements that change the schema: to rows that these find the server says the same as to
+  // rows that a statement writes, and what helps is not the same.
+  bool of_schema = false;
 };
 
-// The first that fits is taken: those with words come before those of the same SQLSTATE without.
+// The first that fits is taken: those that ask for more come before those of the same SQLSTATE that
+// ask for less.
 const std::vector<FailureRule>& FailureRules();
 
 // Where no rule fits it says what the server said, and no more.

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string_view>
 
+#include "event/table_work.h"
+
 namespace scry::cause {
 namespace {
 
@@ -18,7 +20,10 @@ std::string Upper(std::string_view text) {
 
 // The statement as it stands, for rules to look at.
 struct Sql {
-  explicit Sql(const BlockingForm& statement) : s(statement), upper(Upper(statement.pattern)) {}
+  explicit Sql(const BlockingForm& statement)
+      : s(statement),
+        upper(Upper(statement.pattern)),
+        work(event::TableWorkOf(statement.pattern)) {}
   bool Begins(std::string_view words) const { return upper.starts_with(words); }
   bool Has(std::string_view words) const { return upper.find(words) != std::string::npos; }
   // With `word` behind the first `after`. nullopt: literals are missing, so it cannot be pasted.
@@ -30,6 +35,7 @@ struct Sql {
   }
   const BlockingForm& s;
   const std::string upper;
+  const event::TableWork work;
 };
 
 struct Rule {
@@ -40,64 +46,96 @@ struct Rule {
 };
 
 bool Alters(const Sql& sql) { return sql.Begins("ALTER TABLE"); }
-bool Unchecked(const Sql& sql) { return sql.Has(" NOT VALID") || sql.Has(" NOT ENFORCED"); }
+bool BuildsIndex(const Sql& sql) {
+  return (sql.Begins("CREATE INDEX") || sql.Begins("CREATE UNIQUE INDEX")) &&
+         !sql.Has(" INDEX CONCURRENTLY ");
+}
+bool DropsIndex(const Sql& sql) {
+  return sql.Begins("DROP INDEX") && !sql.Begins("DROP INDEX CONCURRENTLY ");
+}
 
 // In the order in which they are tried.
 const std::vector<Rule>& Rules() {
   static const std::vector<Rule> kRules = {
-      {[](const Sql& sql) {
-         return (sql.Begins("CREATE INDEX") || sql.Begins("CREATE UNIQUE INDEX")) &&
-                !sql.Has("CONCURRENTLY");
-       },
-       "INDEX", "CONCURRENTLY",
+      {[](const Sql& sql) { return BuildsIndex(sql) && sql.s.partitioned; },
+       {},
+       {},
+       "PostgreSQL refuses CONCURRENTLY on a partitioned table: CREATE INDEX ON ONLY the table, "
+       "then CREATE INDEX CONCURRENTLY on each partition, and ALTER INDEX ... ATTACH PARTITION"},
+      {BuildsIndex, "INDEX", "CONCURRENTLY",
        "build it CONCURRENTLY, outside of a transaction: writes go on meanwhile"},
-      {[](const Sql& sql) { return sql.Begins("DROP INDEX") && !sql.Has("CONCURRENTLY"); }, "INDEX",
-       "CONCURRENTLY", "drop it CONCURRENTLY, outside of a transaction"},
+      {[](const Sql& sql) { return DropsIndex(sql) && sql.s.partitioned; },
+       {},
+       {},
+       "PostgreSQL drops no index of a partitioned table CONCURRENTLY: drop it with a short "
+       "lock_timeout, and try again"},
+      {[](const Sql& sql) { return DropsIndex(sql) && sql.work.drops_more; },
+       {},
+       {},
+       "drop each CONCURRENTLY in a statement of its own, without CASCADE, outside of a "
+       "transaction"},
+      {DropsIndex, "INDEX", "CONCURRENTLY", "drop it CONCURRENTLY, outside of a transaction"},
       {[](const Sql& sql) { return sql.Begins("REINDEX") && !sql.Has("CONCURRENTLY"); },
        {},
        {},
        "REINDEX ... CONCURRENTLY, outside of a transaction: reads and writes go on meanwhile"},
       {[](const Sql& sql) {
-         return sql.Begins("REFRESH MATERIALIZED VIEW") && !sql.Has("CONCURRENTLY");
+         return sql.Begins("REFRESH MATERIALIZED VIEW") && !sql.work.without_data &&
+                !sql.Begins("REFRESH MATERIALIZED VIEW CONCURRENTLY ");
        },
-       "REFRESH MATERIALIZED VIEW", "CONCURRENTLY",
-       "refresh it CONCURRENTLY, which needs a unique index on it: reads go on meanwhile"},
+       {},
+       {},
+       "REFRESH MATERIALIZED VIEW CONCURRENTLY: reads go on meanwhile; it needs a unique index "
+       "over "
+       "columns, without WHERE, and a view that was filled before"},
       {[](const Sql& sql) { return sql.Begins("VACUUM") || sql.Begins("CLUSTER"); },
        {},
        {},
        "a plain VACUUM frees space for reuse without stopping anybody; to shrink the table, "
        "pg_repack or pg_squeeze lock it only for a moment"},
-      {[](const Sql& sql) { return Alters(sql) && sql.Has(" DETACH PARTITION"); },
+      {[](const Sql& sql) { return sql.work.detaches && !sql.upper.ends_with(" CONCURRENTLY"); },
        {},
        {},
-       "DETACH PARTITION ... CONCURRENTLY, outside of a transaction"},
-      {[](const Sql& sql) { return Alters(sql) && sql.Has(" ATTACH PARTITION"); },
+       "DETACH PARTITION ... CONCURRENTLY, outside of a transaction: PostgreSQL 14 and later, and "
+       "no default partition may be there"},
+      {[](const Sql& sql) { return sql.work.attaches; },
        {},
        {},
        "give the new partition a CHECK of its bounds first (NOT VALID, then VALIDATE CONSTRAINT), "
        "and the default partition one that excludes them: attaching then scans nothing"},
       {[](const Sql& sql) {
-         return Alters(sql) && sql.Has(" ADD ") && !sql.Has(" USING INDEX") &&
-                (sql.Has(" PRIMARY KEY") || sql.Has(" UNIQUE"));
+         return (sql.work.builds_primary_key || sql.work.builds_unique) && sql.s.partitioned;
        },
+       {},
+       {},
+       "build a unique index CONCURRENTLY on each partition first: the one of the partitioned "
+       "table "
+       "takes them over instead of building its own"},
+      {[](const Sql& sql) { return sql.work.builds_primary_key; },
+       {},
+       {},
+       "CREATE UNIQUE INDEX CONCURRENTLY first; where the columns may be NULL add CHECK (... IS "
+       "NOT "
+       "NULL) NOT VALID, VALIDATE CONSTRAINT and SET NOT NULL, as the key scans the table for "
+       "NULLs "
+       "otherwise; then ADD PRIMARY KEY USING INDEX: the lock is held for a moment"},
+      {[](const Sql& sql) { return sql.work.builds_unique; },
        {},
        {},
        "CREATE UNIQUE INDEX CONCURRENTLY first, then ADD CONSTRAINT ... USING INDEX: the lock is "
        "held for a moment"},
-      {[](const Sql& sql) {
-         return Alters(sql) && !Unchecked(sql) && sql.Has(" ADD ") &&
-                (sql.Has("FOREIGN KEY") || sql.Has(" CHECK"));
-       },
+      {[](const Sql& sql) { return sql.work.checks_rows; },
        {},
        {},
-       "add the constraint NOT VALID, then VALIDATE CONSTRAINT in a transaction of its own: the "
-       "scan then stops nobody"},
-      {[](const Sql& sql) { return Alters(sql) && sql.Has(" SET NOT NULL"); },
+       "add the constraint NOT VALID (a foreign key of a partitioned table only in PostgreSQL 18 "
+       "and "
+       "later), then VALIDATE CONSTRAINT in a transaction of its own: the scan then stops nobody"},
+      {[](const Sql& sql) { return sql.work.sets_not_null; },
        {},
        {},
        "add CHECK (... IS NOT NULL) NOT VALID, VALIDATE CONSTRAINT, then SET NOT NULL, which needs "
        "no scan any more, and drop the CHECK"},
-      {[](const Sql& sql) { return Alters(sql) && sql.s.rewrites && sql.Has(" ADD "); },
+      {[](const Sql& sql) { return Alters(sql) && sql.s.rewrites && sql.work.adds_column; },
        {},
        {},
        "add the column without the default, SET DEFAULT for new rows, and fill the old ones in "

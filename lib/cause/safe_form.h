@@ -11,11 +11,12 @@ namespace scry::cause {
 struct BlockingForm {
   std::string pattern;  // The statement, without literals.
   bool rewrites = false;
-  bool writes = false;  // Rows.
-  bool waited = false;  // For its own lock, while others queued behind it.
+  bool writes = false;       // Rows.
+  bool waited = false;       // For its own lock, while others queued behind it.
+  bool partitioned = false;  // Its table is: much of what helps elsewhere is refused there.
 };
 
-// Sentences and SQL, the most telling first.
+// Sentences and SQL, the most telling first. SQL only where no server of these days refuses it.
 std::vector<std::string> SafeForms(const BlockingForm& statement);
 
 }  // namespace scry::cause

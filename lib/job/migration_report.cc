@@ -9,6 +9,7 @@
 
 #include "base/units.h"
 #include "cause/failure_rules.h"
+#include "compare/difference.h"
 #include "event/statement_facts.h"
 
 namespace scry::job {
@@ -23,10 +24,15 @@ std::vector<std::string> Front(const std::vector<std::string>& names) {
   return {names.begin(), names.begin() + static_cast<ptrdiff_t>(std::min(names.size(), kListMax))};
 }
 
-bool SetsPassword(std::string_view pattern) {
-  std::string upper(pattern.substr(0, 64));
+std::string Upper(std::string_view text) {
+  std::string upper(text);
   std::transform(upper.begin(), upper.end(), upper.begin(),
                  [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+  return upper;
+}
+
+bool SetsPassword(std::string_view pattern) {
+  const std::string upper = Upper(pattern.substr(0, 64));
   return upper.find(" ROLE") != std::string::npos || upper.find(" USER") != std::string::npos ||
          upper.find(" SUBSCRIPTION") != std::string::npos ||
          upper.find(" SERVER") != std::string::npos || upper.find(" GROUP") != std::string::npos ||
@@ -46,10 +52,20 @@ bool GoesOn(const migration::StatementProfile& statement, const Relations& used_
                      [&](const auto& name) { return !used_before.contains(name); });
 }
 
+// A text is the whole query string: no statement of it may set a password, and what cannot be read
+// might.
+bool MayHoldPassword(const std::string& text) {
+  if (Upper(text).find("PASSWORD") != std::string::npos) return true;
+  const auto statements = event::AnalyzeQuery(text);
+  return std::any_of(statements.begin(), statements.end(), [](const event::StatementFacts& facts) {
+    return !facts.parsed || SetsPassword(facts.pattern);
+  });
+}
+
 }  // namespace
 
 std::string TextOf(const migration::StatementProfile& statement, bool show_values) {
-  const bool whole = show_values && statement.ordinal == 0 && !SetsPassword(statement.pattern);
+  const bool whole = show_values && statement.ordinal == 0 && !MayHoldPassword(statement.text);
   return base::Printable(base::OneLine(whole ? statement.text : statement.pattern),
                          kTextColumnsMax);
 }
@@ -77,9 +93,12 @@ void FillFailure(const migration::MigrationProfile& profile, bool show_values,
   const migration::StatementProfile* failed = FailedStatement(profile.statements);
   if (failed == nullptr) return;
   const auto facts = event::AnalyzeQuery(failed->text);
-  const auto& relations = facts[std::min<size_t>(failed->ordinal, facts.size() - 1)].relations;
-  const cause::Cause cause = cause::WhyFailed(
-      {failed->sqlstate, failed->message, relations.empty() ? "" : relations.front()});
+  const event::StatementFacts& known = facts[std::min<size_t>(failed->ordinal, facts.size() - 1)];
+  const std::string object = known.relations.empty() ? "" : known.relations.front();
+  const std::string message =
+      show_values ? failed->message
+                  : compare::MessageWithoutValues(failed->sqlstate, failed->message);
+  const cause::Cause cause = cause::WhyFailed({failed->sqlstate, message, object, known.kind});
   report::Cause& told = causes.emplace_back();
   told.object = cause.object;
   told.mechanism = cause.mechanism;
@@ -136,17 +155,13 @@ void FillMigration(const migration::MigrationProfile& profile, base::Micros star
   facts.grants_lost = Front(profile.change.grants_lost);
 }
 
-migration::ProductionSize ProductionSizeOf(uint64_t told_bytes,
-                                           const event::SourceSnapshot* snapshot) {
-  migration::ProductionSize size;
-  size.database_bytes = told_bytes;
-  if (snapshot == nullptr) return size;
-  for (const event::SourceRelation& relation : snapshot->relations) {
+void AddTableSizes(const event::SourceSnapshot& snapshot, migration::ProductionSize& size) {
+  for (const event::SourceRelation& relation : snapshot.relations) {
     if (!relation.bytes) continue;
     const std::string schema = relation.schema == "public" ? "" : relation.schema + ".";
-    size.table_bytes[schema + relation.name] = *relation.bytes;
+    uint64_t& bytes = size.table_bytes[schema + relation.name];
+    bytes = std::max(bytes, *relation.bytes);
   }
-  return size;
 }
 
 void FillEstimates(const migration::MigrationProfile& profile,
@@ -165,10 +180,7 @@ void FillEstimates(const migration::MigrationProfile& profile,
   }
   for (report::RewrittenTable& table : facts.rewritten) {
     const double factor = migration::SizeFactor(profile, production, {table.relation});
-    if (factor > 1) {
-      table.bytes_estimated =
-          static_cast<uint64_t>(static_cast<double>(table.bytes_after) * factor);
-    }
+    if (factor > 1) table.bytes_estimated = migration::Times(table.bytes_after, factor);
   }
   facts.duration_us_estimated = facts.duration_us + found.added_us;
   facts.estimate_basis = fmt::format(

@@ -25,9 +25,8 @@ void FillMigration(const migration::MigrationProfile& profile, base::Micros star
 void FillEstimates(const migration::MigrationProfile& profile,
                    const migration::ProductionSize& production, report::MigrationFacts& facts);
 
-// `told_bytes`: of the database, by scry.yaml; 0: not. `snapshot`: of a capture, or nullptr.
-migration::ProductionSize ProductionSizeOf(uint64_t told_bytes,
-                                           const event::SourceSnapshot* snapshot);
+// The tables' sizes when a capture began. Of several captures the largest counts.
+void AddTableSizes(const event::SourceSnapshot& snapshot, migration::ProductionSize& size);
 
 // The statement that a command which failed did so on: its last error. nullptr where it failed for
 // another reason: none of its statements failed, or it recovered from that and went on.

@@ -266,8 +266,11 @@ Status MigrationTest::Migrate() {
     report_.migration.exit_status = outcome.finished.end == os::EndKind::kExited
                                         ? outcome.finished.exit_code
                                         : 128 + outcome.finished.signal_number;
-    report_.migration.output =
-        LastLines(Masked(outcome.finished.out, options.target.Get("password")), 20);
+    // Servers quote values in what they say; the terminal has it as the command printed it.
+    if (request_.show_values) {
+      report_.migration.output =
+          LastLines(Masked(outcome.finished.out, options.target.Get("password")), 20);
+    }
     SCRY_TRY(candidate().CheckAlive());
     return judged;
   }
@@ -290,11 +293,14 @@ void MigrationTest::FindLines() {
 }
 
 void MigrationTest::EstimateForProduction() {
-  std::vector<std::string> notes;  // The replay of that capture tells them.
-  const auto snapshot = SnapshotOf(request_.captures.front(), notes);
-  FillEstimates(profile_,
-                ProductionSizeOf(request_.production_bytes, snapshot ? &*snapshot : nullptr),
-                report_.migration);
+  std::vector<std::string> notes;  // The replay of the captures tells them.
+  migration::ProductionSize production;
+  production.database_bytes = request_.production_bytes;
+  for (const std::string& capture : request_.captures) {
+    const auto snapshot = SnapshotOf(capture, notes);
+    if (snapshot) AddTableSizes(*snapshot, production);
+  }
+  FillEstimates(profile_, production, report_.migration);
 }
 
 // As a part of the migration, by psql: a file may hold what runs in no transaction.

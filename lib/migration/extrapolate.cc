@@ -5,6 +5,9 @@
 #include <cmath>
 #include <string_view>
 
+#include "event/statement_facts.h"
+#include "event/table_work.h"
+
 namespace scry::migration {
 namespace {
 
@@ -18,38 +21,67 @@ constexpr uint64_t kSameBytes = 1ULL << 20;
 // For the logarithm of the number of rows, which hardly depends on it.
 constexpr double kRowBytes = 100;
 
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return lower;
-}
+// A table this small is mostly in caches, and what its first pages cost is not what many cost.
+constexpr uint64_t kTableBytesMin = 8ULL << 20;
+// Beyond them a figure says no more than "too long": a factor, and ten years.
+constexpr double kFactorMax = 1e6;
+constexpr Micros kDurationMaxUs = 315'360'000LL * 1'000'000;
+constexpr double kCountMax = 1e18;
 
 // The clauses of ALTER TABLE that read every row, or build an index.
-Growth OfAlterTable(const std::string& sql) {
-  const auto has = [&](std::string_view words) { return sql.find(words) != std::string::npos; };
-  const bool adds = has(" add ");
-  const bool indexed = has(" primary key") || has(" unique") || has(" exclude ");
-  if (adds && indexed && !has(" using index")) return Growth::kSorting;
-  const bool unchecked = has(" not valid") || has(" not enforced");
-  const bool checks = has(" check ") || has(" check(") || has(" foreign key");
-  if (adds && checks && !unchecked) return Growth::kLinear;
-  if (has(" validate constraint") || has(" set not null") || has(" attach partition")) {
-    return Growth::kLinear;
+Growth OfAlterTable(const event::TableWork& work) {
+  if (work.builds_primary_key || work.builds_unique || work.builds_exclusion) {
+    return Growth::kSorting;
   }
-  return Growth::kNone;
+  const bool reads = work.checks_rows || work.validates || work.sets_not_null || work.attaches;
+  return reads ? Growth::kLinear : Growth::kNone;
 }
 
-// Those that it works through: what it rewrote, else what it locked most strongly.
-std::vector<std::string> TablesOf(const StatementProfile& statement) {
-  if (!statement.rewrote.empty()) return statement.rewrote;
+// INSERT of values and COPY write what the migration brings along, however large the table is.
+bool RowsGrow(const StatementProfile& statement) {
+  if (statement.rows == 0 || statement.tag == "COPY") return false;
+  return statement.tag != "INSERT" || event::TableWorkOf(statement.pattern).reads_table;
+}
+
+// The tables that a statement names, of those that were there before.
+std::vector<std::string> NamedTables(const StatementProfile& statement,
+                                     const MigrationProfile& profile) {
   std::vector<std::string> tables;
-  for (const TakenLock& lock : statement.locks) {
-    // Strongest first; what it only reads does not count beside what it writes.
-    if (lock.mode != statement.locks.front().mode) break;
-    tables.push_back(lock.name);
+  const auto facts = event::AnalyzeQuery(statement.pattern);
+  for (std::string name : facts.front().relations) {
+    if (name.starts_with("public.")) name.erase(0, std::string_view("public.").size());
+    if (profile.table_bytes.contains(name)) tables.push_back(std::move(name));
   }
   return tables;
+}
+
+// Those that it works through: what it rewrote, else what it locked most strongly; of an INSERT
+// what it reads, where that is another one. Where a statement before it in its transaction took its
+// locks: those it names.
+std::vector<std::string> TablesOf(const StatementProfile& statement,
+                                  const MigrationProfile& profile) {
+  if (!statement.rewrote.empty()) return statement.rewrote;
+  if (statement.locks.empty()) return NamedTables(statement, profile);
+  // Strongest first; what it only reads does not count beside what it writes.
+  const bool inserts = statement.tag == "INSERT";
+  const LockMode mode = inserts ? statement.locks.back().mode : statement.locks.front().mode;
+  std::vector<std::string> tables;
+  for (const TakenLock& lock : statement.locks) {
+    if (lock.mode == mode) tables.push_back(lock.name);
+  }
+  return tables;
+}
+
+// What it did itself, as far as the server logged its waits for locks: these are not longer where a
+// table is larger.
+Micros WorkedUs(const StatementProfile& statement, const MigrationProfile& profile) {
+  Micros waited_us = 0;
+  for (const LockWaitEvent& wait : profile.waits) {
+    if (wait.pid != statement.pid) continue;
+    const Micros begin_us = std::max(wait.begin_wall_us, statement.begin_us);
+    waited_us += std::max<Micros>(std::min(wait.end_wall_us, statement.end_us) - begin_us, 0);
+  }
+  return std::max<Micros>(statement.busy_us - waited_us, 0);
 }
 
 double TimeFactor(Growth growth, double factor, uint64_t bytes) {
@@ -70,7 +102,7 @@ uint64_t BytesOf(const MigrationProfile& profile, const std::vector<std::string>
 double FactorOf(uint64_t there, uint64_t here) {
   if (here == 0 || there < here + kSameBytes) return 1;
   const double factor = static_cast<double>(there) / static_cast<double>(here);
-  return factor < kSameFactor ? 1 : factor;
+  return factor < kSameFactor ? 1 : std::min(factor, kFactorMax);
 }
 
 }  // namespace
@@ -78,26 +110,33 @@ double FactorOf(uint64_t there, uint64_t here) {
 Growth GrowthOf(const StatementProfile& statement) {
   if (!statement.sqlstate.empty() || statement.tag == "TRUNCATE TABLE") return Growth::kNone;
   if (statement.tag == "CREATE INDEX" || statement.tag == "REINDEX") return Growth::kSorting;
-  if (!statement.rewrote.empty() || statement.rows > 0) return Growth::kLinear;
+  if (!statement.rewrote.empty() || RowsGrow(statement)) return Growth::kLinear;
   constexpr std::array<std::string_view, 3> kScans = {"VACUUM", "CLUSTER",
                                                       "REFRESH MATERIALIZED VIEW"};
   if (std::find(kScans.begin(), kScans.end(), statement.tag) != kScans.end()) {
     return Growth::kLinear;
   }
-  return statement.tag == "ALTER TABLE" ? OfAlterTable(Lower(statement.pattern)) : Growth::kNone;
+  if (statement.tag != "ALTER TABLE") return Growth::kNone;
+  return OfAlterTable(event::TableWorkOf(statement.pattern));
 }
 
 double SizeFactor(const MigrationProfile& profile, const ProductionSize& production,
                   const std::vector<std::string>& tables) {
+  const uint64_t here = BytesOf(profile, tables);
+  if (here < kTableBytesMin) return 1;
   uint64_t there = 0;
-  bool known = !tables.empty();
+  bool known = true;
   for (const std::string& table : tables) {
     const auto found = production.table_bytes.find(table);
     known = known && found != production.table_bytes.end() && profile.table_bytes.contains(table);
     if (known) there += found->second;
   }
-  if (known) return FactorOf(there, BytesOf(profile, tables));
+  if (known) return FactorOf(there, here);
   return FactorOf(production.database_bytes, profile.database_bytes);
+}
+
+uint64_t Times(uint64_t value, double factor) {
+  return static_cast<uint64_t>(std::min(static_cast<double>(value) * factor, kCountMax));
 }
 
 Extrapolation Extrapolate(const MigrationProfile& profile, const ProductionSize& production) {
@@ -108,20 +147,20 @@ Extrapolation Extrapolate(const MigrationProfile& profile, const ProductionSize&
   for (size_t i = 0; i < statements.size(); ++i) {
     const StatementProfile& statement = statements[i];
     const Growth growth = GrowthOf(statement);
-    if (growth == Growth::kNone || statement.busy_us < kMeasurableUs) continue;
-    const std::vector<std::string> tables = TablesOf(statement);
+    const Micros worked_us = WorkedUs(statement, profile);
+    if (growth == Growth::kNone || worked_us < kMeasurableUs) continue;
+    const std::vector<std::string> tables = TablesOf(statement, profile);
     const double factor = SizeFactor(profile, production, tables);
     if (factor <= 1) continue;
-    const auto times = [](auto value, double by) {
-      return static_cast<decltype(value)>(static_cast<double>(value) * by);
-    };
     Estimate& estimate = result.statements[i].emplace();
     estimate.factor = factor;
     estimate.growth = growth;
-    estimate.duration_us =
-        times(statement.busy_us, TimeFactor(growth, factor, BytesOf(profile, tables)));
-    estimate.rows = times(statement.rows, factor);
-    estimate.wal_bytes = times(statement.wal_bytes, factor);
+    const double by = TimeFactor(growth, factor, BytesOf(profile, tables));
+    const Micros added_us = static_cast<Micros>(
+        std::min(static_cast<double>(worked_us) * (by - 1), static_cast<double>(kDurationMaxUs)));
+    estimate.duration_us = statement.busy_us + added_us;
+    estimate.rows = Times(statement.rows, factor);
+    estimate.wal_bytes = Times(statement.wal_bytes, factor);
     result.added_us += estimate.duration_us - statement.busy_us;
   }
   // What a later statement of the transaction takes longer, the locks of earlier ones are held.

@@ -4,7 +4,9 @@
 //
 // Rewrites, scans and row work grow with the bytes of the tables they work through; an index build
 // sorts, and grows with n log n. Whatever only changes catalogues takes as long there as here, and
-// what is too short to be told from that is not extrapolated.
+// so does what the migration brings along (INSERT of values, COPY) and what it waits for locks, as
+// far as the server logged that. What is too short to be told from that is not extrapolated, nor
+// what works through tables of less than 8 MB here: what they cost says little of large ones.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +20,7 @@
 
 namespace scry::migration {
 
-// As far as it is known.
+// As far as it is known. That of the database counts for tables whose own size is not known.
 struct ProductionSize {
   uint64_t database_bytes = 0;                  // 0: unknown.
   std::map<std::string, uint64_t> table_bytes;  // With indexes and TOAST; named as TakenLock is.
@@ -49,8 +51,12 @@ struct Extrapolation {
 Growth GrowthOf(const StatementProfile& statement);
 
 // How many times larger production's table is; 1 where it is not, or unknown.
+// At most a million.
 double SizeFactor(const MigrationProfile& profile, const ProductionSize& production,
                   const std::vector<std::string>& tables);
+
+// A count there, of one here; as large as is sane.
+uint64_t Times(uint64_t value, double factor);
 
 Extrapolation Extrapolate(const MigrationProfile& profile, const ProductionSize& production);
 

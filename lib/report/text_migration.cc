@@ -37,6 +37,7 @@ class MigrationSections {
     page_.Heading("MIGRATION", "what the command printed last");
     page_.Line("  " + Shorten("$ " + CleanLine(migration.command), page_.columns() - kIndent));
     const size_t count = migration.output.size();
+    if (count == 0) page_.Line("  It is shown while it runs; --show-values keeps it in reports.");
     const size_t from = count > kOutputLinesMax ? count - kOutputLinesMax : 0;
     for (size_t i = from; i < count; ++i) {
       page_.Line(page_.Paint("  | ", Ink::kDim) +

@@ -12,7 +12,11 @@ class InterfaceTest(gate_support.GateTest):
     def prepare(self):
         self.server.sql("create table t (id int primary key, v text); create role owner login;"
                         "insert into t select i, 'v' || i from generate_series(1, 300) i;"
-                        "grant create on schema public to owner; alter table t owner to owner")
+                        # Never analyzed, so that the capture does not know its size.
+                        "create table wide (a int, b text); insert into wide "
+                        "select i, repeat('x', 500) from generate_series(1, 20000) i;"
+                        "grant create on schema public to owner; alter table t owner to owner;"
+                        "alter table wide owner to owner")
         self.config(
             "version: 1\ndatabases:\n  db:\n    source: ${PROD_DATABASE_URL}\n"
             "    captures: [listed]\n    shadows:\n      main: { provider: physical }\n")
@@ -55,6 +59,27 @@ class InterfaceTest(gate_support.GateTest):
                      f"tableowner from pg_tables where tablename = 'made'\" > {path}", code=0)
         with open(path, encoding="utf-8") as file:
             self.assertEqual(file.read(), "owner\n")
+
+    def test_what_rewrites_a_table_is_estimated_for_a_larger_production(self):
+        config = self.config(
+            "version: 1\ndatabases:\n  db:\n    source: ${PROD_DATABASE_URL}\n"
+            "    production_size: 500GB\n"
+            "    captures: [listed]\n    shadows:\n      main: { provider: physical }\n", "large.yaml")
+        done, report = self.migrate_sql("alter table wide alter a type bigint", code=0,
+                                        flags=("--config", config, "--during", "never"))
+        migration = report["migration"]
+        [table] = migration["rewritten"]
+        self.assertGreater(table["bytes_before"], 8 << 20)
+        self.assertGreater(table["bytes_estimated"], 100 * table["bytes_after"])
+        [statement] = [one for one in migration["statements"] if one["rewrote"]]
+        estimate = statement["estimate"]
+        self.assertEqual(estimate["growth"], "linear")
+        self.assertGreater(estimate["factor"], 100)
+        self.assertGreater(estimate["duration_us"], 10 * statement["duration_us"])
+        self.assertGreater(statement["held_us_estimated"], statement["locks"][0]["held_us"])
+        self.assertGreater(migration["estimate"]["duration_us"], migration["duration_us"])
+        self.assertIn("500", migration["estimate"]["basis"])
+        self.assertIn("est.", done.out)
 
     def test_the_password_of_the_source_is_never_shown(self):
         texts = []

@@ -122,7 +122,7 @@ def judge(case, report, seconds):
     if report["exit_status"] != case.exit:
         words.append(f"exit status {report['exit_status']} instead of {case.exit}: {report['sentence']}")
         if report["exit_status"] == 7 and "migration" in report:
-            words += report["migration"]["output"][-2:]
+            words += [one["sentence"] for one in report.get("causes", [])]
     words += [f"no finding {name}" for name in missing]
     told = [f"{one['object']}: {one['sentence']}" for one in report.get("causes", [])]
     unexplained = [one.pattern for one in case.causes if not any(one.search(text) for text in told)]
@@ -150,8 +150,8 @@ def is_there(expected, report):
     if expected.name() == "none":
         return True
     if expected.name() == "migration-failed":
-        output = "\n".join(report.get("migration", {}).get("output", []))
-        return report["exit_status"] == 7 and (expected.sqlstate or "") in output
+        failed = [one["sqlstate"] for one in report.get("migration", {}).get("statements", [])]
+        return report["exit_status"] == 7 and (not expected.sqlstate or expected.sqlstate in failed)
     return any(expected.matches(one) for one in report["findings"])
 
 

@@ -5,17 +5,25 @@
 namespace scry::cause {
 namespace {
 
-std::string MechanismOf(const std::string& sqlstate, const std::string& message = "m") {
-  return WhyFailed({sqlstate, message, "orders"}).mechanism;
+using event::StatementKind;
+
+std::string MechanismOf(const std::string& sqlstate, const std::string& message = "m",
+                        StatementKind kind = StatementKind::kDdl) {
+  return WhyFailed({sqlstate, message, "orders", kind}).mechanism;
+}
+bool Advises(const Failure& failure, const std::string& words) {
+  return WhyFailed(failure).sentence.find(words) != std::string::npos;
 }
 
 TEST_CASE(
     "why a migration failed is named by its SQLSTATE, and by words where that says too little",
     "[cause]") {
-  CHECK(MechanismOf("23502") == "rows have no value");
-  CHECK(MechanismOf("23505") == "rows are not unique");
+  CHECK(MechanismOf("23502", "column \"a\" of relation \"t\" contains null values") ==
+        "rows have no value");
+  CHECK(MechanismOf("23505", "could not create unique index \"t_a\"") == "rows are not unique");
   CHECK(MechanismOf("23503") == "rows refer to nothing");
-  CHECK(MechanismOf("23514") == "rows break the constraint");
+  CHECK(MechanismOf("23514", "check constraint \"c\" of relation \"t\" is violated by some row") ==
+        "rows break the constraint");
   CHECK(MechanismOf("23514",
                     "updated partition constraint for default partition \"events_rest\" would be "
                     "violated by some row") == "rows in the default partition");
@@ -36,9 +44,40 @@ TEST_CASE(
   CHECK(MechanismOf("55P04") == "new enum label used at once");
   CHECK(MechanismOf("55P03") == "lock not available");
   CHECK(MechanismOf("40P01") == "deadlock");
-  CHECK(MechanismOf("57014") == "timeout");
+  CHECK(MechanismOf("57014", "canceling statement due to statement timeout") == "timeout");
+  CHECK(MechanismOf("57014", "canceling statement due to user request") == "cancelled");
+  CHECK(MechanismOf("57014", "canceling statement due to conflict with recovery") ==
+        "migration failed");
   CHECK(MechanismOf("53100") == "out of resources");
   CHECK(MechanismOf("42601") == "syntax error");
+}
+
+TEST_CASE("what helps a statement that changes the schema is not told to one that writes rows",
+          "[cause]") {
+  const auto insert = StatementKind::kInsert;
+  CHECK(MechanismOf("23502", "null value in column \"a\" of relation \"t\" violates not-null",
+                    insert) == "a value is missing");
+  CHECK(MechanismOf("23505", "duplicate key value violates unique constraint \"t_pkey\"", insert) ==
+        "the key is taken");
+  CHECK(MechanismOf("23514", "no partition of relation \"t\" found for row", insert) ==
+        "no partition for a row");
+  CHECK(MechanismOf("23514", "new row for relation \"t\" violates check constraint \"c\"",
+                    insert) == "a row breaks the constraint");
+  CHECK(MechanismOf("23514", "partition constraint of relation \"p\" is violated by some row") ==
+        "rows outside of the partition");
+  CHECK(MechanismOf("23503", "update or delete on table \"t\" violates foreign key constraint",
+                    StatementKind::kDelete) == "rows are referred to");
+  CHECK(MechanismOf("22012", "division by zero", StatementKind::kUpdate) == "division by zero");
+  CHECK(MechanismOf("22023", "value 5 out of bounds for option \"fillfactor\"") ==
+        "a parameter is not valid");
+  CHECK(MechanismOf("22P02", "m", StatementKind::kUpdate) == "a value is not valid");
+  CHECK(MechanismOf("23P01", "conflicting key value", insert) == "rows exclude one another");
+  const std::string dangling = "insert or update on table \"t\" violates foreign key constraint";
+  CHECK_FALSE(Advises({"23503", dangling, "t", insert}, "NOT VALID"));
+  CHECK(Advises({"23503", dangling, "t", StatementKind::kDdl}, "partitioned table PostgreSQL 18"));
+  CHECK_FALSE(Advises({"22001", "m", "t", insert}, "new type"));
+  CHECK(Advises({"55P03", "canceling statement due to lock timeout", "t", insert}, "lock_timeout"));
+  CHECK(Advises({"42601", "syntax error at or near \"TABEL\"", "t"}, "typing error"));
 }
 
 TEST_CASE("a failure without a rule says what the server said", "[cause]") {

@@ -122,6 +122,74 @@ TEST_CASE("without the table's own size that of the database counts", "[migratio
   CHECK(scene.Only()->factor == Approx(5));
 }
 
+TEST_CASE("what the migration brings along does not grow with the table", "[migration]") {
+  const auto grows = [](const std::string& tag, const std::string& pattern) {
+    return Scene().Runs(tag, pattern, 500).Only().has_value();
+  };
+  CHECK_FALSE(grows("INSERT", "INSERT INTO orders VALUES ($1), ($2)"));
+  CHECK_FALSE(grows("COPY", "COPY orders FROM STDIN"));
+  CHECK(grows("INSERT", "INSERT INTO orders SELECT * FROM orders"));
+  CHECK(grows("DELETE", "DELETE FROM orders WHERE total = $1"));
+}
+
+TEST_CASE("an INSERT grows with what it reads", "[migration]") {
+  Scene scene;
+  scene.Runs("INSERT", "INSERT INTO totals SELECT total FROM orders", 500);
+  scene.profile().table_bytes["totals"] = 100 * kMiB;
+  scene.production().table_bytes["totals"] = 5000 * kMiB;
+  scene.profile().statements[0].locks = {{8, "totals", LockMode::kRowExclusive, 100'000, false},
+                                         {7, "orders", LockMode::kAccessShare, 100'000, false}};
+  REQUIRE(scene.Only());
+  CHECK(scene.Only()->factor == Approx(10));
+}
+
+TEST_CASE("where an earlier statement took the locks, the tables named count", "[migration]") {
+  Scene scene;
+  scene.Runs("UPDATE", "UPDATE public.orders SET note = $1", 500);
+  scene.profile().statements[0].locks.clear();
+  CHECK(scene.Only());
+  scene.profile().statements[0].pattern = "UPDATE fresh SET note = $1";
+  CHECK_FALSE(scene.Only());
+}
+
+TEST_CASE("names that contain words of clauses are no clauses", "[migration]") {
+  CHECK_FALSE(Grows("ALTER TABLE", "ALTER TABLE orders ADD COLUMN unique_visitors int"));
+  CHECK_FALSE(Grows("ALTER TABLE", "ALTER TABLE orders ADD \" check \" int"));
+}
+
+TEST_CASE("a small table of the shadow says nothing of a large one", "[migration]") {
+  Scene scene;
+  scene.Runs("UPDATE", "UPDATE orders SET note = $1", 500);
+  scene.profile().table_bytes["orders"] = 8 * kMiB - 1;
+  CHECK(scene.Run().empty());
+  scene.profile().table_bytes["orders"] = 8 * kMiB;
+  CHECK_FALSE(scene.Run().empty());
+}
+
+TEST_CASE("estimates have a bound", "[migration]") {
+  Scene scene;
+  scene.Runs("UPDATE", "UPDATE orders SET note = $1", ~0ULL);
+  scene.profile().statements[0].busy_us = 1LL << 60;
+  scene.production().table_bytes["orders"] = ~0ULL;
+  const auto estimate = scene.Only();
+  REQUIRE(estimate);
+  CHECK(estimate->factor <= 1e6);
+  CHECK(estimate->rows == 1'000'000'000'000'000'000ULL);
+  CHECK(estimate->duration_us > 1LL << 60);
+}
+
+TEST_CASE("waits for locks are not extrapolated", "[migration]") {
+  Scene scene;
+  scene.Runs("UPDATE", "UPDATE orders SET note = $1", 500);
+  LockWaitEvent wait;
+  wait.pid = 1;
+  wait.begin_wall_us = scene.profile().statements[0].begin_us - 10;
+  wait.end_wall_us = scene.profile().statements[0].begin_us + 60'000;
+  scene.profile().waits = {wait};
+  REQUIRE(scene.Only());
+  CHECK(scene.Only()->duration_us == 60'000 + 400'000);
+}
+
 TEST_CASE("a lock is held for what later statements of its transaction take longer",
           "[migration]") {
   Scene scene;

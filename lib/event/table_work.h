@@ -1,0 +1,31 @@
+// What a statement does to the rows of the tables it names, by its parse tree: which clauses of
+// ALTER TABLE read every row, and whether an INSERT takes its rows from a table. Used for estimates
+// and for advice. Pure. Without libpg_query, and of text that does not parse, nothing is known.
+#pragma once
+
+#include <string>
+
+namespace scry::event {
+
+struct TableWork {
+  // Clauses of ALTER TABLE.
+  bool adds_column = false;
+  bool builds_primary_key = false;  // These without USING INDEX.
+  bool builds_unique = false;
+  bool builds_exclusion = false;
+  bool checks_rows = false;  // Adds a CHECK or a foreign key that is not NOT VALID.
+  bool validates = false;
+  bool sets_not_null = false;
+  bool attaches = false;
+  bool detaches = false;
+
+  bool reads_table = false;  // Of INSERT: its rows are a query's over a table.
+  // Of DROP: CASCADE, or several names. CONCURRENTLY takes neither.
+  bool drops_more = false;
+  bool without_data = false;  // REFRESH MATERIALIZED VIEW ... WITH NO DATA.
+};
+
+// Of the first statement of a text.
+TableWork TableWorkOf(const std::string& text);
+
+}  // namespace scry::event

@@ -1,0 +1,46 @@
+#include "event/table_work.h"
+
+#include "support/catch.h"
+
+namespace scry::event {
+namespace {
+
+TEST_CASE("clauses of ALTER TABLE are read as clauses, whatever names contain", "[event]") {
+  const TableWork names = TableWorkOf(
+      "ALTER TABLE t ADD COLUMN checked_at date, ADD unique_visitors int, ADD \" CHECK \" int");
+  CHECK(names.adds_column);
+  CHECK_FALSE(names.checks_rows);
+  CHECK_FALSE(names.builds_unique);
+  CHECK(TableWorkOf("ALTER TABLE t ADD CONSTRAINT c CHECK (a > $1)").checks_rows);
+  CHECK_FALSE(TableWorkOf("ALTER TABLE t ADD CHECK (a > $1) NOT VALID").checks_rows);
+  CHECK(TableWorkOf("ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES u").checks_rows);
+  CHECK_FALSE(TableWorkOf("ALTER TABLE t ADD a int REFERENCES u").checks_rows);
+  CHECK(TableWorkOf("ALTER TABLE t ADD a int DEFAULT $1 REFERENCES u").checks_rows);
+  CHECK(TableWorkOf("ALTER TABLE t ADD a int UNIQUE").builds_unique);
+  CHECK(TableWorkOf("ALTER TABLE t ADD PRIMARY KEY (a)").builds_primary_key);
+  CHECK_FALSE(TableWorkOf("ALTER TABLE t ADD PRIMARY KEY USING INDEX i").builds_primary_key);
+  CHECK(TableWorkOf("ALTER TABLE t ADD EXCLUDE (a WITH =)").builds_exclusion);
+  CHECK(TableWorkOf("ALTER TABLE t VALIDATE CONSTRAINT c").validates);
+  CHECK(TableWorkOf("ALTER TABLE t ALTER a SET NOT NULL").sets_not_null);
+  CHECK(TableWorkOf("ALTER TABLE t ATTACH PARTITION p DEFAULT").attaches);
+  CHECK(TableWorkOf("ALTER TABLE t DETACH PARTITION p").detaches);
+}
+
+TEST_CASE("an INSERT says whether it takes its rows from a table", "[event]") {
+  CHECK(TableWorkOf("INSERT INTO a SELECT b FROM c").reads_table);
+  CHECK(TableWorkOf("WITH x AS (SELECT b FROM c) INSERT INTO a SELECT * FROM x").reads_table);
+  CHECK_FALSE(TableWorkOf("INSERT INTO a VALUES ($1), ($2)").reads_table);
+  CHECK_FALSE(TableWorkOf("INSERT INTO a SELECT i FROM generate_series($1, $2) i").reads_table);
+  CHECK_FALSE(TableWorkOf("WITH x AS (SELECT $1) INSERT INTO a SELECT * FROM x").reads_table);
+  CHECK_FALSE(TableWorkOf("no SQL").reads_table);
+}
+
+TEST_CASE("what CONCURRENTLY does not take is seen", "[event]") {
+  CHECK(TableWorkOf("DROP INDEX a, b").drops_more);
+  CHECK(TableWorkOf("DROP INDEX a CASCADE").drops_more);
+  CHECK_FALSE(TableWorkOf("DROP INDEX a").drops_more);
+  CHECK(TableWorkOf("REFRESH MATERIALIZED VIEW v WITH NO DATA").without_data);
+}
+
+}  // namespace
+}  // namespace scry::event
