@@ -112,6 +112,7 @@ ComparisonRequest MigrationTest::ComparisonOf(const MigrationTestRequest& reques
   comparison.show_values = request.show_values;
   comparison.prove_fixes = request.prove_fixes && !request.command.empty();
   comparison.rerun_sessions = true;
+  comparison.replay.pin_sessions = true;
   return comparison;
 }
 

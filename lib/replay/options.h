@@ -44,6 +44,10 @@ struct ReplayOptions {
   // What the source was when the capture began; nullptr: not known. Outlives the replay.
   const event::SourceSnapshot* snapshot = nullptr;
   size_t identities_max = 250 * 1000;  // Values remembered per lane; about 250 bytes each.
+  // The lanes are private servers on this machine: the backends that serve one session are kept on
+  // one CPU, a different one from session to session. They take turns, so none of them loses by it;
+  // left to the scheduler, one lane may share its CPU with others at work for a whole run.
+  bool pin_sessions = false;
   bool set_sequences = true;  // The lanes' sequences begin where those of the snapshot stand.
 };
 

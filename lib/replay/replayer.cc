@@ -10,6 +10,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "os/affinity.h"
 #include "os/poller.h"
 #include "pg/connection.h"
 #include "replay/agenda.h"
@@ -92,10 +93,12 @@ class Run {
         reading_(options.window_bytes / 2),
         agenda_(order_),
         suspects_(lanes.size(), false),
+        cpus_(options.pin_sessions ? os::UsableCpus() : std::vector<int>()),
         shared_{options,   poller_, order_,
                 sink,      stats_,  census_,
                 suspects_, clock,   clock.MonotonicUs(),
-                identity_, doubt_,  rereads_} {
+                identity_, doubt_,  rereads_,
+                cpus_} {
     stats_.notes = std::move(ground.notes);
     identity_.ShareSites(footprints_.sites());
   }
@@ -189,6 +192,7 @@ class Run {
   std::vector<bool> suspects_;  // Lanes whose server may be gone.
   Doubt doubt_;
   RereadBook rereads_;
+  const std::vector<int> cpus_;
   SessionPlayer::Shared shared_;
   std::optional<base::Micros> first_start_us_;    // In the capture's time.
   Sessions sessions_;                             // By session number.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "os/affinity.h"
 #include "pg/startup.h"
 #include "replay/lost_race.h"
 #include "wire/frontend.h"
@@ -198,6 +199,7 @@ void SessionPlayer::OnReady(size_t lane, bool readable, bool writable, base::Mic
     Become(State::kWaiting);
     free_since_us_ = now_us;
     ++shared_.stats.sessions;
+    Pin();
     CompareStarts();
   }
   if (state_ == State::kRunning) FinishIfDone();
@@ -467,6 +469,13 @@ void SessionPlayer::PutNotifications(size_t lane,
 }
 
 // A migration may change what sessions begin with: ALTER DATABASE ... SET, ALTER ROLE ... SET.
+void SessionPlayer::Pin() const {
+  if (shared_.cpus.empty()) return;
+  const int cpu = shared_.cpus[(shared_.stats.sessions - 1) % shared_.cpus.size()];
+  // One that is not let is left to the scheduler.
+  for (const auto& lane : lanes_) (void)os::PinToCpu(lane->backend_pid(), cpu);
+}
+
 void SessionPlayer::CompareStarts() {
   event::UnaskedPair pair;
   pair.session = start_.session;

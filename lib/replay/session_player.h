@@ -72,6 +72,7 @@ class SessionPlayer {
     Identity& identity;
     Doubt& doubt;
     RereadBook& rereads;
+    const std::vector<int>& cpus;  // To spread sessions over; empty: the scheduler does.
     base::Micros Now() const { return clock.MonotonicUs() - epoch_us; }
   };
 
@@ -143,6 +144,7 @@ class SessionPlayer {
   void LearnPortals(const std::vector<exchange::Answers>& answers);
   void PutUnasked(std::vector<exchange::Answers>& answers);
   void PutNotifications(size_t lane, const std::vector<event::Notification>& notifications);
+  void Pin() const;
   void CompareStarts();
   bool AllLanes(LaneConnection::State state) const;
   void CloseLanes();

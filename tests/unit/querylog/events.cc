@@ -387,9 +387,8 @@ event::SourceSnapshot SmallSnapshot() {
                         {"public", "hidden_seq", std::nullopt, false, 1, 1}};
   snapshot.types = {{16390, "public", "mood", 'e', 0, 16389},
                     {16389, "public", "_mood", 'b', 16390, 0}};
-  snapshot.relations = {
-      {4294967295, "public", "orders", 'r', {"id", "", "näme \"q\""}, 1234567890123},
-      {16400, "public", "nothing", 'v', {}, {}}};
+  snapshot.relations = {{4294967295, "public", "orders", 'r', {"id", "", "näme \"q\""}, {}},
+                        {16400, "public", "nothing", 'v', {}, {}}};
   snapshot.commits_at_start = 18446744073709551615U;
   snapshot.commits_at_end = 0;
   snapshot.rollbacks_at_start = 1;

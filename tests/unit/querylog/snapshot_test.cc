@@ -30,10 +30,11 @@ TEST_CASE("a source snapshot reads back as it was written", "[querylog]") {
 TEST_CASE("names that are no UTF-8 do not keep a source snapshot from being written",
           "[querylog]") {
   event::SourceSnapshot snapshot;
-  snapshot.relations.push_back({1, "public", "caf\xe9", 'r', {"\xff"}, {}});
+  snapshot.relations.push_back({1, "public", "caf\xe9", 'r', {"\xff"}, 1234567890123});
   const auto read = ParseSnapshot(EncodeSnapshot(snapshot));
   REQUIRE(read.ok());
   CHECK(read->relations[0].name == "caf\xef\xbf\xbd");
+  CHECK(read->relations[0].bytes == 1234567890123U);
 }
 
 TEST_CASE("keys that nobody knows are ignored in a source snapshot", "[querylog]") {
