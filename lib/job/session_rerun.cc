@@ -5,6 +5,7 @@
 #include <set>
 #include <variant>
 
+#include "compare/same_work.h"
 #include "replay/traffic_filter.h"
 
 namespace scry::job {
@@ -21,7 +22,8 @@ class SameOnAllLanes final : public event::PairSink {
   void Put(const event::StatementPair& pair) override {
     if (pair.text.empty()) return;
     const event::StatementFacts& facts = facts_.Get(pair.text, pair.ordinal);
-    if (rerun_.pairs_wanted.contains(facts.fingerprint) && DidTheSame(pair)) table_.Put(pair);
+    if (!rerun_.pairs_wanted.contains(facts.fingerprint) || !DidTheSame(pair)) return;
+    if (same_work_.Keeps(pair, facts)) table_.Put(pair);
   }
 
  private:
@@ -35,6 +37,7 @@ class SameOnAllLanes final : public event::PairSink {
   const SessionRerun& rerun_;
   compare::PatternTable& table_;
   event::FactsCache& facts_;
+  compare::SameWork same_work_;
 };
 
 // Numbers of the sessions that have any of the patterns, in ascending order.

@@ -1,7 +1,8 @@
 // Whole sessions run again, for what cannot be run by itself: a statement that needs a temporary
 // table, a savepoint, a prepared statement made in SQL, or the others of its message. The lanes are
-// left as the first replay left them, so what it inserted is there already; counted is only what
-// ends as it did in production and does the same on every lane. Writes. Blocks. One thread.
+// left as the first replay left them, so what it inserted is there already and what it deleted is
+// gone; counted is only what ends as it did in production, does the same on every lane, and as a
+// write does the work that it did when captured. Writes. Blocks. One thread.
 #pragma once
 
 #include <cstdint>

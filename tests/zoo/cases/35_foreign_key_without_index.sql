@@ -2,6 +2,7 @@
 -- catalogue: 35
 -- visible: before-after
 -- exit: 5
+-- quick: yes
 -- finding: slower|more-work /delete from products/
 -- cause: /foreign key reviews_product_id_fkey was added: .* no index covers reviews \(product_id\)/
 -- fix: /create index concurrently \w+ on reviews \(product_id\);/
