@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/letter_case.h"
+
 namespace scry::cause {
 namespace {
 
@@ -74,9 +76,7 @@ bool Case::Touches(const Change& change) const {
 }
 
 bool Case::Calls(const Change& function) const {
-  std::string name = function.object().Fact("name");
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string name = base::LowerAscii(function.object().Fact("name"));
   return std::find(evidence_.functions.begin(), evidence_.functions.end(), name) !=
          evidence_.functions.end();
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/letter_case.h"
 #include "base/units.h"
 #include "cause/cause.h"
 
@@ -93,9 +94,7 @@ std::optional<Words> RowSecurity(const Case& one) {
       "relation", [](const Change& c) { return c.Has("row_security") || c.Has("forced"); }));
 }
 std::optional<Words> NaturalJoin(const Case& one) {
-  std::string pattern = one.e().pattern;
-  std::transform(pattern.begin(), pattern.end(), pattern.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string pattern = base::LowerAscii(one.e().pattern);
   if (pattern.find("natural ") == std::string::npos) return std::nullopt;
   return If(one.FindTouched("column", [](const Change& c) { return c.type == Type::kAdded; }));
 }

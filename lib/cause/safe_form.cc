@@ -6,23 +6,17 @@
 #include <optional>
 #include <string_view>
 
+#include "base/letter_case.h"
 #include "event/table_work.h"
 
 namespace scry::cause {
 namespace {
 
-std::string Upper(std::string_view text) {
-  std::string upper(text);
-  std::transform(upper.begin(), upper.end(), upper.begin(),
-                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-  return upper;
-}
-
 // The statement as it stands, for rules to look at.
 struct Sql {
   explicit Sql(const BlockingForm& statement)
       : s(statement),
-        upper(Upper(statement.pattern)),
+        upper(base::UpperAscii(statement.pattern)),
         work(event::TableWorkOf(statement.pattern)) {}
   bool Begins(std::string_view words) const { return upper.starts_with(words); }
   bool Has(std::string_view words) const { return upper.find(words) != std::string::npos; }

@@ -31,15 +31,14 @@ constexpr double kUnconfirmedFactorMin = 3.0;
 // of copies of one database, side by side on one disk, some were measured four times slower at
 // TRUNCATE than others, by a millisecond, for as long as they existed. So does a COMMIT after it.
 constexpr double kPlaceUs = 10'000;
+// A part is told beside its pattern if it is so much slower.
+constexpr double kPartTold = 1.5;
 
 // No migration makes these slower: they neither read nor write, and run no triggers.
 bool IsEmpty(event::StatementKind kind) {
   return kind == event::StatementKind::kBegin || kind == event::StatementKind::kRollback ||
          kind == event::StatementKind::kSavepoint;
 }
-
-// A part is told beside its pattern if it is so much slower.
-constexpr double kPartTold = 1.5;
 
 // What a second run said of one test.
 enum class Again : uint8_t { kNotRun, kShown, kGone };

@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/letter_case.h"
 #include "event/parse_tree.h"
 
 #ifdef SCRY_HAVE_PG_QUERY
@@ -243,10 +244,8 @@ class TreeWalk {
       writes_ = true;
     }
   }
-  static void AddName(std::vector<std::string>& names, std::string name) {
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (!name.empty()) names.push_back(std::move(name));
+  static void AddName(std::vector<std::string>& names, std::string_view name) {
+    if (!name.empty()) names.push_back(base::LowerAscii(name));
   }
   // "SVFOP_CURRENT_TIMESTAMP_N" is current_timestamp(n).
   void AddValueFunction(std::string op) {

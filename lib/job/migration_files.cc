@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/letter_case.h"
 #include "base/units.h"
 #include "event/sql_script.h"
 #include "migration/statement_places.h"
@@ -27,10 +28,7 @@ constexpr uint64_t kFileBytesMax = 4 * 1024 * 1024;  // A dump of data is no mig
 constexpr size_t kFilesMax = 5000;
 
 bool IsSqlName(const fs::path& path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return extension == ".sql";
+  return base::LowerAscii(path.extension().string()) == ".sql";
 }
 
 bool IsFile(const fs::path& path) {

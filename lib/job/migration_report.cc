@@ -7,6 +7,7 @@
 #include <set>
 #include <string_view>
 
+#include "base/letter_case.h"
 #include "base/units.h"
 #include "cause/failure_rules.h"
 #include "compare/difference.h"
@@ -24,15 +25,8 @@ std::vector<std::string> Front(const std::vector<std::string>& names) {
   return {names.begin(), names.begin() + static_cast<ptrdiff_t>(std::min(names.size(), kListMax))};
 }
 
-std::string Upper(std::string_view text) {
-  std::string upper(text);
-  std::transform(upper.begin(), upper.end(), upper.begin(),
-                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-  return upper;
-}
-
 bool SetsPassword(std::string_view pattern) {
-  const std::string upper = Upper(pattern.substr(0, 64));
+  const std::string upper = base::UpperAscii(pattern.substr(0, 64));
   return upper.find(" ROLE") != std::string::npos || upper.find(" USER") != std::string::npos ||
          upper.find(" SUBSCRIPTION") != std::string::npos ||
          upper.find(" SERVER") != std::string::npos || upper.find(" GROUP") != std::string::npos ||
@@ -55,7 +49,7 @@ bool GoesOn(const migration::StatementProfile& statement, const Relations& used_
 // A text is the whole query string: no statement of it may set a password, and what cannot be read
 // might.
 bool MayHoldPassword(const std::string& text) {
-  if (Upper(text).find("PASSWORD") != std::string::npos) return true;
+  if (base::UpperAscii(text).find("PASSWORD") != std::string::npos) return true;
   const auto statements = event::AnalyzeQuery(text);
   return std::any_of(statements.begin(), statements.end(), [](const event::StatementFacts& facts) {
     return !facts.parsed || SetsPassword(facts.pattern);

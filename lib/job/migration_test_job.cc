@@ -184,8 +184,7 @@ std::string MigrationRole(const std::string& source, pg::AdminSession& session) 
 
 // A step has little room, and where a program lies says nothing about it.
 std::string BaseName(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? path : path.substr(slash + 1);
+  return path.substr(path.rfind('/') + 1);  // Without one: all of it.
 }
 
 std::vector<std::string> LastLines(const std::string& text, size_t count) {

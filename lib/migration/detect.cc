@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
+#include "base/letter_case.h"
 #include "base/units.h"
 #include "base/wildcard.h"
 #include "event/statement_facts.h"
@@ -63,13 +63,6 @@ constexpr std::array<std::string_view, 10> kElsewhere = {
 constexpr size_t kSqlBytesMax = 1024 * 1024;
 constexpr size_t kEvidenceColumns = 90;
 
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
-}
-
 std::vector<std::string_view> Parts(std::string_view path) {
   std::vector<std::string_view> parts;
   while (!path.empty()) {
@@ -117,11 +110,11 @@ bool Covers(const std::vector<std::string>& patterns, const std::string& path) {
   });
 }
 
-bool IsSql(std::string_view path) { return Lower(path).ends_with(".sql"); }
+bool IsSql(std::string_view path) { return base::LowerAscii(path).ends_with(".sql"); }
 
 bool IsElsewhere(const std::vector<std::string_view>& parts) {
   return std::any_of(parts.begin(), parts.end() - 1, [](std::string_view part) {
-    const std::string lower = Lower(part);
+    const std::string lower = base::LowerAscii(part);
     return std::find(kElsewhere.begin(), kElsewhere.end(), lower) != kElsewhere.end();
   });
 }
@@ -150,7 +143,7 @@ std::string SchemaWord(std::string_view added) {
       "drop index",  "create view",  "create type", "alter type"};
   while (!added.empty()) {
     const size_t end = std::min(added.find('\n'), added.size());
-    const std::string line = Lower(added.substr(0, end));
+    const std::string line = base::LowerAscii(added.substr(0, end));
     for (const std::string_view word : kWords) {
       if (line.find(word) != std::string::npos) return std::string(added.substr(0, end));
     }

@@ -1,8 +1,8 @@
 #include "querylog/manifest.h"
 
-#include <algorithm>
-#include <cctype>
 #include <nlohmann/json.hpp>
+
+#include "base/letter_case.h"
 
 namespace scry::querylog {
 namespace {
@@ -13,9 +13,8 @@ using nlohmann::json;
 
 constexpr const char* kFormatName = "scry-capture";
 
-bool NamesPassword(std::string name) {
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+bool NamesPassword(std::string_view text) {
+  const std::string name = base::LowerAscii(text);
   return name.find("password") != std::string::npos || name.find("passwd") != std::string::npos;
 }
 

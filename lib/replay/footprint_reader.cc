@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/letter_case.h"
 #include "replay/key_value.h"
 #include "replay/lost_race.h"
 #include "replay/reread.h"
@@ -37,10 +38,8 @@ bool KnownWhole(const StatementFacts& facts, const std::string& text) {
   return facts.parsed || text.find(';') == std::string::npos;
 }
 
-bool HoldsWord(std::string text, std::string_view word) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text.find(word) != std::string::npos;
+bool HoldsWord(std::string_view text, std::string_view word) {
+  return base::LowerAscii(text).find(word) != std::string::npos;
 }
 
 bool NamesSnapshotLevel(const std::string& text) {
@@ -68,9 +67,7 @@ std::string WordOf(std::string_view text, size_t n) {
     }
     if (at == begin) break;
     if (n-- > 0) continue;
-    word = text.substr(begin, at - begin);
-    std::transform(word.begin(), word.end(), word.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    word = base::LowerAscii(text.substr(begin, at - begin));
     std::erase(word, '"');
     break;
   }

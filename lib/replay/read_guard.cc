@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/letter_case.h"
 #include "wire/frontend.h"
 
 namespace scry::replay {
@@ -16,13 +16,6 @@ using event::StatementFacts;
 using event::StatementKind;
 
 namespace frontend = wire::frontend;
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
-}
 
 bool Holds(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
@@ -138,7 +131,7 @@ bool ReadGuard::MayRunText(std::string_view text) {
 
 bool ReadGuard::MayRunStatement(std::string_view text, const StatementFacts& facts) {
   if (!facts.parsed) return false;
-  const std::string pattern = Lower(facts.pattern);
+  const std::string pattern = base::LowerAscii(facts.pattern);
   if (pattern.starts_with("execute ") || pattern.starts_with("prepare ")) {
     of_session_ = true;
     return pattern.starts_with("execute ") ? MayExecute(text, facts, pattern)

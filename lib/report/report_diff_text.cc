@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/letter_case.h"
 #include "base/units.h"
 #include "report/report_diff.h"
 #include "report/table.h"
+#include "report/text_page.h"
 #include "report/wording.h"
 
 namespace scry::report {
@@ -13,19 +15,10 @@ namespace {
 
 using base::FormatDuration;
 using base::OneLine;
-using base::Printable;
 
 constexpr size_t kColumnsMin = 40;
 constexpr size_t kShownMax = 20;
 constexpr size_t kDetailIndent = 6;
-
-std::string Clean(std::string_view text) { return Printable(OneLine(text)); }
-
-std::string Upper(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-  return text;
-}
 
 class Writer {
  public:
@@ -53,7 +46,7 @@ class Writer {
   }
   void Line(std::string_view text) { out_ += std::string(text) + "\n"; }
   void Detail(std::string_view text) {
-    for (const std::string& line : Wrap(Clean(text), columns_ - kDetailIndent)) {
+    for (const std::string& line : Wrap(CleanLine(text), columns_ - kDetailIndent)) {
       Line(std::string(kDetailIndent, ' ') + Paint(line, "2"));
     }
   }
@@ -68,12 +61,13 @@ class Writer {
   }
 
   void WriteVerdict() {
-    const std::string now = Upper(Clean(diff_.after->verdict));
+    const std::string now = base::UpperAscii(CleanLine(diff_.after->verdict));
     const std::string_view ink = diff_.after->verdict == "safe"           ? "1;32"
                                  : diff_.after->verdict == "inconclusive" ? "1;33"
                                                                           : "1;31";
     Line(diff_.verdict_changed()
-             ? fmt::format("{} -> {}", Upper(Clean(diff_.before->verdict)), Paint(now, ink))
+             ? fmt::format("{} -> {}", base::UpperAscii(CleanLine(diff_.before->verdict)),
+                           Paint(now, ink))
              : Paint(now, ink) + " as before");
     std::string gating;
     if (diff_.fresh_gating() > 0) {
@@ -101,9 +95,9 @@ class Writer {
   }
 
   void WriteFinding(const Finding& finding, std::string_view ink) {
-    const std::string kind = Clean(finding.type) + (finding.gates ? "" : " (told)");
+    const std::string kind = CleanLine(finding.type) + (finding.gates ? "" : " (told)");
     const size_t room = columns_ - 2 - std::min(DisplayWidth(kind) + 2, columns_ / 2);
-    Line("  " + Paint(kind, ink) + "  " + Shorten(Clean(finding.pattern), room));
+    Line("  " + Paint(kind, ink) + "  " + Shorten(CleanLine(finding.pattern), room));
     const std::string numbers = Numbers(finding);
     if (!numbers.empty()) Detail(numbers);
   }
@@ -176,7 +170,7 @@ class Writer {
     if (lines.empty()) return;
     Heading(title, explanation);
     for (size_t i = 0; i < lines.size() && i < kShownMax; ++i) {
-      Line("  " + Shorten(Clean(lines[i]->pattern), columns_ - 2));
+      Line("  " + Shorten(CleanLine(lines[i]->pattern), columns_ - 2));
     }
     TellRest(lines.size());
   }
@@ -188,7 +182,7 @@ class Writer {
                  {"then", Align::kLeft, false},
                  {"now", Align::kLeft, true}});
     const auto cell = [](const std::string& text) {
-      return text.empty() ? std::string("-") : Shorten(Clean(text), 40);
+      return text.empty() ? std::string("-") : Shorten(CleanLine(text), 40);
     };
     for (const FactChange& fact : diff_.facts) {
       table.AddRow({"  " + fact.name, cell(fact.before), cell(fact.after)});

@@ -1,8 +1,8 @@
 #include "report/text_writer.h"
 
-#include <algorithm>
 #include <string>
 
+#include "base/letter_case.h"
 #include "report/table.h"
 #include "report/text_page.h"
 #include "report/text_sections.h"
@@ -11,10 +11,7 @@ namespace scry::report {
 namespace {
 
 void WriteVerdict(const Report& report, TextPage& page) {
-  std::string word = report.verdict;
-  std::transform(word.begin(), word.end(), word.begin(),
-                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-  word = CleanLine(word);
+  const std::string word = CleanLine(base::UpperAscii(report.verdict));
   Ink ink = Ink::kRed;
   if (report.verdict == "safe") ink = Ink::kGreen;
   if (report.verdict == "inconclusive") ink = Ink::kYellow;
