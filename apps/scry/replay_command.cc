@@ -9,6 +9,7 @@
 #include "command.h"
 #include "configuration.h"
 #include "job/comparison.h"
+#include "job/load_parts.h"
 #include "job/load_replay_job.h"
 #include "job/report_files.h"
 #include "job/server_comparison_job.h"
@@ -39,6 +40,7 @@ struct Flags {
   uint64_t seed = 1;
   bool reads_only = false;
   uint64_t multiply = 1;
+  size_t jobs = 0;
   std::string shard;
   std::string timeout;
   std::string report_dir;
@@ -120,6 +122,7 @@ Result<job::LoadReplayRequest> LoadRequestOf(const CommonOptions& common, const 
   SCRY_TRY_ASSIGN(request.selection, SelectionOf(flags));
   SCRY_TRY_ASSIGN(request.replay, PaceOf(flags, "1"));
   request.filters = FiltersOf(flags);
+  request.jobs = flags.jobs;
   if (!flags.timeout.empty()) {
     SCRY_TRY_ASSIGN(request.timeout_us, base::ParseDuration(flags.timeout));
   }
@@ -190,6 +193,9 @@ ExitStatus Replay(const CommonOptions& common, const Flags& flags) {
               "make a load smaller"));
   }
   if (load) return Load(common, flags);
+  if (flags.jobs > 0) {
+    return Refuse(Usage("--jobs is for a load; a comparison keeps the order of all sessions"));
+  }
   if (flags.baseline.empty() || flags.candidate.empty()) {
     return Refuse(Usage("a comparison needs both --baseline and --candidate"));
   }
@@ -234,6 +240,12 @@ void AddOptions(CLI::App* command, Flags& flags) {
   command->add_option("--connect-speed", flags.connect_speed, "The same for new connections")
       ->group("How");
   command->add_option("--sync", flags.sync, "commit (compare, max), time (load with a pace), none")
+      ->group("How");
+  command
+      ->add_option("--jobs,-j", flags.jobs,
+                   "Threads that share the sessions (load); usual: one for each CPU with\n"
+                   "--reads-only --speed max --sync none, else 1")
+      ->check(CLI::Range(size_t{1}, job::LoadParts::kJobsMax))
       ->group("How");
   command->add_option("--timeout", flags.timeout, "Give up after 10m, 2h (exit status 2)")
       ->group("How");

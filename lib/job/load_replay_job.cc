@@ -2,14 +2,17 @@
 
 #include <fmt/format.h>
 
-#include <memory>
+#include <algorithm>
 #include <utility>
 
 #include "base/units.h"
 #include "job/capture_survey.h"
+#include "job/load_parts.h"
 #include "job/replay_target.h"
 #include "job/run_watch.h"
+#include "os/affinity.h"
 #include "os/file.h"
+#include "replay/stall.h"
 #include "report/load_json.h"
 #include "report/load_table.h"
 #include "report/load_text.h"
@@ -18,8 +21,6 @@ namespace scry::job {
 namespace {
 
 using base::Fail;
-using base::FormatCount;
-using base::Micros;
 using base::Result;
 using base::Status;
 
@@ -35,13 +36,16 @@ const char* NameOf(replay::SyncMode sync) {
   return "";
 }
 
+// Unless the user says otherwise. Each reads the capture for itself, which more of them repay less.
+constexpr size_t kJobsUsual = 8;
+
 class LoadReplay {
  public:
   LoadReplay(const LoadReplayRequest& request, Progress& progress,
              const std::function<bool()>& should_stop, SelectedTraffic traffic, pg::ConnInfo target)
       : request_(request),
         progress_(progress),
-        options_(OptionsOf(request)),
+        options_(request.replay),
         watch_(request.timeout_us, should_stop),
         traffic_(std::move(traffic)),
         target_(std::move(target)),
@@ -50,16 +54,10 @@ class LoadReplay {
   Result<report::LoadReport> Go();
 
  private:
-  static replay::ReplayOptions OptionsOf(const LoadReplayRequest& request) {
-    replay::ReplayOptions options = request.replay;
-    options.compare = false;
-    return options;
-  }
   bool reads_only() const { return request_.selection.filter.reads_only; }
   Status Admit();
   Status ReplayCaptures();
   Status CheckReplayed() const;
-  std::string Detail(const replay::ReplayStats& stats) const;
   void FillSettings();
   void FillTotals();
 
@@ -74,6 +72,7 @@ class LoadReplay {
   event::FactsCache facts_;
   report::LoadTable table_;
   replay::ReplayStats stats_;
+  replay::TrafficFilterStats filtered_;
   report::LoadReport report_;
 };
 
@@ -94,33 +93,22 @@ Status LoadReplay::Admit() {
   return watch_.Check();
 }
 
-std::string LoadReplay::Detail(const replay::ReplayStats& stats) const {
-  std::string text;
-  if (stats.lag.count() > 0) {
-    text += fmt::format(", {} behind at most", base::FormatDuration(stats.lag_us_max));
-  }
-  if (table_.errors_fresh() > 0) {
-    text += fmt::format(", {} new errors", FormatCount(table_.errors_fresh()));
-  }
-  return text;
-}
-
-// How much there was to replay is counted on the way: a capture is read once.
+// How much there was to replay is counted on the way: a capture is read once by each thread.
 Status LoadReplay::ReplayCaptures() {
+  SCRY_TRY_ASSIGN(replay::StallProbe probe, replay::StallProbe::Open({target_}));
+  SCRY_TRY_ASSIGN(const size_t room, probe.RoomForSessions());
+  LoadParts parts(traffic_, options_, JobsOf(request_, os::UsableCpus().size()), room);
   for (const std::string& directory : request_.captures) {
-    progress_.Step("replay on " + target_.Display());
-    SCRY_TRY_ASSIGN(const std::unique_ptr<event::EventSource> source, traffic_.Open(directory));
-    const std::vector<replay::LaneTarget> lanes = {{"target", target_}};
-    SCRY_TRY_ASSIGN(
-        const replay::ReplayStats stats,
-        WatchedReplay(lanes, {*source, /*statements=*/0}, table_, facts_, options_, watch_,
-                      progress_, [&](const replay::ReplayStats& now) { return Detail(now); }));
-    progress_.Done(fmt::format("{} statements, {:.0f}/s{}", FormatCount(stats.statements),
-                               RateOf(stats), Detail(stats)));
+    progress_.Step("replay on " + target_.Display() +
+                   (parts.threads() > 1 ? fmt::format(" by {} threads", parts.threads()) : ""));
+    SCRY_TRY_ASSIGN(const replay::ReplayStats stats,
+                    parts.Replay(directory, target_, watch_, progress_));
     stats_.Add(stats);
-    report_.captures.push_back(traffic_.Whole(directory).facts);
-    survey_.Add(traffic_.Selected(directory));
+    report_.captures.push_back(parts.Whole(directory).facts);
+    survey_.Add(parts.Selected(directory));
   }
+  filtered_ = parts.Filtered();
+  parts.AddTo(table_);
   return {};
 }
 
@@ -152,15 +140,14 @@ void LoadReplay::FillSettings() {
 }
 
 void LoadReplay::FillTotals() {
-  const replay::TrafficFilterStats filtered = traffic_.Stats();
   report::LoadTotals& totals = report_.totals;
   totals.sessions = stats_.sessions;
   totals.sessions_excluded = stats_.sessions_excluded;
-  totals.sessions_filtered = filtered.sessions_filtered;
+  totals.sessions_filtered = filtered_.sessions_filtered;
   totals.exchanges = stats_.exchanges;
   totals.exchanges_excluded = stats_.exchanges_excluded;
-  totals.exchanges_filtered = filtered.exchanges_filtered;
-  totals.exchanges_refused = filtered.exchanges_refused;
+  totals.exchanges_filtered = filtered_.exchanges_filtered;
+  totals.exchanges_refused = filtered_.exchanges_refused;
   totals.statements = table_.statements();
   totals.gaps = stats_.gaps;
   totals.gap_exchanges = stats_.gap_exchanges;
@@ -189,10 +176,27 @@ Result<report::LoadReport> LoadReplay::Go() {
   return report_;
 }
 
+Status CheckJobs(const LoadReplayRequest& request, size_t jobs) {
+  const replay::ReplayOptions& replay = request.replay;
+  const bool free =
+      replay.sync == replay::SyncMode::kNone && replay.speed <= 0 && replay.connect_speed <= 0;
+  if (jobs <= 1 || free) return {};
+  return Fail(base::ErrorCode::kUsage,
+              "several --jobs keep no order and no pace between sessions: they go with "
+              "--speed max --sync none");
+}
+
 }  // namespace
+
+size_t JobsOf(const LoadReplayRequest& request, size_t cpus) {
+  if (request.jobs > 0) return request.jobs;
+  const bool alone = CheckJobs(request, 2).ok() && request.selection.filter.reads_only;
+  return alone ? std::min(cpus, kJobsUsual) : 1;
+}
 
 Result<report::LoadReport> RunLoadReplay(const LoadReplayRequest& request, Progress& progress,
                                          const std::function<bool()>& should_stop) {
+  SCRY_TRY(CheckJobs(request, request.jobs));
   SCRY_TRY_ASSIGN(pg::ConnInfo target, ResolveTarget(request.target));
   SCRY_TRY_ASSIGN(SelectedTraffic traffic,
                   SelectedTraffic::Make(request.selection, request.captures));

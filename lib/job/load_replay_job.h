@@ -1,5 +1,5 @@
 // Replays captures on one server that exists already, for sizing a machine, a version or a setting.
-// Compares nothing. Used by `scry replay --target`. One thread.
+// Compares nothing. Used by `scry replay --target`. Called from one thread; replays in several.
 #pragma once
 
 #include <functional>
@@ -22,8 +22,14 @@ struct LoadReplayRequest {
   ReplaySelection selection;
   std::vector<std::string> filters;  // The selection as the user gave it, for the report.
   replay::ReplayOptions replay;
+  size_t jobs = 0;              // Threads that share the sessions; 0: see JobsOf().
   base::Micros timeout_us = 0;  // Of the whole run; 0: none.
 };
+
+// So many threads replay it. Unless the user says otherwise, several only where sessions need to
+// know nothing of each other: without an order, without a pace, and of reads alone, since ids that
+// one session makes and another uses are known to one thread.
+size_t JobsOf(const LoadReplayRequest& request, size_t cpus);
 
 // kUsage: the target carries no mark and would be written to. kInconclusive: nothing was replayed.
 base::Result<report::LoadReport> RunLoadReplay(const LoadReplayRequest& request, Progress& progress,

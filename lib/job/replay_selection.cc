@@ -136,6 +136,17 @@ void SelectedTraffic::Cut(const std::string& directory, Micros length_us) {
   options.to_us = std::min(end_us, options.to_us.value_or(end_us));
 }
 
+SelectedTraffic SelectedTraffic::Part(uint64_t part, uint64_t parts) const {
+  SelectedTraffic traffic = *this;
+  for (auto& [directory, capture] : traffic.captures_) {
+    capture.options.part = part;
+    capture.options.parts = parts;
+    const auto limited = traffic.sessions_.find(directory);
+    if (limited != traffic.sessions_.end()) capture.options.sessions = &limited->second;
+  }
+  return traffic;
+}
+
 Result<std::unique_ptr<event::EventSource>> SelectedTraffic::Open(const std::string& directory) {
   const auto found = captures_.find(directory);
   SCRY_CHECK(found != captures_.end());

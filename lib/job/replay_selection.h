@@ -50,6 +50,9 @@ class SelectedTraffic {
   // From now on at most so much of it, from where its window begins.
   void Cut(const std::string& directory, base::Micros length_us);
 
+  // This, of every `parts`-th session alone. REQUIRES: after Guard().
+  SelectedTraffic Part(uint64_t part, uint64_t parts) const;
+
   // Outlived by this.
   base::Result<std::unique_ptr<event::EventSource>> Open(const std::string& directory);
   OpenTraffic Opener() {

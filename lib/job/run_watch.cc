@@ -30,9 +30,13 @@ base::Status RunWatch::Check() const {
                     fmt::format("the time limit of {} ran out", base::FormatDuration(timeout_us_)));
 }
 
+double RateOf(uint64_t statements, Micros duration_us) {
+  return static_cast<double>(statements) * 1e6 /
+         static_cast<double>(std::max<Micros>(duration_us, 1));
+}
+
 double RateOf(const replay::ReplayStats& stats) {
-  return static_cast<double>(stats.statements) * 1e6 /
-         static_cast<double>(std::max<Micros>(stats.duration_us, 1));
+  return RateOf(stats.statements, stats.duration_us);
 }
 
 base::Result<replay::ReplayStats> WatchedReplay(

@@ -2,6 +2,7 @@
 // watch, with its progress shown. Used by the jobs that replay. One thread.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -50,6 +51,7 @@ base::Result<replay::ReplayStats> WatchedReplay(
     const std::function<std::string(const replay::ReplayStats&)>& detail = nullptr);
 
 // Statements a second.
+double RateOf(uint64_t statements, base::Micros duration_us);
 double RateOf(const replay::ReplayStats& stats);
 
 }  // namespace scry::job

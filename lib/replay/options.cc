@@ -73,4 +73,10 @@ void ReplayStats::Add(const ReplayStats& other) {
   }
 }
 
+void ReplayStats::AddBeside(const ReplayStats& other) {
+  const Micros longest_us = std::max(duration_us, other.duration_us);
+  Add(other);
+  duration_us = longest_us;
+}
+
 }  // namespace scry::replay

@@ -48,6 +48,8 @@ struct ReplayOptions {
   // one CPU, a different one from session to session. They take turns, so none of them loses by it;
   // left to the scheduler, one lane may share its CPU with others at work for a whole run.
   bool pin_sessions = false;
+  // Open at the same time on each lane; 0: as many as the servers and this process take.
+  size_t sessions_max = 0;
   bool set_sequences = true;  // The lanes' sequences begin where those of the snapshot stand.
 };
 
@@ -98,6 +100,8 @@ struct ReplayStats {
 
   // Of replays one after the other.
   void Add(const ReplayStats& other);
+  // Of replays at the same time.
+  void AddBeside(const ReplayStats& other);
 };
 
 }  // namespace scry::replay

@@ -661,7 +661,7 @@ base::Result<Ground> MakeGround(const std::vector<pg::ConnInfo>& lanes,
   for (size_t lane = 0; lane < lanes.size(); ++lane) SCRY_TRY(catalog.Add(probe.session(lane)));
   SCRY_TRY_ASSIGN(const size_t room, probe.RoomForSessions());
   const long files = sysconf(_SC_OPEN_MAX);
-  size_t sessions_max = room;
+  size_t sessions_max = options.sessions_max > 0 ? options.sessions_max : room;
   if (files > 0) {
     const auto usable = std::max(static_cast<size_t>(files), kFilesReserved) - kFilesReserved;
     sessions_max = std::min(sessions_max, usable / lanes.size());

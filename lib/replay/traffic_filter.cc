@@ -116,6 +116,7 @@ TrafficFilter::TrafficFilter(event::EventSource& source, const TrafficFilterOpti
   SCRY_CHECK(guard_ != nullptr || !options_.reads_only);
   SCRY_CHECK(options_.multiply >= 1 && options_.multiply <= kMultiplyMax);
   SCRY_CHECK(options_.shard >= 1 && options_.shard <= options_.shards);
+  SCRY_CHECK(options_.part >= 1 && options_.part <= options_.parts);
 }
 
 base::Result<bool> TrafficFilter::Read(event::Event& event) {
@@ -180,9 +181,10 @@ bool TrafficFilter::Passes(const event::SessionStart& start) const {
 
 void TrafficFilter::Start(event::SessionStart start) {
   if (!Passes(start)) {
-    ++stats_.sessions_filtered;
+    if (options_.part == 1) ++stats_.sessions_filtered;
     return;
   }
+  if (passed_++ % options_.parts != options_.part - 1) return;
   const auto id = static_cast<uint64_t>(start.session);
   Session& session = sessions_[id];
   early_weight_ -= session.early_weight;  // Of a damaged capture that starts a session twice.
@@ -219,7 +221,7 @@ void TrafficFilter::TakeGap(event::Gap gap) {
     return;
   }
   if (gap.session == event::SessionId::kNone) {
-    if (options_.shard == 1) out_.push_back(Outgoing{gap, 0, 1});
+    if (options_.shard == 1 && options_.part == 1) out_.push_back(Outgoing{gap, 0, 1});
     return;
   }
   const auto found = sessions_.find(static_cast<uint64_t>(gap.session));

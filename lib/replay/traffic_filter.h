@@ -43,6 +43,10 @@ struct TrafficFilterOptions {
   // make up the whole.
   uint64_t shard = 1;
   uint64_t shards = 1;
+  // Of what all that lets through every `parts`-th session, from the one numbered `part`, from 1:
+  // for replays side by side in one process. What is counted of the rest is counted by part 1.
+  uint64_t part = 1;
+  uint64_t parts = 1;
   // Numbers of sessions in ascending order; nullptr: any. Outlives the filter.
   const std::vector<uint64_t>* sessions = nullptr;
 
@@ -50,7 +54,7 @@ struct TrafficFilterOptions {
   bool Thins() const { return !statements.empty() || reads_only || from_us || to_us; }
   bool All() const {
     return !Thins() && users.empty() && databases.empty() && applications.empty() &&
-           multiply == 1 && shards == 1 && sessions == nullptr;
+           multiply == 1 && shards == 1 && parts == 1 && sessions == nullptr;
   }
 };
 
@@ -129,6 +133,7 @@ class TrafficFilter final : public event::EventSource {
   ReadGuard* const guard_;
   std::map<uint64_t, Session> sessions_;  // Let through, and open in the capture.
   uint64_t next_id_ = 1;
+  uint64_t passed_ = 0;  // Sessions of all parts.
   bool window_open_;
   size_t early_weight_ = 0;
   std::deque<Outgoing> out_;

@@ -9,11 +9,6 @@
 namespace scry::report {
 namespace {
 
-void AddErrors(const LoadErrors& from, LoadErrors& to) {
-  to.expected += from.expected;
-  to.fresh += from.fresh;
-}
-
 void AddTotals(const LoadTotals& from, LoadTotals& to) {
   to.sessions += from.sessions;
   to.sessions_excluded += from.sessions_excluded;
@@ -33,17 +28,6 @@ void AddTotals(const LoadTotals& from, LoadTotals& to) {
   to.tool_wait_us += from.tool_wait_us;
   to.server_wait_us += from.server_wait_us;
   to.lag.Merge(from.lag);
-}
-
-void AddPattern(const LoadPattern& from, LoadPattern& to) {
-  to.fingerprint = from.fingerprint;
-  to.pattern = from.pattern;
-  to.calls += from.calls;
-  AddErrors(from.errors, to.errors);
-  to.errors_gone += from.errors_gone;
-  to.lost += from.lost;
-  to.captured.Merge(from.captured);
-  to.replayed.Merge(from.replayed);
 }
 
 // Machines may keep the same capture in other places.
@@ -94,6 +78,22 @@ void AddUnique(const std::vector<std::string>& from, std::vector<std::string>& t
 }
 
 }  // namespace
+
+void AddErrors(const LoadErrors& from, LoadErrors& to) {
+  to.expected += from.expected;
+  to.fresh += from.fresh;
+}
+
+void AddPattern(const LoadPattern& from, LoadPattern& to) {
+  to.fingerprint = from.fingerprint;
+  to.pattern = from.pattern;
+  to.calls += from.calls;
+  AddErrors(from.errors, to.errors);
+  to.errors_gone += from.errors_gone;
+  to.lost += from.lost;
+  to.captured.Merge(from.captured);
+  to.replayed.Merge(from.replayed);
+}
 
 double LoadRate(const LoadTotals& totals) {
   return static_cast<double>(totals.statements) * 1e6 /

@@ -86,6 +86,9 @@ struct LoadReport {
   friend bool operator==(const LoadReport&, const LoadReport&) = default;
 };
 
+// Puts together what is told of one pattern in two places.
+void AddPattern(const LoadPattern& from, LoadPattern& to);
+void AddErrors(const LoadErrors& from, LoadErrors& to);
 // Statements a second.
 double LoadRate(const LoadTotals& totals);
 void SortByTime(std::vector<LoadPattern>& patterns);

@@ -72,6 +72,18 @@ void LoadTable::Put(const event::StatementPair& pair) {
   }
 }
 
+void LoadTable::Add(const LoadTable& other) {
+  for (const auto& [fingerprint, pattern] : other.patterns_) {
+    const bool has_room = patterns_.size() < patterns_max_ || patterns_.contains(fingerprint);
+    AddPattern(pattern, has_room ? patterns_[fingerprint] : others_);
+  }
+  AddPattern(other.others_, others_);
+  others_.fingerprint.clear();
+  for (const auto& [sqlstate, errors] : other.errors_) AddErrors(errors, ErrorsOf(sqlstate));
+  statements_ += other.statements_;
+  errors_fresh_ += other.errors_fresh_;
+}
+
 void LoadTable::Fill(LoadReport& report) const {
   report.errors = errors_;
   report.patterns.clear();

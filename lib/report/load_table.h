@@ -23,6 +23,8 @@ class LoadTable final : public event::PairSink {
   explicit LoadTable(event::FactsCache& facts, size_t patterns_max = kPatternsMax)
       : facts_(facts), patterns_max_(patterns_max) {}
   void Put(const event::StatementPair& pair) override;
+  // What another one counted counts here too.
+  void Add(const LoadTable& other);
 
   uint64_t statements() const { return statements_; }
   uint64_t errors_fresh() const { return errors_fresh_; }

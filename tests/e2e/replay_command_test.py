@@ -156,6 +156,22 @@ class ReplayTest(scry_e2e.TestCase):
         self.assertEqual(again.code, 64, again)
         self.assertIn("shard 1/3 is in two", again.err)
 
+    def test_threads_share_the_sessions_and_add_up_to_the_whole(self):
+        flags = ("--sync", "none", "--reads-only", "--multiply", "2")
+        one = self.load(*flags, "--jobs", "1")
+        for jobs in ((), ("--jobs", "3"), ("--jobs", "64")):
+            many = self.load(*flags, *jobs)
+            for name in ("sessions", "sessions_excluded", "sessions_filtered", "statements", "exchanges",
+                         "exchanges_filtered", "exchanges_refused"):
+                self.assertEqual(many["totals"][name], one["totals"][name], (name, jobs))
+            self.assertEqual(many["captures"], one["captures"])
+            self.assertEqual({p["fingerprint"]: (p["calls"], p["captured"], p["errors"])
+                              for p in many["patterns"]},
+                             {p["fingerprint"]: (p["calls"], p["captured"], p["errors"])
+                              for p in one["patterns"]})
+        ordered = self.load("--jobs", "2", code=64)
+        self.assertIn("--sync none", ordered.err)
+
     def test_filters_choose_sessions_statements_and_times(self):
         reader = self.load("--user", "read*")
         self.assertEqual(reader["totals"]["sessions"], 1)

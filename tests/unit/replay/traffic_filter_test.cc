@@ -134,6 +134,36 @@ TEST_CASE_METHOD(FilterFixture, "the union of all shards is the whole, and no tw
   }
 }
 
+TEST_CASE_METHOD(FilterFixture, "parts of a shard make it up, by sessions in turn", "[replay]") {
+  Scramble(5, 60);
+  TrafficFilterOptions options;
+  options.users = {"app"};
+  options.shards = 2;
+  const Sent whole = SentIn(Run(options));
+  const TrafficFilterStats all = stats;
+  for (const uint64_t parts : {1U, 2U, 5U, 64U}) {
+    Sent sum;
+    TrafficFilterStats counted;
+    options.parts = parts;
+    for (options.part = 1; options.part <= parts; ++options.part) {
+      const std::vector<Event> events = Run(options);
+      counted.Add(stats);
+      const size_t sessions = SessionsIn(events).size();
+      CHECK(sessions >= all.sessions / parts);
+      CHECK(sessions <= all.sessions / parts + 1);
+      Sent sent = SentIn(events);
+      const size_t before = sum.size();
+      const size_t more = sent.size();
+      sum.merge(sent);
+      CHECK(sum.size() == before + more);
+    }
+    CHECK(sum == whole);
+    CHECK(counted.sessions == all.sessions);
+    CHECK(counted.sessions_filtered == all.sessions_filtered);
+    CHECK(counted.exchanges == all.exchanges);
+  }
+}
+
 TEST_CASE_METHOD(FilterFixture, "N copies are N times the sessions, each with its own number",
                  "[replay]") {
   Scramble(4, 25);
