@@ -330,6 +330,17 @@ base::Status RemoveTree(const std::string& path) {
   return status;
 }
 
+base::Status RemoveTrees(const std::vector<std::string>& paths) {
+  std::vector<base::Status> results(paths.size());
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < paths.size(); ++i) {
+    threads.emplace_back([&, i] { results[i] = RemoveTree(paths[i]); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (base::Status& result : results) SCRY_TRY(std::move(result));
+  return {};
+}
+
 base::Status ChownTree(const std::string& path, const User& owner) {
   if (geteuid() != 0) return {};
   return ChownInside(AT_FDCWD, path.c_str(), path, owner, 0);

@@ -53,11 +53,15 @@ base::Result<Run> Run::Begin(const StateDir& state) {
   return run;
 }
 
+std::string Run::LaneFolder(const std::string& lane) const {
+  return folder_ + "/" + EncodeName(lane);
+}
+
 base::Result<Fork*> Run::MakeFork(const ShadowInfo& shadow, const ForkOptions& options,
                                   const Control& control) {
   if (!lock_) return base::Fail("make a fork: the run is finished");
   const base::Micros started_us = base::SystemClock().MonotonicUs();
-  const std::string lane_folder = folder_ + "/" + EncodeName(options.lane);
+  const std::string lane_folder = LaneFolder(options.lane);
   SCRY_TRY(os::MakeNewDirectory(lane_folder, state_.folder_mode(), state_.self()));
   auto fork = StartLane(shadow, options, lane_folder, control);
   if (!fork.ok()) {
@@ -181,6 +185,8 @@ base::Status Run::Finish() {
     const auto mode = kept_ ? PrivateServer::StopMode::kFast : PrivateServer::StopMode::kImmediate;
     note(fork->server_.Stop(mode));
   }
+  std::vector<std::string> lanes;
+  for (const auto& fork : forks_) lanes.push_back(LaneFolder(fork->lane()));
   forks_.clear();
   note(RemoveSocketDirs(state_, folder_));
   if (!kept_) {
@@ -188,6 +194,7 @@ base::Status Run::Finish() {
     // garbage and remove it at the same time.
     const auto gate =
         os::FileLock::Take(state_.GateFile(), os::FileLock::Mode::kShared, kGateWaitUs);
+    note(os::RemoveTrees(lanes));
     note(os::RemoveTree(folder_));
   }
   lock_.reset();

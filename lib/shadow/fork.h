@@ -80,6 +80,7 @@ class Run {
 
  private:
   Run(StateDir state, std::string id, std::string folder, os::FileLock lock);
+  std::string LaneFolder(const std::string& lane) const;
   base::Result<std::unique_ptr<Fork>> StartLane(const ShadowInfo& shadow,
                                                 const ForkOptions& options,
                                                 const std::string& lane_folder,

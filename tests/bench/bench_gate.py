@@ -11,7 +11,8 @@ from bench_support import Table, say
 from bench_verdict import Gate, pgbench_mix, shop
 
 ROUNDS, QUICK_ROUNDS = 3, 1
-TARGET = 0.10  # The rest may cost so much of the parts.
+TARGET = 0.10  # The rest may cost so much of the parts, where these are what a pull request waits for.
+MINUTE_S = 60
 MIGRATION = ("alter table pgbench_accounts alter column filler type text; "
              "create index on pgbench_accounts (bid, abalance);")
 # "✓ fork bench/verdict for the baseline      1.2 s  58 MB copied"
@@ -19,9 +20,24 @@ STEP = re.compile(r"^\S+ (?P<step>\S.*?) +(?P<number>[\d.,]+) (?P<unit>us|µs|ms
 SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600}
 
 
-def traffic(bench, host, port):
+def short(bench, host, port):
+    """A capture of a moment, as in a demo or a test."""
     pgbench_mix(bench, host, port)
     shop(bench, host, port)
+
+
+def minute(bench, host, port):
+    """A minute of an application that keeps a server half busy."""
+    pgbench_mix(bench, host, port, ("-T", str(MINUTE_S), "-R", "1500"))
+    shop(bench, host, port)
+
+
+def captures(bench):
+    """[(name, traffic, runs)]"""
+    if bench.quick:
+        return [("a moment of traffic", short, QUICK_ROUNDS)]
+    return [("a moment of traffic", short, bench.runs or ROUNDS),
+            ("a minute of traffic", minute, bench.runs or ROUNDS)]
 
 
 def steps_of(stderr):
@@ -58,32 +74,36 @@ class TimedGate(Gate):
 def run(bench):
     """(text, data)"""
     gate = TimedGate(bench)
+    texts, data = [], {}
     try:
-        directory = gate.capture("gate", traffic)
-        runs = []
-        for number in range(QUICK_ROUNDS if bench.quick else bench.runs or ROUNDS):
-            say(f"gate: run {number + 1}")
-            runs.append(once(gate, directory))
+        for name, traffic, rounds in captures(bench):
+            directory = gate.capture(name, traffic)
+            runs = []
+            for number in range(rounds):
+                say(f"gate: {name}, run {number + 1} of {rounds}")
+                runs.append(once(gate, directory))
+            # The one in the middle: its figures belong together.
+            middle = sorted(runs, key=lambda one: one["seconds"])[len(runs) // 2]
+            texts.append(tell(name, middle, len(runs)))
+            data[name] = runs
     finally:
         gate.remove()
-    # The one in the middle: its figures belong together.
-    middle = sorted(runs, key=lambda one: one["seconds"])[len(runs) // 2]
-    return tell(middle, len(runs)), {"runs": runs}
+    return "\n".join(texts), data
 
 
-def tell(one, runs):
+def tell(name, one, runs):
     parts = sum(one["parts"].values())
     rest = one["seconds"] - parts
     table = Table([("", "part", ""), ("", "", "s"), ("", "", "of all")])
 
-    def add(name, seconds):
-        table.add(name, f"{seconds:.2f}", f"{100 * seconds / one['seconds']:.0f} %")
-    for name, seconds in one["parts"].items():
-        add(name, seconds)
+    def add(part, seconds):
+        table.add(part, f"{seconds:.2f}", f"{100 * seconds / one['seconds']:.0f} %")
+    for part, seconds in one["parts"].items():
+        add(part, seconds)
     add("the rest", rest)
     add("all", one["seconds"])
     steps = Table([("", "step", ""), ("", "", "s")])
-    for name, seconds in sorted(one["steps"], key=lambda step: -step[1]):
-        steps.add(name, f"{seconds:.2f}")
-    return (f"gate: the one in the middle of {runs}; the rest is {100 * rest / parts:.0f} % of what it is for "
+    for step, seconds in sorted(one["steps"], key=lambda step: -step[1]):
+        steps.add(step, f"{seconds:.2f}")
+    return (f"gate: {name}, the one in the middle of {runs}; the rest is {100 * rest / parts:.0f} % of what it is for "
             f"(target: {100 * TARGET:.0f} %)\n\n{table.text()}\nits steps, which hold those parts\n\n{steps.text()}")

@@ -89,9 +89,10 @@ def lower_bound(hits, trials, confidence=0.95):
 
 # --- Traffic, each through a relay at (host, port).
 
-def pgbench_mix(bench, host, port):
+def pgbench_mix(bench, host, port, length=None):
+    """`length`: flags of pgbench; else some hundred transactions."""
     bench.pgbench(host, port, "-b", "tpcb-like@1", "-b", "select-only@4", "-M", "prepared", "-c", "4",
-                  "-t", "150" if bench.quick else "400")
+                  *(length or ("-t", "150" if bench.quick else "400")))
 
 
 def sysbench_mix(bench, host, port):

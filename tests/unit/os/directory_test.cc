@@ -47,6 +47,23 @@ TEST_CASE("removing a folder never follows a link out of it", "[os]") {
   CHECK(RemoveTree(folder.path + "/never").ok());
 }
 
+TEST_CASE("folders removed side by side are all gone, and a failure of one is told", "[os]") {
+  const Folder folder;
+  std::vector<std::string> paths;
+  for (const char* name : {"a", "b", "c", "never"}) paths.push_back(folder.path + "/" + name);
+  for (size_t i = 0; i < 3; ++i) {
+    REQUIRE(MakeDirectories(paths[i] + "/inner", 0755).ok());
+    folder.Write(std::string(1, static_cast<char>('a' + i)) + "/inner/file", "x");
+  }
+  CHECK(RemoveTrees(paths).ok());
+  for (const std::string& path : paths) CHECK_FALSE(Exists(path));
+  REQUIRE(MakeDirectories(paths[2] + "/inner", 0755).ok());
+  const auto failed = RemoveTrees({"/proc/1/fd", paths[2]});
+  REQUIRE_FALSE(failed.ok());
+  CHECK(failed.error().message.find("/proc/1/fd") != std::string::npos);
+  CHECK_FALSE(Exists(paths[2]));
+}
+
 TEST_CASE("a copied tree has the same contents, modes, links and holes", "[os]") {
   const Folder folder;
   const std::string from = folder.path + "/from";
