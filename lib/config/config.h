@@ -41,9 +41,13 @@ struct Document {
   compare::Policy policy;
 };
 
+// What becomes of a source that names a variable which is not set.
+enum class Unset : uint8_t { kError, kTold };
+
 struct DatabaseOptions {
   std::string name;
-  std::string source;                 // CONNINFO; empty: the file gives none.
+  std::string source;                 // CONNINFO; empty: the file gives none, or see below.
+  std::string source_unset;           // With Unset::kTold: which of its variables is not set.
   std::vector<std::string> captures;  // Folders.
   uint64_t production_bytes = 0;      // Of the production database; 0: not told.
 };
@@ -63,7 +67,8 @@ class Config {
 
   // Relative folders in the file are relative to the file's own, and come back joined to it.
   // Variables are replaced here, and only those of the entry asked for.
-  base::Result<DatabaseOptions> FindDatabase(std::string_view name) const;
+  base::Result<DatabaseOptions> FindDatabase(std::string_view name,
+                                             Unset unset = Unset::kError) const;
   base::Result<shadow::ShadowOptions> FindShadow(std::string_view name) const;
 
  private:

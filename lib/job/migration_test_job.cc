@@ -214,6 +214,10 @@ migration::CommandOptions MigrationTest::CommandOptions() const {
   migration::CommandOptions options;
   options.argv = request_.command;
   if (!request_.source.empty()) options.sources.push_back(request_.source);
+  for (const std::string& source : request_.other_sources) {
+    // A mistake in another database's is none in this test.
+    if (pg::ConnInfo::Parse(source).ok()) options.sources.push_back(source);
+  }
   options.environment = os::CurrentEnvironment();
   options.stop_fd = request_.stop_fd;
   options.output_fd = request_.output_fd;

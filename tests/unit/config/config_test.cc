@@ -200,6 +200,10 @@ TEST_CASE("a missing variable is an error only for the entry that needs it", "[c
   REQUIRE_FALSE(empty.ok());
   CHECK(empty.error().message ==
         "scry.yaml:17:13: environment variable OTHER_URL is empty; set it");
+  const auto told = config.FindDatabase("other", Unset::kTold);
+  REQUIRE(told.ok());
+  CHECK(told->source.empty());
+  CHECK(told->source_unset == empty.error().message);
 }
 
 TEST_CASE("variables are replaced wherever they stand, once, and dollars are kept", "[config]") {
