@@ -160,7 +160,11 @@ ExitStatus TestMigration(const CommonOptions& common, const Flags& flags) {
   // Printed first: a folder that cannot be written loses nothing.
   if (!flags.report_dir.empty()) {
     const base::Status written = job::WriteReportFiles(*report, flags.report_dir);
-    if (!written.ok()) return Refuse(written.error());
+    // Nor does it turn a verdict against the migration into a failure of scry.
+    if (!written.ok()) {
+      const ExitStatus failed = Refuse(written.error());
+      if (report->exit_status == 0) return failed;
+    }
   }
   return static_cast<ExitStatus>(report->exit_status);
 }

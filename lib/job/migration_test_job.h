@@ -52,7 +52,7 @@ struct MigrationTestRequest {
 };
 
 // The report's exit_status is 0, 5, 6 or 7. An Error is everything else; then nothing is left
-// behind.
+// behind, unless that is the error.
 base::Result<report::Report> RunMigrationTest(const shadow::StateDir& state,
                                               const MigrationTestRequest& request,
                                               Progress& progress,
