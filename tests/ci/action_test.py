@@ -381,8 +381,6 @@ class ActionTest(scry_e2e.TestCase):
                 while not os.path.exists(self.log + ".waits") and time.monotonic() < end:
                     time.sleep(0.05)
                 gate.send_signal(number)
-                if number == signal.SIGTERM:
-                    gate.send_signal(signal.SIGINT)
                 self.assertEqual(gate.wait(20), 0)
             if number == signal.SIGINT:
                 self.assertTrue(os.path.exists(self.log + ".cleaned"))
