@@ -43,11 +43,12 @@ base::Result<config::Config> LoadConfig(const CommonOptions& common) {
   return config::LoadNearest(Here(), EnvironmentMap());
 }
 
-base::Result<std::optional<config::Config>> LoadConfigIfAny(const CommonOptions& common) {
-  if (common.config_path.empty() && !config::FindFile(Here())) {
-    return std::optional<config::Config>();
-  }
-  SCRY_TRY_ASSIGN(config::Config config, LoadConfig(common));
+base::Result<std::optional<config::Config>> LoadConfigIfAny(const CommonOptions& common,
+                                                            const std::string& directory) {
+  std::optional<std::string> file = common.config_path;
+  if (file->empty()) file = config::FindFile(directory.empty() ? Here() : directory);
+  if (!file) return std::optional<config::Config>();
+  SCRY_TRY_ASSIGN(config::Config config, config::Load(*file, EnvironmentMap()));
   return std::optional<config::Config>(std::move(config));
 }
 

@@ -14,8 +14,10 @@ namespace scry::app {
 
 // --config, or the nearest scry.yaml. kUsage where there is none.
 base::Result<config::Config> LoadConfig(const CommonOptions& common);
-// The same, but no scry.yaml is no error unless --config names one.
-base::Result<std::optional<config::Config>> LoadConfigIfAny(const CommonOptions& common);
+// The same, but no scry.yaml is no error unless --config names one. `directory`: from where it is
+// looked for; empty: here.
+base::Result<std::optional<config::Config>> LoadConfigIfAny(const CommonOptions& common,
+                                                            const std::string& directory = "");
 
 // The policy of scry.yaml, as of today.
 void ApplyPolicy(const config::Config& config, compare::Policy& policy);

@@ -35,10 +35,17 @@ struct DatabaseEntry {
   std::map<std::string, ShadowEntry, std::less<>> shadows;
 };
 
+// Wildcards over paths of the repository: what is a migration, and what is none.
+struct MigrationPaths {
+  std::vector<std::string> paths;
+  std::vector<std::string> ignore;
+};
+
 // The file as it stands: checked, nothing replaced.
 struct Document {
   std::map<std::string, DatabaseEntry, std::less<>> databases;
   compare::Policy policy;
+  MigrationPaths migrations;
 };
 
 // What becomes of a source that names a variable which is not set.
@@ -61,6 +68,7 @@ class Config {
 
   const std::string& file() const { return file_; }
   const compare::Policy& policy() const { return document_.policy; }
+  const MigrationPaths& migrations() const { return document_.migrations; }
   // In alphabetical order.
   std::vector<std::string> DatabaseNames() const;
   std::vector<std::string> ShadowNames() const;  // "prod-db/ci-main"
