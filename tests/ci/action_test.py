@@ -97,7 +97,9 @@ class Api(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class ActionTest(scry_e2e.TestCase):
+class ActionFixture(scry_e2e.TestCase):
+    """A repository with a change, an event, an API, and a scry that plays what it is told."""
+
     def setUp(self):
         super().setUp()
         if shutil.which("git") is None:
@@ -177,12 +179,19 @@ class ActionTest(scry_e2e.TestCase):
         with open(os.path.join(self.folder, path), encoding="utf-8") as file:
             return file.read()
 
+    def bodies(self):
+        return [comment["body"] for _, comment in sorted(Api.comments.items())]
+
     def outputs(self):
         return dict(line.split("=", 1) for line in self.read("output").splitlines())
 
     def played(self):
         """Arguments and variables of each gate."""
         return [eval(line) for line in self.read("played").splitlines()]  # pylint: disable=eval-used
+
+
+class ActionTest(ActionFixture):
+    """Step by step."""
 
     def begin(self):
         self.step("admit")
@@ -209,9 +218,6 @@ class ActionTest(scry_e2e.TestCase):
                                    SCRY_ARGUMENTS="--timeout 10m", SCRY_MIGRATIONS=migrations, **inputs)
         self.assertEqual(outputs["exit-code"], str(exit_code))
         return self.finish(exit_code, outputs)
-
-    def bodies(self):
-        return [comment["body"] for _, comment in sorted(Api.comments.items())]
 
     def test_a_safe_migration_passes_and_leaves_one_comment(self):
         out, outputs, summary = self.whole(0)
@@ -468,6 +474,144 @@ class ActionTest(scry_e2e.TestCase):
         out, outputs, _ = self.step("look", SCRY_BASE="nowhere")
         self.assertEqual(outputs["run"], "true")
         self.assertIn("could not look for migrations, so the gate runs", out)
+
+
+class Runner:
+    """Enough of GitHub's runner for one composite action: contexts, conditions, outputs. Actions that it uses
+    are noted, and do nothing."""
+
+    def __init__(self, document, folder, environment, contexts):
+        self.document = document
+        self.folder = folder
+        self.environment = environment
+        self.contexts = contexts
+        self.steps = {}
+        self.ran = []
+        self.used = []
+        self.printed = ""
+        self.failed = False
+
+    def value(self, name):
+        value = {**self.contexts, "steps": self.steps, "job": {"status": "failure" if self.failed else "success"}}
+        for part in name.split("."):
+            value = value.get(part, "") if isinstance(value, dict) else ""
+        return value
+
+    def evaluate(self, expression):
+        words = {"||": " or ", "&&": " and ", "==": "==", "!=": "!=", "always()": "True"}
+        tokens = re.findall(r"'[^']*'|\|\||&&|==|!=|always\(\)|[a-z_]+(?:\.[\w-]+)+", expression)
+        assert "".join(tokens) == re.sub(r"\s", "", expression), expression
+        text = "".join(words.get(token) or (token if token.startswith("'") else repr(self.value(token))) for token in tokens)
+        return eval(text)  # pylint: disable=eval-used
+
+    def expand(self, text):
+        return re.sub(r"\$\{\{(.*?)\}\}", lambda found: str(self.evaluate(found.group(1))), str(text))
+
+    def run(self, keep="success"):
+        for step in self.document["runs"]["steps"]:
+            condition = step.get("if", "")
+            if (self.failed and "always()" not in condition) or (condition and not self.evaluate(condition)):
+                outcome, outputs = "skipped", {}
+            elif "uses" in step:
+                self.used.append((step["uses"].split("@")[0], {key: self.expand(one) for key, one in step["with"].items()}))
+                is_upload = "upload-artifact" in step["uses"]
+                outcome = keep if is_upload else "success"
+                outputs = {"artifact-url": "https://github.com/artefact"} if is_upload and keep == "success" else {}
+            else:
+                outcome, outputs = self.shell(step)
+            if outcome == "failure" and not step.get("continue-on-error"):
+                self.failed = True
+            if "id" in step:
+                self.steps[step["id"]] = {"outputs": outputs, "outcome": outcome}
+        return {name: self.expand(one["value"]) for name, one in self.document["outputs"].items()}
+
+    def shell(self, step):
+        told = os.path.join(self.folder, "step-output")
+        with open(told, "w", encoding="utf-8"):
+            pass
+        environment = {**self.environment, "GITHUB_OUTPUT": told, "GITHUB_PATH": os.devnull, "GITHUB_ACTION_PATH": ACTION,
+                       **{key: self.expand(one) for key, one in step.get("env", {}).items()}}
+        done = subprocess.run(["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+                              env=environment, capture_output=True, text=True, check=False,
+                              cwd=os.path.join(self.contexts["github"]["workspace"],
+                                               self.expand(step.get("working-directory", "."))))
+        self.ran.append(step["name"])
+        self.printed += done.stdout + done.stderr
+        with open(told, encoding="utf-8") as file:
+            outputs = dict(line.rstrip("\n").split("=", 1) for line in file)
+        return "success" if done.returncode == 0 else "failure", outputs
+
+
+class WholeActionTest(ActionFixture):
+    """action.yml itself: what its steps hand on to each other."""
+
+    def go(self, report="", exit_code=0, keep="success", **inputs):
+        try:
+            import yaml  # pylint: disable=import-outside-toplevel
+        except ImportError:
+            self.skipTest("python3-yaml is not installed")
+        with open(os.path.join(ACTION, "action.yml"), encoding="utf-8") as file:
+            document = yaml.safe_load(file)
+        given = {name: one.get("default", "") for name, one in document["inputs"].items()}
+        given.update(shadow="shop/ci", command="alembic upgrade head", token="t0ken", **inputs)
+        environment = self.environment(PLAY_EXIT=str(exit_code), PLAY_STDERR="scry: it was so",
+                                       PLAY_REPORT=report and os.path.join(ROOT, "tests", "golden", "report", report + ".json"))
+        for name in [name for name in environment if name.startswith("SCRY_")]:
+            del environment[name]  # They come from action.yml or not at all.
+        runner = Runner(document, self.folder, environment, {
+            "inputs": given, "strategy": {"job-index": "0", "job-total": "1"}, "runner": {"os": "Linux", "arch": "X64"},
+            "github": {"token": "t0ken", "repository": "shop/shop", "workspace": self.repository}})
+        return runner, runner.run(keep)
+
+    def test_a_verdict_comes_out_at_the_end(self):
+        runner, outputs = self.go("safe")
+        self.assertFalse(runner.failed, runner.printed)
+        self.assertEqual(outputs, {
+            "verdict": "safe", "exit-code": "0", "report": os.path.join(self.report, "report.json"),
+            "artifact": "scry-report-test-shop-ci-2", "artifact-url": "https://github.com/artefact"})
+        self.assertEqual(runner.used, [("actions/upload-artifact", {
+            "name": "scry-report-test-shop-ci-2", "path": os.path.join(self.report, "report.*")})])
+        self.assertIn("[report as an artefact](https://github.com/artefact)", self.bodies()[0])
+        [(arguments, _)] = self.played()
+        self.assertEqual(arguments, ["ci", "test-migration", "shop/ci", "--report", "scry-report", "--migrations",
+                                     "migrations/7.sql", "--", "alembic", "upgrade", "head"])
+        runner, outputs = self.go("regressions", 5, **{"code-scanning": "true", "working-directory": "migrations"})
+        self.assertTrue(runner.failed)
+        self.assertEqual((outputs["verdict"], outputs["exit-code"]), ("regressions", "5"))
+        self.assertEqual(runner.used[1], ("github/codeql-action/upload-sarif", {
+            "sarif_file": os.path.join(self.repository, "migrations", "scry-report", "report.sarif"),
+            "category": "scry-shop/ci"}))
+        self.assertIn("7.sql", self.played()[1][0])
+
+    def test_a_report_that_cannot_be_kept_is_told(self):
+        runner, outputs = self.go("safe", keep="failure")
+        self.assertFalse(runner.failed)
+        self.assertEqual((outputs["verdict"], outputs["artifact-url"]), ("safe", ""))
+        self.assertIn("the report could not be kept", runner.printed)
+
+    def test_what_scry_said_last_is_told_where_it_left_no_report(self):
+        runner, outputs = self.go("", 6)
+        self.assertTrue(runner.failed)
+        self.assertEqual((outputs["verdict"], outputs["report"]), ("inconclusive", ""))
+        self.assertIn("it was so", self.bodies()[0])
+
+    def test_what_fails_on_the_way_is_no_verdict_and_is_told(self):
+        self.go("safe")
+        runner, outputs = self.go("safe", version="no version")
+        self.assertEqual((outputs["verdict"], outputs["exit-code"]), ("failed", "1"))
+        self.assertEqual(runner.ran[-1], "Report")
+        self.assertNotIn("Test the migration", runner.ran)
+        self.assertIn("### ⚠️ scry: no verdict", self.bodies()[0])
+
+    def test_what_is_refused_or_has_no_migration_goes_no_further(self):
+        self.pull_request("stranger/shop")
+        runner, outputs = self.go("safe")
+        self.assertEqual((outputs["verdict"], runner.ran, runner.used), ("refused", ["Admit this change"], []))
+        self.pull_request()
+        runner, outputs = self.go("safe", ignore="migrations/*")
+        self.assertFalse(runner.failed)
+        self.assertEqual((outputs["verdict"], outputs["exit-code"]), ("skipped", "0"))
+        self.assertEqual(runner.ran[-1], "Look for migrations")
 
 
 class InstallTest(scry_e2e.TestCase):
