@@ -43,7 +43,7 @@ REPORT_FILES = ("report.json", "report.txt", "report.md", "report.html", "report
 JOB_VARIABLES = ("SCRY_TOKEN", "GITHUB_TOKEN", "GH_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN",
                  "GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_STEP_SUMMARY")
 # Their events do not say whose code a job of them checks out.
-UNTOLD_EVENTS = ("check_run", "check_suite")
+UNTOLD_EVENTS = ("check_run", "check_suite", "status")
 # Nothing has changed since some other commit: they are asked for.
 BASELESS_EVENTS = ("schedule", "workflow_dispatch", "repository_dispatch")
 
