@@ -679,6 +679,13 @@ class InstallTest(scry_e2e.TestCase):
         self.call("install")
         self.assertEqual(self.builds(), 2)
         self.assertEqual([name for name in os.listdir(self.cache) if name.startswith("new-")], [])
+        # The first one is of no use to anybody any more, a month later.
+        self.assertEqual(len(os.listdir(self.cache)), 2)
+        long_ago = time.time() - 40 * 86400
+        for name in os.listdir(self.cache):
+            os.utime(os.path.join(self.cache, name), (long_ago, long_ago))
+        self.call("install")
+        self.assertEqual((os.listdir(self.cache), self.builds()), ([self.which()["key"]], 2))
 
     def test_a_program_that_is_another_version_is_not_used(self):
         folder = os.path.relpath(self.which()["folder"], self.folder)

@@ -100,6 +100,9 @@ install_scry() {
     # Where another job was faster, its folder is as good.
     mv -T "$made" "$folder" 2>/dev/null || usable "$folder" || fail "cannot put scry into $folder"
   fi
+  # What no job has asked for in a month goes; runners of one's own are not emptied by anybody else.
+  touch "$folder"
+  find "$cache" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} + || true
   printf '%s\n' "$folder/bin" >>"$GITHUB_PATH"
   say "scry $wanted is in $folder"
 }
