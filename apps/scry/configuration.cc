@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 
@@ -42,11 +43,12 @@ base::Result<config::Config> LoadConfig(const CommonOptions& common) {
   return config::LoadNearest(Here(), EnvironmentMap());
 }
 
-base::Result<std::optional<config::Config>> LoadConfigIfAny(const CommonOptions& common) {
-  if (common.config_path.empty() && !config::FindFile(Here())) {
-    return std::optional<config::Config>();
-  }
-  SCRY_TRY_ASSIGN(config::Config config, LoadConfig(common));
+base::Result<std::optional<config::Config>> LoadConfigIfAny(const CommonOptions& common,
+                                                            const std::string& directory) {
+  std::optional<std::string> file = common.config_path;
+  if (file->empty()) file = config::FindFile(directory.empty() ? Here() : directory);
+  if (!file) return std::optional<config::Config>();
+  SCRY_TRY_ASSIGN(config::Config config, config::Load(*file, EnvironmentMap()));
   return std::optional<config::Config>(std::move(config));
 }
 
@@ -55,15 +57,27 @@ void ApplyPolicy(const config::Config& config, compare::Policy& policy) {
   policy.today = compare::DateOf(base::SystemClock().WallUs());
 }
 
-base::Result<std::vector<std::string>> SourcesOfConfig(const CommonOptions& common) {
+std::vector<std::string> SourcesOf(const config::Config& config) {
   std::vector<std::string> sources;
-  SCRY_TRY_ASSIGN(const std::optional<config::Config> config, LoadConfigIfAny(common));
-  if (!config) return sources;
-  for (const std::string& name : config->DatabaseNames()) {
-    const auto database = config->FindDatabase(name);
-    if (database.ok() && !database->source.empty()) sources.push_back(database->source);
+  const auto add = [&](const std::string& source) {
+    if (source.empty() || std::find(sources.begin(), sources.end(), source) != sources.end())
+      return;
+    sources.push_back(source);
+  };
+  for (const std::string& name : config.DatabaseNames()) {
+    const auto database = config.FindDatabase(name);
+    if (database.ok()) add(database->source);
+  }
+  for (const std::string& name : config.ShadowNames()) {
+    const auto shadow = config.FindShadow(name);
+    if (shadow.ok()) add(shadow->source);
   }
   return sources;
+}
+
+base::Result<std::vector<std::string>> SourcesOfConfig(const CommonOptions& common) {
+  SCRY_TRY_ASSIGN(const std::optional<config::Config> config, LoadConfigIfAny(common));
+  return config ? SourcesOf(*config) : std::vector<std::string>();
 }
 
 base::Result<base::Micros> ParseBudget(const std::string& text) {

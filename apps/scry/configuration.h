@@ -14,13 +14,16 @@ namespace scry::app {
 
 // --config, or the nearest scry.yaml. kUsage where there is none.
 base::Result<config::Config> LoadConfig(const CommonOptions& common);
-// The same, but no scry.yaml is no error unless --config names one.
-base::Result<std::optional<config::Config>> LoadConfigIfAny(const CommonOptions& common);
+// The same, but no scry.yaml is no error unless --config names one. `directory`: from where it is
+// looked for; empty: here.
+base::Result<std::optional<config::Config>> LoadConfigIfAny(const CommonOptions& common,
+                                                            const std::string& directory = "");
 
 // The policy of scry.yaml, as of today.
 void ApplyPolicy(const config::Config& config, compare::Policy& policy);
-// CONNINFOs of all sources that scry.yaml names, but for those whose variables are not set. No
-// scry.yaml: none.
+// CONNINFOs of all sources that scry.yaml names, those of single shadows too, but for those whose
+// variables are not set. Each once. No scry.yaml: none.
+std::vector<std::string> SourcesOf(const config::Config& config);
 base::Result<std::vector<std::string>> SourcesOfConfig(const CommonOptions& common);
 
 // "10m"; empty is 0: no budget.

@@ -4,6 +4,8 @@
 #include <memory>
 
 #include "command.h"
+#include "config/config.h"
+#include "configuration.h"
 #include "job/detect_job.h"
 #include "terminal.h"
 
@@ -17,8 +19,22 @@ struct Flags {
   bool exit_code = false;
 };
 
+// Flags, and what scry.yaml of the repository says.
+base::Result<job::DetectRequest> RequestOf(const CommonOptions& common, const Flags& flags) {
+  job::DetectRequest request = flags.request;
+  SCRY_TRY_ASSIGN(const std::optional<config::Config> config,
+                  LoadConfigIfAny(common, request.repository));
+  if (!config) return request;
+  const config::MigrationPaths& told = config->migrations();
+  request.rules.paths.insert(request.rules.paths.end(), told.paths.begin(), told.paths.end());
+  request.rules.ignore.insert(request.rules.ignore.end(), told.ignore.begin(), told.ignore.end());
+  return request;
+}
+
 ExitStatus Detect(const CommonOptions& common, const Flags& flags) {
-  const auto report = job::DetectMigrations(flags.request);
+  const auto request = RequestOf(common, flags);
+  if (!request.ok()) return Refuse(request.error());
+  const auto report = job::DetectMigrations(*request);
   if (!report.ok()) return Refuse(report.error());
   PrintResult(common.json ? job::DetectJson(*report)
                           : job::DetectText(*report,
@@ -30,12 +46,15 @@ ExitStatus Detect(const CommonOptions& common, const Flags& flags) {
 }  // namespace
 
 void AddDetectCommand(CLI::App& ci, Chosen& chosen) {
-  CLI::App* command = ci.add_subcommand("detect-migrations",
-                                        "Which files changed since a branch are migrations: by the "
-                                        "layouts of Alembic, Django, Rails,\n"
-                                        "Flyway, Liquibase, Prisma, Knex, Drizzle, "
-                                        "node-pg-migrate, golang-migrate, sqitch and plain\n"
-                                        "SQL, and by what the added lines say.");
+  CLI::App* command =
+      ci.add_subcommand("detect-migrations",
+                        "Which files changed since a branch are migrations: by the "
+                        "layouts of Alembic, Django, Rails,\n"
+                        "Flyway, Liquibase, Prisma, Knex, Drizzle, "
+                        "node-pg-migrate, golang-migrate, sqitch and plain\n"
+                        "SQL, and by what the added lines say. scry.yaml may add "
+                        "rules:\n  migrations: { paths: [\"db/*/now.sql\"], ignore: "
+                        "[\"*/legacy/*\"] }");
   auto flags = std::make_shared<Flags>();
   command->add_option("--base", flags->request.base,
                       "Compare with this commit or branch; default: what the CI system says, else\n"

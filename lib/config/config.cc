@@ -104,7 +104,7 @@ std::vector<std::string> Config::ShadowNames() const {
   return names;
 }
 
-base::Result<DatabaseOptions> Config::FindDatabase(std::string_view name) const {
+base::Result<DatabaseOptions> Config::FindDatabase(std::string_view name, Unset unset) const {
   const auto found = document_.databases.find(name);
   if (found == document_.databases.end()) {
     return NotFound("database", name, file_, DatabaseNames());
@@ -112,7 +112,14 @@ base::Result<DatabaseOptions> Config::FindDatabase(std::string_view name) const 
   DatabaseOptions options;
   options.name = found->first;
   if (found->second.source) {
-    SCRY_TRY_ASSIGN(options.source, Expand(*found->second.source, environment_, file_));
+    auto source = Expand(*found->second.source, environment_, file_);
+    if (source.ok()) {
+      options.source = std::move(*source);
+    } else if (unset == Unset::kTold) {
+      options.source_unset = source.error().message;
+    } else {
+      return source.error();
+    }
   }
   options.production_bytes = found->second.production_bytes;
   for (const Template& folder : found->second.captures) {

@@ -35,15 +35,26 @@ struct DatabaseEntry {
   std::map<std::string, ShadowEntry, std::less<>> shadows;
 };
 
+// Wildcards over paths of the repository: what is a migration, and what is none.
+struct MigrationPaths {
+  std::vector<std::string> paths;
+  std::vector<std::string> ignore;
+};
+
 // The file as it stands: checked, nothing replaced.
 struct Document {
   std::map<std::string, DatabaseEntry, std::less<>> databases;
   compare::Policy policy;
+  MigrationPaths migrations;
 };
+
+// What becomes of a source that names a variable which is not set.
+enum class Unset : uint8_t { kError, kTold };
 
 struct DatabaseOptions {
   std::string name;
-  std::string source;                 // CONNINFO; empty: the file gives none.
+  std::string source;                 // CONNINFO; empty: the file gives none, or see below.
+  std::string source_unset;           // With Unset::kTold: which of its variables is not set.
   std::vector<std::string> captures;  // Folders.
   uint64_t production_bytes = 0;      // Of the production database; 0: not told.
 };
@@ -57,13 +68,15 @@ class Config {
 
   const std::string& file() const { return file_; }
   const compare::Policy& policy() const { return document_.policy; }
+  const MigrationPaths& migrations() const { return document_.migrations; }
   // In alphabetical order.
   std::vector<std::string> DatabaseNames() const;
   std::vector<std::string> ShadowNames() const;  // "prod-db/ci-main"
 
   // Relative folders in the file are relative to the file's own, and come back joined to it.
   // Variables are replaced here, and only those of the entry asked for.
-  base::Result<DatabaseOptions> FindDatabase(std::string_view name) const;
+  base::Result<DatabaseOptions> FindDatabase(std::string_view name,
+                                             Unset unset = Unset::kError) const;
   base::Result<shadow::ShadowOptions> FindShadow(std::string_view name) const;
 
  private:

@@ -488,6 +488,17 @@ Status ReadPolicy(const Reader& reader, const YamlNode& node, Document& document
       });
 }
 
+Status ReadMigrations(const Reader& reader, const YamlNode& node, MigrationPaths& migrations) {
+  return reader.Map(node, "migrations", {"paths", "ignore"},
+                    [&](std::string_view key, const YamlNode& value) -> Status {
+                      auto& list = key == "paths" ? migrations.paths : migrations.ignore;
+                      return reader.List(value, key, [&](const YamlNode& path) -> Status {
+                        SCRY_TRY_ASSIGN(list.emplace_back(), reader.Text(path, key));
+                        return {};
+                      });
+                    });
+}
+
 Status ReadVersion(const Reader& reader, const YamlNode& node) {
   uint64_t version = 0;
   SCRY_TRY_ASSIGN(version, reader.Count(node, "version"));
@@ -526,18 +537,22 @@ Result<Document> ReadDocument(const YamlNode& root, std::string_view file) {
   const Reader reader(file);
   if (root.kind == Kind::kNothing) return reader.At(root, "empty; it starts with version: 1");
   if (root.kind != Kind::kMap) {
-    return reader.At(
-        root, fmt::format("wants version:, databases: and policy:, not {}", NameOf(root.kind)));
+    return reader.At(root,
+                     fmt::format("wants version:, databases:, policy: and migrations:, not {}",
+                                 NameOf(root.kind)));
   }
   Document document;
   bool versioned = false;
-  SCRY_TRY(reader.Map(root, "scry.yaml", {"version", "databases", "policy"},
+  SCRY_TRY(reader.Map(root, "scry.yaml", {"version", "databases", "policy", "migrations"},
                       [&](std::string_view key, const YamlNode& value) -> Status {
                         if (key == "version") {
                           versioned = true;
                           return ReadVersion(reader, value);
                         }
                         if (key == "policy") return ReadPolicy(reader, value, document);
+                        if (key == "migrations") {
+                          return ReadMigrations(reader, value, document.migrations);
+                        }
                         return reader.NamedMap(
                             value, key, [&](const YamlNode& name, const YamlNode& node) -> Status {
                               SCRY_TRY_ASSIGN(document.databases[name.text],

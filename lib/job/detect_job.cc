@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -73,6 +74,12 @@ std::vector<std::string> Bases() {
   add("GITHUB_BASE_REF", "origin/");
   add("CI_MERGE_REQUEST_DIFF_BASE_SHA", "");
   add("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "origin/");
+  // A push to the default branch: that branch is what is to be tested. Zeros, of a new one, are
+  // none.
+  const auto branch = os::GetVariable(environment, "CI_COMMIT_BRANCH");
+  if (branch && !branch->empty() && branch == os::GetVariable(environment, "CI_DEFAULT_BRANCH")) {
+    add("CI_COMMIT_BEFORE_SHA", "");
+  }
   for (const char* name : {"origin/HEAD", "origin/main", "origin/master", "main", "master"}) {
     bases.emplace_back(name);
   }
@@ -154,6 +161,18 @@ Result<std::string> AddedIn(Git& git, const std::string& range, const ChangedFil
   return patch ? AddedLines(*patch) : std::string();
 }
 
+// Files that could be migrations by what they say: one search for all of them, as a large change
+// has thousands and each question to git costs as much.
+Result<std::set<std::string>> Telling(Git& git, const std::string& range) {
+  SCRY_TRY_ASSIGN(const auto list,
+                  git.Ask({"diff", "--no-ext-diff", "--no-textconv", "--name-only", "-z", "-M",
+                           "-G" + migration::TellingWordsPattern(), range, "--"},
+                          kListBytesMax));
+  if (!list) return Fail("git diff -G failed: " + base::Printable(git.last_error(), 200));
+  const std::vector<std::string> fields = Fields(*list);
+  return std::set<std::string>(fields.begin(), fields.end());
+}
+
 }  // namespace
 
 Result<DetectReport> DetectMigrations(const DetectRequest& request) {
@@ -182,9 +201,17 @@ Result<DetectReport> DetectMigrations(const DetectRequest& request) {
   if (!list) return Fail("git diff failed: " + base::Printable(git.last_error(), 200));
   const std::vector<ChangedFile> files = ChangesOf(*list);
   report.files = files.size();
+  std::set<std::string> telling;
+  const auto may_tell = [&](const ChangedFile& file) {
+    return migration::MayTell(file, request.rules);
+  };
+  if (std::any_of(files.begin(), files.end(), may_tell)) {
+    SCRY_TRY_ASSIGN(telling, Telling(git, range));
+  }
   for (const ChangedFile& file : files) {
     std::string added;
-    if (migration::NeedsContent(file, request.rules)) {
+    if (migration::NeedsContent(file, request.rules) ||
+        (may_tell(file) && telling.contains(file.path))) {
       // A patch too large to look at is judged by its path.
       const auto lines = AddedIn(git, range, file);
       if (lines.ok()) added = *lines;

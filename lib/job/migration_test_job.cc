@@ -78,6 +78,7 @@ class MigrationTest {
   void FillLanes();
   void FillNextSteps();
   report::Report Finish(int exit_status);
+  Status EndRun();
 
   // What a lane's server did wrong is told by its own log, not by the connection that broke.
   base::Error WithServerWord(base::Error error);
@@ -214,6 +215,10 @@ migration::CommandOptions MigrationTest::CommandOptions() const {
   migration::CommandOptions options;
   options.argv = request_.command;
   if (!request_.source.empty()) options.sources.push_back(request_.source);
+  for (const std::string& source : request_.other_sources) {
+    // A mistake in another database's is none in this test.
+    if (pg::ConnInfo::Parse(source).ok()) options.sources.push_back(source);
+  }
   options.environment = os::CurrentEnvironment();
   options.stop_fd = request_.stop_fd;
   options.output_fd = request_.output_fd;
@@ -514,13 +519,20 @@ Result<report::Report> MigrationTest::Go() {
     return WithServerWord(status.error());
   }
   report::Report report = Finish(exit_status);
-  if (run_ && request_.keep) {
-    progress_.Note("forks kept in " + run_->folder());
-    SCRY_TRY(run_->Keep());
-  } else if (run_) {
-    SCRY_TRY(run_->Finish());
-  }
+  const Status ended = EndRun();
+  if (ended.ok()) return report;
+  if (exit_status == kExitSafe) return ended.error();
+  // What is known against the migration is not given up for that.
+  report.notes.push_back("The forks could not be removed, 'scry shadow gc' tries again: " +
+                         base::Printable(base::OneLine(ended.error().message), 300));
   return report;
+}
+
+Status MigrationTest::EndRun() {
+  if (!run_) return {};
+  if (!request_.keep) return run_->Finish();
+  progress_.Note("forks kept in " + run_->folder());
+  return run_->Keep();
 }
 
 }  // namespace

@@ -23,8 +23,10 @@ namespace scry::job {
 
 struct MigrationTestRequest {
   shadow::ShadowName shadow;
-  std::string source;                 // CONNINFO of the source, if known: kept out of the command's
-                                      // environment.
+  // CONNINFO of the source, if known: the command runs as its user. It is kept out of the command's
+  // environment, and so are the others.
+  std::string source;
+  std::vector<std::string> other_sources;
   std::vector<std::string> captures;  // Directories. At least one.
   std::vector<std::string> command;   // What stood behind `--`. Empty: no migration.
   // Files and folders with its SQL, beside those that the command is given: for lines in reports.
@@ -50,7 +52,7 @@ struct MigrationTestRequest {
 };
 
 // The report's exit_status is 0, 5, 6 or 7. An Error is everything else; then nothing is left
-// behind.
+// behind, unless that is the error.
 base::Result<report::Report> RunMigrationTest(const shadow::StateDir& state,
                                               const MigrationTestRequest& request,
                                               Progress& progress,

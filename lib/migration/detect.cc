@@ -26,15 +26,19 @@ struct Layout {
 
 constexpr std::array kLayouts = {
     Layout{"rails", "db/migrate", "#_*.rb", {"Migration[", "create_table", "add_", "change_"}},
+    Layout{"rails", "db/*_migrate", "#_*.rb", {"Migration[", "create_table", "add_", "change_"}},
     Layout{"rails", "db", "schema.rb", {"create_table", "add_index", "add_foreign_key", "t."}},
     Layout{"rails", "db", "structure.sql", {}},
     Layout{"prisma", "prisma/migrations", "migration.sql", {}},
     Layout{"drizzle", "drizzle", "#_*.sql", {}},
     Layout{"alembic", "versions", "*.py", {"op.", "from alembic", "def upgrade", "down_revision"}},
     Layout{"django", "migrations", "#_*.py", {"migrations.", "operations =", "dependencies ="}},
+    Layout{"django", "migrations", "*.py", {"migrations.", "operations =", "dependencies ="}},
     Layout{"node-pg-migrate", "migrations", "#*.js", {"pgm."}},
+    Layout{"node-pg-migrate", "migrations", "#*.cjs", {"pgm."}},
     Layout{"node-pg-migrate", "migrations", "#*.ts", {"pgm."}},
     Layout{"knex", "migrations", "#_*.js", {"knex", "exports.up", "exports.down"}},
+    Layout{"knex", "migrations", "#_*.cjs", {"knex", "exports.up", "exports.down"}},
     Layout{"knex", "migrations", "#_*.ts", {"knex", "Knex", "function up"}},
     Layout{"knex", "migrations", "#_*.mjs", {"knex", "Knex", "function up"}},
     Layout{"golang-migrate", "", "#_*.up.sql", {}},
@@ -53,6 +57,39 @@ constexpr std::array kLayouts = {
     Layout{"sql", "migrations", "*.sql", {}},
     Layout{"sql", "migration", "*.sql", {}},
     Layout{"sql", "migrate", "*.sql", {}}};
+
+// What only a migration of a tool says, wherever it lies.
+struct Telling {
+  const char* tool;
+  const char* extension;
+  const char* word;
+};
+
+constexpr std::array kTelling = {Telling{"liquibase", ".xml", "<changeSet"},
+                                 Telling{"liquibase", ".xml", "<databaseChangeLog"},
+                                 Telling{"liquibase", ".yaml", "changeSet:"},
+                                 Telling{"liquibase", ".yaml", "databaseChangeLog:"},
+                                 Telling{"liquibase", ".yml", "changeSet:"},
+                                 Telling{"liquibase", ".yml", "databaseChangeLog:"},
+                                 Telling{"liquibase", ".json", "\"changeSet\""},
+                                 Telling{"liquibase", ".json", "\"databaseChangeLog\""},
+                                 Telling{"rails", ".rb", "ActiveRecord::Migration["},
+                                 Telling{"sequel", ".rb", "Sequel.migration"},
+                                 Telling{"alembic", ".py", "from alembic import op"},
+                                 Telling{"django", ".py", "migrations.Migration"},
+                                 Telling{"node-pg-migrate", ".js", "pgm."},
+                                 Telling{"node-pg-migrate", ".cjs", "pgm."},
+                                 Telling{"node-pg-migrate", ".mjs", "pgm."},
+                                 Telling{"node-pg-migrate", ".ts", "pgm."},
+                                 Telling{"knex", ".js", "exports.up"},
+                                 Telling{"knex", ".cjs", "exports.up"},
+                                 Telling{"knex", ".mjs", "function up(knex"},
+                                 Telling{"knex", ".ts", "function up(knex"},
+                                 Telling{"typeorm", ".ts", "implements MigrationInterface"},
+                                 Telling{"typeorm", ".js", "implements MigrationInterface"},
+                                 Telling{"sequelize", ".js", "queryInterface."},
+                                 Telling{"sequelize", ".cjs", "queryInterface."},
+                                 Telling{"sequelize", ".ts", "queryInterface."}};
 
 // Where SQL is for something else.
 constexpr std::array<std::string_view, 10> kElsewhere = {
@@ -101,7 +138,10 @@ bool InFolder(const std::vector<std::string_view>& parts, std::string_view folde
   if (folder.empty()) return true;
   const std::vector<std::string_view> wanted = Parts(folder);
   const auto end = parts.end() - 1;  // Without the name.
-  return std::search(parts.begin(), end, wanted.begin(), wanted.end()) != end;
+  return std::search(parts.begin(), end, wanted.begin(), wanted.end(),
+                     [](std::string_view part, std::string_view pattern) {
+                       return NameMatches(pattern, part);
+                     }) != end;
 }
 
 bool Covers(const std::vector<std::string>& patterns, const std::string& path) {
@@ -152,24 +192,57 @@ std::string SchemaWord(std::string_view added) {
   return {};
 }
 
+// The line of `text` that holds the byte at `place`.
+std::string LineAt(std::string_view text, size_t place) {
+  const size_t before = text.rfind('\n', place);
+  const size_t begin = before == std::string_view::npos ? 0 : before + 1;
+  return std::string(text.substr(begin, std::min(text.find('\n', place), text.size()) - begin));
+}
+
 // The line with the first of a tool's words.
 std::string ToolWord(std::string_view added, const Layout& layout) {
   size_t first = std::string_view::npos;
   for (const char* word : layout.words) {
     if (word != nullptr) first = std::min(first, added.find(word));
   }
-  if (first == std::string_view::npos) return {};
-  const size_t before = added.rfind('\n', first);
-  const size_t begin = before == std::string_view::npos ? 0 : before + 1;
-  return std::string(added.substr(begin, std::min(added.find('\n', first), added.size()) - begin));
+  return first == std::string_view::npos ? std::string() : LineAt(added, first);
+}
+
+bool IsWordByte(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || IsDigit(c) || c == '_' || c == '$';
+}
+
+// Where `word` stands by itself: in "epgm." there is no "pgm.".
+size_t FindWord(std::string_view text, std::string_view word) {
+  for (size_t at = 0; (at = text.find(word, at)) != std::string_view::npos; ++at) {
+    const size_t end = at + word.size();
+    const bool begins = !IsWordByte(word.front()) || at == 0 || !IsWordByte(text[at - 1]);
+    const bool ends = !IsWordByte(word.back()) || end == text.size() || !IsWordByte(text[end]);
+    if (begins && ends) return at;
+  }
+  return std::string_view::npos;
 }
 
 std::string Shown(std::string_view line) {
   return base::Printable(base::OneLine(line), kEvidenceColumns);
 }
 
+// A migration by its text alone.
+std::optional<Detected> ByWords(const std::string& path, std::string_view added, bool elsewhere) {
+  const std::string lower = base::LowerAscii(path);
+  for (const Telling& telling : kTelling) {
+    if (!lower.ends_with(telling.extension)) continue;
+    const size_t found = FindWord(added, telling.word);
+    if (found == std::string_view::npos) continue;
+    return Detected{path, telling.tool, elsewhere ? Confidence::kLow : Confidence::kMedium,
+                    Shown(LineAt(added, found))};
+  }
+  return std::nullopt;
+}
+
 std::vector<const Layout*> LayoutsOf(const std::vector<std::string_view>& parts) {
   std::vector<const Layout*> found;
+  if (parts.back() == "__init__.py") return found;  // The folder's, and no migration of it.
   for (const Layout& layout : kLayouts) {
     if (InFolder(parts, layout.folder) && NameMatches(layout.name, parts.back())) {
       found.push_back(&layout);
@@ -186,6 +259,27 @@ bool NeedsContent(const ChangedFile& file, const DetectRules& rules) {
     return false;
   }
   return IsSql(file.path) || Covers(rules.paths, file.path) || !LayoutsOf(parts).empty();
+}
+
+bool MayTell(const ChangedFile& file, const DetectRules& rules) {
+  if (file.kind == ChangeKind::kDeleted || Covers(rules.ignore, file.path)) return false;
+  const std::string lower = base::LowerAscii(file.path);
+  return std::any_of(kTelling.begin(), kTelling.end(),
+                     [&](const Telling& telling) { return lower.ends_with(telling.extension); });
+}
+
+std::string TellingWordsPattern() {
+  std::string pattern;
+  for (const Telling& telling : kTelling) {
+    std::string word;
+    for (const char* c = telling.word; *c != '\0'; ++c) {
+      if (std::string_view("\\^.[$()|*+?{").find(*c) != std::string_view::npos) word += '\\';
+      word += *c;
+    }
+    if (pattern.find(word) != std::string::npos) continue;  // Of another extension.
+    pattern += (pattern.empty() ? "" : "|") + word;
+  }
+  return pattern;
 }
 
 std::optional<Detected> Detect(const ChangedFile& file, std::string_view added,
@@ -206,8 +300,9 @@ std::optional<Detected> Detect(const ChangedFile& file, std::string_view added,
   }
   const bool by_rule = Covers(rules.paths, file.path);
   if (layout == nullptr && !by_rule) {
+    if (!IsSql(file.path)) return ByWords(file.path, added, IsElsewhere(parts));
     // Data alone, outside of any layout, is a seed or a query.
-    if (!IsSql(file.path) || change.empty() || data_only) return std::nullopt;
+    if (change.empty() || data_only) return std::nullopt;
     detected.tool = "sql";
     detected.confidence = IsElsewhere(parts) ? Confidence::kLow : Confidence::kMedium;
     detected.evidence = Shown(change);

@@ -37,8 +37,15 @@ struct Detected {
   std::string evidence;  // "ALTER TABLE orders ADD COLUMN region text", "by its path".
 };
 
-// Whether the added lines have to be looked at to decide; else Detect() does without them.
+// Whether the added lines have to be looked at to decide; else Detect() does without them, unless
+// MayTell().
 bool NeedsContent(const ChangedFile& file, const DetectRules& rules);
+
+// A file in a language of migrations, wherever it lies: it is one if added lines hold a word of
+// TellingWordsPattern(). These are most files of many repositories, so let the search be one for
+// all.
+bool MayTell(const ChangedFile& file, const DetectRules& rules);
+std::string TellingWordsPattern();  // POSIX, extended: as in `git diff -G`.
 
 // nullopt: no migration. `added`: the added lines, without their '+'.
 std::optional<Detected> Detect(const ChangedFile& file, std::string_view added,

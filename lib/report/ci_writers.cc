@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -21,7 +22,8 @@ using base::FormatCount;
 using base::OneLine;
 using base::Printable;
 
-constexpr size_t kAnnotationsMax = 10;
+constexpr size_t kErrorsMax = 9;
+constexpr size_t kWarningsMax = 10;
 constexpr size_t kPatternColumns = 200;
 
 // https://docs.github.com/actions: how workflow commands escape their data and properties.
@@ -83,6 +85,17 @@ std::string Xml(std::string_view text) {
   return out;
 }
 
+std::map<std::string_view, base::Micros> LongestLocks(const MigrationFacts& migration) {
+  std::map<std::string_view, base::Micros> longest;
+  for (const MigrationStatement& statement : migration.statements) {
+    for (const MigrationLock& lock : statement.locks) {
+      base::Micros& held_us = longest[lock.mode];
+      held_us = std::max(held_us, lock.held_us);
+    }
+  }
+  return longest;
+}
+
 class Metrics {
  public:
   void Family(std::string_view name, std::string_view help, std::string_view unit = {}) {
@@ -118,7 +131,7 @@ std::string WriteGithubAnnotations(const Report& report) {
   for (const Finding& finding : report.findings) {
     if (!IsProblem(finding)) continue;
     size_t& count = finding.gates ? errors : warnings;
-    if (count == kAnnotationsMax) {
+    if (count == (finding.gates ? kErrorsMax : kWarningsMax)) {
       ++left_out;
       continue;
     }
@@ -250,6 +263,23 @@ std::string WriteOpenMetrics(const Report& report) {
   if (report.migration.ran) {
     metrics.Family("scry_migration_seconds", "How long the migration ran", "seconds");
     metrics.Value(static_cast<double>(report.migration.duration_us) / 1e6);
+    metrics.Family("scry_migration_wal_bytes", "WAL that the migration wrote", "bytes");
+    metrics.Value(static_cast<double>(report.migration.wal_bytes));
+    metrics.Family("scry_migration_lock_seconds", "Longest time that it held a lock of a mode",
+                   "seconds");
+    for (const auto& [mode, held_us] : LongestLocks(report.migration)) {
+      metrics.Value(static_cast<double>(held_us) / 1e6, {{"mode", std::string(mode)}});
+    }
+  }
+  if (report.during.ran) {
+    metrics.Family("scry_during_blocked_queries", "Queries that waited for the migration");
+    metrics.Value(static_cast<double>(report.during.blocked));
+    metrics.Family("scry_during_failed_queries", "Queries that failed beside the migration");
+    metrics.Value(static_cast<double>(report.during.failed));
+    metrics.Family("scry_during_longest_wait_seconds", "Longest wait for the migration", "seconds");
+    metrics.Value(static_cast<double>(report.during.wait_us_max) / 1e6);
+    metrics.Family("scry_during_stall_seconds", "All waits for the migration, added up", "seconds");
+    metrics.Value(static_cast<double>(report.during.stall_us) / 1e6);
   }
   metrics.Family("scry_lane_busy_seconds", "Statements of a lane, added up", "seconds");
   for (const LaneFacts& lane : report.lanes) {

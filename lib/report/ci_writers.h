@@ -8,10 +8,11 @@
 
 namespace scry::report {
 
-// Workflow commands, one line each: the ten worst findings that gate as errors, the ten worst
+// Workflow commands, one line each: the nine worst findings that gate as errors, the ten worst
 // others as warnings, each on its line of the migration where that is known, and what was left out
-// as a count; GitHub shows no more and drops the rest in silence. The verdict is the last: a
-// notice, or the error that the migration failed.
+// as a count. The verdict is the last: a notice, or the error that the migration failed. GitHub
+// keeps ten of a kind of each step and drops the rest in silence; the tenth error is the step's
+// own.
 std::string WriteGithubAnnotations(const Report& report);
 
 // `path`: of the file for findings of which no line of the migration is known. Fingerprints are the
@@ -23,8 +24,8 @@ std::string WriteGitlabCodeQuality(const Report& report, const std::string& path
 // that no pattern explains (a migration that failed, too unfaithful a replay) is a case of its own.
 std::string WriteJunit(const Report& report);
 
-// Gauges of the verdict, of the findings by class, of latency and work per finding. Ends with #
-// EOF.
+// Gauges of the verdict, of the findings by class, of the migration's locks, WAL and of who waited
+// for it, of latency and work per finding. Ends with # EOF.
 std::string WriteOpenMetrics(const Report& report);
 
 }  // namespace scry::report

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "compare/ignore_rules.h"
 #include "report/json_members.h"
 #include "report/json_writer.h"
 
@@ -62,6 +63,8 @@ class Reader : public JsonMembers<Reader> {
   }
   void Fill(const json& from, Finding& to) {
     Read(from, "id", to.id);
+    // It goes where a name is expected: into rules, file names, headings.
+    if (!to.id.empty() && !compare::IsFindingId(to.id)) Complain("id");
     Read(from, "type", to.type);
     Read(from, "gates", to.gates);
     Read(from, "fingerprint", to.fingerprint);

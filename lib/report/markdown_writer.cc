@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/letter_case.h"
 #include "base/units.h"
 #include "report/finding_origin.h"
 #include "report/markup.h"
@@ -25,6 +26,7 @@ using base::OneLine;
 using base::Printable;
 
 constexpr size_t kBytesMin = 4'000;
+constexpr const char* kNoJoin = "\u200b";  // ZERO WIDTH SPACE.
 constexpr size_t kPatternColumns = 160;
 constexpr size_t kWholePatternColumns = 2'000;
 constexpr size_t kRowColumns = 100;
@@ -81,8 +83,12 @@ std::string Folded(const std::string& summary, const std::string& body) {
   return fmt::format("<details><summary>{}</summary>\n\n{}\n</details>\n\n", summary, body);
 }
 
-std::string Pattern(const Finding& finding) {
-  return MarkdownCode(Shorten(OneLine(finding.pattern), kPatternColumns));
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// With the id: `scry report accept` and the next report know the finding by it.
+std::string Query(const Finding& finding) {
+  return MarkdownCode(Shorten(OneLine(finding.pattern), kPatternColumns)) +
+         (finding.id.empty() ? "" : "<br>" + MarkdownCode(finding.id));
 }
 
 std::string Reasons(const Finding& finding) {
@@ -176,16 +182,16 @@ class Writer {
     const std::string gates = finding.gates ? "**gates**" : "told";
     if (!timed || !finding.has_latency) {
       const std::string what = Reasons(finding);
-      return timed ? fmt::format("| {} | - | - | - | {} | {} | {} |\n", Pattern(finding),
+      return timed ? fmt::format("| {} | - | - | - | {} | {} | {} |\n", Query(finding),
                                  FormatCount(finding.calls), gates, what)
-                   : fmt::format("| {} | {} | {} | {} |\n", Pattern(finding), what,
+                   : fmt::format("| {} | {} | {} | {} |\n", Query(finding), what,
                                  FormatCount(finding.calls), gates);
     }
     std::string spread;
     if (finding.factor_high > 0) {
       spread = fmt::format("<br>{} to {}", Factor(finding.factor_low), Factor(finding.factor_high));
     }
-    return fmt::format("| {} | {} | {} | **{}**{} | {} | {} | {} |\n", Pattern(finding),
+    return fmt::format("| {} | {} | {} | **{}**{} | {} | {} | {} |\n", Query(finding),
                        FormatDuration(finding.before.p50_us), FormatDuration(finding.after.p50_us),
                        Factor(finding.factor), spread, FormatCount(finding.calls), gates,
                        Reasons(finding));
@@ -360,7 +366,7 @@ class Writer {
         body += "Example:\n\n" + Fenced({finding.example}, "sql") + "\n";
       if (body.empty()) continue;
       body = Fenced({Shorten(OneLine(finding.pattern), kWholePatternColumns)}, "sql") + "\n" + body;
-      Add(Folded(fmt::format("<code>{}</code>", finding.id), body));
+      Add(Folded(fmt::format("<code>{}</code>", MarkdownText(finding.id)), body));
     }
   }
 
@@ -443,6 +449,12 @@ class Writer {
 std::string MarkdownText(std::string_view text) {
   const std::string plain = Printable(OneLine(text));
   std::string out;
+  // GitHub finds mentions, issues and emoji after it has resolved character references, so only a
+  // character in between keeps them apart: one that nobody sees.
+  const auto ends_with = [&](std::string_view word) {
+    return out.size() >= word.size() &&
+           base::LowerAscii(std::string_view(out).substr(out.size() - word.size())) == word;
+  };
   for (size_t i = 0; i < plain.size(); ++i) {
     const char c = plain[i];
     switch (c) {
@@ -452,12 +464,27 @@ std::string MarkdownText(std::string_view text) {
         out += EntityOf(c);
         break;
       case ':':
-        // Links and emoji; a colon before a blank is only a colon.
-        out += i + 1 < plain.size() && plain[i + 1] != ' ' ? "&#58;" : ":";
+        // Links and emoji; a colon before a blank is only a colon, and in 13:05 as well.
+        if (i + 1 == plain.size() || plain[i + 1] == ' ' ||
+            (i > 0 && IsDigit(plain[i - 1]) && IsDigit(plain[i + 1]))) {
+          out += c;
+        } else {
+          out += std::string("&#58;") + kNoJoin;
+        }
         break;
-      // As character references these begin no mention, issue, formula, cell, link or emphasis.
+      case '.':  // Of www.
+        if (ends_with("www")) out += kNoJoin;
+        out += c;
+        break;
+      case '-':  // Of GH-12.
+        if (ends_with("gh")) out += kNoJoin;
+        out += c;
+        break;
       case '@':
       case '#':
+        out += fmt::format("&#{};{}", static_cast<int>(c), kNoJoin);
+        break;
+      // As character references these begin no formula, cell, link or emphasis.
       case '|':
       case '[':
       case ']':

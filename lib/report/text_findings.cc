@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,6 +24,23 @@ using base::OneLine;
 using base::Printable;
 
 constexpr size_t kFasterMax = 5;
+// Where a line has room for it; below, the query needs the columns.
+constexpr size_t kBarsFromColumns = 90;
+constexpr size_t kBarColumns = 8;
+constexpr const char* kBarTitle = "1x 1000x";  // Its axis: three powers of ten in eight columns.
+
+// How many times slower or faster, on a logarithmic scale: 1.2x, 12x and 1200x are told apart at a
+// glance. Anything but 1x shows.
+std::string FactorBar(double factor) {
+  static constexpr std::array kEighths = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+  if (!(factor > 0) || !std::isfinite(factor)) return {};
+  const double powers = std::min(std::fabs(std::log10(factor)), 3.0);
+  auto eighths = static_cast<size_t>(std::lround(powers / 3 * kBarColumns * 8));
+  if (powers > 0) eighths = std::max<size_t>(eighths, 1);
+  std::string bar;
+  for (size_t i = 0; i < eighths / 8; ++i) bar += "█";
+  return bar + kEighths[eighths % 8];
+}
 
 class FindingSections {
  public:
@@ -72,20 +91,27 @@ class FindingSections {
     const auto findings = OfType(type);
     if (findings.empty()) return;
     const size_t shown = std::min(findings.size(), shown_max);
-    Table table({{std::string(title), Align::kLeft, true},
-                 {std::string(before), Align::kRight, false},
-                 {"after", Align::kRight, false},
-                 {"factor", Align::kRight, false},
-                 {"calls", Align::kRight, false},
-                 {"time", Align::kRight, false}});
+    const bool bars = page_.columns() >= kBarsFromColumns;
+    std::vector<TableColumn> columns = {{std::string(title), Align::kLeft, true},
+                                        {std::string(before), Align::kRight, false},
+                                        {"after", Align::kRight, false},
+                                        {"factor", Align::kRight, false}};
+    if (bars) columns.push_back({kBarTitle, Align::kLeft, false});
+    columns.push_back({"calls", Align::kRight, false});
+    columns.push_back({"time", Align::kRight, false});
+    Table table(std::move(columns));
     for (size_t i = 0; i < shown; ++i) {
       const Finding& finding = *findings[i];
       const auto number = [&](std::string text) {
         return finding.has_latency ? std::move(text) : std::string("-");
       };
-      table.AddRow({"  " + OneLine(finding.pattern), number(FormatDuration(finding.before.p50_us)),
-                    number(FormatDuration(finding.after.p50_us)), number(Factor(finding.factor)),
-                    FormatCount(finding.calls), Percent(finding.share)});
+      std::vector<std::string> cells = {
+          "  " + OneLine(finding.pattern), number(FormatDuration(finding.before.p50_us)),
+          number(FormatDuration(finding.after.p50_us)), number(Factor(finding.factor))};
+      if (bars) cells.push_back(finding.has_latency ? FactorBar(finding.factor) : "");
+      cells.push_back(FormatCount(finding.calls));
+      cells.push_back(Percent(finding.share));
+      table.AddRow(std::move(cells));
     }
     const auto lines = table.Lines(page_.columns());
     page_.TableHeading(lines.front(), title);

@@ -1,6 +1,6 @@
 """The steps of .github/actions/test-migration in a simulated runner: event, outputs, summary, and an API on
 a local port. The gate itself is played by a script that leaves a report and exits as it is told; what
-converts that report is the real binary."""
+converts that report is the real binary. The workflows are read as the runner reads them."""
 
 import glob
 import http.server
@@ -8,23 +8,36 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 
 import scry_e2e
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 ACTION = os.path.join(ROOT, ".github", "actions", "test-migration")
 REPORTS = {0: "safe", 5: "regressions", 6: "unfaithful"}
+BOT = {"login": "github-actions[bot]", "type": "Bot"}
 PLAYED = """#!{python}
-import os, shutil, sys
+import os, shutil, signal, sys, time
 arguments = sys.argv[1:]
 if arguments[:2] != ["ci", "test-migration"]:
     os.execv({binary!r}, [{binary!r}, *arguments])
 with open({log!r}, "a") as file:
-    file.write(repr((arguments, sorted(name for name in os.environ if "TOKEN" in name))) + "\\n")
+    file.write(repr((arguments, sorted(os.environ))) + "\\n")
 code = int(os.environ.get("PLAY_EXIT", "0"))
+print("::error::the migration said so")
+print(os.environ.get("PLAY_STDERR", ""), file=sys.stderr, flush=True)
+if os.environ.get("PLAY_WAITS"):
+    def stop(number, frame):
+        time.sleep(0.5)  # Cleaning up.
+        open({log!r} + ".cleaned", "w").close()
+        sys.exit(130)
+    signal.signal(signal.SIGINT, stop)
+    open({log!r} + ".waits", "w").close()
+    time.sleep(60)
 golden = os.environ.get("PLAY_REPORT")
 if golden:
     folder = arguments[arguments.index("--report") + 1]
@@ -35,8 +48,9 @@ sys.exit(code)
 
 
 class Api(http.server.BaseHTTPRequestHandler):
-    comments = {}
+    comments = {}  # By number: {"user", "body"}.
     refuse = False
+    user = None  # Of the token; an app's may not ask.
     requests = []
 
     def answer(self, value, code=200):
@@ -51,42 +65,51 @@ class Api(http.server.BaseHTTPRequestHandler):
 
     def note(self):
         type(self).requests.append((self.command, self.path, self.headers["Authorization"]))
-        if self.refuse:
+        if self.refuse == "hang up":
+            self.wfile.write(b"no HTTP at all\r\n\r\n")
+        elif self.refuse:
             self.answer({"message": "Resource not accessible by integration"}, 403)
         return self.refuse
 
     def do_GET(self):  # pylint: disable=invalid-name
         if self.note():
             return
+        if self.path == "/user":
+            self.answer(self.user or {}, 200 if self.user else 403)
+            return
         page = int(re.search(r"[?&]page=(\d+)", self.path).group(1))
-        found = [{"id": number, "body": text} for number, text in sorted(self.comments.items())]
+        found = [{"id": number, **comment} for number, comment in sorted(self.comments.items())]
         self.answer(found[(page - 1) * 100:page * 100])
 
     def do_POST(self):  # pylint: disable=invalid-name
         text = self.body()
         if not self.note():
-            self.comments[len(self.comments) + 1] = text
+            self.comments[len(self.comments) + 1] = {"user": self.user or BOT, "body": text}
             self.answer({"id": len(self.comments)}, 201)
 
     def do_PATCH(self):  # pylint: disable=invalid-name
         text = self.body()
         if not self.note():
-            self.comments[int(self.path.rsplit("/", 1)[1])] = text
+            self.comments[int(self.path.rsplit("/", 1)[1])]["body"] = text
             self.answer({})
 
     def log_message(self, *_):  # pylint: disable=arguments-differ
         pass
 
 
-class ActionTest(scry_e2e.TestCase):
+class ActionFixture(scry_e2e.TestCase):
+    """A repository with a change, an event, an API, and a scry that plays what it is told."""
+
     def setUp(self):
         super().setUp()
         if shutil.which("git") is None:
             self.skipTest("git is not installed")
-        Api.comments, Api.refuse, Api.requests = {}, False, []
+        Api.comments, Api.refuse, Api.user, Api.requests = {}, False, None, []
         self.folder = os.path.join(self.workspace, self.id().rsplit(".", maxsplit=1)[-1])
         self.repository = os.path.join(self.folder, "repository")
+        self.report = os.path.join(self.repository, "scry-report")
         os.makedirs(os.path.join(self.folder, "bin"))
+        os.makedirs(os.path.join(self.folder, "temp"))
         os.makedirs(os.path.join(self.repository, "migrations"))
         self.log = os.path.join(self.folder, "played")
         self.write("bin/scry", PLAYED.format(python=sys.executable, binary=self.binary, log=self.log))
@@ -111,76 +134,186 @@ class ActionTest(scry_e2e.TestCase):
         environment = scry_e2e.clean_environment(
             GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_SYSTEM="/dev/null", GIT_AUTHOR_NAME="a", GIT_AUTHOR_EMAIL="a@b",
             GIT_COMMITTER_NAME="a", GIT_COMMITTER_EMAIL="a@b")
-        subprocess.run(["git", "-C", self.repository, *arguments], check=True, env=environment)
+        done = subprocess.run(["git", "-C", self.repository, *arguments], check=True, env=environment,
+                              capture_output=True, text=True)
+        return done.stdout.strip()
 
     def commit(self):
         self.git("add", "-A")
         self.git("commit", "-q", "-m", "x")
 
-    def pull_request(self, source="shop/shop"):
-        self.write("event.json", json.dumps({"pull_request": {
-            "number": 7, "head": {"repo": source and {"full_name": source}}, "base": {"repo": {"full_name": "shop/shop"}}}}))
+    def event(self, **told):
+        self.write("event.json", json.dumps(told))
 
-    def step(self, name, code=0, **inputs):
-        """What the step printed, its outputs and the summary so far."""
+    def pull_request(self, source="shop/shop"):
+        self.event(pull_request={
+            "number": 7, "head": {"repo": source and {"full_name": source}, "sha": "0123456789abcdef"},
+            "base": {"repo": {"full_name": "shop/shop"}}})
+
+    def environment(self, **inputs):
         for file in ("output", "summary"):
             with open(os.path.join(self.folder, file), "a", encoding="utf-8"):
                 pass
-        environment = scry_e2e.clean_environment(
-            PATH=os.path.join(self.folder, "bin") + os.pathsep + os.environ["PATH"],
-            GITHUB_EVENT_PATH=os.path.join(self.folder, "event.json"),
-            GITHUB_OUTPUT=os.path.join(self.folder, "output"),
-            GITHUB_STEP_SUMMARY=os.path.join(self.folder, "summary"), GITHUB_BASE_REF="main",
-            GITHUB_API_URL=f"http://127.0.0.1:{self.server_.server_address[1]}", GITHUB_REPOSITORY="shop/shop",
-            GITHUB_SERVER_URL="https://github.com", GITHUB_RUN_ID="1234", GITHUB_TOKEN="t0ken",
-            SCRY_SHADOW="shop/ci", SCRY_COMMENT="true", SCRY_TOKEN="t0ken", SCRY_REPORT="scry-report", **inputs)
+        told = {
+            "PATH": os.path.join(self.folder, "bin") + os.pathsep + os.environ["PATH"],
+            "GITHUB_EVENT_PATH": os.path.join(self.folder, "event.json"),
+            "GITHUB_OUTPUT": os.path.join(self.folder, "output"),
+            "GITHUB_STEP_SUMMARY": os.path.join(self.folder, "summary"), "GITHUB_BASE_REF": "main",
+            "GITHUB_API_URL": f"http://127.0.0.1:{self.server_.server_address[1]}", "GITHUB_REPOSITORY": "shop/shop",
+            "GITHUB_SERVER_URL": "https://github.com", "GITHUB_RUN_ID": "1234", "GITHUB_TOKEN": "t0ken",
+            "GITHUB_EVENT_NAME": "pull_request", "GITHUB_JOB": "test", "GITHUB_RUN_ATTEMPT": "2",
+            "RUNNER_TEMP": os.path.join(self.folder, "temp"),
+            "SCRY_SHADOW": "shop/ci", "SCRY_COMMENT": "true", "SCRY_TOKEN": "t0ken", "SCRY_REPORT": "scry-report",
+            "SCRY_LOGIN": BOT["login"], **inputs}
+        return scry_e2e.clean_environment(**told)
+
+    def step(self, name, code=0, **inputs):
+        """What the step printed, its outputs (and those before it) and the summary so far."""
         done = subprocess.run([sys.executable, os.path.join(ACTION, "gate.py"), name], cwd=self.repository,
-                              env=environment, capture_output=True, text=True, check=False)
+                              env=self.environment(**inputs), capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, code, done)
         self.assertNotIn("t0ken", done.stdout + done.stderr)
-        with open(os.path.join(self.folder, "output"), encoding="utf-8") as file:
-            outputs = dict(line.rstrip("\n").split("=", 1) for line in file)
-        with open(os.path.join(self.folder, "summary"), encoding="utf-8") as file:
-            return done.stdout, outputs, file.read()
+        return done.stdout, self.outputs(), self.read("summary")
 
-    def whole(self, exit_code, code=None):
-        """All steps of a run that ends so."""
+    def read(self, path):
+        with open(os.path.join(self.folder, path), encoding="utf-8") as file:
+            return file.read()
+
+    def bodies(self):
+        return [comment["body"] for _, comment in sorted(Api.comments.items())]
+
+    def outputs(self):
+        return dict(line.split("=", 1) for line in self.read("output").splitlines())
+
+    def played(self):
+        """Arguments and variables of each gate."""
+        return [eval(line) for line in self.read("played").splitlines()]  # pylint: disable=eval-used
+
+
+class ActionTest(ActionFixture):
+    """Step by step."""
+
+    def begin(self):
         self.step("admit")
-        _, outputs, _ = self.step("begin")
+        self.step("start")
+        _, outputs, _ = self.step("look")
         self.assertEqual(outputs["run"], "true")
-        golden = os.path.join(ROOT, "tests", "golden", "report", REPORTS.get(exit_code, "none") + ".json")
-        _, outputs, _ = self.step("run", SCRY_COMMAND="alembic -x 'a b' upgrade head", SCRY_CAPTURE="cap one\ncap two\n",
-                                  SCRY_ARGUMENTS="--timeout 10m", PLAY_EXIT=str(exit_code),
-                                  PLAY_REPORT=golden if exit_code in REPORTS else "")
+        return outputs
+
+    def run_gate(self, exit_code, report, **inputs):
+        golden = os.path.join(ROOT, "tests", "golden", "report", f"{report}.json") if report else ""
+        inputs = {"SCRY_COMMAND": "alembic -x 'a b' upgrade head", "PLAY_EXIT": str(exit_code), "PLAY_REPORT": golden,
+                  **inputs}
+        out, outputs, _ = self.step("run", **inputs)
+        return out, outputs
+
+    def finish(self, code, outputs, **inputs):
+        return self.step("finish", code=code, SCRY_RUN="true", SCRY_EXIT=outputs.get("exit-code", ""),
+                         SCRY_SAID=outputs.get("said", ""), **inputs)
+
+    def whole(self, exit_code, **inputs):
+        """All steps of a run that ends so."""
+        migrations = self.begin()["migrations"]
+        _, outputs = self.run_gate(exit_code, REPORTS.get(exit_code, ""), SCRY_CAPTURE="cap one\ncap two\n",
+                                   SCRY_ARGUMENTS="--timeout 10m", SCRY_MIGRATIONS=migrations, **inputs)
         self.assertEqual(outputs["exit-code"], str(exit_code))
-        return self.step("finish", code=exit_code if code is None else code, SCRY_EXIT=outputs["exit-code"])
+        return self.finish(exit_code, outputs)
 
     def test_a_safe_migration_passes_and_leaves_one_comment(self):
         out, outputs, summary = self.whole(0)
         self.assertEqual((outputs["verdict"], outputs["exit-code"], outputs["report"]),
-                         ("safe", "0", "scry-report/report.json"))
+                         ("safe", "0", os.path.join(self.report, "report.json")))
         self.assertIn("::notice title=scry%3A safe::", out)
         self.assertIn("### ✅ scry: safe", summary)
-        [comment] = Api.comments.values()
+        [comment] = self.bodies()
         self.assertTrue(comment.startswith("<!-- scry report v1 shop/ci -->\n### ✅"))
-        with open(self.log, encoding="utf-8") as file:
-            [played] = file.read().splitlines()
-        self.assertIn("'--timeout', '10m', '--capture', 'cap one', '--capture', 'cap two', '--', 'alembic', '-x', 'a b', "
-                      "'upgrade', 'head'], []", played)  # And no token.
+        [(arguments, _)] = self.played()
+        self.assertEqual(arguments[arguments.index("--timeout"):], [
+            "--timeout", "10m", "--capture", "cap one", "--capture", "cap two", "--migrations", "migrations/7.sql", "--",
+            "alembic", "-x", "a b", "upgrade", "head"])
+
+    def test_the_comment_names_commit_run_and_artefact(self):
+        outputs = self.begin()
+        _, outputs = self.run_gate(5, "regressions")
+        self.finish(5, outputs, SCRY_ARTIFACT_URL="https://github.com/a/1")
+        [comment] = self.bodies()
+        self.assertIn("Commit 0123456789ab · [run](https://github.com/shop/shop/actions/runs/1234) · "
+                      "[report as an artefact](https://github.com/a/1)", comment)
+        self.assertNotIn("Before this push", comment)
+        self.whole(0)
+        [comment] = self.bodies()
+        self.assertIn("Before this push: ❌ scry: regressions", comment)
+
+    def test_the_migration_gets_nothing_that_speaks_for_the_job(self):
+        files = {name: os.path.join(self.folder, "output") for name in ("GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE")}
+        _, outputs = self.run_gate(0, "safe", GH_TOKEN="t0ken", ACTIONS_RUNTIME_TOKEN="t0ken", ACTIONS_CACHE_URL="x",
+                                   ACTIONS_ID_TOKEN_REQUEST_TOKEN="t0ken", APP="kept", **files)
+        self.assertEqual(outputs["exit-code"], "0")
+        [(_, names)] = self.played()
+        self.assertIn("APP", names)
+        self.assertEqual([name for name in names if "TOKEN" in name or name.startswith("ACTIONS_") or name in (
+            *files, "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")], [])
+
+    def test_what_the_migration_prints_is_no_command(self):
+        out, _ = self.run_gate(0, "safe", PLAY_STDERR="::add-mask::safe")
+        token = re.match(r"::stop-commands::([0-9a-f]{32})\n", out).group(1)
+        for text in ("::error::the migration said so", "::add-mask::safe"):
+            self.assertLess(0, out.index(text))
+            self.assertLess(out.index(text), out.index(f"\n::{token}::\n"))
+
+    def test_a_path_is_no_command(self):
+        os.makedirs(os.path.join(self.repository, "::error title=x::"))
+        self.write("repository/::error title=x::/8.sql", "ALTER TABLE orders ADD COLUMN note text;\n")
+        self.commit()
+        out, _, _ = self.step("look")
+        self.assertNotIn("\n::error", out)
+        self.assertIn("- ::error title=x::/8.sql", out)
+        self.assertTrue(out.startswith("::stop-commands::"))
 
     def test_the_comment_is_edited_and_keeps_the_last_verdict_while_it_runs(self):
-        Api.comments = {number: f"other {number}" for number in range(1, 151)}
+        Api.comments = {number: {"user": BOT, "body": f"other {number}"} for number in range(1, 151)}
         self.whole(5)
         self.assertEqual(len(Api.comments), 151)
-        self.assertIn("### ❌ scry: regressions", Api.comments[151])
-        self.step("begin")
-        self.assertEqual(len(Api.comments), 151)
-        self.assertIn("⏳ scry is testing the migration: https://github.com/shop/shop/actions/runs/1234", Api.comments[151])
-        self.assertIn("Before this push: ❌ scry: regressions", Api.comments[151])
-        self.step("begin")
-        self.assertIn("Before this push: ❌ scry: regressions", Api.comments[151])
+        self.assertIn("### ❌ scry: regressions", self.bodies()[-1])
+        for name in ("start", "look", "start"):
+            self.step(name)
+            self.assertEqual(len(Api.comments), 151)
+            self.assertIn("⏳ scry is testing the migration: https://github.com/shop/shop/actions/runs/1234",
+                          self.bodies()[-1])
+            self.assertIn("Before this push: ❌ scry: regressions", self.bodies()[-1])
         self.whole(0)
-        self.assertIn("### ✅ scry: safe", Api.comments[151])
+        self.assertIn("### ✅ scry: safe", self.bodies()[-1])
+
+    def test_a_verdict_of_an_earlier_push_does_not_outlive_a_failed_installation(self):
+        self.whole(0)
+        self.step("start")
+        self.assertNotIn("### ✅", self.bodies()[0])
+        # Neither `look` nor `run` came to be.
+        _, outputs, _ = self.step("finish", code=1, SCRY_RUN="", SCRY_EXIT="", SCRY_STATUS="skipped failure")
+        self.assertEqual(outputs["verdict"], "failed")
+        [comment] = self.bodies()
+        self.assertIn("### ⚠️ scry: no verdict (exit status 1)", comment)
+        self.assertIn("Before this push: ✅ scry: safe", comment)
+
+    def test_a_failed_installation_makes_no_comment_where_there_was_none(self):
+        self.step("start")
+        self.step("finish", code=1, SCRY_RUN="", SCRY_EXIT="", SCRY_STATUS="skipped failure")
+        self.assertEqual(self.bodies(), [])
+
+    def test_a_comment_of_somebody_else_is_neither_edited_nor_believed(self):
+        fake = "<!-- scry report v1 shop/ci -->\n### ✅ scry: safe, says a stranger"
+        for login in (BOT["login"], ""):
+            Api.comments = {1: {"user": {"login": "mallory", "type": "User"}, "body": fake},
+                            2: {"user": {"login": "x", "type": "User"}, "body": None}, 3: {"user": None, "body": fake}}
+            self.step("look", SCRY_LOGIN=login)
+            self.assertEqual(self.bodies()[0], fake)
+            self.assertEqual(len(Api.comments), 4)
+            self.assertNotIn("stranger", self.bodies()[3])
+        # The token of a person: asked for whose it is.
+        Api.user = {"login": "deploy", "type": "User"}
+        Api.comments = {1: {"user": BOT, "body": fake}, 2: {"user": Api.user, "body": fake}}
+        self.step("look", SCRY_LOGIN="")
+        self.assertEqual([fake in body for body in self.bodies()], [True, False])
 
     def test_regressions_fail_the_job_and_say_why(self):
         out, outputs, summary = self.whole(5)
@@ -192,42 +325,410 @@ class ActionTest(scry_e2e.TestCase):
 
     def test_a_failure_that_is_no_verdict_says_so(self):
         for code in (1, 2, 3, 64):
-            out, outputs, _ = self.whole(code)
+            out, outputs, _ = self.whole(code, PLAY_STDERR="scry: no such shadow: `shop/ci`\nnoise of the migration")
             self.assertEqual(outputs["verdict"], "failed")
             self.assertIn("says nothing about the migration", out)
-            self.assertIn(f"no verdict (exit status {code})", list(Api.comments.values())[-1])
+            self.assertIn(f"no verdict (exit status {code})", self.bodies()[-1])
+            self.assertIn("```text\nno such shadow: `shop/ci`\n```", self.bodies()[-1])
+
+    def test_a_report_of_an_earlier_run_is_not_this_ones(self):
+        self.run_gate(0, "safe")
+        for code, verdict in ((0, "failed"), (5, "regressions"), (6, "inconclusive")):
+            _, outputs = self.run_gate(code, "", PLAY_STDERR="scry: the captures are too thin")
+            self.assertFalse(os.path.exists(os.path.join(self.report, "report.json")))
+            out, outputs, summary = self.finish(code or 1, outputs)
+            self.assertEqual(outputs["verdict"], verdict)
+            self.assertNotIn("::notice", out)
+            if code:
+                self.assertIn("the captures are too thin", summary)
+        self.assertIn("left no report that can be read", summary)
+
+    def test_a_report_that_says_something_else_than_the_exit_status_is_not_believed(self):
+        _, outputs = self.run_gate(0, "regressions")
+        self.assertNotIn("report", outputs)
+        _, outputs, _ = self.finish(1, outputs)
+        self.assertEqual((outputs["verdict"], outputs["exit-code"]), ("failed", "1"))
+
+    def test_other_files_in_the_folder_of_the_report_stay(self):
+        os.makedirs(self.report)
+        self.write("repository/scry-report/mine.txt", "x")
+        self.run_gate(0, "safe")
+        self.assertEqual(sorted(os.listdir(self.report)), ["mine.txt", "report.json", "report.sarif"])
+
+    def test_an_absolute_folder_is_where_it_says(self):
+        folder = os.path.join(self.folder, "elsewhere")
+        _, outputs = self.run_gate(0, "safe", SCRY_REPORT=folder)
+        self.assertEqual((outputs["folder"], outputs["report"]), (folder, os.path.join(folder, "report.json")))
+
+    def test_names_of_artefacts_tell_gates_apart(self):
+        def named(**inputs):
+            return self.run_gate(0, "safe", **inputs)[1]["artifact"]
+        self.assertEqual(named(), "scry-report-test-shop-ci-2")
+        self.assertEqual(named(), "scry-report-test-shop-ci-2-2")
+        self.assertEqual(named(SCRY_SHADOW="billing/ci"), "scry-report-test-billing-ci-2")
+        self.assertEqual([named(SCRY_LEGS="2", SCRY_LEG=leg) for leg in "01"],
+                         ["scry-report-test-shop-ci-0-2", "scry-report-test-shop-ci-1-2"])
+
+    def test_a_report_that_cannot_be_kept_changes_no_verdict_and_is_told(self):
+        _, outputs = self.run_gate(0, "safe")
+        out, outputs, _ = self.finish(0, outputs, SCRY_KEPT="failure")
+        self.assertEqual(outputs["verdict"], "safe")
+        self.assertIn("::warning title=scry::the report could not be kept", out)
+
+    def test_a_cancelled_job_lets_scry_clean_up(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            for suffix in ("", ".waits", ".cleaned"):
+                if os.path.exists(self.log + suffix):
+                    os.remove(self.log + suffix)
+            with subprocess.Popen([sys.executable, os.path.join(ACTION, "gate.py"), "run"], cwd=self.repository,
+                                  env=self.environment(SCRY_COMMAND="true", PLAY_WAITS="yes"),
+                                  stdout=subprocess.DEVNULL) as gate:
+                end = time.monotonic() + 20
+                while not os.path.exists(self.log + ".waits") and time.monotonic() < end:
+                    time.sleep(0.05)
+                gate.send_signal(number)
+                self.assertEqual(gate.wait(20), 0)
+            if number == signal.SIGINT:
+                self.assertTrue(os.path.exists(self.log + ".cleaned"))
+            outputs = self.outputs()
+            self.assertEqual(outputs["exit-code"], "130")
+            out, outputs, _ = self.finish(130, outputs)
+            self.assertEqual(outputs["verdict"], "cancelled")
+            self.assertIn("the run was cancelled", out)
+        # Killed before it could say so.
+        _, outputs, _ = self.step("finish", code=130, SCRY_RUN="true", SCRY_EXIT="", SCRY_STATUS="cancelled cancelled")
+        self.assertEqual(outputs["verdict"], "cancelled")
+        _, outputs, _ = self.step("finish", code=1, SCRY_RUN="true", SCRY_EXIT="", SCRY_STATUS="failure failure")
+        self.assertEqual(outputs["verdict"], "failed")
 
     def test_a_change_without_migration_is_skipped(self):
         self.git("update-ref", "refs/remotes/origin/main", "HEAD")
-        out, outputs, summary = self.step("begin")
+        out, outputs, summary = self.step("look")
         self.assertEqual((outputs["run"], outputs["verdict"], outputs["exit-code"]), ("false", "skipped", "0"))
         self.assertIn("no migration among 0 changed files", out)
         self.assertIn("skipped", summary)
         self.assertEqual(Api.comments, {})
-        self.assertEqual(self.step("begin", SCRY_DETECT="never")[1]["run"], "true")
+        self.assertEqual(self.step("look", SCRY_DETECT="never")[1]["run"], "true")
+
+    def test_what_is_to_be_ignored_is_skipped(self):
+        self.assertEqual(self.step("look", SCRY_IGNORE="migrations/*\n")[1]["run"], "false")
+
+    def test_a_push_is_compared_with_what_it_was_pushed_onto(self):
+        self.git("update-ref", "refs/remotes/origin/main", "HEAD")
+        before = self.git("rev-parse", "HEAD~1")
+        push = {"GITHUB_EVENT_NAME": "push", "GITHUB_BASE_REF": "", "GITHUB_REF": "refs/heads/main"}
+        self.event(before=before, repository={"default_branch": "main"})
+        self.assertEqual(self.step("look", **push)[1]["run"], "true")
+        self.event(before=self.git("rev-parse", "HEAD"), repository={"default_branch": "main"})
+        self.assertEqual(self.step("look", **push)[1]["run"], "false")
+        # A new branch, and one whose other pushes were tested: all of it is compared with the default branch.
+        self.event(before="0" * 40, repository={"default_branch": "main"})
+        self.assertEqual(self.step("look", **push)[1]["run"], "true")
+        self.event(before=before, repository={"default_branch": "main"})
+        self.assertEqual(self.step("look", **{**push, "GITHUB_REF": "refs/heads/x"})[1]["run"], "false")
+        self.event(merge_group={"base_sha": before})
+        self.assertEqual(self.step("look", **{**push, "GITHUB_EVENT_NAME": "merge_group"})[1]["run"], "true")
+        self.event()
+        self.assertEqual(self.step("look", **{**push, "GITHUB_EVENT_NAME": "schedule"})[1]["run"], "true")
+
+    def refused(self, **inputs):
+        out, outputs, summary = self.step("admit", code=1, **inputs)
+        self.assertEqual((outputs["verdict"], outputs["exit-code"], outputs["admitted"]), ("refused", "64", "false"))
+        self.assertIn("refused", summary)
+        return out
 
     def test_a_fork_is_refused_unless_allowed(self):
         for source in ("stranger/shop", None):
             self.pull_request(source)
-            out, outputs, summary = self.step("admit", code=1)
-            self.assertEqual((outputs["verdict"], outputs["exit-code"]), ("refused", "64"))
-            self.assertIn("::error title=scry::this pull request comes from a fork", out)
-            self.assertIn("refused", summary)
-            self.step("admit", SCRY_ALLOW_FORKS="true")
-        self.write("event.json", "{}")  # A push.
-        self.step("admit")
+            self.assertIn("::error title=scry::this pull request comes from a fork", self.refused())
+            self.assertEqual(self.step("admit", SCRY_ALLOW_FORKS="true")[1]["admitted"], "true")
+        self.event(repository={"full_name": "shop/shop"})
+        self.assertEqual(self.step("admit", GITHUB_EVENT_NAME="push")[1]["admitted"], "true")
+
+    def test_what_does_not_say_whose_code_it_is_is_refused(self):
+        os.remove(os.path.join(self.folder, "event.json"))
+        self.assertIn("cannot be read", self.refused())
+        self.write("event.json", "[1]")
+        self.assertIn("cannot be read", self.refused(GITHUB_EVENT_NAME="push"))
+        self.event()
+        self.refused(GITHUB_EVENT_NAME="pull_request_target")
+        self.event(issue={"number": 7, "pull_request": {"url": "x"}}, comment={"body": "/test"})
+        self.refused(GITHUB_EVENT_NAME="issue_comment")
+        self.refused(GITHUB_EVENT_NAME="check_suite")
+        here = {"full_name": "shop/shop"}
+        for head in ({"full_name": "stranger/shop"}, None):
+            self.event(workflow_run={"head_repository": head}, repository=here)
+            self.refused(GITHUB_EVENT_NAME="workflow_run")
+        self.event(workflow_run={"head_repository": here}, repository=here)
+        self.step("admit", GITHUB_EVENT_NAME="workflow_run")
 
     def test_a_comment_that_cannot_be_written_fails_nothing(self):
-        Api.refuse = True
-        out, outputs, summary = self.whole(0)
-        self.assertEqual(outputs["verdict"], "safe")
-        self.assertIn("::warning title=scry::the comment could not be written", out)
-        self.assertIn("### ✅ scry: safe", summary)
+        for refuse in (True, "hang up"):
+            Api.refuse = refuse
+            out, outputs, summary = self.whole(0)
+            self.assertEqual(outputs["verdict"], "safe")
+            self.assertIn("::warning title=scry::the comment could not be written", out)
+            self.assertIn("### ✅ scry: safe", summary)
 
     def test_a_base_that_is_unknown_is_tested(self):
-        out, outputs, _ = self.step("begin", SCRY_BASE="nowhere")
+        out, outputs, _ = self.step("look", SCRY_BASE="nowhere")
         self.assertEqual(outputs["run"], "true")
         self.assertIn("could not look for migrations, so the gate runs", out)
+
+
+class Runner:
+    """Enough of GitHub's runner for one composite action: contexts, conditions, outputs. Actions that it uses
+    are noted, and do nothing."""
+
+    def __init__(self, document, folder, environment, contexts):
+        self.document = document
+        self.folder = folder
+        self.environment = environment
+        self.contexts = contexts
+        self.steps = {}
+        self.ran = []
+        self.used = []
+        self.printed = ""
+        self.failed = False
+
+    def value(self, name):
+        value = {**self.contexts, "steps": self.steps, "job": {"status": "failure" if self.failed else "success"}}
+        for part in name.split("."):
+            value = value.get(part, "") if isinstance(value, dict) else ""
+        return value
+
+    def evaluate(self, expression):
+        words = {"||": " or ", "&&": " and ", "==": "==", "!=": "!=", "always()": "True"}
+        tokens = re.findall(r"'[^']*'|\|\||&&|==|!=|always\(\)|[a-z_]+(?:\.[\w-]+)+", expression)
+        assert "".join(tokens) == re.sub(r"\s", "", expression), expression
+        text = "".join(words.get(token) or (token if token.startswith("'") else repr(self.value(token))) for token in tokens)
+        return eval(text)  # pylint: disable=eval-used
+
+    def expand(self, text):
+        return re.sub(r"\$\{\{(.*?)\}\}", lambda found: str(self.evaluate(found.group(1))), str(text))
+
+    def run(self, keep="success"):
+        for step in self.document["runs"]["steps"]:
+            condition = step.get("if", "")
+            if (self.failed and "always()" not in condition) or (condition and not self.evaluate(condition)):
+                outcome, outputs = "skipped", {}
+            elif "uses" in step:
+                self.used.append((step["uses"].split("@")[0], {key: self.expand(one) for key, one in step["with"].items()}))
+                is_upload = "upload-artifact" in step["uses"]
+                outcome = keep if is_upload else "success"
+                outputs = {"artifact-url": "https://github.com/artefact"} if is_upload and keep == "success" else {}
+            else:
+                outcome, outputs = self.shell(step)
+            if outcome == "failure" and not step.get("continue-on-error"):
+                self.failed = True
+            if "id" in step:
+                self.steps[step["id"]] = {"outputs": outputs, "outcome": outcome}
+        return {name: self.expand(one["value"]) for name, one in self.document["outputs"].items()}
+
+    def shell(self, step):
+        told = os.path.join(self.folder, "step-output")
+        with open(told, "w", encoding="utf-8"):
+            pass
+        environment = {**self.environment, "GITHUB_OUTPUT": told, "GITHUB_PATH": os.devnull, "GITHUB_ACTION_PATH": ACTION,
+                       **{key: self.expand(one) for key, one in step.get("env", {}).items()}}
+        done = subprocess.run(["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+                              env=environment, capture_output=True, text=True, check=False,
+                              cwd=os.path.join(self.contexts["github"]["workspace"],
+                                               self.expand(step.get("working-directory", "."))))
+        self.ran.append(step["name"])
+        self.printed += done.stdout + done.stderr
+        with open(told, encoding="utf-8") as file:
+            outputs = dict(line.rstrip("\n").split("=", 1) for line in file)
+        return "success" if done.returncode == 0 else "failure", outputs
+
+
+class WholeActionTest(ActionFixture):
+    """action.yml itself: what its steps hand on to each other."""
+
+    def go(self, report="", exit_code=0, keep="success", **inputs):
+        try:
+            import yaml  # pylint: disable=import-outside-toplevel
+        except ImportError:
+            self.skipTest("python3-yaml is not installed")
+        with open(os.path.join(ACTION, "action.yml"), encoding="utf-8") as file:
+            document = yaml.safe_load(file)
+        given = {name: one.get("default", "") for name, one in document["inputs"].items()}
+        given.update(shadow="shop/ci", command="alembic upgrade head", token="t0ken", **inputs)
+        environment = self.environment(PLAY_EXIT=str(exit_code), PLAY_STDERR="scry: it was so",
+                                       PLAY_REPORT=report and os.path.join(ROOT, "tests", "golden", "report", report + ".json"))
+        for name in [name for name in environment if name.startswith("SCRY_")]:
+            del environment[name]  # They come from action.yml or not at all.
+        runner = Runner(document, self.folder, environment, {
+            "inputs": given, "strategy": {"job-index": "0", "job-total": "1"}, "runner": {"os": "Linux", "arch": "X64"},
+            "github": {"token": "t0ken", "repository": "shop/shop", "workspace": self.repository}})
+        return runner, runner.run(keep)
+
+    def test_a_verdict_comes_out_at_the_end(self):
+        runner, outputs = self.go("safe")
+        self.assertFalse(runner.failed, runner.printed)
+        self.assertEqual(outputs, {
+            "verdict": "safe", "exit-code": "0", "report": os.path.join(self.report, "report.json"),
+            "artifact": "scry-report-test-shop-ci-2", "artifact-url": "https://github.com/artefact"})
+        self.assertEqual(runner.used, [("actions/upload-artifact", {
+            "name": "scry-report-test-shop-ci-2", "path": os.path.join(self.report, "report.*")})])
+        self.assertIn("[report as an artefact](https://github.com/artefact)", self.bodies()[0])
+        [(arguments, _)] = self.played()
+        self.assertEqual(arguments, ["ci", "test-migration", "shop/ci", "--report", "scry-report", "--migrations",
+                                     "migrations/7.sql", "--", "alembic", "upgrade", "head"])
+        runner, outputs = self.go("regressions", 5, **{"code-scanning": "true", "working-directory": "migrations"})
+        self.assertTrue(runner.failed)
+        self.assertEqual((outputs["verdict"], outputs["exit-code"]), ("regressions", "5"))
+        self.assertEqual(runner.used[1], ("github/codeql-action/upload-sarif", {
+            "sarif_file": os.path.join(self.repository, "migrations", "scry-report", "report.sarif"),
+            "category": "scry-shop/ci"}))
+        self.assertIn("7.sql", self.played()[1][0])
+
+    def test_a_report_that_cannot_be_kept_is_told(self):
+        runner, outputs = self.go("safe", keep="failure")
+        self.assertFalse(runner.failed)
+        self.assertEqual((outputs["verdict"], outputs["artifact-url"]), ("safe", ""))
+        self.assertIn("the report could not be kept", runner.printed)
+
+    def test_what_scry_said_last_is_told_where_it_left_no_report(self):
+        runner, outputs = self.go("", 6)
+        self.assertTrue(runner.failed)
+        self.assertEqual((outputs["verdict"], outputs["report"]), ("inconclusive", ""))
+        self.assertIn("it was so", self.bodies()[0])
+
+    def test_what_fails_on_the_way_is_no_verdict_and_is_told(self):
+        self.go("safe")
+        runner, outputs = self.go("safe", version="no version")
+        self.assertEqual((outputs["verdict"], outputs["exit-code"]), ("failed", "1"))
+        self.assertEqual(runner.ran[-1], "Report")
+        self.assertNotIn("Test the migration", runner.ran)
+        self.assertIn("### ⚠️ scry: no verdict", self.bodies()[0])
+
+    def test_what_is_refused_or_has_no_migration_goes_no_further(self):
+        self.pull_request("stranger/shop")
+        runner, outputs = self.go("safe")
+        self.assertEqual((outputs["verdict"], runner.ran, runner.used), ("refused", ["Admit this change"], []))
+        self.pull_request()
+        runner, outputs = self.go("safe", ignore="migrations/*")
+        self.assertFalse(runner.failed)
+        self.assertEqual((outputs["verdict"], outputs["exit-code"]), ("skipped", "0"))
+        self.assertEqual(runner.ran[-1], "Look for migrations")
+
+
+class InstallTest(scry_e2e.TestCase):
+    """install.sh of setup-scry in a source tree that builds in no time: the program is a script."""
+
+    def setUp(self):
+        super().setUp()
+        self.folder = os.path.join(self.workspace, self.id().rsplit(".", maxsplit=1)[-1])
+        self.root = os.path.join(self.folder, "source")
+        self.cache = os.path.join(self.folder, "cache")
+        self.script = os.path.join(self.root, ".github", "actions", "setup-scry", "install.sh")
+        self.write("source/CMakeLists.txt", "project(scry VERSION 1.2.3 LANGUAGES CXX)\n")
+        for folder in ("cmake", "lib", "apps", "examples"):
+            self.write(f"source/{folder}/one", "1")
+        self.write("source/scripts/packages.sh", "install_packages() { :; }\n")
+        self.write("source/scripts/build.sh", f"""build_scry() {{
+            mkdir -p "$1"; echo built >>{self.folder}/builds; printf '#!/bin/sh\\necho scry 1.2.3\\n' >"$1/scry"; }}""")
+        self.write("source/.github/actions/setup-scry/install.sh", "")
+        shutil.copy(os.path.join(ROOT, ".github", "actions", "setup-scry", "install.sh"), self.script)
+
+    def write(self, path, text):
+        path = os.path.join(self.folder, path)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def program(self, folder, version):
+        self.write(f"{folder}/scry", f"#!/bin/sh\necho scry {version}\n")
+        os.chmod(os.path.join(self.folder, folder, "scry"), 0o755)
+
+    def builds(self):
+        path = os.path.join(self.folder, "builds")
+        if not os.path.exists(path):
+            return 0
+        with open(path, encoding="utf-8") as file:
+            return len(file.readlines())
+
+    def call(self, mode, code=0, **variables):
+        """What was printed, and what was written for the runner."""
+        path = os.path.join(self.folder, "path-of-the-machine")
+        os.makedirs(path, exist_ok=True)
+        told = os.path.join(self.folder, "told")
+        with open(told, "w", encoding="utf-8"):
+            pass
+        environment = scry_e2e.clean_environment(
+            PATH=path + os.pathsep + "/usr/bin" + os.pathsep + "/bin", SCRY_CACHE=self.cache, GITHUB_OUTPUT=told,
+            GITHUB_PATH=told, SCRY_REPOSITORY="shop/scry", **variables)
+        done = subprocess.run(["bash", self.script, mode], env=environment, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, code, done)
+        with open(told, encoding="utf-8") as file:
+            return done.stdout, file.read()
+
+    def which(self, **variables):
+        return dict(line.split("=", 1) for line in self.call("which", **variables)[1].splitlines())
+
+    def test_a_build_is_kept_as_long_as_its_source_is_the_same(self):
+        folder = self.which()["folder"]
+        out, path = self.call("install")
+        self.assertEqual(path, f"{folder}/bin\n")
+        self.assertIn(f"scry 1.2.3 is in {folder}", out)
+        self.call("install")
+        self.assertEqual(self.builds(), 1)
+        self.write("source/lib/one", "2")
+        self.assertNotEqual(self.which()["key"], os.path.basename(folder))
+        self.call("install")
+        self.assertEqual(self.builds(), 2)
+        self.assertEqual([name for name in os.listdir(self.cache) if name.startswith("new-")], [])
+        # The first one is of no use to anybody any more, a month later.
+        self.assertEqual(len(os.listdir(self.cache)), 2)
+        long_ago = time.time() - 40 * 86400
+        for name in os.listdir(self.cache):
+            os.utime(os.path.join(self.cache, name), (long_ago, long_ago))
+        self.call("install")
+        self.assertEqual((os.listdir(self.cache), self.builds()), ([self.which()["key"]], 2))
+
+    def test_a_program_that_is_another_version_is_not_used(self):
+        folder = os.path.relpath(self.which()["folder"], self.folder)
+        self.program(f"{folder}/bin", "1.2.2")
+        self.call("install")
+        self.assertEqual(self.builds(), 1)
+        self.write("source/scripts/build.sh", "build_scry() { mkdir -p $1; printf '#!/bin/sh\\necho scry 9\\n' >$1/scry; }")
+        self.assertIn("calls itself '9', not 1.2.3", self.call("install", code=1)[0])
+
+    def test_the_program_of_the_machine_is_used(self):
+        self.program("path-of-the-machine", "1.2.3")
+        self.assertNotIn("folder", self.which())
+        out, path = self.call("install")
+        self.assertEqual(path, "")
+        self.assertNotIn("::warning", out)
+        self.program("path-of-the-machine", "1.1.0")
+        self.assertIn("::warning title=scry::the scry on the PATH is not the version", self.call("install")[0])
+        self.assertNotIn("folder", self.which(SCRY_VERSION="v1.1.0"))
+        self.assertIn("v1.0.0", self.which(SCRY_VERSION="v1.0.0")["folder"])
+        self.assertEqual(self.builds(), 0)
+
+    def test_a_release_is_checked_before_it_is_used(self):
+        if shutil.which("curl") is None:
+            self.skipTest("curl is not installed")
+        releases = "releases/shop/scry/releases/download/v2.0.0"
+        self.program("made/scry-2.0.0/bin", "2.0.0")
+        os.makedirs(os.path.join(self.folder, releases))
+        name = f"scry-2.0.0-Linux-{os.uname().machine}.tar.gz"
+        subprocess.run(["tar", "-czf", os.path.join(self.folder, releases, name), "-C", os.path.join(self.folder, "made"),
+                        "scry-2.0.0"], check=True)
+        where = {"SCRY_VERSION": "2.0.0", "GITHUB_SERVER_URL": f"file://{self.folder}/releases"}
+        self.assertIn(f"::error title=scry::no {name}.sha256", self.call("install", code=1, **where)[0])
+        self.write(f"{releases}/{name}.sha256", f"{'0' * 64}  {name}\n")
+        self.assertIn("is not what its sum says", self.call("install", code=1, **where)[0])
+        done = subprocess.run(["sha256sum", name], cwd=os.path.join(self.folder, releases), check=True,
+                              capture_output=True, text=True)
+        self.write(f"{releases}/{name}.sha256", done.stdout)
+        self.assertEqual(self.call("install", **where)[1], f"{self.which(**where)['folder']}/bin\n")
+        self.assertEqual(self.builds(), 0)
+
+    def test_what_is_no_version_is_refused(self):
+        out, _ = self.call("which", code=1, SCRY_VERSION="main\n::set-env x")
+        self.assertEqual(out, "::error title=scry::'main???set-env?x' is no version; for example 1.2.3\n")
 
 
 class WorkflowTest(scry_e2e.TestCase):
@@ -291,19 +792,75 @@ class WorkflowTest(scry_e2e.TestCase):
                         seen += 1
         self.assertGreater(seen, 5)
 
+    def test_nothing_is_used_before_it_is_installed(self):
+        """A hosted runner has neither scry nor what a repository depends on."""
+        seen = {"scry": 0, "npm": 0, "alembic": 0}
+        for path, document in self.documents():
+            if not path.startswith("examples/github"):
+                continue
+            for name, job in document["jobs"].items():
+                installed = set()
+                for step in job["steps"]:
+                    shell = step.get("run", "")
+                    uses = step.get("uses", "")
+                    if re.search(r"/actions/(setup-scry|test-migration)@", uses):
+                        installed.add("scry")
+                    if re.search(r"(?m)^npm ci$", shell):
+                        installed.add("npm")
+                    if re.search(r"pip\S* install .*-r requirements.txt", shell):
+                        installed.add("alembic")
+                    if uses.startswith("actions/checkout@") and "npm" in installed:
+                        installed.discard("npm")  # Of another commit.
+                    for used in re.findall(r"(?m)(?:^|\s)(scry|npx|npm|alembic) (?!ci$)",
+                                           shell + "\n" + step.get("with", {}).get("command", "")):
+                        program = "npm" if used == "npx" else used
+                        seen[program] += 1
+                        self.assertIn(program, installed, (path, name, step))
+        self.assertTrue(all(seen.values()), seen)
+
+    def test_artefacts_that_a_workflow_fetches_are_left_by_another(self):
+        documents = dict(self.documents())
+        left = {}
+        for path, document in documents.items():
+            for job in (document.get("jobs") or {}).values():
+                for step in job["steps"]:
+                    if step.get("uses", "").startswith("actions/upload-artifact@"):
+                        left.setdefault(os.path.basename(path), set()).add(step["with"]["name"])
+        found = 0
+        for path, document in documents.items():
+            for text in self.shell(path, document):
+                workflow = re.search(r"--workflow (\S+)", text)
+                if workflow:
+                    found += 1
+                    self.assertIn(re.search(r"gh run download .*--name (\S+)", text).group(1), left[workflow.group(1)])
+        self.assertEqual(found, 1)
+
+    def test_steps_of_the_action_name_steps_before_them(self):
+        for path, document in self.documents():
+            if not path.endswith("action.yml"):
+                continue
+            known = set()
+            for step in document["runs"]["steps"]:
+                for used in re.findall(r"steps\.(\w+)\.", json.dumps(step)):
+                    self.assertIn(used, known, (path, step))
+                known.add(step.get("id"))
+            for one in document["outputs"].values():
+                self.assertLessEqual(set(re.findall(r"steps\.(\w+)\.", one["value"])), known, path)
+
     def test_inputs_of_the_action_are_those_that_examples_give(self):
         documents = dict(self.documents())
-        action = documents[".github/actions/test-migration/action.yml"]
-        required = {name for name, one in action["inputs"].items() if one.get("required")}
         uses = 0
         for path, document in documents.items():
             for job in (document.get("jobs") or {}).values():
                 for step in job["steps"]:
-                    if "test-migration@" in step.get("uses", ""):
+                    called = re.fullmatch(r"scry-db/scry/(\.github/actions/[\w-]+)@v0", step.get("uses", ""))
+                    if called:
                         uses += 1
-                        self.assertLessEqual(required, set(step["with"]), path)
-                        self.assertLessEqual(set(step["with"]), set(action["inputs"]), path)
-        self.assertEqual(uses, 3)
+                        inputs = documents[called.group(1) + "/action.yml"]["inputs"]
+                        required = {name for name, one in inputs.items() if one.get("required")}
+                        self.assertLessEqual(required, set(step.get("with", {})), path)
+                        self.assertLessEqual(set(step.get("with", {})), set(inputs), path)
+        self.assertEqual(uses, 7)
 
 
 if __name__ == "__main__":

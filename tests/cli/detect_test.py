@@ -66,6 +66,51 @@ class DetectTest(scry_e2e.TestCase):
         [one] = self.detect("--base", "main")["migrations"]
         self.assertEqual((one["confidence"], one["evidence"]), ("medium", "by its path"))
 
+    def test_what_lies_anywhere_is_known_by_its_words(self):
+        self.write("db/orders.xml", "<databaseChangeLog>\n</databaseChangeLog>\n")
+        self.write("pay/schema/initial.py", "x = 1\nclass Migration(migrations.Migration):\n    pass\n")
+        self.write("engines/pay/add.rb", "class Add < ActiveRecord::Migration[7.1]\nend\n")
+        self.write("src/app.py", "print('x')\n")
+        self.write("src/[odd] name.ts", "export const up = (pgm: M) => pgm.sql('SELECT 1')\n")
+        self.commit()
+        self.assertEqual([(one["path"], one["tool"], one["confidence"], one["evidence"])
+                          for one in self.detect("--base", "main")["migrations"]], [
+            ("db/orders.xml", "liquibase", "medium", "<databaseChangeLog>"),
+            ("engines/pay/add.rb", "rails", "medium", "class Add < ActiveRecord::Migration[7.1]"),
+            ("pay/schema/initial.py", "django", "medium", "class Migration(migrations.Migration):"),
+            ("src/[odd] name.ts", "node-pg-migrate", "medium", "export const up = (pgm: M) => pgm.sql('SELECT 1')")])
+        # Taken out again, a word is no evidence.
+        self.git("checkout", "-q", "-b", "next")
+        self.write("pay/schema/initial.py", "x = 1\n")
+        self.commit()
+        self.assertEqual(self.detect("--base", "feature")["migrations"], [])
+
+    def test_the_configuration_of_the_repository_adds_rules(self):
+        self.write("db/now.txt", "anything\n")
+        self.write("legacy/migrations/1.sql", "DROP TABLE orders;\n")
+        self.commit()
+        self.assertEqual([one["path"] for one in self.detect("--base", "main")["migrations"]], ["legacy/migrations/1.sql"])
+        self.write("scry.yaml", "version: 1\nmigrations: { paths: [db/*.txt], ignore: ['legacy/*'] }\n")
+        self.assertEqual([(one["path"], one["tool"]) for one in self.detect("--base", "main")["migrations"]],
+                         [("db/now.txt", "path")])
+        self.assertEqual(self.detect("--base", "main", "--ignore", "db/*")["migrations"], [])
+        self.write("scry.yaml", "version: 1\nmigrations: { path: [x] }\n")
+        done = self.run_scry("ci", "detect-migrations", "--repository", self.repository)
+        self.assertEqual(done.code, 64)
+        self.assertIn("scry.yaml:2:15: unknown key 'path'; did you mean 'paths'?", done.err)
+
+    def test_a_push_to_the_default_branch_is_compared_with_what_was_there(self):
+        self.write("migrations/0002_region.sql", "ALTER TABLE orders ADD COLUMN region text;\n")
+        self.commit()
+        self.git("update-ref", "refs/remotes/origin/main", "HEAD")
+        before = subprocess.run(["git", "-C", self.repository, "rev-parse", "HEAD~1"], check=True, capture_output=True,
+                                text=True).stdout.strip()
+        for branch, found in (("main", 1), ("feature", 0)):
+            done = self.run_scry("ci", "detect-migrations", "--json", "--repository", self.repository,
+                                 env={"CI_COMMIT_BRANCH": branch, "CI_DEFAULT_BRANCH": "main",
+                                      "CI_COMMIT_BEFORE_SHA": before})
+            self.assertEqual(len(json.loads(done.out)["migrations"]), found, done)
+
     def test_the_base_is_what_the_ci_system_says(self):
         self.git("update-ref", "refs/remotes/origin/release", "main")
         done = self.run_scry("ci", "detect-migrations", "--repository", self.repository,

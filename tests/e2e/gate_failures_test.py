@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 
 import gate_support
 import scry_e2e
@@ -224,6 +225,33 @@ class FailureTest(gate_support.GateTest):
                                    "--report", "/dev/null/report"), 1)
         self.assertIn("SAFE", done.out)
         self.assertIn("/dev/null/report", done.err)
+        done = self.must(self.scry("ci", "test-migration", "db/main", "--capture", self.traffic,
+                                   "--report", "/dev/null/report", "--", "false"), 7)
+        self.assertIn("/dev/null/report", done.err)
+
+    def test_forks_that_cannot_be_removed_lose_no_verdict(self):
+        def immutable(path, flag):
+            return subprocess.run(["chattr", flag, path], capture_output=True, check=False).returncode == 0
+        probe = self.path("probe")
+        with open(probe, "w", encoding="utf-8"):
+            pass
+        if shutil.which("chattr") is None or not immutable(probe, "+i"):
+            self.skipTest("no file here can be made one that stays")
+        immutable(probe, "-i")
+        self.addCleanup(lambda: [immutable(path, "-i") for path in glob.glob(f"{self.state_dir}/runs/*/stuck")])
+        for last, code in (("exit 1", 7), ("exit 0", 1)):
+            with self.subTest(code=code):
+                runs = os.path.join(self.state_dir, "runs")
+                done = self.must(self.scry(
+                    "ci", "test-migration", "db/main", "--capture", self.traffic, "--json", "--",
+                    "sh", "-c", f"cd {runs}/*/ && touch stuck && chattr +i stuck; {last}"), code)
+                for path in glob.glob(f"{runs}/*/stuck"):
+                    immutable(path, "-i")
+                if code == 7:
+                    self.assertTrue([note for note in json.loads(done.out)["notes"]
+                                     if note.startswith("The forks could not be removed")])
+                self.must(self.scry("shadow", "gc"))
+                self.assert_no_runs()
 
     def test_an_unreachable_source_is_told_in_one_line(self):
         self.addCleanup(self.config_of)

@@ -53,6 +53,28 @@ class InterfaceTest(gate_support.GateTest):
         self.assertRegex(first, "^[0-9a-f]{32}$")
         self.assertEqual(first, second)
 
+    def test_a_source_whose_variable_is_not_set_is_told_and_stops_nothing(self):
+        done, report = self.migrate("true", code=0, env={"PROD_DATABASE_URL": ""})
+        [note] = [note for note in report["notes"] if "The source is not known here" in note]
+        self.assertIn("PROD_DATABASE_URL is empty", note)
+        self.assertEqual(self.scry("shadow", "create", "db/main", env={"PROD_DATABASE_URL": ""}).code, 64)
+
+    def test_the_source_of_a_single_shadow_is_hidden_too(self):
+        path = self.path("hidden")
+        config = self.config(
+            "version: 1\ndatabases:\n  db:\n    source: ${PROD_DATABASE_URL}\n    captures: [listed]\n    shadows:\n"
+            "      main: { provider: physical, source: 'host=replica user=owner password=${REPLICA_PASSWORD}' }\n"
+            "  other:\n    source: host=elsewhere password=openbarley\n    shadows: { main: { provider: dump } }\n",
+            "own.yaml")
+        self.migrate("sh", "-c", f"env > {path}", code=0, flags=("--config", config), env={
+            "REPLICA_PASSWORD": "openrice", "REPLICA": "replica:5432", "BARLEY": "openbarley", "APP_MODE": "kept"})
+        with open(path, encoding="utf-8") as file:
+            seen = file.read()
+        self.assertIn("APP_MODE", seen)
+        self.assertIn("PGUSER=owner", seen)
+        for hidden in ("openrice", "REPLICA", "openbarley", "opensesame"):
+            self.assertNotIn(hidden, seen)
+
     def test_what_the_migration_makes_belongs_to_the_role_of_the_source(self):
         path = self.path("owner")
         self.migrate("sh", "-c", "psql -Xqc 'create table made (i int)'; psql -XAtc \"select "

@@ -1,22 +1,33 @@
 #!/usr/bin/env python3
-"""The steps of the action: admit, begin, run, finish. Everything comes in through the environment that
-GitHub sets and the SCRY_ variables of action.yml; nothing from outside is given to a shell.
+"""The steps of the action: admit, start, look, run, finish. Everything comes in through the environment
+that GitHub sets and the SCRY_ variables of action.yml; nothing from outside is given to a shell.
 
 What a step prints comes before what it posts: a comment that cannot be written loses nothing.
 """
 
+import contextlib
+import hashlib
+import http.client
 import json
 import os
+import re
+import secrets
 import shlex
+import signal
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 
 MARKER = "<!-- scry report v1"
 COMMENT_BYTES_MAX = 65536
 SUMMARY_BYTES_MAX = 1024 * 1024
+# Of one argument list Linux takes 2 MB, and of one variable 128 KB.
+PATHS_BYTES_MAX = 60000
+TAIL_BYTES = 16 * 1024
 WORDS = {0: "safe", 5: "regressions", 6: "inconclusive", 7: "migration failed"}
+CANCELLED = 130
 MEANING = {
     1: "scry or a server failed; this says nothing about the migration",
     2: "the time limit ran out; this says nothing about the migration",
@@ -25,8 +36,16 @@ MEANING = {
     6: "nothing can be said for sure: see the report for what was too thin, noisy or unfaithful",
     7: "the migration command itself failed on the fork",
     64: "wrong usage or configuration; this says nothing about the migration",
-    130: "interrupted",
+    CANCELLED: "the run was cancelled; this says nothing about the migration",
 }
+REPORT_FILES = ("report.json", "report.txt", "report.md", "report.html", "report.sarif")
+# What speaks for the job: files that change its later steps, and tokens. A migration needs none of it.
+JOB_VARIABLES = ("SCRY_TOKEN", "GITHUB_TOKEN", "GH_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN",
+                 "GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_STEP_SUMMARY")
+# Their events do not say whose code a job of them checks out.
+UNTOLD_EVENTS = ("check_run", "check_suite", "status")
+# Nothing has changed since some other commit: they are asked for.
+BASELESS_EVENTS = ("schedule", "workflow_dispatch", "repository_dispatch")
 
 
 def env(name, default=""):
@@ -54,6 +73,18 @@ def command(level, text):
     print(f"::{level} title=scry::{escaped}", flush=True)
 
 
+@contextlib.contextmanager
+def inert_output():
+    """What others print in here is no command to the runner, whatever it looks like."""
+    token = secrets.token_hex(16)
+    print(f"::stop-commands::{token}", flush=True)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        print(f"\n::{token}::", flush=True)
+
+
 def summary(text):
     data = text.encode()
     # One byte too many, and GitHub drops all of it.
@@ -62,16 +93,35 @@ def summary(text):
     append("GITHUB_STEP_SUMMARY", text + "\n")
 
 
+def part(value, *names):
+    """A member of a member; {} where there is none, or one of another form."""
+    for one in names:
+        value = value.get(one) if isinstance(value, dict) else None
+    return value if value is not None else {}
+
+
 def event():
+    """None: it cannot be read."""
     try:
         with open(env("GITHUB_EVENT_PATH"), encoding="utf-8") as file:
-            return json.load(file)
+            told = json.load(file)
     except (OSError, ValueError):
-        return {}
+        return None
+    return told if isinstance(told, dict) else None
+
+
+def fenced(text):
+    """As it stands: nothing in it is markup, and nothing closes the fence."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}\n"
 
 
 def scry(*arguments):
-    return subprocess.run(["scry", *arguments], capture_output=True, text=True, check=False)
+    try:
+        return subprocess.run(["scry", *arguments], capture_output=True, text=True, errors="replace", check=False)
+    except OSError as error:
+        return subprocess.CompletedProcess(arguments, 127, "", str(error))
 
 
 # --- The comment.
@@ -80,10 +130,12 @@ class Comments:
     """The one comment of this gate on the pull request; without one, everything here does nothing."""
 
     def __init__(self):
-        self.number = event().get("pull_request", {}).get("number")
-        self.api = f"{env('GITHUB_API_URL', 'https://api.github.com')}/repos/{env('GITHUB_REPOSITORY')}"
+        self.number = part(event(), "pull_request", "number")
+        self.api = env("GITHUB_API_URL", "https://api.github.com")
+        self.repository = f"{self.api}/repos/{env('GITHUB_REPOSITORY')}"
         self.enabled = env("SCRY_COMMENT") == "true" and bool(self.number) and bool(env("SCRY_TOKEN"))
         self.marker = f"{MARKER} {name()} -->"
+        self.login = env("SCRY_LOGIN")
 
     def request(self, method, url, body=None):
         request = urllib.request.Request(
@@ -93,163 +145,393 @@ class Comments:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
+    def own_login(self):
+        """Whose the token is, where that can be asked; the token of an app may not ask."""
+        if not self.login:
+            try:
+                self.login = part(self.request("GET", f"{self.api}/user"), "login") or None
+            except urllib.error.HTTPError:
+                self.login = None
+        return self.login
+
+    def is_own(self, comment):
+        """Anyone can write a comment with the marker; only ours is edited, and believed."""
+        if not isinstance(comment, dict) or not (comment.get("body") or "").startswith(self.marker):
+            return False
+        author = part(comment, "user")
+        if self.own_login():
+            return part(author, "login") == self.login
+        return part(author, "type") == "Bot"
+
     def find(self):
         for page in range(1, 101):
-            found = self.request("GET", f"{self.api}/issues/{self.number}/comments?per_page=100&page={page}")
+            found = self.request("GET", f"{self.repository}/issues/{self.number}/comments?per_page=100&page={page}")
             for comment in found:
-                if comment.get("body", "").startswith(self.marker):
+                if self.is_own(comment):
                     return comment
             if len(found) < 100:
                 return None
         return None
 
     def put(self, make, only_if_there=False):
-        """`make`: the text, from what the comment said before (empty: there was none)."""
+        """`make`: the text under the marker, from what the comment said before (empty: there was none)."""
         if not self.enabled:
             return
         try:
             old = self.find()
             if old is None and only_if_there:
                 return
-            text = make(old["body"] if old else "")
+            text = f"{self.marker}\n{make(old['body'] if old else '')}"
             text = text.encode()[:COMMENT_BYTES_MAX - 1].decode(errors="ignore")
             if old:
-                self.request("PATCH", f"{self.api}/issues/comments/{old['id']}", {"body": text})
+                self.request("PATCH", f"{self.repository}/issues/comments/{old['id']}", {"body": text})
             else:
-                self.request("POST", f"{self.api}/issues/{self.number}/comments", {"body": text})
-        except (urllib.error.URLError, OSError, ValueError, KeyError) as error:
+                self.request("POST", f"{self.repository}/issues/{self.number}/comments", {"body": text})
+        except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException) as error:
             command("warning", f"the comment could not be written ({error}); the job summary has the same report. "
                                "It needs the permission pull-requests: write")
 
 
 def name():
     text = env("SCRY_NAME") or env("SCRY_SHADOW")
-    return "".join("_" if char in "-<>" else char for char in text)[:100]
+    return "".join("_" if char in "-<>" or not char.isprintable() else char for char in text)[:100]
+
+
+BEFORE = "Before this push: "
 
 
 def last_verdict(body):
-    """The headline of an earlier comment, without its sign."""
+    """The headline of an earlier comment. While a run goes on there is none, but that of the one before."""
     for line in body.splitlines():
         if line.startswith("### "):
             return line[4:]
-        if line.startswith("Before this push: "):
-            return line[len("Before this push: "):]
+        if line.startswith(BEFORE):
+            return line[len(BEFORE):]
     return ""
 
 
 def before(body):
     line = last_verdict(body)
-    return f"\nBefore this push: {line}\n" if line else ""
+    return f"\n{BEFORE}{line}\n" if line else ""
 
 
-# --- The steps.
+def run_url():
+    return f"{env('GITHUB_SERVER_URL')}/{env('GITHUB_REPOSITORY')}/actions/runs/{env('GITHUB_RUN_ID')}"
+
+
+def where():
+    """Which commit a comment speaks of, and where more is to be found."""
+    commit = part(event(), "pull_request", "head", "sha") or env("GITHUB_SHA")
+    told = [f"Commit {commit[:12]}"] if isinstance(commit, str) and commit else []
+    told.append(f"[run]({run_url()})")
+    if env("SCRY_ARTIFACT_URL"):
+        told.append(f"[report as an artefact]({env('SCRY_ARTIFACT_URL')})")
+    return "\n" + " · ".join(told) + "\n"
+
+
+# --- admit: whose code is it?
+
+def stranger():
+    """Why the code may be a stranger's; empty: it is this repository's own."""
+    told = event()
+    if told is None:
+        return "the event of this run cannot be read, so nobody knows whose code it is"
+    happened = env("GITHUB_EVENT_NAME")
+    here = part(told, "repository", "full_name") or env("GITHUB_REPOSITORY")
+    pull = told.get("pull_request")
+    if pull or happened.startswith("pull_request"):
+        source = part(pull, "head", "repo", "full_name")
+        if not source or source != part(pull, "base", "repo", "full_name"):
+            return "this pull request comes from a fork"
+    run_of = told.get("workflow_run")
+    if run_of and part(run_of, "head_repository", "full_name") != here:
+        return "the workflow that began this run was one of a fork"
+    if part(told, "issue", "pull_request"):
+        return "a comment on a pull request does not say whose code that is"
+    if happened in UNTOLD_EVENTS:
+        return f"the event {happened} does not say whose code it is about"
+    return ""
+
 
 def admit():
-    told = event()
-    pull = told.get("pull_request")
-    if not pull:
+    why = stranger()
+    if not why or env("SCRY_ALLOW_FORKS") == "true":
+        output("admitted", "true")
         return 0
-    source = (pull.get("head") or {}).get("repo") or {}
-    target = (pull.get("base") or {}).get("repo") or {}
-    from_fork = source.get("full_name") != target.get("full_name")
-    if not from_fork or env("SCRY_ALLOW_FORKS") == "true":
-        return 0
-    text = ("this pull request comes from a fork: its migration command is a stranger's program and would run beside "
-            "your data. It was not run. Test it from a branch of this repository, or set allow-forks: true on a runner "
-            "that holds nothing")
+    text = (f"{why}: its migration command is a stranger's program and would run beside your data. It was not run. "
+            "Test it from a branch of this repository, or set allow-forks: true on a runner that holds nothing")
     command("error", text)
     summary(f"### ⛔ scry: refused\n\n{text[0].upper()}{text[1:]}.\n")
+    output("admitted", "false")
     output("verdict", "refused")
     output("exit-code", 64)
     return 1
 
 
-def begin():
-    if env("SCRY_DETECT", "auto") != "never":
-        arguments = ["ci", "detect-migrations", "--json"]
-        if env("SCRY_BASE"):
-            arguments.append("--base=" + env("SCRY_BASE"))
-        arguments += ["--path=" + path for path in lines("SCRY_PATHS")]
-        done = scry(*arguments)
-        if done.returncode != 0:
-            # What cannot be known is tested.
-            command("warning", f"could not look for migrations, so the gate runs: {done.stderr.strip()}")
-        else:
-            found = json.loads(done.stdout)
-            if not found["found"]:
-                text = f"no migration among {found['files']} changed files since {found['base']}: nothing to test"
-                print(text)
-                summary(f"### ⚪ scry: skipped\n\n{text[0].upper()}{text[1:]}.\n")
-                Comments().put(lambda old: f"{Comments().marker}\n### ⚪ scry: skipped\n\n{text}.\n{before(old)}",
-                               only_if_there=True)
-                output("run", "false")
-                output("verdict", "skipped")
-                output("exit-code", 0)
-                return 0
-            for one in found["migrations"]:
-                print(f"{one['path']}  {one['tool']}, {one['confidence']}: {one['evidence']}")
-    output("run", "true")
-    comments = Comments()
-    run = f"{env('GITHUB_SERVER_URL')}/{env('GITHUB_REPOSITORY')}/actions/runs/{env('GITHUB_RUN_ID')}"
-    comments.put(lambda old: f"{comments.marker}\n⏳ scry is testing the migration: {run}\n{before(old)}")
+# --- start: from here on, an older verdict is not this push's.
+
+def running(old):
+    return f"⏳ scry is testing the migration: {run_url()}\n{before(old)}"
+
+
+def start():
+    Comments().put(running, only_if_there=True)
     return 0
+
+
+# --- look: is there a migration?
+
+def base():
+    """With what the change is compared; None: there is nothing to compare with; empty: scry knows."""
+    told = event()
+    if env("SCRY_BASE"):
+        return env("SCRY_BASE")
+    if env("GITHUB_EVENT_NAME") in BASELESS_EVENTS:
+        return None
+    if part(told, "merge_group", "base_sha"):
+        return part(told, "merge_group", "base_sha")
+    if env("GITHUB_EVENT_NAME") == "push":
+        # There the default branch is what was pushed; a push elsewhere is compared with it.
+        default = part(told, "repository", "default_branch")
+        if default and env("GITHUB_REF") == f"refs/heads/{default}":
+            pushed_onto = part(told, "before")
+            return pushed_onto if pushed_onto and pushed_onto.strip("0") else None
+    return ""
+
+
+def detect():
+    """What scry found; None: that cannot be known, and what cannot be known is tested."""
+    against = base()
+    if against is None:
+        print("nothing to compare with: the gate runs")
+        return None
+    arguments = ["ci", "detect-migrations", "--json"]
+    if against:
+        arguments.append("--base=" + against)
+    arguments += ["--path=" + path for path in lines("SCRY_PATHS")]
+    arguments += ["--ignore=" + path for path in lines("SCRY_IGNORE")]
+    done = scry(*arguments)
+    if done.returncode != 0:
+        command("warning", f"could not look for migrations, so the gate runs: {done.stderr.strip()}")
+        return None
+    return json.loads(done.stdout)
+
+
+def sql_files(found):
+    """Those of a change, from where the gate runs. Lines of findings are looked up in them."""
+    top = subprocess.run(["git", "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=False)
+    files = []
+    for one in found["migrations"]:
+        path = os.path.relpath(os.path.join(top.stdout.rstrip("\n"), one["path"]))
+        if path.lower().endswith(".sql") and os.path.isfile(path):
+            files.append(path)
+    while len(json.dumps(files)) > PATHS_BYTES_MAX:
+        files.pop()
+    return files
+
+
+def look():
+    if env("SCRY_DETECT", "auto") != "never":
+        found = detect()
+        if found and not found["found"]:
+            text = f"no migration among {found['files']} changed files since {found['base']}: nothing to test"
+            with inert_output():
+                print(text)
+            summary(f"### ⚪ scry: skipped\n\n{fenced(text)}")
+            Comments().put(lambda old: f"### ⚪ scry: skipped\n\n{fenced(text)}{where()}{before(old)}",
+                           only_if_there=True)
+            output("run", "false")
+            output("verdict", "skipped")
+            output("exit-code", 0)
+            return 0
+        if found:
+            with inert_output():
+                for one in found["migrations"]:
+                    print(f"- {one['path']}  {one['tool']}, {one['confidence']}: {one['evidence']}")
+            output("migrations", json.dumps(sql_files(found)))
+    output("run", "true")
+    Comments().put(running)
+    return 0
+
+
+# --- run: the gate itself.
+
+class Gate:
+    """One run of scry. What a cancelled job is sent goes on to it, and it is waited for, so that it cleans up.
+    All that it and the migration print goes through here, to one pipe: the runner reads stdout and stderr
+    apart, so only there is "until now" a place; and what the migration left behind prints nothing later."""
+
+    def __init__(self, argv, environment):
+        self.child = None
+        self.cancelled = False
+        self.ended = False
+        self.tail = b""
+        self.lock = threading.Lock()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.forward)
+        self.child = subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if self.cancelled:
+            self.child.send_signal(signal.SIGINT)
+
+    def forward(self, number, _frame):
+        self.cancelled = True
+        if self.child is not None:
+            self.child.send_signal(number)
+
+    def pump(self, stream):
+        while data := os.read(stream.fileno(), 65536):
+            with self.lock:
+                if self.ended:
+                    return
+                sys.stdout.buffer.write(data)
+                sys.stdout.buffer.flush()
+                if stream is self.child.stderr:
+                    self.tail = (self.tail + data)[-TAIL_BYTES:]
+
+    def wait(self):
+        pumps = [threading.Thread(target=self.pump, args=(stream,), daemon=True)
+                 for stream in (self.child.stdout, self.child.stderr)]
+        for pump in pumps:
+            pump.start()
+        code = self.child.wait()
+        for pump in pumps:
+            pump.join(timeout=5)  # Not for ever: something left behind may hold its end open.
+        with self.lock:
+            self.ended = True
+        return code if code >= 0 else 128 - code
+
+    def last_words(self):
+        """The last line that scry said itself; the migration's own are beside it."""
+        said = [line for line in self.tail.decode(errors="replace").splitlines() if line.startswith("scry: ")]
+        return said[-1][len("scry: "):][:1000] if said else ""
+
+
+def clean_environment():
+    return {key: value for key, value in os.environ.items()
+            if key not in JOB_VARIABLES and not key.startswith("ACTIONS_")}
+
+
+def gate_command():
+    argv = ["scry", "ci", "test-migration", env("SCRY_SHADOW"), "--report", env("SCRY_REPORT")]
+    argv += shlex.split(env("SCRY_ARGUMENTS"))
+    for capture in lines("SCRY_CAPTURE"):
+        argv += ["--capture", capture]
+    for path in json.loads(env("SCRY_MIGRATIONS") or "[]"):
+        argv += ["--migrations", path]
+    return [*argv, "--", *shlex.split(env("SCRY_COMMAND"))]
+
+
+def artifact_name():
+    """Unlike that of any other gate of the run: of another job, leg of a matrix, shadow or attempt."""
+    words = ["scry-report", env("GITHUB_JOB"), name()]
+    if env("SCRY_LEGS", "1") not in ("", "1"):
+        words.append(env("SCRY_LEG"))
+    words.append(env("GITHUB_RUN_ATTEMPT", "1"))
+    text = re.sub(r"[^\w.-]+", "-", "-".join(words))[:200]
+    # Two gates of one job on one shadow. The runner empties the folder before each job.
+    taken = os.path.join(env("RUNNER_TEMP") or "/tmp", "scry-artifact-" + hashlib.sha256(text.encode()).hexdigest()[:16])
+    for number in range(1, 1000):
+        try:
+            os.close(os.open(f"{taken}-{number}", os.O_CREAT | os.O_EXCL))
+            return text if number == 1 else f"{text}-{number}"
+        except FileExistsError:
+            continue
+        except OSError:
+            break
+    return text
+
+
+def usable_report(code):
+    """The path of this run's report.json, if there is one that says what the exit status says."""
+    path = os.path.abspath(os.path.join(env("SCRY_REPORT"), "report.json"))
+    try:
+        with open(path, encoding="utf-8") as file:
+            return path if json.load(file)["exit_status"] == code else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def run():
     try:
-        migration = shlex.split(env("SCRY_COMMAND"))
-        more = shlex.split(env("SCRY_ARGUMENTS"))
+        argv = gate_command()
     except ValueError as error:
         command("error", f"command or arguments cannot be split: {error}")
         output("exit-code", 64)
         return 0
-    argv = ["scry", "ci", "test-migration", env("SCRY_SHADOW"), "--report", env("SCRY_REPORT"), *more]
-    for capture in lines("SCRY_CAPTURE"):
-        argv += ["--capture", capture]
-    # The token is for the comment alone; a migration has no use for it.
-    clean = {key: value for key, value in os.environ.items()
-             if key not in ("SCRY_TOKEN", "GITHUB_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")}
+    folder = os.path.abspath(env("SCRY_REPORT"))
+    for file in REPORT_FILES:  # An earlier run's are not to be taken for this one's.
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join(folder, file))
+    said = ""
     try:
-        code = subprocess.run([*argv, "--", *migration], env=clean, check=False).returncode
+        with inert_output():
+            gate = Gate(argv, clean_environment())
+            code = gate.wait()
+            said = gate.last_words()
+            if gate.cancelled:
+                code = CANCELLED
     except OSError as error:
-        command("error", f"scry could not be started: {error}")
+        said = f"scry could not be started: {error}"
+        command("error", said)
         code = 1
-    output("exit-code", code if code >= 0 else 128 - code)
-    if os.path.exists(os.path.join(env("SCRY_REPORT"), "report.json")):
-        output("report", os.path.join(env("SCRY_REPORT"), "report.json"))
+    output("exit-code", code)
+    output("said", said)
+    path = usable_report(code)
+    if path:
+        output("report", path)
+        output("folder", folder)
+        output("artifact", artifact_name())
+        sarif = os.path.join(folder, "report.sarif")
+        if scry("report", "convert", path, "--to", "sarif", "-o", sarif).returncode == 0:
+            output("sarif", sarif)
     return 0
 
 
-def finish():
+# --- finish: the report goes to whoever reads it.
+
+def ended():
+    """The exit status of the gate. A step that did not come to its end is a failure, or was cancelled."""
     try:
-        code = int(env("SCRY_EXIT"))
+        return int(env("SCRY_EXIT"))
     except ValueError:
-        code = 1  # The step before did not come to its end.
-    verdict = WORDS.get(code, "failed")
-    folder = env("SCRY_REPORT")
-    path = os.path.join(folder, "report.json")
-    comments = Comments()
+        return CANCELLED if "cancelled" in env("SCRY_STATUS").split() else 1
+
+
+def finish():
+    code = ended()
+    path = usable_report(code) if code in WORDS else ""
+    said = env("SCRY_SAID")
     text = ""
-    if code in WORDS and os.path.exists(path):
-        notes = scry("report", "convert", path, "--to", "github")
-        print(notes.stdout, end="", flush=True)
+    if path:
         text = scry("report", "convert", path, "--to", "markdown", "--name", name()).stdout
+        # The marker is put on with the comment.
+        text = text.partition("\n")[2]
+    if text:
+        print(scry("report", "convert", path, "--to", "github").stdout, end="", flush=True)
         output("report", path)
+    elif code == 0:
+        code = 1  # Nothing was proven.
+        said = "scry ended with exit status 0 and left no report that can be read"
+    verdict = "cancelled" if code == CANCELLED else WORDS.get(code, "failed")
+    meaning = MEANING.get(code, "scry ended in an unexpected way")
     if not text:
-        verdict = "failed" if code not in (0, *WORDS) else verdict
-        text = (f"{comments.marker}\n### ⚠️ scry: no verdict (exit status {code})\n\n"
-                f"{MEANING.get(code, 'scry ended in an unexpected way')}. The log of this job says more.\n")
-    summary(text)
-    comments.put(lambda old: text)
+        headline = f"{verdict}, without a report" if code in WORDS else "no verdict"
+        text = (f"### ⚠️ scry: {headline} (exit status {code})\n\n{meaning[0].upper()}{meaning[1:]}. "
+                f"The log of this job says more.\n" + (f"\n{fenced(said)}" if said else ""))
+    summary(text + where())
+    if env("SCRY_KEPT") == "failure":
+        command("warning", "the report could not be kept as an artefact; the job summary has it")
+    # Before it is known whether there is a migration, a pull request that has no comment gets none.
+    Comments().put(lambda old: text + where() + before(old), only_if_there=env("SCRY_RUN") != "true")
     output("verdict", verdict)
     output("exit-code", code)
     if code != 0:
-        command("error", f"{verdict} (exit status {code}): {MEANING.get(code, 'scry ended in an unexpected way')}")
+        command("error", f"{verdict} (exit status {code}): {meaning}")
     return code
 
 
 def main():
-    steps = {"admit": admit, "begin": begin, "run": run, "finish": finish}
+    steps = {"admit": admit, "start": start, "look": look, "run": run, "finish": finish}
     if len(sys.argv) != 2 or sys.argv[1] not in steps:
         print(__doc__, file=sys.stderr)
         return 64

@@ -187,6 +187,14 @@ TEST_CASE("a file that says nothing of the policy leaves the defaults", "[config
   CHECK(config.DatabaseNames().empty());
 }
 
+TEST_CASE("what is a migration can be told", "[config]") {
+  const Config config =
+      MustParse("version: 1\nmigrations: { paths: [db/*.sql, x], ignore: ['*/old/*'] }\n", {});
+  CHECK(config.migrations().paths == std::vector<std::string>{"db/*.sql", "x"});
+  CHECK(config.migrations().ignore == std::vector<std::string>{"*/old/*"});
+  CHECK(MustParse("version: 1\n", {}).migrations().paths.empty());
+}
+
 TEST_CASE("a missing variable is an error only for the entry that needs it", "[config]") {
   const Config config = MustParse(kContract, {{"PROD_DATABASE_URL", "x"}, {"OTHER_URL", ""}});
   CHECK(config.FindDatabase("prod-db").ok());
@@ -200,6 +208,10 @@ TEST_CASE("a missing variable is an error only for the entry that needs it", "[c
   REQUIRE_FALSE(empty.ok());
   CHECK(empty.error().message ==
         "scry.yaml:17:13: environment variable OTHER_URL is empty; set it");
+  const auto told = config.FindDatabase("other", Unset::kTold);
+  REQUIRE(told.ok());
+  CHECK(told->source.empty());
+  CHECK(told->source_unset == empty.error().message);
 }
 
 TEST_CASE("variables are replaced wherever they stand, once, and dollars are kept", "[config]") {
@@ -275,9 +287,10 @@ TEST_CASE("unknown keys are errors with their place and the nearest known key", 
   CHECK(RefusedAfterVersion("policy: { new: { min_pairs: 2 } }\n") ==
         "scry.yaml:2:18: unknown key 'min_pairs'; known here: min_ratio, min_delta, min_samples");
   CHECK(RefusedAfterVersion("<<: {}\n") ==
-        "scry.yaml:2:1: unknown key '<<'; known here: version, databases, policy");
+        "scry.yaml:2:1: unknown key '<<'; known here: version, databases, policy, migrations");
   CHECK(RefusedAfterVersion("\"a\\e[2Jb\": 1\n") ==
-        "scry.yaml:2:1: unknown key 'a\\x1b[2Jb'; known here: version, databases, policy");
+        "scry.yaml:2:1: unknown key 'a\\x1b[2Jb'; known here: version, databases, policy, "
+        "migrations");
 }
 
 TEST_CASE("values of the wrong type are errors with their place", "[config]") {
@@ -400,8 +413,9 @@ TEST_CASE("files that are no configuration are refused in one line", "[config]")
     CHECK(message.find(": empty; it starts with version: 1") != std::string::npos);
   }
   CHECK(Refused("- a\n- b\n") ==
-        "scry.yaml:1:1: wants version:, databases: and policy:, not a list");
-  CHECK(Refused("hello\n") == "scry.yaml:1:1: wants version:, databases: and policy:, not text");
+        "scry.yaml:1:1: wants version:, databases:, policy: and migrations:, not a list");
+  CHECK(Refused("hello\n") ==
+        "scry.yaml:1:1: wants version:, databases:, policy: and migrations:, not text");
   CHECK(Refused("version: 1\nversion: 1\n") == "scry.yaml:2:1: key 'version' is here twice");
   CHECK(RefusedAfterVersion("databases: { a: {}, a: {} }\n") ==
         "scry.yaml:2:21: key 'a' is here twice");

@@ -1,6 +1,7 @@
 #include "migration/detect.h"
 
 #include <string>
+#include <tuple>
 
 #include "support/catch.h"
 
@@ -47,6 +48,50 @@ TEST_CASE("other files are none", "[migration]") {
   CHECK(Told("seeds/users.sql", "INSERT INTO users VALUES (1);\n") == "-");
   // A word of SQL in code that is no migration's.
   CHECK(Told("src/store.go", "db.Exec(`ALTER TABLE t ADD c int`)\n") == "-");
+}
+
+TEST_CASE("folders of several databases and other extensions are known", "[migration]") {
+  CHECK(Told("db/animals_migrate/20261126_add_region.rb") == "rails medium");
+  CHECK(Told("migrations/20261126000000_region.cjs", "exports.up = knex => knex.schema\n") ==
+        "knex high");
+  CHECK(Told("migrations/1795180625123_region.cjs", "  pgm.addColumn('orders', {})\n") ==
+        "node-pg-migrate high");
+  CHECK(Told("shop/migrations/initial.py") == "django medium");
+  CHECK(Told("shop/migrations/initial.py", "class Migration(migrations.Migration):\n") ==
+        "django high");
+}
+
+TEST_CASE("wherever it lies, a file is known by the words of its tool", "[migration]") {
+  for (const auto& [path, added, told] : {
+           std::tuple{"db/orders.xml", "  <changeSet id=\"7\" author=\"a\">\n", "liquibase medium"},
+           std::tuple{"db/orders.yaml", "- changeSet:\n    id: 7\n", "liquibase medium"},
+           std::tuple{"db/orders.yml", "databaseChangeLog:\n", "liquibase medium"},
+           std::tuple{"db/orders.json", "{\"databaseChangeLog\": []}\n", "liquibase medium"},
+           std::tuple{"engines/pay/add.rb", "class A < ActiveRecord::Migration[7.1]\n",
+                      "rails medium"},
+           std::tuple{"db/history/9b1c.py", "from alembic import op\n", "alembic medium"},
+           std::tuple{"pay/schema/initial.py", "class Migration(migrations.Migration):\n",
+                      "django medium"},
+           std::tuple{"schema/7.ts", "export const up = pgm => { pgm.sql('x') }\n",
+                      "node-pg-migrate medium"},
+           std::tuple{"schema/7.cjs", "exports.up = async (knex) => {}\n", "knex medium"},
+           std::tuple{"spec/7.cjs", "exports.up = async (knex) => {}\n", "knex low"},
+       }) {
+    CAPTURE(path);
+    CHECK(Told(path, added) == told);
+    CHECK(MayTell({path, ChangeKind::kModified}, {}));
+  }
+  CHECK(Told("src/data.py", "migrations.MigrationExecutor(connection)\n") == "-");
+  CHECK(Told("src/a.ts", "epgm.run(); // no word of its own\n") == "-");
+  CHECK(Told("README.md", "from alembic import op\n") == "-");
+  CHECK_FALSE(MayTell({"README.md", ChangeKind::kAdded}, {}));
+  CHECK_FALSE(MayTell({"a.py", ChangeKind::kDeleted}, {}));
+  DetectRules rules;
+  rules.ignore = {"db/*"};
+  CHECK_FALSE(MayTell({"db/orders.xml", ChangeKind::kAdded}, rules));
+  CHECK(Told("db/orders.xml", "<changeSet ", rules) == "-");
+  // For a search: every word is found by it as it stands.
+  CHECK(TellingWordsPattern().find("ActiveRecord::Migration\\[") != std::string::npos);
 }
 
 TEST_CASE("what the added lines say makes it sure, and is the evidence", "[migration]") {

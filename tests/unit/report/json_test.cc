@@ -49,6 +49,7 @@ TEST_CASE("what is no report is refused with the reason", "[report]") {
         R"({"schema": "scry.report/1"})", R"({"schema": "scry.report/1", "verdict": 5})",
         R"({"schema": "scry.report/1", "verdict": "safe", "findings": [1]})",
         R"({"schema": "scry.report/1", "verdict": "safe", "findings": {}})",
+        R"({"schema": "scry.report/1", "verdict": "safe", "findings": [{"id": "<b>"}]})",
         R"({"schema": "scry.report/1", "verdict": "safe", "notes": [1]})",
         R"({"schema": "scry.report/1", "verdict": "safe", "tested": {"statements": -1}})",
         R"({"schema": "scry.report/1", "verdict": "safe", "created_us": 18446744073709551615})",

@@ -103,6 +103,34 @@ TEST_CASE("the verdict comes first and a safe one says what was tested", "[repor
   }
 }
 
+TEST_CASE("bars of factors grow by powers of ten, where a line has room", "[report]") {
+  const auto bar = [](double factor, size_t columns) {
+    Report report = Regressions();
+    for (Finding& finding : report.findings) finding.factor = factor;
+    TextOptions options;
+    options.columns = columns;
+    const std::string text = WriteText(report, options);
+    const size_t line = text.find("\n", text.find("\nSLOWER") + 1) + 1;
+    const std::string row = text.substr(line, text.find('\n', line) - line);
+    std::string found;
+    for (const char* block : {"█", "▉", "▊", "▋", "▌", "▍", "▎", "▏"}) {
+      for (size_t at = row.find(block); at != std::string::npos; at = row.find(block, at + 1)) {
+        found += block;
+      }
+    }
+    return found;
+  };
+  CHECK(bar(1, 100).empty());
+  CHECK(bar(1.001, 100) == "▏");
+  CHECK(bar(10, 100) == "██▋");
+  CHECK(bar(1000, 100) == "████████");
+  CHECK(bar(1e300, 100) == "████████");
+  CHECK(bar(0.1, 100) == "██▋");
+  CHECK(bar(0, 100).empty());
+  CHECK(bar(1.0 / 0.0, 100).empty());
+  CHECK(bar(10, 89).empty());
+}
+
 TEST_CASE("text from outside cannot steer the terminal", "[report]") {
   Report report = Regressions();
   const std::string evil = "x\x1b]0;owned\x07\r\n\xc2\x9b";
