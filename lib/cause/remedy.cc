@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -15,6 +17,9 @@ using event::TermKind;
 using explain::PlanNode;
 
 constexpr size_t kNameBytesMax = 63;
+constexpr int kPartitionDepthMax = 16;
+// On the candidate, whatever it is called for users: nothing that was there is ever taken for it.
+constexpr const char* kMadeName = "scry_fix";
 constexpr double kMisestimate = 10;
 constexpr double kRowsMin = 100;
 constexpr const char* kConcurrently =
@@ -72,10 +77,14 @@ class Wishes {
     const Catalog& catalog = *one_.e().after;
     for (const CatalogObject* relation : catalog.Named("relation", node.relation)) {
       if (!one_.touched().contains(relation->name)) continue;
-      const CatalogObject* parent = catalog.Find("relation", relation->Fact("parent"));
       const std::string kind = relation->Fact("kind");
-      if (parent != nullptr && parent->Fact("kind") == "p") return parent;
-      return kind == "r" || kind == "m" || kind == "p" ? relation : nullptr;
+      if (kind != "r" && kind != "m" && kind != "p") return nullptr;
+      for (int depth = 0; depth < kPartitionDepthMax; ++depth) {
+        const CatalogObject* parent = catalog.Find("relation", relation->Fact("parent"));
+        if (parent == nullptr || parent->Fact("kind") != "p") break;
+        relation = parent;
+      }
+      return relation;
     }
     return nullptr;
   }
@@ -114,13 +123,13 @@ class Wishes {
     if (wish.sort.empty() && !node.index.empty() && node.index_condition.empty() &&
         !node.filter.empty()) {
       for (const CatalogObject* index : one_.e().after->Of("index", relation.name)) {
-        if (index->Fact("name") == node.index) wish.sort = KeysOf(*index, relation);
+        if (index->Fact("name") == node.index) wish.sort = OrderOf(*index, relation);
       }
     }
     OrderBySelectivity(relation, wish.equal);
     // What is compared for equality needs no order of its own.
-    const auto fixed = [&](const std::string& column) {
-      return std::find(wish.equal.begin(), wish.equal.end(), column) != wish.equal.end();
+    const auto fixed = [&](const std::string& key) {
+      return std::find(wish.equal.begin(), wish.equal.end(), ColumnOf(key)) != wish.equal.end();
     };
     std::erase_if(wish.range, fixed);
     std::erase_if(wish.sort, fixed);
@@ -170,16 +179,12 @@ class Wishes {
   }
 
   // Of an index on columns alone.
-  std::vector<std::string> KeysOf(const CatalogObject& index, const CatalogObject& relation) const {
-    std::vector<std::string> keys;
-    std::string rest = index.Fact("columns");
-    while (!rest.empty()) {
-      const size_t comma = rest.find(", ");
-      const std::string key = rest.substr(0, comma);
-      const std::string column = key.substr(0, key.find(" DESC"));
-      if (one_.e().after->Find("column", relation.name + "." + column) == nullptr) return {};
-      keys.push_back(key);
-      rest = comma == std::string::npos ? "" : rest.substr(comma + 2);
+  std::vector<std::string> OrderOf(const CatalogObject& index,
+                                   const CatalogObject& relation) const {
+    std::vector<std::string> keys = KeysOf(index);
+    for (const std::string& key : keys) {
+      const std::string column = relation.name + "." + ColumnOf(key);
+      if (one_.e().after->Find("column", column) == nullptr) return {};
     }
     return keys;
   }
@@ -211,52 +216,130 @@ std::optional<Definition> Split(const CatalogObject& index) {
   const std::string name = SqlName(index.Fact("name"));
   const size_t at = definition.find("INDEX " + name + " ON ");
   if (at == std::string::npos) return std::nullopt;
-  return Definition{definition.substr(0, at + 6), definition.substr(at + 6 + name.size())};
+  Definition parts{definition.substr(0, at + 6), definition.substr(at + 6 + name.size())};
+  // Of a partitioned table it would be an index without those of the partitions.
+  const std::string only = " ON ONLY ";
+  if (parts.tail.starts_with(only)) parts.tail = " ON " + parts.tail.substr(only.size());
+  return parts;
+}
+
+// "CREATE STATISTICS public.orders_stats (dependencies) ON a, b FROM orders" apart.
+std::optional<Definition> SplitStatistics(const CatalogObject& object) {
+  const std::string definition = object.Fact("definition");
+  const std::string head = "CREATE STATISTICS ";
+  if (!definition.starts_with(head)) return std::nullopt;
+  bool quoted = false;
+  for (size_t i = head.size(); i < definition.size(); ++i) {
+    if (definition[i] == '"') quoted = !quoted;
+    if (definition[i] == ' ' && !quoted) return Definition{head, definition.substr(i)};
+  }
+  return std::nullopt;
+}
+
+// "sales." of sales.orders, "public." of orders: the schema ends at a dot outside of quotes.
+std::string SchemaOf(const std::string& name) {
+  bool quoted = false;
+  for (size_t i = 0; i < name.size(); ++i) {
+    if (name[i] == '"') quoted = !quoted;
+    if (name[i] == '.' && !quoted) return name.substr(0, i + 1);
+  }
+  return "public.";
+}
+
+// No more than `bytes_max`, and no character torn.
+std::string CutName(std::string name, size_t bytes_max) {
+  if (name.size() <= bytes_max) return name;
+  size_t end = bytes_max;
+  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0) == 0x80) --end;
+  name.resize(end);
+  return name;
 }
 
 class Proposals {
  public:
-  explicit Proposals(const Evidence& evidence) : evidence_(evidence), one_(evidence) {}
+  Proposals(const Evidence& evidence, const std::set<std::string>& names)
+      : evidence_(evidence), one_(evidence), taken_(names) {}
 
   std::vector<Remedy> Make() {
     if (evidence_.after == nullptr) return {};
     KeepIndexes();
+    if (evidence_.plan_after != nullptr) KeepStatistics();
     ForeignKeys();
     if (evidence_.plan_after != nullptr) {
-      KeepStatistics();
-      const std::vector<Wish> wishes = Wishes(one_).Read();
-      for (const Wish& wish : wishes) Indexes(wish);
-      for (const Wish& wish : wishes) Correlated(wish);
+      // By relation, so that one that is read a lot does not crowd out the next.
+      for (const Wish& wish : Wishes(one_).Read()) {
+        list_ = wish.relation->name;
+        Indexes(wish);
+        list_ += " statistics";
+        Correlated(wish);
+      }
     }
-    if (remedies_.size() > kRemediesMax) remedies_.resize(kRemediesMax);
-    return std::move(remedies_);
+    return InTurn();
   }
 
  private:
+  std::vector<Remedy> InTurn() {
+    std::vector<Remedy> chosen;
+    for (Remedy& remedy : lists_[""]) chosen.push_back(std::move(remedy));
+    bool more = true;
+    for (size_t round = 0; more; ++round) {
+      more = false;
+      for (const std::string& name : order_) {
+        std::vector<Remedy>& list = lists_[name];
+        if (name.empty() || round >= list.size()) continue;
+        chosen.push_back(std::move(list[round]));
+        more = true;
+      }
+    }
+    if (chosen.size() > kRemediesMax) chosen.resize(kRemediesMax);
+    return chosen;
+  }
+
   // An index of the baseline that its plan used, and that is gone or another one.
   void KeepIndexes() {
+    const std::set<std::string> used = UsedBefore();
     for (const Change& change : one_.changes()) {
       if (change.kind() != "index" || change.before == nullptr) continue;
+      const CatalogObject& index = *change.before;
       const bool gone = change.type == ChangeType::kDropped ||
                         (change.type == ChangeType::kChanged && !change.facts.empty());
-      if (!gone || !WasOfUse(*change.before)) continue;
-      const auto parts = Split(*change.before);
-      if (!parts) continue;
+      if (!gone || &DroppedWith(evidence_, index) != &index) continue;
+      if (!used.contains(index.name) && !ServesForeignKey(index.table, index.Fact("columns"))) {
+        continue;
+      }
+      const auto parts = Split(index);
+      if (!parts || IsThere(index.table, *parts)) continue;
       Remedy remedy;
       remedy.kind = "index kept";
-      remedy.table = change.before->table;
-      remedy.columns = {change.before->Fact("columns")};
-      remedy.name = change.type == ChangeType::kDropped ? change.before->Fact("name")
-                                                        : FreeName(change.before->Fact("name"));
-      Finish(*parts, remedy);
+      remedy.table = index.table;
+      remedy.columns = {index.Fact("columns")};
+      remedy.predicate = index.Fact("predicate");
+      remedy.name = FreeName(index.Fact("name"));
+      Finish(*parts, std::move(remedy));
     }
   }
-  bool WasOfUse(const CatalogObject& index) const {
-    const auto& nodes = one_.nodes_before();
-    const bool in_plan = std::any_of(nodes.begin(), nodes.end(), [&](const PlanNode* node) {
-      return node->index == index.Fact("name");
+  // By the plan of the baseline, with those of partitioned tables above them.
+  std::set<std::string> UsedBefore() const {
+    std::set<std::string> used;
+    if (evidence_.before == nullptr) return used;
+    for (const PlanNode* node : one_.nodes_before()) {
+      for (const CatalogObject* index : evidence_.before->Named("index", node->index)) {
+        for (int depth = 0; index != nullptr && depth < kPartitionDepthMax; ++depth) {
+          used.insert(index->name);
+          index = evidence_.before->Find("index", index->State("parent"));
+        }
+      }
+    }
+    return used;
+  }
+  // By whatever name, a fix for another finding included.
+  bool IsThere(const std::string& table, const Definition& wanted) const {
+    const auto indexes = evidence_.after->Of("index", table);
+    return std::any_of(indexes.begin(), indexes.end(), [&](const CatalogObject* index) {
+      const auto parts = Split(*index);
+      return parts && index->Fact("valid") == "yes" && parts->head == wanted.head &&
+             parts->tail == wanted.tail;
     });
-    return in_plan || ServesForeignKey(index.table, index.Fact("columns"));
   }
   bool ServesForeignKey(const std::string& table, const std::string& columns) const {
     const auto keys = evidence_.after->Of("constraint", table);
@@ -269,16 +352,15 @@ class Proposals {
   // The columns of those that point at what the statement deletes or changes.
   void ForeignKeys() {
     for (const auto& [key, columns] : UncoveredKeys(one_)) {
-      const size_t before = remedies_.size();
-      Index(key->table, columns, {});
-      if (remedies_.size() == before) continue;
+      Remedy* const proposed = Index(key->table, columns, {});
+      if (proposed == nullptr) continue;
       std::string row;
       std::string values;
       for (const std::string& column : columns) {
         row += (row.empty() ? "" : " AND ") + fmt::format("x.{0} = y.{0}", column);
         values += (values.empty() ? "" : " AND ") + column + " IS NOT NULL";
       }
-      remedies_.back().look_up = fmt::format(
+      proposed->look_up = fmt::format(
           "SELECT 1 FROM ONLY {0} x, LATERAL (SELECT {1} FROM {0} WHERE {2} LIMIT 1) y WHERE {3}",
           key->table, cause::Joined(columns), values, row);
     }
@@ -309,16 +391,22 @@ class Proposals {
   void KeepStatistics() {
     for (const Change& change : one_.changes()) {
       if (change.kind() != "statistics" || change.type != ChangeType::kDropped) continue;
-      if (!one_.Touches(change)) continue;
+      const auto parts = SplitStatistics(*change.before);
+      if (!parts || !one_.Touches(change)) continue;
       Remedy remedy;
       remedy.kind = "statistics";
       remedy.name = change.before->Fact("name");
       remedy.table = change.before->table;
-      remedy.sql = {change.before->Fact("definition") + ";", "ANALYZE " + remedy.table + ";"};
-      remedy.apply = {change.before->Fact("definition"), "ANALYZE " + remedy.table};
-      remedy.undo = {"DROP STATISTICS " + change.before->name};
-      Add(std::move(remedy));
+      remedy.made = SchemaOf(change.before->name) + SqlName(FreeName(kMadeName));
+      Statistics(*parts, SchemaOf(change.before->name), remedy);
     }
+  }
+  void Statistics(const Definition& parts, const std::string& schema, Remedy& remedy) {
+    remedy.sql = {parts.head + schema + SqlName(remedy.name) + parts.tail + ";",
+                  "ANALYZE " + remedy.table + ";"};
+    remedy.steps = {{parts.head + remedy.made + parts.tail, "DROP STATISTICS " + remedy.made},
+                    {"ANALYZE " + remedy.table, ""}};
+    Add(std::move(remedy));
   }
   // Columns that are compared together and whose rows were misjudged.
   void Correlated(const Wish& wish) {
@@ -336,19 +424,18 @@ class Proposals {
     remedy.table = wish.relation->name;
     remedy.columns = wish.equal;
     if (remedy.columns.size() > kIndexColumnsMax) remedy.columns.resize(kIndexColumnsMax);
+    if (IsProposed(remedy)) return;
     remedy.name = FreeName(NameFor(remedy, "stats"));
-    const std::string create =
-        fmt::format("CREATE STATISTICS {} ON {} FROM {}", Qualified(remedy.table, remedy.name),
-                    cause::Joined(remedy.columns), remedy.table);
-    remedy.sql = {create + ";", "ANALYZE " + remedy.table + ";"};
-    remedy.apply = {create, "ANALYZE " + remedy.table};
-    remedy.undo = {"DROP STATISTICS " + Qualified(remedy.table, remedy.name)};
-    Add(std::move(remedy));
+    remedy.made = SchemaOf(remedy.table) + SqlName(FreeName(kMadeName));
+    Statistics({"CREATE STATISTICS ",
+                fmt::format(" ON {} FROM {}", cause::Joined(remedy.columns), remedy.table)},
+               SchemaOf(remedy.table), remedy);
   }
 
-  void Index(const std::string& table, std::vector<std::string> columns,
-             const std::string& predicate) {
-    if (columns.empty()) return;
+  // nullptr: nothing is proposed. Valid until the next one.
+  Remedy* Index(const std::string& table, std::vector<std::string> columns,
+                const std::string& predicate) {
+    if (columns.empty()) return nullptr;
     if (columns.size() > kIndexColumnsMax) columns.resize(kIndexColumnsMax);
     Remedy remedy;
     remedy.kind = "index";
@@ -357,23 +444,25 @@ class Proposals {
     remedy.predicate = predicate;
     const std::string wanted = cause::Joined(remedy.columns);
     for (const CatalogObject* index : evidence_.after->Of("index", table)) {
-      if (index->Fact("valid") == "yes" && index->Fact("columns") == wanted &&
+      if (index->Fact("valid") == "yes" && cause::Joined(KeysOf(*index)) == wanted &&
           index->Fact("predicate").empty() && index->Fact("method") == "btree") {
-        return;  // It is there, and does not help.
+        return nullptr;  // It is there, and does not help.
       }
     }
+    if (IsProposed(remedy)) return nullptr;
     remedy.name = FreeName(NameFor(remedy, "idx"));
     Definition parts{"CREATE INDEX ", fmt::format(" ON {} ({})", table, wanted)};
     if (!predicate.empty()) parts.tail += " WHERE " + predicate;
-    Finish(parts, remedy);
+    return Finish(parts, std::move(remedy));
   }
 
-  void Finish(const Definition& parts, Remedy& remedy) {
+  Remedy* Finish(const Definition& parts, Remedy remedy) {
     const std::string name = SqlName(remedy.name);
     const CatalogObject* relation = evidence_.after->Find("relation", remedy.table);
     const bool partitioned = relation != nullptr && relation->Fact("kind") == "p";
-    remedy.apply = {parts.head + name + parts.tail};
-    remedy.undo = {"DROP INDEX " + Qualified(remedy.table, remedy.name)};
+    const std::string made = SqlName(FreeName(kMadeName));
+    remedy.made = SchemaOf(remedy.table) + made;
+    remedy.steps = {{parts.head + made + parts.tail, "DROP INDEX " + remedy.made}};
     if (partitioned) {
       remedy.sql = {parts.head + name + parts.tail + ";"};
       remedy.advice = {
@@ -383,65 +472,63 @@ class Proposals {
       remedy.sql = {parts.head + "CONCURRENTLY " + name + parts.tail + ";"};
       remedy.advice = {kConcurrently};
     }
-    Add(remedy);
+    return Add(std::move(remedy));
   }
 
-  void Add(Remedy remedy) {
-    const bool there = std::any_of(remedies_.begin(), remedies_.end(), [&](const Remedy& other) {
+  bool IsProposed(const Remedy& remedy) const {
+    const auto same = [&](const Remedy& other) {
       return other.table == remedy.table && other.columns == remedy.columns &&
              other.predicate == remedy.predicate &&
              (other.kind == "statistics") == (remedy.kind == "statistics");
+    };
+    return std::any_of(lists_.begin(), lists_.end(), [&](const auto& list) {
+      return std::any_of(list.second.begin(), list.second.end(), same);
     });
-    if (!there) remedies_.push_back(std::move(remedy));
   }
 
-  // In the schema of its table.
-  static std::string Qualified(const std::string& table, const std::string& name) {
-    // The schema ends at a dot outside of quotes.
-    bool quoted = false;
-    for (size_t i = 0; i < table.size(); ++i) {
-      if (table[i] == '"') quoted = !quoted;
-      if (table[i] == '.' && !quoted) return table.substr(0, i + 1) + SqlName(name);
-    }
-    return "public." + SqlName(name);
+  Remedy* Add(Remedy remedy) {
+    if (!lists_.contains(list_)) order_.push_back(list_);
+    return &lists_[list_].emplace_back(std::move(remedy));
   }
 
   static std::string NameFor(const Remedy& remedy, const char* suffix) {
     std::string name = remedy.table;
     for (const std::string& column : remedy.columns) {
-      name += "_" + column.substr(0, std::min(column.find(" DESC"), column.find(" NULLS ")));
+      name += "_" + ColumnOf(column);
     }
     std::erase(name, '"');
     std::replace(name.begin(), name.end(), '.', '_');
-    // Cut where no character is torn.
-    if (name.size() > kNameBytesMax - 8) {
-      size_t end = kNameBytesMax - 8;
-      while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0) == 0x80) --end;
-      name.resize(end);
-    }
-    return name + "_" + suffix;
+    return CutName(std::move(name), kNameBytesMax - 8) + "_" + suffix;
   }
-  // Not that of another object of the candidate.
-  std::string FreeName(const std::string& wanted) const {
+  // Not that of another object of the candidate, nor of another remedy.
+  std::string FreeName(const std::string& wanted) {
     std::string name = wanted;
-    for (int i = 1; i < 100; ++i) {
-      const bool taken = !evidence_.after->Named("relation", name).empty() ||
-                         !evidence_.after->Named("index", name).empty() ||
-                         !evidence_.after->Named("statistics", name).empty() ||
-                         !evidence_.after->Named("sequence", name).empty();
-      if (!taken) return name;
-      name = fmt::format("{}{}", wanted.substr(0, kNameBytesMax - 3), i);
+    for (int i = 1; i < 1000 && IsTaken(name); ++i) {
+      name = fmt::format("{}{}", CutName(wanted, kNameBytesMax - 3), i);
     }
+    taken_.insert(name);
     return name;
+  }
+  bool IsTaken(const std::string& name) const {
+    if (taken_.contains(name)) return true;
+    for (const char* kind : {"relation", "index", "statistics", "sequence", "type"}) {
+      if (!evidence_.after->Named(kind, name).empty()) return true;
+    }
+    return false;
   }
 
   const Evidence& evidence_;
   const Case one_;
-  std::vector<Remedy> remedies_;
+  std::set<std::string> taken_;
+  std::string list_;  // That the next remedy joins; empty: of what was there before.
+  std::map<std::string, std::vector<Remedy>> lists_;
+  std::vector<std::string> order_;  // Of lists_, as they were begun.
 };
 
 }  // namespace
 
-std::vector<Remedy> ProposeRemedies(const Evidence& evidence) { return Proposals(evidence).Make(); }
+std::vector<Remedy> ProposeRemedies(const Evidence& evidence, const std::set<std::string>& names) {
+  return Proposals(evidence, names).Make();
+}
 
 }  // namespace scry::cause

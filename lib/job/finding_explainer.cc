@@ -140,6 +140,16 @@ Status FindingExplainer::Prove(const std::vector<ExplainedFinding>& known,
     report_.notes.push_back(fmt::format("There was no time to look for a fix for {} pattern{}.",
                                         proven.out_of_time, proven.out_of_time == 1 ? "" : "s"));
   }
+  if (proven.skipped > 0) {
+    report_.notes.push_back(fmt::format("{} more finding{}: no fix was looked for.",
+                                        FormatCount(proven.skipped),
+                                        proven.skipped == 1 ? "" : "s"));
+  }
+  for (const auto& [sql, timeout_us] : proven.unfinished) {
+    report_.notes.push_back(fmt::format("As a fix, {} did not finish within {}.",
+                                        base::Printable(base::OneLine(sql), 200),
+                                        base::FormatDuration(timeout_us)));
+  }
   for (report::Fix& fix : proven.fixes) report_.fixes.push_back(std::move(fix));
   return {};
 }
