@@ -35,12 +35,15 @@ Status FixNeighbours::Survey(uint64_t target, const std::set<std::string>& table
   Samples to_time;
   for (const uint64_t fingerprint : Over(target, tables)) {
     if (now_.contains(fingerprint)) continue;
-    SCRY_TRY_ASSIGN(std::vector<compare::WorkSample> counted,
-                    meter_.Count(fingerprint, SamplesOf(fingerprint), /*candidate_only=*/true));
-    if (Writes(fingerprint) && !counted.empty() && to_time.size() < kWritersTimed) {
+    Now& now = now_[fingerprint];
+    SCRY_TRY_ASSIGN(now.counted, meter_.Count(fingerprint, SamplesOf(fingerprint), false));
+    now.on_baseline = !now.counted.empty();
+    if (!now.on_baseline) {
+      SCRY_TRY_ASSIGN(now.counted, meter_.Count(fingerprint, SamplesOf(fingerprint), true));
+    }
+    if (Writes(fingerprint) && !now.counted.empty() && to_time.size() < kWritersTimed) {
       RepeatTo(to_time[fingerprint] = work_.samples.at(fingerprint), kWritePairs);
     }
-    now_[fingerprint].counted = std::move(counted);
   }
   if (to_time.empty()) return {};
   compare::PatternTable timed;
@@ -61,7 +64,11 @@ Result<std::optional<std::vector<report::WriteCost>>> FixNeighbours::Costs(
                     meter_.Count(fingerprint, SamplesOf(fingerprint), /*candidate_only=*/true));
     const std::vector<compare::WorkSample>& before = now->second.counted;
     if (counted.size() != before.size()) continue;
-    for (size_t i = 0; i < counted.size(); ++i) counted[i].baseline = before[i].candidate;
+    for (size_t i = 0; i < counted.size(); ++i) {
+      counted[i].baseline = before[i].candidate;
+      // An index that was there before may cost again what it did cost.
+      if (now->second.on_baseline) counted[i].control = before[i].baseline;
+    }
     const compare::WorkJudgement judged = compare::JudgeWork(counted, policy_.work);
     if (!judged.rises.empty()) return std::optional<std::vector<report::WriteCost>>();
     // A write that finds its row gone by now costs nothing and tells nothing.

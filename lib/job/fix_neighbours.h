@@ -1,6 +1,6 @@
 // What a fix does to the other patterns over its tables: reads that get another plan, writes that
-// maintain one more index. Each is compared with the candidate as it is without the fix. Used by
-// the prover of fixes. Blocks. One thread.
+// maintain one more index. Each is compared with the candidate as it is without the fix, and with
+// the baseline. Used by the prover of fixes. Blocks. One thread.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,8 @@ class FixNeighbours {
   // Measures the patterns over `tables` but `target`, before the fix is made. What is known already
   // is not measured again.
   base::Status Survey(uint64_t target, const std::set<std::string>& tables);
-  // With the fix, after Survey() of the same. What writes pay; nullopt: some pattern does more.
+  // With the fix, after Survey() of the same. What writes pay; nullopt: some pattern does more than
+  // without it, and more than on the baseline.
   base::Result<std::optional<std::vector<report::WriteCost>>> Costs(
       uint64_t target, const std::set<std::string>& tables);
   // The fix stays: what was measured over its tables is not so any more.
@@ -51,7 +52,8 @@ class FixNeighbours {
  private:
   struct Now {
     std::vector<compare::WorkSample> counted;
-    double us = 0;  // 0: not timed.
+    bool on_baseline = true;  // It runs there.
+    double us = 0;            // 0: not timed.
   };
   std::vector<uint64_t> Over(uint64_t target, const std::set<std::string>& tables);
   const std::set<std::string>& RelationsOf(uint64_t fingerprint);

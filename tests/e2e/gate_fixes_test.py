@@ -1,0 +1,96 @@
+"""Fixes are made on the candidate, measured there and taken away again: what only helps together, what
+harms others, tables in partitions, and what there was no room for."""
+
+import gate_support
+import scry_e2e
+
+STORE = """
+create table readings (id int primary key, a int not null, b int not null, note text not null);
+insert into readings select i, i * 17 % 1013 % 50, i * 31 % 1009 % 50, repeat('x', 60) from generate_series(1, 100000) i;
+create index readings_a on readings (a);
+create index readings_b on readings (b);
+create table parcels (id int not null, code text not null, weight int not null) partition by range (id);
+create table parcels_a partition of parcels for values from (0) to (20000);
+create table parcels_b partition of parcels for values from (20000) to (40000);
+insert into parcels select i, 'code ' || i, i % 100 from generate_series(0, 39999) i;
+create index parcels_code_idx on parcels (code);
+create table counters (id int primary key, hits int not null, pad text not null) with (fillfactor = 50);
+insert into counters select i, i * 7919 % 5000, repeat('x', 50) from generate_series(1, 60000) i;
+create table wide (id int primary key, c1 int, c2 int, c3 int, c4 int, c5 int, c6 int, c7 int);
+insert into wide select i, i, i, i, i, i, i, i from generate_series(1, 30000) i;
+""" + "".join(f"create index wide_c{i} on wide (c{i});\n" for i in range(1, 8)) + """
+create role app login;
+grant select, insert, update, delete on all tables in schema public to app;
+"""
+OLD = """
+select count(*) from readings where a = 17 and b = 31;
+select weight from parcels where code = 'code 31111';
+update counters set hits = hits + 1 where id = 100 + :n;
+update counters set hits = hits + 1 where id = 30000 + :n;
+""" + "".join(f"select id from wide where c{i} = 1000 + :n;\n" for i in range(1, 8))
+NEW = "select id from counters where hits = 77 and flag is null;\n"
+
+
+class FixesTest(gate_support.GateTest):
+    def prepare(self):
+        self.server.sql(STORE)
+        self.config_of()
+
+        def traffic(url):
+            for i in range(16):
+                self.must(self.psql(url, OLD.replace(":n", str(i)), "-q"))
+
+        def feature(url):
+            self.must(self.psql(url, NEW * 12, "-q"))
+        # The next release runs where its column is there already, and few rows are.
+        self.server.sql("create table kept as table counters; delete from counters where id > 100; "
+                        "alter table counters add column flag int; analyze counters")
+        type(self).feature = self.capture(self.path("feature"), feature, user="app")
+        self.server.sql("alter table counters drop column flag; truncate counters; "
+                        "insert into counters table kept; drop table kept")
+        self.server.sql("vacuum (analyze)")
+        self.create_shadow()
+        type(self).traffic = self.capture(self.path("traffic"), traffic, user="app")
+
+    def fix_sql(self, report):
+        return [sql for fix in report.get("fixes", []) for sql in fix["sql"]]
+
+    def test_indexes_that_only_help_together_are_one_fix(self):
+        _, report = self.migrate_sql("drop index readings_a; drop index readings_b", code=5)
+        self.assertEqual(len(report["fixes"]), 1, report["fixes"])
+        fix = report["fixes"][0]
+        self.assertEqual(fix["kind"], "index kept")
+        self.assertEqual(fix["sql"], [
+            "CREATE INDEX CONCURRENTLY readings_a ON public.readings USING btree (a);",
+            "CREATE INDEX CONCURRENTLY readings_b ON public.readings USING btree (b);"])
+        file = self.sql_file("fix.sql", "\n".join(fix["sql"]))
+        self.migrate_sql("drop index readings_a; drop index readings_b", code=0, flags=("--fix", file))
+
+    def test_an_index_of_a_partitioned_table_comes_back_for_all_of_it(self):
+        _, report = self.migrate_sql("drop index parcels_code_idx", code=5)
+        self.assertEqual([one["object"] for one in report["causes"]], ["index parcels_code_idx"])
+        self.assertEqual(self.fix_sql(report), ["CREATE INDEX parcels_code_idx ON public.parcels USING btree (code);"])
+        self.assertGreater(report["fixes"][0]["size_bytes"], 0)
+
+    def test_no_fix_takes_heap_only_updates_away(self):
+        migration = "alter table counters add column flag int"
+        _, report = self.migrate_sql(migration, code=5, capture=[self.traffic, self.feature])
+        self.assertEqual([one["type"] for one in report["findings"] if one["gates"]], ["new-slow"])
+        self.assertNotIn("fixes", report)
+        # Where nobody updates the rows it is one.
+        _, report = self.migrate_sql(migration, code=5, capture=self.feature)
+        self.assertIn("ON counters (hits)", " ".join(self.fix_sql(report)))
+        # Nor would the run with it have been safe.
+        file = self.sql_file("fix.sql", "create index on counters (hits)")
+        _, report = self.migrate_sql(migration, code=5, capture=[self.traffic, self.feature], flags=("--fix", file))
+        self.assertTrue(any("heap-only" in reason for one in report["findings"] for reason in one["reasons"]),
+                        report["findings"])
+
+    def test_findings_that_no_fix_was_looked_for_are_counted(self):
+        _, report = self.migrate_sql("; ".join(f"drop index wide_c{i}" for i in range(1, 8)), code=5)
+        self.assertEqual(len(report["fixes"]), 5, report["fixes"])
+        self.assertIn("2 more findings: no fix was looked for.", report["notes"])
+
+
+if __name__ == "__main__":
+    scry_e2e.main()
