@@ -43,7 +43,7 @@ inline constexpr const char* kCatalogSql[] = {
     "  'collation', coalesce((SELECT l.collname::text FROM pg_collation l WHERE l.oid = a.attcollation), ''),"
     "  'acl', " SCRY_ACL("a.attacl") "),"
     " json_build_object('number', a.attnum, 'statistics', st.starelid IS NOT NULL,"
-    "  'distinct', coalesce(st.stadistinct, 0))"
+    "  'distinct', coalesce(st.stadistinct, 0), 'width', coalesce(st.stawidth, 0))"
     " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
     " JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON t.oid = a.atttypid"
     " LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <map>
 #include <optional>
 #include <set>
 #include <utility>
+
+#include "event/column_use.h"
 
 namespace scry::cause {
 namespace {
@@ -22,6 +25,10 @@ constexpr int kPartitionDepthMax = 16;
 constexpr const char* kMadeName = "scry_fix";
 constexpr double kMisestimate = 10;
 constexpr double kRowsMin = 100;
+constexpr double kRowsCovered = 50;  // Fewer are read from as few pages.
+constexpr const char* kCovering =
+    "the columns that it carries along spare reading the rows only while VACUUM keeps up with "
+    "writes";
 constexpr const char* kConcurrently =
     "CONCURRENTLY does not run inside a transaction: disable_ddl_transaction! in Rails, "
     "AddIndexConcurrently with atomic = False in Django, autocommit_block() in Alembic";
@@ -51,11 +58,13 @@ struct Wish {
   std::vector<std::string> sort;        // With directions.
   std::vector<std::string> predicates;  // Without values: "deleted_at IS NULL", "active".
   double rows_read = 0;
+  double rows_kept = 0;
+  std::vector<std::string> used;  // All that the statement reads; empty: not known.
 };
 
 class Wishes {
  public:
-  explicit Wishes(const Case& one) : one_(one) {}
+  explicit Wishes(const Case& one) : one_(one), used_(event::ReadColumnUse(one.e().pattern)) {}
 
   std::vector<Wish> Read() {
     std::vector<Wish> wishes;
@@ -103,7 +112,8 @@ class Wishes {
     Wish wish;
     wish.relation = &relation;
     const double loops = std::max(node.loops, 1.0);
-    wish.rows_read = (node.rows_actual.value_or(node.rows_estimated) + node.rows_removed) * loops;
+    wish.rows_kept = node.rows_actual.value_or(node.rows_estimated) * loops;
+    wish.rows_read = wish.rows_kept + node.rows_removed * loops;
     for (const std::string& condition : {node.index_condition, node.filter}) {
       for (const PredicateTerm& term : event::ReadPredicate(condition)) {
         const std::string column = Column(relation, term.column);
@@ -127,6 +137,7 @@ class Wishes {
       }
     }
     OrderBySelectivity(relation, wish.equal);
+    wish.used = UsedOf(relation, name);
     // What is compared for equality needs no order of its own.
     const auto fixed = [&](const std::string& key) {
       return std::find(wish.equal.begin(), wish.equal.end(), ColumnOf(key)) != wish.equal.end();
@@ -135,6 +146,22 @@ class Wishes {
     std::erase_if(wish.sort, fixed);
     std::erase_if(wish.join, fixed);
     return wish;
+  }
+
+  // Views and policies read more than the statement says; measuring tells.
+  std::vector<std::string> UsedOf(const CatalogObject& relation, const std::string& name) const {
+    std::vector<std::string> columns;
+    if (used_.any || one_.e().kind != event::StatementKind::kSelect ||
+        !one_.named().contains(relation.name)) {
+      return columns;
+    }
+    for (const event::NamedColumn& one : used_.columns) {
+      const bool ours =
+          one.qualifier.empty() || one.qualifier == name || one.qualifier == relation.Fact("name");
+      const std::string column = ours ? Column(relation, one.column) : std::string();
+      if (!column.empty()) AddOnce(columns, column);
+    }
+    return columns;
   }
 
   static void AddTerm(const PredicateTerm& term, const std::string& column, Wish& wish) {
@@ -202,6 +229,7 @@ class Wishes {
   }
 
   const Case& one_;
+  const event::ColumnUse used_;
 };
 
 // --- Remedies.
@@ -370,6 +398,7 @@ class Proposals {
     const std::vector<std::string> sort_or_range = wish.sort.empty() ? wish.range : wish.sort;
     const std::string& table = wish.relation->name;
     Index(table, Joined(wish.equal, sort_or_range), {});
+    Covering(wish, Joined(wish.equal, sort_or_range));
     Index(table, Joined(wish.equal, wish.range), {});
     if (!wish.join.empty()) {
       Index(table, Joined(wish.join, wish.equal), {});
@@ -382,6 +411,46 @@ class Proposals {
     }
     if (!wish.equal.empty()) Index(table, wish.equal, {});
   }
+  // With all that the query reads, so that it need not visit the rows.
+  void Covering(const Wish& wish, std::vector<std::string> keys) {
+    if (wish.used.empty() || keys.empty() || wish.rows_kept < kRowsCovered) return;
+    if (keys.size() > kIndexColumnsMax) keys.resize(kIndexColumnsMax);
+    std::vector<std::string> included;
+    double bytes = 0;
+    for (const std::string& column : wish.used) {
+      if (std::any_of(keys.begin(), keys.end(),
+                      [&](const std::string& key) { return ColumnOf(key) == column; })) {
+        continue;
+      }
+      const CatalogObject* object =
+          evidence_.after->Find("column", wish.relation->name + "." + column);
+      if (object == nullptr || !IsBounded(*object)) return;
+      bytes += object->Number("width");
+      included.push_back(column);
+    }
+    if (included.empty() || included.size() > kIncludedMax || bytes > kIncludedBytesMax) return;
+    Index(wish.relation->name, std::move(keys), {}, std::move(included));
+  }
+  // Values too long for a page of the index would make writes fail.
+  bool IsBounded(const CatalogObject& column) const {
+    static const std::set<std::string> kTypes = {
+        "bool",    "int2",     "int4",    "int8",      "float4",      "float8",
+        "numeric", "date",     "time",    "timestamp", "timestamptz", "uuid",
+        "timetz",  "interval", "macaddr", "money",     "oid",         "inet"};
+    const std::string type = column.Fact("base_type");
+    if (kTypes.contains(type)) return true;
+    if (type == "varchar" || type == "bpchar") {
+      const std::string written = column.Fact("type");  // "character varying(20)".
+      const size_t open = written.find('(');
+      const double most =
+          open == std::string::npos ? 0 : std::strtod(written.c_str() + open + 1, nullptr);
+      return most > 0 && most <= kIncludedBytesMax;
+    }
+    const auto types = evidence_.after->Named("type", type);
+    return std::any_of(types.begin(), types.end(),
+                       [](const CatalogObject* one) { return !one->Fact("labels").empty(); });
+  }
+
   static std::string PredicateColumn(const std::string& predicate) {
     if (predicate.starts_with("NOT ")) return predicate.substr(4);
     const size_t is = predicate.rfind(" IS ");
@@ -434,7 +503,7 @@ class Proposals {
 
   // nullptr: nothing is proposed. Valid until the next one.
   Remedy* Index(const std::string& table, std::vector<std::string> columns,
-                const std::string& predicate) {
+                const std::string& predicate, std::vector<std::string> included = {}) {
     if (columns.empty()) return nullptr;
     if (columns.size() > kIndexColumnsMax) columns.resize(kIndexColumnsMax);
     Remedy remedy;
@@ -442,18 +511,27 @@ class Proposals {
     remedy.table = table;
     remedy.columns = std::move(columns);
     remedy.predicate = predicate;
+    remedy.included = std::move(included);
     const std::string wanted = cause::Joined(remedy.columns);
     for (const CatalogObject* index : evidence_.after->Of("index", table)) {
       if (index->Fact("valid") == "yes" && cause::Joined(KeysOf(*index)) == wanted &&
-          index->Fact("predicate").empty() && index->Fact("method") == "btree") {
+          index->Fact("predicate").empty() && index->Fact("method") == "btree" &&
+          index->Fact("definition").find(IncludeOf(remedy)) != std::string::npos) {
         return nullptr;  // It is there, and does not help.
       }
     }
     if (IsProposed(remedy)) return nullptr;
-    remedy.name = FreeName(NameFor(remedy, "idx"));
-    Definition parts{"CREATE INDEX ", fmt::format(" ON {} ({})", table, wanted)};
+    remedy.name = FreeName(NameFor(remedy, remedy.included.empty() ? "idx" : "covering_idx"));
+    if (!remedy.included.empty()) remedy.advice = {kCovering};
+    Definition parts{"CREATE INDEX ",
+                     fmt::format(" ON {} ({}){}", table, wanted, IncludeOf(remedy))};
     if (!predicate.empty()) parts.tail += " WHERE " + predicate;
     return Finish(parts, std::move(remedy));
+  }
+
+  static std::string IncludeOf(const Remedy& remedy) {
+    return remedy.included.empty() ? std::string()
+                                   : fmt::format(" INCLUDE ({})", cause::Joined(remedy.included));
   }
 
   Remedy* Finish(const Definition& parts, Remedy remedy) {
@@ -465,12 +543,12 @@ class Proposals {
     remedy.steps = {{parts.head + made + parts.tail, "DROP INDEX " + remedy.made}};
     if (partitioned) {
       remedy.sql = {parts.head + name + parts.tail + ";"};
-      remedy.advice = {
+      remedy.advice.emplace_back(
           "CONCURRENTLY does not work on a partitioned table: where writes must go on, build the "
-          "index on each partition CONCURRENTLY first, then run this"};
+          "index on each partition CONCURRENTLY first, then run this");
     } else {
       remedy.sql = {parts.head + "CONCURRENTLY " + name + parts.tail + ";"};
-      remedy.advice = {kConcurrently};
+      remedy.advice.emplace_back(kConcurrently);
     }
     return Add(std::move(remedy));
   }
@@ -478,7 +556,7 @@ class Proposals {
   bool IsProposed(const Remedy& remedy) const {
     const auto same = [&](const Remedy& other) {
       return other.table == remedy.table && other.columns == remedy.columns &&
-             other.predicate == remedy.predicate &&
+             other.included == remedy.included && other.predicate == remedy.predicate &&
              (other.kind == "statistics") == (remedy.kind == "statistics");
     };
     return std::any_of(lists_.begin(), lists_.end(), [&](const auto& list) {
@@ -498,7 +576,7 @@ class Proposals {
     }
     std::erase(name, '"');
     std::replace(name.begin(), name.end(), '.', '_');
-    return CutName(std::move(name), kNameBytesMax - 8) + "_" + suffix;
+    return CutName(std::move(name), kNameBytesMax - 16) + "_" + suffix;
   }
   // Not that of another object of the candidate, nor of another remedy.
   std::string FreeName(const std::string& wanted) {

@@ -14,6 +14,9 @@ namespace scry::cause {
 
 inline constexpr size_t kRemediesMax = 10;
 inline constexpr size_t kIndexColumnsMax = 6;
+// Of columns that an index only carries along.
+inline constexpr size_t kIncludedMax = 5;
+inline constexpr double kIncludedBytesMax = 64;
 
 // On a fork that nobody else uses.
 struct RemedyStep {
@@ -22,12 +25,13 @@ struct RemedyStep {
 };
 
 struct Remedy {
-  std::string kind;                  // As report::Fix::kind.
-  std::string name;                  // To paste: of the index or the statistics object, bare.
-  std::string made;                  // As `steps` name it: "public.scry_fix". Free when proposed.
-  std::string table;                 // As the catalogue calls it.
-  std::vector<std::string> columns;  // With their directions: "placed DESC".
-  std::string predicate;             // Of a partial index; empty: none.
+  std::string kind;                   // As report::Fix::kind.
+  std::string name;                   // To paste: of the index or the statistics object, bare.
+  std::string made;                   // As `steps` name it: "public.scry_fix". Free when proposed.
+  std::string table;                  // As the catalogue calls it.
+  std::vector<std::string> columns;   // With their directions: "placed DESC".
+  std::vector<std::string> included;  // Columns that are carried along: INCLUDE.
+  std::string predicate;              // Of a partial index; empty: none.
   // Of an index for a foreign key: the query that each write of the parent makes, for a value that
   // is there. Empty: another remedy.
   std::string look_up;

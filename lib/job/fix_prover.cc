@@ -32,7 +32,7 @@ constexpr size_t kSamplesCounted = 4;  // Sets of parameters for each remedy.
 constexpr size_t kRoundsProven = 2;    // Of the remedies that look best, so many are timed.
 constexpr size_t kTogetherMax = 3;     // Remedies that only mend it together.
 constexpr uint64_t kPairsMax = 60;
-constexpr double kBetter = 1.5;  // A new query has no baseline: so much less, or nothing.
+constexpr double kBetter = 1.5;  // So much less, or it is not worth it.
 constexpr double kAlike = 1.1;   // Blocks that do not tell two remedies apart.
 constexpr Micros kMakeMinUs = 1000000;
 constexpr Micros kLookUpMaxUs = 30 * 1000000LL;
@@ -49,6 +49,11 @@ struct Trial {
     for (const cause::Remedy& remedy : remedies) count += remedy.columns.size();
     return count;
   }
+  // Of columns that are only carried along.
+  bool covers() const {
+    return std::any_of(remedies.begin(), remedies.end(),
+                       [](const cause::Remedy& remedy) { return !remedy.included.empty(); });
+  }
   std::set<std::string> tables() const {
     std::set<std::string> names;
     for (const cause::Remedy& remedy : remedies) names.insert(remedy.table);
@@ -58,6 +63,9 @@ struct Trial {
 
 bool IsBetter(const Trial& a, const Trial& b) {
   const auto weight = [](double blocks) { return std::max(blocks, 8.0); };
+  // Carrying columns along makes an index larger and updates dearer: that must pay.
+  if (a.covers() && !b.covers()) return weight(a.blocks) * kBetter <= weight(b.blocks);
+  if (b.covers() && !a.covers()) return weight(b.blocks) * kBetter > weight(a.blocks);
   if (weight(a.blocks) > weight(b.blocks) * kAlike) return false;
   if (weight(b.blocks) > weight(a.blocks) * kAlike) return true;
   if (a.remedies.size() != b.remedies.size()) return a.remedies.size() < b.remedies.size();
@@ -559,7 +567,8 @@ class Prover {
   static const cause::Remedy* PlainIndex(const Kept& kept) {
     if (kept.remedies.size() != 1) return nullptr;
     const cause::Remedy& remedy = kept.remedies.front();
-    const bool plain = remedy.kind == "index" && remedy.predicate.empty() && remedy.look_up.empty();
+    const bool plain = remedy.kind == "index" && remedy.predicate.empty() &&
+                       remedy.look_up.empty() && remedy.included.empty();
     return plain ? &remedy : nullptr;
   }
 

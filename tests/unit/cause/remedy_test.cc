@@ -26,12 +26,15 @@ class Advice {
     changes_ = DiffCatalogs(before_, after_, true);
   }
 
+  std::string pattern;  // Of the statement; empty: not known.
+
   std::vector<Remedy> For(const std::string& plan_after, const std::string& plan_before = {},
                           event::StatementKind kind = event::StatementKind::kSelect,
                           std::vector<std::string> relations = {"orders"}) const {
     Evidence evidence;
     evidence.type = "slower";
     evidence.kind = kind;
+    evidence.pattern = pattern;
     evidence.relations = std::move(relations);
     evidence.before = &before_;
     evidence.after = &after_;
@@ -298,6 +301,36 @@ TEST_CASE("a statistics object that was dropped comes back in its schema", "[cau
   CHECK(remedies[0].steps[0].apply ==
         "CREATE STATISTICS sales.scry_fix (mcv) ON region, status FROM orders");
   CHECK(remedies[0].steps[0].undo == "DROP STATISTICS sales.scry_fix");
+}
+
+TEST_CASE("an index may carry along what else a query reads, if that is little", "[cause]") {
+  std::string scan = Scan("(region = 'EU'::text)");
+  scan.replace(scan.find("\"Actual Rows\": 10"), 17, "\"Actual Rows\": 400");
+  const auto covering = [&](const std::string& pattern, const std::string& type = "int4",
+                            const std::string& written = {}, const std::string& plan = {}) {
+    Advice advice({Thing("column", "total", "orders", {{"base_type", type}, {"type", written}},
+                         {{"width", "8"}}),
+                   Thing("type", "mood", {}, {{"labels", "low, high"}})});
+    advice.pattern = pattern;
+    for (const Remedy& remedy : advice.For(plan.empty() ? scan : plan)) {
+      if (!remedy.included.empty()) return remedy.sql.front();
+    }
+    return std::string();
+  };
+  const std::string sums = "SELECT sum(total) FROM orders WHERE region = $1";
+  const std::string wanted =
+      "CREATE INDEX CONCURRENTLY orders_region_covering_idx ON orders (region) INCLUDE (total);";
+  CHECK(covering(sums) == wanted);
+  CHECK(covering("SELECT o.total FROM orders o WHERE o.region = $1").empty());  // Another alias.
+  CHECK(covering(sums, "mood") == wanted);
+  CHECK(covering(sums, "varchar", "character varying(20)") == wanted);
+  // Values without a limit: one too long for the index would make its write fail.
+  CHECK(covering(sums, "varchar", "character varying").empty());
+  CHECK(covering(sums, "text").empty());
+  CHECK(covering("SELECT * FROM orders WHERE region = $1").empty());
+  CHECK(covering("SELECT region FROM orders WHERE region = $1").empty());  // Nothing is left.
+  // Few rows are read from few pages.
+  CHECK(covering(sums, "int4", {}, Scan("(region = 'EU'::text)")).empty());
 }
 
 TEST_CASE("columns of foreign keys that point at what is deleted are proposed", "[cause]") {
