@@ -16,6 +16,14 @@
 
 namespace scry::cause {
 
+// "status = 'open'", which a statement demands whatever its parameters are.
+struct ConstantTerm {
+  std::string relation;  // As written.
+  std::string column;    // Bare.
+  std::string literal;   // SQL.
+  friend bool operator==(const ConstantTerm&, const ConstantTerm&) = default;
+};
+
 struct Evidence {
   std::string type;  // compare::Name(FindingClass).
   std::string sqlstate;
@@ -27,6 +35,8 @@ struct Evidence {
   std::vector<std::string> relations;  // As written; see StatementFacts.
   std::vector<std::string> functions;
   std::string role;  // Of the session.
+  std::vector<ConstantTerm> constants;
+  bool show_values = false;  // Constants may be told that are not part of the schema.
   // VACUUM (ANALYZE) has passed since the catalogues were read: what they say of statistics and
   // visibility maps is no cause any more.
   bool settled = false;

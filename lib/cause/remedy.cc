@@ -25,6 +25,7 @@ constexpr int kPartitionDepthMax = 16;
 constexpr const char* kMadeName = "scry_fix";
 constexpr double kMisestimate = 10;
 constexpr double kRowsMin = 100;
+constexpr double kConstantsDistinctMax = 50;
 constexpr double kRowsCovered = 50;  // Fewer are read from as few pages.
 constexpr const char* kCovering =
     "the columns that it carries along spare reading the rows only while VACUUM keeps up with "
@@ -57,6 +58,8 @@ struct Wish {
   std::vector<std::string> join;
   std::vector<std::string> sort;        // With directions.
   std::vector<std::string> predicates;  // Without values: "deleted_at IS NULL", "active".
+  // Of `equal`: columns and the literals that they always equal.
+  std::vector<std::pair<std::string, std::string>> constants;
   double rows_read = 0;
   double rows_kept = 0;
   std::vector<std::string> used;  // All that the statement reads; empty: not known.
@@ -137,6 +140,7 @@ class Wishes {
       }
     }
     OrderBySelectivity(relation, wish.equal);
+    AddConstants(relation, wish);
     wish.used = UsedOf(relation, name);
     // What is compared for equality needs no order of its own.
     const auto fixed = [&](const std::string& key) {
@@ -146,6 +150,39 @@ class Wishes {
     std::erase_if(wish.sort, fixed);
     std::erase_if(wish.join, fixed);
     return wish;
+  }
+
+  // Literals of columns with few values: others are likely to be another one tomorrow.
+  void AddConstants(const CatalogObject& relation, Wish& wish) const {
+    for (const ConstantTerm& term : one_.e().constants) {
+      const std::string name = Column(relation, term.column);
+      const auto relations = one_.e().after->Named("relation", term.relation);
+      const bool ours = std::find(wish.equal.begin(), wish.equal.end(), name) != wish.equal.end() &&
+                        std::find(relations.begin(), relations.end(), &relation) != relations.end();
+      if (!ours) continue;
+      const CatalogObject& column = *one_.e().after->Find("column", relation.name + "." + name);
+      const double distinct = column.Number("distinct");
+      if (distinct <= 0 || distinct > kConstantsDistinctMax) continue;
+      if (one_.e().show_values || IsOfSchema(relation, column, term.literal)) {
+        wish.constants.emplace_back(name, term.literal);
+      }
+    }
+  }
+  // A boolean, a label of an enum, or what a CHECK of the table names.
+  bool IsOfSchema(const CatalogObject& relation, const CatalogObject& column,
+                  const std::string& literal) const {
+    const Catalog& catalog = *one_.e().after;
+    const std::string type = column.Fact("base_type");
+    if (type == "bool") return true;
+    for (const CatalogObject* one : catalog.Named("type", type)) {
+      if (!one->Fact("labels").empty()) return true;
+    }
+    const auto constraints = catalog.Of("constraint", relation.name);
+    return literal.starts_with('\'') &&
+           std::any_of(constraints.begin(), constraints.end(), [&](const CatalogObject* one) {
+             return one->Fact("type") == "c" &&
+                    one->Fact("definition").find(literal) != std::string::npos;
+           });
   }
 
   // Views and policies read more than the statement says; measuring tells.
@@ -405,6 +442,14 @@ class Proposals {
       Index(table, Joined(wish.equal, wish.join), {});
     }
     Index(table, Joined(Joined(wish.equal, wish.sort), wish.range), {});
+    for (const auto& [column, literal] : wish.constants) {
+      std::vector<std::string> columns = Joined(Joined(wish.equal, wish.join), sort_or_range);
+      if (columns.size() > 1) std::erase(columns, column);
+      Remedy* const partial = Index(table, columns, fmt::format("{} = {}", column, literal));
+      if (partial == nullptr) continue;
+      partial->advice.push_back(fmt::format(
+          "serves only what asks for {} = {}, as each sample of the query does", column, literal));
+    }
     for (const std::string& predicate : wish.predicates) {
       const std::vector<std::string> columns = Joined(Joined(wish.equal, wish.join), sort_or_range);
       Index(table, columns.empty() ? std::vector{PredicateColumn(predicate)} : columns, predicate);

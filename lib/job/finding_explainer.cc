@@ -121,10 +121,11 @@ Status FindingExplainer::Prove(const std::vector<ExplainedFinding>& known,
   if (to_mend.empty()) return {};
   progress_.Step("try what might mend it");
   const Micros budget_us = request_.fix_budget_us;
-  const FixRequest request{
-      targets, *request_.catalogs, request_.policy, request_.table, request_.work,
-      // A time limit must not cost the verdict that is there by now.
-      watch_.limited() ? std::min(budget_us, watch_.LeftUs() / 2) : budget_us, request_.replay};
+  const FixRequest request{targets, *request_.catalogs, request_.policy, request_.table,
+                           request_.work,
+                           // A time limit must not cost the verdict that is there by now.
+                           watch_.limited() ? std::min(budget_us, watch_.LeftUs() / 2) : budget_us,
+                           request_.show_values, request_.replay};
   auto tried = ProveFixes(request, to_mend, watch_, facts_);
   SCRY_TRY(watch_.Check());
   if (!tried.ok()) {  // The verdict stands without.

@@ -14,6 +14,7 @@
 #include "compare/latency_verdict.h"
 #include "compare/outcome_verdict.h"
 #include "compare/work.h"
+#include "event/value_sites.h"
 #include "explain/plan.h"
 #include "job/fix_meter.h"
 #include "job/fix_neighbours.h"
@@ -28,9 +29,10 @@ using base::Micros;
 using base::Result;
 using base::Status;
 
-constexpr size_t kSamplesCounted = 4;  // Sets of parameters for each remedy.
-constexpr size_t kRoundsProven = 2;    // Of the remedies that look best, so many are timed.
-constexpr size_t kTogetherMax = 3;     // Remedies that only mend it together.
+constexpr size_t kSamplesCounted = 4;      // Sets of parameters for each remedy.
+constexpr size_t kRoundsProven = 2;        // Of the remedies that look best, so many are timed.
+constexpr size_t kConstantSamplesMin = 5;  // Fewer say little of what is always so.
+constexpr size_t kTogetherMax = 3;         // Remedies that only mend it together.
 constexpr uint64_t kPairsMax = 60;
 constexpr double kBetter = 1.5;  // So much less, or it is not worth it.
 constexpr double kAlike = 1.1;   // Blocks that do not tell two remedies apart.
@@ -41,8 +43,9 @@ constexpr Micros kLookUpMaxUs = 30 * 1000000LL;
 struct Trial {
   std::vector<cause::Remedy> remedies;
   std::vector<compare::WorkSample> counted;
-  double blocks = 0;  // Median on the candidate.
-  double cost = 0;    // The planner's.
+  double blocks = 0;        // Median on the candidate.
+  double cost = 0;          // The planner's.
+  uint64_t size_bytes = 0;  // Of all its indexes.
 
   size_t columns() const {
     size_t count = 0;
@@ -68,9 +71,32 @@ bool IsBetter(const Trial& a, const Trial& b) {
   if (b.covers() && !a.covers()) return weight(b.blocks) * kBetter > weight(a.blocks);
   if (weight(a.blocks) > weight(b.blocks) * kAlike) return false;
   if (weight(b.blocks) > weight(a.blocks) * kAlike) return true;
+  // A partial index that does as well.
+  if (a.size_bytes > 0 && a.size_bytes * 2 < b.size_bytes) return true;
+  if (b.size_bytes > 0 && b.size_bytes * 2 < a.size_bytes) return false;
   if (a.remedies.size() != b.remedies.size()) return a.remedies.size() < b.remedies.size();
   if (a.cost > b.cost * kAlike || b.cost > a.cost * kAlike) return a.cost < b.cost;
   return a.columns() < b.columns();
+}
+
+// What all samples demand by literals of their texts.
+std::vector<cause::ConstantTerm> ConstantsOf(const std::vector<replay::Sample>& samples) {
+  std::vector<cause::ConstantTerm> constants;
+  if (samples.size() < kConstantSamplesMin) return constants;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const std::string& text = samples[i].text;
+    std::vector<cause::ConstantTerm> here;
+    const std::vector<event::StatementSites> statements = event::FindValueSites(text);
+    for (const event::ValueSite& site : statements.front().sites) {
+      if (!site.conjunct || site.parameter != 0 || site.array) continue;
+      here.push_back({site.relation, site.column, text.substr(site.offset, site.length)});
+    }
+    if (i == 0) constants = here;
+    std::erase_if(constants, [&](const cause::ConstantTerm& one) {
+      return std::find(here.begin(), here.end(), one) == here.end();
+    });
+  }
+  return constants;
 }
 
 // A fix that stays on the candidate, for its place in ProvenFixes::fixes.
@@ -239,6 +265,8 @@ class Prover {
       if (fresh->after) evidence.plan_after = &*fresh->after;
       if (fresh->before) evidence.plan_before = &*fresh->before;
     }
+    evidence.constants = ConstantsOf(target.samples);
+    evidence.show_values = request_.show_values;
     std::set<std::string> names;
     for (const Kept& kept : kept_) {
       for (const cause::Remedy& remedy : kept.remedies) names.insert(remedy.name);
@@ -315,6 +343,9 @@ class Prover {
     trial.blocks = BlocksOf(trial.counted);
     const auto plan = ExplainSample(request_.lanes[1].info, target.samples.front());
     if (plan.ok()) trial.cost = plan->root.cost_total;
+    for (const cause::Remedy& remedy : trial.remedies) {
+      trial.size_bytes += bench_.LookAt(remedy).size_bytes;
+    }
     return {};
   }
 

@@ -44,6 +44,7 @@ struct FixRequest {
   const compare::PatternTable& table;  // Of the second moment.
   const MeasuredWork& work;            // The same.
   base::Micros budget_us = 0;          // Of all remedies together.
+  bool show_values = false;
   ReplayTraffic replay;
 };
 

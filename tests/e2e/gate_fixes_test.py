@@ -18,6 +18,12 @@ create table counters (id int primary key, hits int not null, pad text not null)
 insert into counters select i, i * 7919 % 5000, repeat('x', 50) from generate_series(1, 60000) i;
 create table wide (id int primary key, c1 int, c2 int, c3 int, c4 int, c5 int, c6 int, c7 int);
 insert into wide select i, i, i, i, i, i, i, i from generate_series(1, 30000) i;
+create table points (id int primary key, grp int not null, v int not null, pad text not null);
+insert into points select i, i * 17 % 1013 % 100, i, repeat('x', 100) from generate_series(1, 60000) i;
+create table tickets (id int primary key, state text not null check (state in ('open', 'shut')), opened int not null,
+                      pad text not null);
+insert into tickets select i, case when i % 97 = 0 then 'open' else 'shut' end, i * 7919 % 50000, repeat('x', 100)
+                      from generate_series(1, 60000) i;
 """ + "".join(f"create index wide_c{i} on wide (c{i});\n" for i in range(1, 8)) + """
 create role app login;
 grant select, insert, update, delete on all tables in schema public to app;
@@ -28,6 +34,10 @@ select weight from parcels where code = 'code 31111';
 update counters set hits = hits + 1 where id = 100 + :n;
 update counters set hits = hits + 1 where id = 30000 + :n;
 """ + "".join(f"select id from wide where c{i} = 1000 + :n;\n" for i in range(1, 8))
+MARKED = """
+select sum(v) from points where grp = 7 and mark is null;
+select id, pad from tickets where state = 'open' and mark is null order by opened limit 20;
+"""
 NEW = "select id from counters where hits = 77 and flag is null;\n"
 
 
@@ -48,6 +58,15 @@ class FixesTest(gate_support.GateTest):
         type(self).feature = self.capture(self.path("feature"), feature, user="app")
         self.server.sql("alter table counters drop column flag; truncate counters; "
                         "insert into counters table kept; drop table kept")
+        for table in ("points", "tickets"):
+            self.server.sql(f"create table kept as table {table}; delete from {table} where id > 200; "
+                            f"alter table {table} add column mark int; analyze {table}; alter table kept rename to "
+                            f"kept_{table}")
+        type(self).marked = self.capture(
+            self.path("marked"), lambda url: self.must(self.psql(url, MARKED * 12, "-q")), user="app")
+        for table in ("points", "tickets"):
+            self.server.sql(f"alter table {table} drop column mark; truncate {table}; "
+                            f"insert into {table} table kept_{table}; drop table kept_{table}")
         self.server.sql("vacuum (analyze)")
         self.create_shadow()
         type(self).traffic = self.capture(self.path("traffic"), traffic, user="app")
@@ -85,6 +104,15 @@ class FixesTest(gate_support.GateTest):
         _, report = self.migrate_sql(migration, code=5, capture=[self.traffic, self.feature], flags=("--fix", file))
         self.assertTrue(any("heap-only" in reason for one in report["findings"] for reason in one["reasons"]),
                         report["findings"])
+
+    def test_an_index_carries_along_what_is_read_or_holds_only_what_is_asked_for(self):
+        migration = "alter table points add column mark int; alter table tickets add column mark int"
+        _, report = self.migrate_sql(migration, code=5, capture=self.marked)
+        self.assertEqual(sorted(self.fix_sql(report)), [
+            "CREATE INDEX CONCURRENTLY points_grp_covering_idx ON points (grp) INCLUDE (v, mark);",
+            "CREATE INDEX CONCURRENTLY tickets_opened_idx ON tickets (opened) WHERE state = 'open';"], report["fixes"])
+        file = self.sql_file("fix.sql", "\n".join(self.fix_sql(report)))
+        self.migrate_sql(migration, code=0, capture=self.marked, flags=("--fix", file))
 
     def test_findings_that_no_fix_was_looked_for_are_counted(self):
         _, report = self.migrate_sql("; ".join(f"drop index wide_c{i}" for i in range(1, 8)), code=5)

@@ -27,6 +27,8 @@ class Advice {
   }
 
   std::string pattern;  // Of the statement; empty: not known.
+  std::vector<ConstantTerm> constants;
+  bool show_values = false;
 
   std::vector<Remedy> For(const std::string& plan_after, const std::string& plan_before = {},
                           event::StatementKind kind = event::StatementKind::kSelect,
@@ -35,6 +37,8 @@ class Advice {
     evidence.type = "slower";
     evidence.kind = kind;
     evidence.pattern = pattern;
+    evidence.constants = constants;
+    evidence.show_values = show_values;
     evidence.relations = std::move(relations);
     evidence.before = &before_;
     evidence.after = &after_;
@@ -331,6 +335,31 @@ TEST_CASE("an index may carry along what else a query reads, if that is little",
   CHECK(covering("SELECT region FROM orders WHERE region = $1").empty());  // Nothing is left.
   // Few rows are read from few pages.
   CHECK(covering(sums, "int4", {}, Scan("(region = 'EU'::text)")).empty());
+}
+
+TEST_CASE("what a query always demands of a column with few values may be a predicate", "[cause]") {
+  const auto partial = [](Advice& advice) {
+    for (const Remedy& remedy :
+         advice.For(Scan("((status = 'open'::text) AND (placed > '2026-01-01'::date))"))) {
+      if (!remedy.predicate.empty()) return remedy.sql.front();
+    }
+    return std::string();
+  };
+  const std::string wanted =
+      "CREATE INDEX CONCURRENTLY orders_placed_idx ON orders (placed) WHERE status = 'open';";
+  Advice shown;
+  shown.constants = {{"orders", "status", "'open'"}};
+  CHECK(partial(shown).empty());  // A value of users.
+  shown.show_values = true;
+  CHECK(partial(shown) == wanted);
+  Advice checked({Thing("constraint", "known", "orders",
+                        {{"type", "c"}, {"definition", "CHECK (status IN ('open', 'paid'))"}})});
+  checked.constants = shown.constants;
+  CHECK(partial(checked) == wanted);
+  Advice many({Thing("column", "status", "orders", {}, {{"distinct", "-0.5"}})});
+  many.constants = shown.constants;
+  many.show_values = true;
+  CHECK(partial(many).empty());
 }
 
 TEST_CASE("columns of foreign keys that point at what is deleted are proposed", "[cause]") {
