@@ -141,6 +141,12 @@ Status FindingExplainer::Prove(const std::vector<ExplainedFinding>& known,
     report_.notes.push_back(fmt::format("There was no time to look for a fix for {} pattern{}.",
                                         proven.out_of_time, proven.out_of_time == 1 ? "" : "s"));
   }
+  if (proven.pruned > 0) {
+    report_.notes.push_back(fmt::format(
+        "Of {} index{} proposed as fixes, {} {} pruned by HypoPG: the planner would not use {}.",
+        FormatCount(proven.asked), proven.asked == 1 ? "" : "es", FormatCount(proven.pruned),
+        proven.pruned == 1 ? "was" : "were", proven.pruned == 1 ? "it" : "them"));
+  }
   if (proven.skipped > 0) {
     report_.notes.push_back(fmt::format("{} more finding{}: no fix was looked for.",
                                         FormatCount(proven.skipped),

@@ -18,6 +18,7 @@
 #include "explain/plan.h"
 #include "job/fix_meter.h"
 #include "job/fix_neighbours.h"
+#include "job/hypothetical_indexes.h"
 #include "job/plan_probe.h"
 #include "job/remedy_bench.h"
 
@@ -271,7 +272,20 @@ class Prover {
     for (const Kept& kept : kept_) {
       for (const cause::Remedy& remedy : kept.remedies) names.insert(remedy.name);
     }
-    return cause::ProposeRemedies(evidence, names);
+    proposals = cause::ProposeRemedies(evidence, names);
+    Prune(target, proposals);
+    return proposals;
+  }
+
+  // What the planner would not use need not be built to know.
+  void Prune(const FixTarget& target, std::vector<cause::Remedy>& proposals) {
+    const auto unused =
+        FindUnusedIndexes(request_.lanes[1].info, target.samples.front(), proposals);
+    if (!unused) return;
+    result_.asked += unused->asked;
+    result_.pruned += unused->made.size();
+    std::erase_if(proposals,
+                  [&](const cause::Remedy& remedy) { return unused->made.contains(remedy.made); });
   }
 
   // All that look as if they helped, by themselves or together.

@@ -50,7 +50,10 @@ struct FixRequest {
 
 struct ProvenFixes {
   std::vector<report::Fix> fixes;
-  size_t tried = 0;        // Remedies that were applied.
+  size_t tried = 0;  // Remedies that were applied.
+  // Indexes that HypoPG was asked about, and of those the ones that were not built for it.
+  size_t asked = 0;
+  size_t pruned = 0;
   size_t out_of_time = 0;  // Findings that no remedy was tried for.
   size_t skipped = 0;      // The same, past kFixFindingsMax, where no fix for another mends them.
   // Remedies that could not be made in the time that was left, by SQL, and that time.

@@ -1,6 +1,8 @@
 """Fixes are made on the candidate, measured there and taken away again: what only helps together, what
 harms others, tables in partitions, and what there was no room for."""
 
+import json
+
 import gate_support
 import scry_e2e
 
@@ -14,8 +16,8 @@ create table parcels_a partition of parcels for values from (0) to (20000);
 create table parcels_b partition of parcels for values from (20000) to (40000);
 insert into parcels select i, 'code ' || i, i % 100 from generate_series(0, 39999) i;
 create index parcels_code_idx on parcels (code);
-create table counters (id int primary key, hits int not null, pad text not null) with (fillfactor = 50);
-insert into counters select i, i * 7919 % 5000, repeat('x', 50) from generate_series(1, 60000) i;
+create table counters (id int primary key, hits int not null, pad text not null) with (fillfactor = 70);
+insert into counters select i, i * 7919 % 5000, repeat('x', 50) from generate_series(1, 150000) i;
 create table wide (id int primary key, c1 int, c2 int, c3 int, c4 int, c5 int, c6 int, c7 int);
 insert into wide select i, i, i, i, i, i, i, i from generate_series(1, 30000) i;
 create table points (id int primary key, grp int not null, v int not null, pad text not null);
@@ -38,6 +40,7 @@ MARKED = """
 select sum(v) from points where grp = 7 and mark is null;
 select id, pad from tickets where state = 'open' and mark is null order by opened limit 20;
 """
+RANKED = "select id, v from points where grp < 95 and mark is null order by v, id limit 5;\n"
 NEW = "select id from counters where hits = 77 and flag is null;\n"
 
 
@@ -54,17 +57,21 @@ class FixesTest(gate_support.GateTest):
             self.must(self.psql(url, NEW * 12, "-q"))
         # The next release runs where its column is there already, and few rows are.
         self.server.sql("create table kept as table counters; delete from counters where id > 100; "
-                        "alter table counters add column flag int; analyze counters")
+                        "alter table counters add column flag int")
+        self.server.sql("vacuum (full, analyze) counters")
         type(self).feature = self.capture(self.path("feature"), feature, user="app")
         self.server.sql("alter table counters drop column flag; truncate counters; "
                         "insert into counters table kept; drop table kept")
-        for table in ("points", "tickets"):
+        tables = ("points", "tickets")
+        for table in tables:
             self.server.sql(f"create table kept as table {table}; delete from {table} where id > 200; "
-                            f"alter table {table} add column mark int; analyze {table}; alter table kept rename to "
-                            f"kept_{table}")
+                            f"alter table {table} add column mark int; alter table kept rename to kept_{table}")
+            self.server.sql(f"vacuum (full, analyze) {table}")
         type(self).marked = self.capture(
             self.path("marked"), lambda url: self.must(self.psql(url, MARKED * 12, "-q")), user="app")
-        for table in ("points", "tickets"):
+        type(self).ranked = self.capture(
+            self.path("ranked"), lambda url: self.must(self.psql(url, RANKED * 12, "-q")), user="app")
+        for table in tables:
             self.server.sql(f"alter table {table} drop column mark; truncate {table}; "
                             f"insert into {table} table kept_{table}; drop table kept_{table}")
         self.server.sql("vacuum (analyze)")
@@ -113,6 +120,25 @@ class FixesTest(gate_support.GateTest):
             "CREATE INDEX CONCURRENTLY tickets_opened_idx ON tickets (opened) WHERE state = 'open';"], report["fixes"])
         file = self.sql_file("fix.sql", "\n".join(self.fix_sql(report)))
         self.migrate_sql(migration, code=0, capture=self.marked, flags=("--fix", file))
+
+    def test_what_the_planner_would_not_use_is_not_built(self):
+        if not self.server.sql("select 1 from pg_available_extensions where name = 'hypopg'"):
+            self.skipTest("the server has no HypoPG (Debian: postgresql-15-hypopg)")
+        self.addCleanup(self.forget_runs)
+        self.must(self.scry("ci", "test-migration", "db/main", "--keep", "--during", "never", "--capture", self.ranked,
+                            "--report", self.path("kept"), "--", "psql", "-Xq", "-c",
+                            "alter table points add column mark int"), 5)
+        with open(self.path("kept/report.json"), encoding="utf-8") as file:
+            report = json.load(file)
+        notes = [one for one in report["notes"] if "pruned by HypoPG" in one]
+        self.assertEqual(len(notes), 1, report["notes"])
+        self.assertRegex(notes[0], r"^Of \d+ indexes proposed as fixes, [1-9]\d* w\w+ pruned by HypoPG: ")
+        self.assertIn("ON points (v, id", self.fix_sql(report)[0])
+        [data] = [data for lane, data in self.kept_lanes() if lane == "candidate"]
+        with self.kept_lane(data) as sql:
+            self.assertEqual(sql("select extname from pg_extension where extname <> 'plpgsql' union all "
+                                 "select nspname from pg_namespace where nspname like 'scry%' union all "
+                                 "select relname from pg_class where relname like 'scry%'"), "")
 
     def test_findings_that_no_fix_was_looked_for_are_counted(self):
         _, report = self.migrate_sql("; ".join(f"drop index wide_c{i}" for i in range(1, 8)), code=5)
