@@ -41,6 +41,8 @@ select sum(v) from points where grp = 7 and mark is null;
 select id, pad from tickets where state = 'open' and mark is null order by opened limit 20;
 """
 RANKED = "select id, v from points where grp < 95 and mark is null order by v, id limit 5;\n"
+PAIRS = ("select count(*) from points p, tickets t where p.grp = 7 and p.mark is null and t.mark is null "
+         "and t.opened < 50 and p.v % 10 = t.opened % 10;\n")
 NEW = "select id from counters where hits = 77 and flag is null;\n"
 
 
@@ -71,6 +73,8 @@ class FixesTest(gate_support.GateTest):
             self.path("marked"), lambda url: self.must(self.psql(url, MARKED * 12, "-q")), user="app")
         type(self).ranked = self.capture(
             self.path("ranked"), lambda url: self.must(self.psql(url, RANKED * 12, "-q")), user="app")
+        type(self).pairs = self.capture(
+            self.path("pairs"), lambda url: self.must(self.psql(url, PAIRS * 12, "-q")), user="app")
         for table in tables:
             self.server.sql(f"alter table {table} drop column mark; truncate {table}; "
                             f"insert into {table} table kept_{table}; drop table kept_{table}")
@@ -91,6 +95,14 @@ class FixesTest(gate_support.GateTest):
             "CREATE INDEX CONCURRENTLY readings_b ON public.readings USING btree (b);"])
         file = self.sql_file("fix.sql", "\n".join(fix["sql"]))
         self.migrate_sql("drop index readings_a; drop index readings_b", code=0, flags=("--fix", file))
+
+    def test_a_new_query_may_need_an_index_on_each_of_its_tables(self):
+        migration = "alter table points add column mark int; alter table tickets add column mark int"
+        _, report = self.migrate_sql(migration, code=5, capture=self.pairs)
+        self.assertEqual(len(report["fixes"]), 1, report["fixes"])
+        sql = report["fixes"][0]["sql"]
+        self.assertEqual(sorted(" ".join(one.split(" ON ")[1].split()[:1]) for one in sql), ["points", "tickets"], sql)
+        self.assertLess(report["fixes"][0]["blocks_fixed"], report["fixes"][0]["blocks_after"] / 4)
 
     def test_an_index_of_a_partitioned_table_comes_back_for_all_of_it(self):
         _, report = self.migrate_sql("drop index parcels_code_idx", code=5)
