@@ -29,7 +29,7 @@ _lacks_server() {
 
 # Prints the missing packages of one purpose, one per line; "?name": scry works without it.
 _missing_packages() {
-  local pair package
+  local pair package program
   case "$1" in
     build)
       for pair in g++:g++ cmake:cmake ninja:ninja-build pkg-config:pkg-config ccache:?ccache; do
@@ -63,6 +63,13 @@ _missing_packages() {
         echo '?chromium-driver'
       fi
       for package in python3-psycopg python3-yaml libpostgresql-jdbc-java; do
+        if ! _package_installed "$package"; then echo "?$package"; fi
+      done
+      # HypoPG, by which fixes are pruned.
+      for program in /usr/lib/postgresql/*/bin/initdb; do
+        [ -x "$program" ] || continue
+        package=${program#/usr/lib/postgresql/}
+        package=postgresql-${package%%/*}-hypopg
         if ! _package_installed "$package"; then echo "?$package"; fi
       done
       ;;

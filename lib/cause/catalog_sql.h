@@ -43,7 +43,7 @@ inline constexpr const char* kCatalogSql[] = {
     "  'collation', coalesce((SELECT l.collname::text FROM pg_collation l WHERE l.oid = a.attcollation), ''),"
     "  'acl', " SCRY_ACL("a.attacl") "),"
     " json_build_object('number', a.attnum, 'statistics', st.starelid IS NOT NULL,"
-    "  'distinct', coalesce(st.stadistinct, 0))"
+    "  'distinct', coalesce(st.stadistinct, 0), 'width', coalesce(st.stawidth, 0))"
     " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
     " JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON t.oid = a.atttypid"
     " LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
@@ -55,9 +55,10 @@ inline constexpr const char* kCatalogSql[] = {
     "  'columns', (SELECT string_agg(pg_get_indexdef(i.indexrelid, k, true), ', ' ORDER BY k)"
     "    FROM generate_series(1, i.indnkeyatts) k),"
     "  'predicate', coalesce(pg_get_expr(i.indpred, i.indrelid), '')),"
-    " json_build_object('bytes', pg_relation_size(c.oid))"
+    " json_build_object('bytes', CASE WHEN c.relkind = 'i' THEN pg_relation_size(c.oid) ELSE 0 END,"
+    "  'parent', coalesce((SELECT " SCRY_NAME("h.inhparent") " FROM pg_inherits h WHERE h.inhrelid = c.oid LIMIT 1), ''))"
     " FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am am ON am.oid = c.relam"
-    " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'i' AND " SCRY_OURS("n.nspname"),
+    " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('i', 'I') AND " SCRY_OURS("n.nspname"),
     "SELECT 'constraint', " SCRY_NAME("k.conrelid") " || '.' || quote_ident(k.conname), quote_ident(k.conname),"
     " " SCRY_NAME("k.conrelid") ", k.oid::text,"
     " json_build_object('name', k.conname, 'type', k.contype::text, 'valid', k.convalidated,"
@@ -109,11 +110,12 @@ inline constexpr const char* kCatalogSql[] = {
     "   FROM pg_constraint k WHERE k.contypid = t.oid), '')),"
     " json_build_object() FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace"
     " WHERE t.typtype IN ('e', 'd') AND " SCRY_OURS("n.nspname"),
-    "SELECT 'statistics', quote_ident(e.stxname), quote_ident(e.stxname), " SCRY_NAME("e.stxrelid") ", e.oid::text,"
+    "SELECT 'statistics', CASE WHEN n.nspname = 'public' THEN '' ELSE quote_ident(n.nspname) || '.' END ||"
+    " quote_ident(e.stxname), quote_ident(e.stxname), " SCRY_NAME("e.stxrelid") ", e.oid::text,"
     " json_build_object('name', e.stxname, 'definition', pg_get_statisticsobjdef(e.oid)),"
     " json_build_object('data', EXISTS (SELECT 1 FROM pg_statistic_ext_data x WHERE x.stxoid = e.oid"
     "   AND (x.stxdndistinct IS NOT NULL OR x.stxddependencies IS NOT NULL OR x.stxdmcv IS NOT NULL)))"
-    " FROM pg_statistic_ext e",
+    " FROM pg_statistic_ext e JOIN pg_namespace n ON n.oid = e.stxnamespace",
     "SELECT 'schema', quote_ident(n.nspname), quote_ident(n.nspname), '', n.oid::text,"
     " json_build_object('name', n.nspname, 'owner', pg_get_userbyid(n.nspowner), 'acl', " SCRY_ACL("n.nspacl") "),"
     " json_build_object() FROM pg_namespace n WHERE " SCRY_OURS("n.nspname"),

@@ -8,6 +8,8 @@
 namespace scry::cause {
 namespace {
 
+constexpr int kPartitionDepthMax = 16;  // Partitions of partitions.
+
 std::vector<std::string> Quoted(const std::string& message) {
   std::vector<std::string> names;
   for (size_t at = message.find('"'); at != std::string::npos; at = message.find('"', at)) {
@@ -132,22 +134,55 @@ std::string Bare(std::string name) {
 
 }  // namespace
 
+namespace {
+
+bool BeginsWith(const CatalogObject& index, const std::vector<std::string>& columns) {
+  if (index.Fact("valid") != "yes" || !index.Fact("predicate").empty()) return false;
+  std::set<std::string> wanted;
+  for (const std::string& column : columns) wanted.insert(Bare(column));
+  for (const std::string& column : SplitList(index.Fact("columns"))) {
+    if (wanted.empty()) break;
+    if (wanted.erase(Bare(column)) == 0) return false;
+  }
+  return wanted.empty();
+}
+
+bool HasIndexOn(const Catalog& catalog, const std::string& table,
+                const std::vector<std::string>& columns, int depth) {
+  const auto indexes = catalog.Of("index", table);
+  const bool own = std::any_of(indexes.begin(), indexes.end(), [&](const CatalogObject* index) {
+    return BeginsWith(*index, columns);
+  });
+  const CatalogObject* relation = catalog.Find("relation", table);
+  if (own || relation == nullptr || relation->Fact("kind") != "p" || depth > kPartitionDepthMax) {
+    return own;
+  }
+  // Each partition may have its own, attached or not.
+  bool some = false;
+  for (const auto& [key, object] : catalog.objects()) {
+    if (key.first != "relation" || object.Fact("parent") != table) continue;
+    if (!HasIndexOn(catalog, object.name, columns, depth + 1)) return false;
+    some = true;
+  }
+  return some;
+}
+
+// Is it what a partition has of its parent?
+bool FollowsParent(const Catalog& catalog, const CatalogObject& key) {
+  const CatalogObject* relation = catalog.Find("relation", key.table);
+  if (relation == nullptr || relation->Fact("parent").empty()) return false;
+  const auto keys = catalog.Of("constraint", relation->Fact("parent"));
+  return std::any_of(keys.begin(), keys.end(), [&](const CatalogObject* other) {
+    return other->Fact("type") == "f" && other->Fact("references") == key.Fact("references") &&
+           other->Fact("columns") == key.Fact("columns");
+  });
+}
+
+}  // namespace
+
 bool HasIndexOn(const Catalog& catalog, const std::string& table,
                 const std::vector<std::string>& columns) {
-  if (columns.empty()) return true;
-  const auto indexes = catalog.Of("index", table);
-  return std::any_of(indexes.begin(), indexes.end(), [&](const CatalogObject* index) {
-    if (index->Fact("valid") != "yes" || !index->Fact("predicate").empty()) return false;
-    std::string rest = Bare(index->Fact("columns"));
-    std::set<std::string> wanted;
-    for (const std::string& column : columns) wanted.insert(Bare(column));
-    while (!wanted.empty() && !rest.empty()) {
-      const size_t comma = rest.find(", ");
-      if (wanted.erase(rest.substr(0, comma)) == 0) return false;
-      rest = comma == std::string::npos ? "" : rest.substr(comma + 2);
-    }
-    return wanted.empty();
-  });
+  return columns.empty() || HasIndexOn(catalog, table, columns, 0);
 }
 
 std::vector<UncoveredKey> UncoveredKeys(const Case& one) {
@@ -159,16 +194,80 @@ std::vector<UncoveredKey> UncoveredKeys(const Case& one) {
   for (const auto& [name, object] : one.e().after->objects()) {
     if (object.kind != "constraint" || object.Fact("type") != "f") continue;
     if (!one.named().contains(object.Fact("references"))) continue;
-    UncoveredKey key{&object, {}};
-    std::string rest = object.Fact("columns");
-    while (!rest.empty()) {
-      const size_t comma = rest.find(", ");
-      key.columns.push_back(rest.substr(0, comma));
-      rest = comma == std::string::npos ? "" : rest.substr(comma + 2);
-    }
+    if (FollowsParent(*one.e().after, object)) continue;
+    UncoveredKey key{&object, SplitList(object.Fact("columns"))};
     if (!HasIndexOn(*one.e().after, object.table, key.columns)) keys.push_back(std::move(key));
   }
   return keys;
+}
+
+const CatalogObject& DroppedWith(const Evidence& evidence, const CatalogObject& index) {
+  const CatalogObject* top = &index;
+  for (int depth = 0; depth < kPartitionDepthMax; ++depth) {
+    const CatalogObject* parent = evidence.before->Find("index", top->State("parent"));
+    if (parent == nullptr || evidence.after->Find("index", parent->name) != nullptr) break;
+    top = parent;
+  }
+  return *top;
+}
+
+std::vector<std::string> SplitList(std::string_view list) {
+  std::vector<std::string> items;
+  std::string item;
+  int depth = 0;
+  char quote = 0;
+  for (size_t i = 0; i < list.size(); ++i) {
+    const char c = list[i];
+    if (quote != 0) {
+      if (c == quote) quote = 0;  // Two in a row open it again.
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+    } else if (c == '(') {
+      ++depth;
+    } else if (c == ')') {
+      --depth;
+    } else if (c == ',' && depth == 0) {
+      items.push_back(std::move(item));
+      item.clear();
+      if (i + 1 < list.size() && list[i + 1] == ' ') ++i;
+      continue;
+    }
+    item += c;
+  }
+  if (!item.empty()) items.push_back(std::move(item));
+  return items;
+}
+
+std::vector<std::string> KeysOf(const CatalogObject& index) {
+  const std::string definition = index.Fact("definition");
+  const size_t method = definition.find(" USING ");
+  const size_t open = method == std::string::npos ? method : definition.find('(', method);
+  // What the server prints has directions and operator classes; the bare columns have not.
+  if (open == std::string::npos) return SplitList(index.Fact("columns"));
+  int depth = 1;
+  char quote = 0;
+  size_t end = open + 1;
+  for (; end < definition.size() && depth > 0; ++end) {
+    const char c = definition[end];
+    if (quote != 0) {
+      if (c == quote) quote = 0;
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+    } else if (c == '(' || c == ')') {
+      depth += c == '(' ? 1 : -1;
+    }
+  }
+  if (depth > 0) return SplitList(index.Fact("columns"));  // Cut.
+  return SplitList(std::string_view(definition).substr(open + 1, end - open - 2));
+}
+
+std::string ColumnOf(const std::string& key) {
+  if (!key.starts_with('"')) return key.substr(0, key.find(' '));
+  size_t end = key.find('"', 1);
+  while (end != std::string::npos && end + 1 < key.size() && key[end + 1] == '"') {
+    end = key.find('"', end + 2);
+  }
+  return end == std::string::npos ? key : key.substr(0, end + 1);
 }
 
 WantedColumns WantedBy(const explain::PlanNode& node) {

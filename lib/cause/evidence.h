@@ -16,6 +16,14 @@
 
 namespace scry::cause {
 
+// "status = 'open'", which a statement demands whatever its parameters are.
+struct ConstantTerm {
+  std::string relation;  // As written.
+  std::string column;    // Bare.
+  std::string literal;   // SQL.
+  friend bool operator==(const ConstantTerm&, const ConstantTerm&) = default;
+};
+
 struct Evidence {
   std::string type;  // compare::Name(FindingClass).
   std::string sqlstate;
@@ -27,6 +35,8 @@ struct Evidence {
   std::vector<std::string> relations;  // As written; see StatementFacts.
   std::vector<std::string> functions;
   std::string role;  // Of the session.
+  std::vector<ConstantTerm> constants;
+  bool show_values = false;  // Constants may be told that are not part of the schema.
   // VACUUM (ANALYZE) has passed since the catalogues were read: what they say of statistics and
   // visibility maps is no cause any more.
   bool settled = false;
@@ -97,7 +107,7 @@ class Case {
 };
 
 // Of a catalogue: is there a usable index whose first columns are these, in any order? Names as SQL
-// writes them.
+// writes them. Of a partitioned table: or does each of its partitions have one.
 bool HasIndexOn(const Catalog& catalog, const std::string& table,
                 const std::vector<std::string>& columns);
 
@@ -107,8 +117,21 @@ struct UncoveredKey {
   std::vector<std::string> columns;
 };
 // Those whose columns no index of `after` covers, where the statement deletes or changes what they
-// point at. REQUIRES: there is an `after`.
+// point at; what partitions have of their parent is told of the parent alone. REQUIRES: there is an
+// `after`.
 std::vector<UncoveredKey> UncoveredKeys(const Case& one);
+
+// The index that it was dropped with: that of the partitioned table, at the top; itself where it
+// went alone. REQUIRES: both catalogues are there, and `index` is of `before`.
+const CatalogObject& DroppedWith(const Evidence& evidence, const CatalogObject& index);
+
+// The keys of an index as CREATE INDEX takes them: "placed DESC", "name text_pattern_ops",
+// "lower(email)".
+std::vector<std::string> KeysOf(const CatalogObject& index);
+// The column of a key, as SQL writes it; of an expression, what stands before its first space.
+std::string ColumnOf(const std::string& key);
+// "a, lower(b, c)" at the commas outside of parentheses and quotes.
+std::vector<std::string> SplitList(std::string_view list);
 
 // The columns that an index would have to be on to find the rows of a scan: those compared for
 // equality first. As the filter and the index condition of the node name them.

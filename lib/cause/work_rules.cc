@@ -64,10 +64,13 @@ std::optional<Words> LostIndex(const Case& one, bool (*fits)(const Change&)) {
     if (change.kind() != "index" || change.before == nullptr || !fits(change)) continue;
     const std::string index = change.before->Fact("name");
     if (!Uses(one.nodes_before(), index) || Uses(one.nodes_after(), index)) continue;
-    Words words = {{"object", "index " + change.before->label},
-                   {"name", change.before->label},
-                   {"table", change.before->table},
-                   {"columns", change.before->Fact("columns")}};
+    // A plan names the index of a partition; the migration dropped that of the table.
+    const bool whole = change.type == Type::kDropped && one.e().after != nullptr;
+    const CatalogObject& lost = whole ? DroppedWith(one.e(), *change.before) : *change.before;
+    Words words = {{"object", "index " + lost.label},
+                   {"name", lost.label},
+                   {"table", lost.table},
+                   {"columns", lost.Fact("columns")}};
     const std::string& table = change.before->table;
     const CatalogObject* relation = one.e().before->Find("relation", table);
     words["node"] = ReaderText(
@@ -258,8 +261,13 @@ std::optional<Words> TriggerAdded(const Case& one) {
 }
 std::optional<Words> IndexAdded(const Case& one) {
   if (!one.Writes()) return std::nullopt;
-  const Change* change = one.FindTouched("index", [](const Change& c) {
+  const auto added = [](const Change& c) {
     return c.type == Type::kAdded || c.recreated || c.Has("definition");
+  };
+  const Change* change = one.FindTouched("index", [&](const Change& c) {
+    // That of a partition came with that of the table.
+    const std::string parent = c.after == nullptr ? "" : c.after->State("parent");
+    return added(c) && (parent.empty() || one.e().before->Find("index", parent) != nullptr);
   });
   auto words = If(change);
   if (words) (*words)["columns"] = change->After("columns");
@@ -353,15 +361,24 @@ std::optional<Words> NoOrder(const Case& one) {
   }
   return std::nullopt;
 }
-std::optional<Words> JoinWithoutIndex(const Case& one) {
-  for (const PlanNode* node : one.nodes_after()) {
-    if (node->type != "Seq Scan" || node->loops < 2) continue;
-    Words words = {{"object", "relation " + node->relation},
-                   {"node", explain::DescribeNode(*node)},
-                   {"relation", node->relation}};
-    return words;
+// A sequential scan that runs again for each row of something else. Workers of a parallel scan are
+// loops as well, and no join.
+const PlanNode* RepeatedScan(const PlanNode& node, bool repeated) {
+  if (repeated && node.type == "Seq Scan" && node.loops >= 2) return &node;
+  for (const PlanNode& child : node.children) {
+    const bool again = child.relationship == "SubPlan" ||
+                       (node.type == "Nested Loop" && child.relationship == "Inner");
+    if (const PlanNode* found = RepeatedScan(child, repeated || again)) return found;
   }
-  return std::nullopt;
+  return nullptr;
+}
+std::optional<Words> JoinWithoutIndex(const Case& one) {
+  if (one.e().plan_after == nullptr) return std::nullopt;
+  const PlanNode* node = RepeatedScan(one.e().plan_after->root, false);
+  if (node == nullptr) return std::nullopt;
+  return Words{{"object", "relation " + node->relation},
+               {"node", explain::DescribeNode(*node)},
+               {"relation", node->relation}};
 }
 std::optional<Words> Spills(const Case& one) {
   if (one.nodes_after().empty()) return std::nullopt;

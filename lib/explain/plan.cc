@@ -55,6 +55,7 @@ base::Status ReadNode(const json& from, PlanNode& node, int depth) {
   if (node.alias == node.relation) node.alias.clear();
   node.index = base::Printable(Text(from, "Index Name"), 64);
   node.schema = Text(from, "Schema");
+  node.relationship = Text(from, "Parent Relationship");
   node.filter = Text(from, "Filter");
   node.index_condition = Text(from, "Index Cond");
   for (const char* key : {"Hash Cond", "Merge Cond", "Join Filter"}) {

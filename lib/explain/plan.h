@@ -13,10 +13,11 @@ namespace scry::explain {
 
 // Costs, rows and times are as PostgreSQL prints them: per loop.
 struct PlanNode {
-  std::string type;      // "Seq Scan".
-  std::string relation;  // Empty: the node reads none.
-  std::string alias;     // Empty where it equals the relation.
-  std::string schema;    // Only with VERBOSE.
+  std::string type;          // "Seq Scan".
+  std::string relation;      // Empty: the node reads none.
+  std::string alias;         // Empty where it equals the relation.
+  std::string schema;        // Only with VERBOSE.
+  std::string relationship;  // To its parent: "Outer", "Inner", "SubPlan"; empty: the root.
   std::string index;
   // As printed, with their values: for the planner's eyes and no report.
   std::string filter;           // Rows are read first, then dropped.

@@ -126,14 +126,15 @@ Status Comparison::Run(const Lanes& lanes) {
           "written. A longer --budget or a shorter window leaves out fewer.");
     }
   }
-  return FindingExplainer({request_.policy, table_, verdict_, work_, first_ ? &*first_ : nullptr,
-                           catalogs_.get(), request_.prove_fixes,
-                           std::max(stats_.duration_us, kFixBudgetMinUs), lanes,
-                           [this](const std::set<uint64_t>& wanted) {
-                             return CollectSamples(wanted, kSamplesPerPattern);
-                           },
-                           ReplayAgain(lanes)},
-                          watch_, progress_, facts_, report_)
+  return FindingExplainer(
+             {request_.policy, table_, verdict_, work_, first_ ? &*first_ : nullptr,
+              catalogs_.get(), request_.prove_fixes, std::max(stats_.duration_us, kFixBudgetMinUs),
+              request_.show_values, lanes,
+              [this](const std::set<uint64_t>& wanted) {
+                return CollectSamples(wanted, kSamplesPerPattern);
+              },
+              ReplayAgain(lanes)},
+             watch_, progress_, facts_, report_)
       .Run();
 }
 

@@ -450,12 +450,11 @@ void DuringAct::AddAdvice(const migration::MigrationProfile& profile) {
       return w.pid == statement->pid && w.relation != 0 && w.begin_wall_us >= statement->begin_us &&
              w.begin_wall_us <= statement->end_us;
     });
-    // What a partitioned table's index takes it takes of every partition; else of one table.
-    const auto tables =
-        std::count_if(statement->locks.begin(), statement->locks.end(),
-                      [](const auto& lock) { return migration::StopsTraffic(lock.mode); });
-    finding.advice = cause::SafeForms(
-        {statement->pattern, !statement->rewrote.empty(), statement->rows > 0, waited, tables > 1});
+    const bool partitioned = std::any_of(
+        statement->locks.begin(), statement->locks.end(),
+        [](const auto& lock) { return lock.partitioned && migration::StopsTraffic(lock.mode); });
+    finding.advice = cause::SafeForms({statement->pattern, !statement->rewrote.empty(),
+                                       statement->rows > 0, waited, partitioned});
   }
 }
 

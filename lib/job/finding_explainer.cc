@@ -121,10 +121,11 @@ Status FindingExplainer::Prove(const std::vector<ExplainedFinding>& known,
   if (to_mend.empty()) return {};
   progress_.Step("try what might mend it");
   const Micros budget_us = request_.fix_budget_us;
-  const FixRequest request{
-      targets, *request_.catalogs, request_.policy, request_.table, request_.work,
-      // A time limit must not cost the verdict that is there by now.
-      watch_.limited() ? std::min(budget_us, watch_.LeftUs() / 2) : budget_us, request_.replay};
+  const FixRequest request{targets, *request_.catalogs, request_.policy, request_.table,
+                           request_.work,
+                           // A time limit must not cost the verdict that is there by now.
+                           watch_.limited() ? std::min(budget_us, watch_.LeftUs() / 2) : budget_us,
+                           request_.show_values, request_.replay};
   auto tried = ProveFixes(request, to_mend, watch_, facts_);
   SCRY_TRY(watch_.Check());
   if (!tried.ok()) {  // The verdict stands without.
@@ -139,6 +140,22 @@ Status FindingExplainer::Prove(const std::vector<ExplainedFinding>& known,
   if (proven.out_of_time > 0) {
     report_.notes.push_back(fmt::format("There was no time to look for a fix for {} pattern{}.",
                                         proven.out_of_time, proven.out_of_time == 1 ? "" : "s"));
+  }
+  if (proven.pruned > 0) {
+    report_.notes.push_back(fmt::format(
+        "Of {} index{} proposed as fixes, {} {} pruned by HypoPG: the planner would not use {}.",
+        FormatCount(proven.asked), proven.asked == 1 ? "" : "es", FormatCount(proven.pruned),
+        proven.pruned == 1 ? "was" : "were", proven.pruned == 1 ? "it" : "them"));
+  }
+  if (proven.skipped > 0) {
+    report_.notes.push_back(fmt::format("{} more finding{}: no fix was looked for.",
+                                        FormatCount(proven.skipped),
+                                        proven.skipped == 1 ? "" : "s"));
+  }
+  for (const auto& [sql, timeout_us] : proven.unfinished) {
+    report_.notes.push_back(fmt::format("As a fix, {} did not finish within {}.",
+                                        base::Printable(base::OneLine(sql), 200),
+                                        base::FormatDuration(timeout_us)));
   }
   for (report::Fix& fix : proven.fixes) report_.fixes.push_back(std::move(fix));
   return {};

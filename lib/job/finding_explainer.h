@@ -36,6 +36,7 @@ struct ExplainRequest {
   const LaneCatalogs* catalogs = nullptr;    // nullptr: not read.
   bool prove_fixes = false;
   base::Micros fix_budget_us = 0;
+  bool show_values = false;
   std::function<base::Result<std::vector<replay::LaneTarget>>()> lanes;
   std::function<base::Result<replay::SampleBook>(const std::set<uint64_t>&)> collect;
   ReplayTraffic replay;

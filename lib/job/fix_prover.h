@@ -44,17 +44,24 @@ struct FixRequest {
   const compare::PatternTable& table;  // Of the second moment.
   const MeasuredWork& work;            // The same.
   base::Micros budget_us = 0;          // Of all remedies together.
+  bool show_values = false;
   ReplayTraffic replay;
 };
 
 struct ProvenFixes {
   std::vector<report::Fix> fixes;
-  size_t tried = 0;        // Remedies that were applied.
+  size_t tried = 0;  // Remedies that were applied.
+  // Indexes that HypoPG was asked about, and of those the ones that were not built for it.
+  size_t asked = 0;
+  size_t pruned = 0;
   size_t out_of_time = 0;  // Findings that no remedy was tried for.
+  size_t skipped = 0;      // The same, past kFixFindingsMax, where no fix for another mends them.
+  // Remedies that could not be made in the time that was left, by SQL, and that time.
+  std::map<std::string, base::Micros> unfinished;
 };
 
-// `targets`: the worst first; those past kFixFindingsMax are left. Fails only where `watch` ends
-// the run or the candidate is lost; it is as it was before.
+// `targets`: the worst first; for those past kFixFindingsMax nothing new is tried. Fails only where
+// `watch` ends the run or the candidate is lost; it is as it was before.
 base::Result<ProvenFixes> ProveFixes(const FixRequest& request,
                                      const std::vector<FixTarget>& targets, const RunWatch& watch,
                                      event::FactsCache& facts);

@@ -223,6 +223,10 @@ class Probe {
     compare::WorkSample work;
     slowest_us_ = 0;
     SCRY_TRY_ASSIGN(work.baseline, MeasureOn(runners_[0], sample, pattern));
+    if (runners_.size() == 1) {
+      work.candidate = work.baseline;
+      return work;
+    }
     SCRY_TRY_ASSIGN(work.candidate, MeasureOn(runners_[1], sample, pattern));
     if (runners_.size() > 2) {
       SCRY_TRY_ASSIGN(work.control, MeasureOn(runners_[2], sample, pattern));

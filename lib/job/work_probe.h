@@ -54,6 +54,7 @@ struct MeasuredWork {
   std::map<uint64_t, base::Micros> slowest_us;
 };
 
+// `lanes`: in the order of event::LaneRole, or one alone, which then is baseline and candidate.
 // `patterns`: those to measure, the most wanted first; `samples` of them. First one sample of each
 // pattern, then a second one, until `budget_us` is used up. Fails only where `watch` ends the run.
 base::Result<MeasuredWork> MeasureWork(

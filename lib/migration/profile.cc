@@ -219,7 +219,9 @@ class Builder {
       same->mode = std::max(same->mode, lock.mode);
       return;
     }
-    statement.locks.push_back({lock.relation, Known(lock.relation)->name, lock.mode, 0, implied});
+    const RelationState& relation = *Known(lock.relation);
+    statement.locks.push_back({lock.relation, relation.name, lock.mode, 0, implied,
+                               relation.kind == 'p' || relation.kind == 'I'});
   }
 
   // New files that no event trigger told of: VACUUM FULL, CLUSTER, TRUNCATE. Whoever swaps a file

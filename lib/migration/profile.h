@@ -21,8 +21,9 @@ struct TakenLock {
   uint32_t relation = 0;
   std::string name;
   LockMode mode = LockMode::kNone;
-  Micros held_us = 0;    // From the statement's begin to the end of its transaction: at most.
-  bool implied = false;  // Not seen: what the statement did to the relation needs it.
+  Micros held_us = 0;        // From the statement's begin to the end of its transaction: at most.
+  bool implied = false;      // Not seen: what the statement did to the relation needs it.
+  bool partitioned = false;  // The relation is a table, or an index, in partitions.
 };
 
 struct StatementProfile {

@@ -315,8 +315,7 @@ struct Cause {
   friend bool operator==(const Cause&, const Cause&) = default;
 };
 
-// What a fix costs a pattern that writes its table: medians, without and with it; times without it
-// are those of the baseline.
+// What a fix costs a pattern that writes its table: medians on the candidate, without and with it.
 struct WriteCost {
   std::string fingerprint;
   std::string pattern;
@@ -341,7 +340,7 @@ struct Fix {
   double blocks_before = 0;
   double blocks_after = 0;
   double blocks_fixed = 0;
-  uint64_t size_bytes = 0;  // Of the index.
+  uint64_t size_bytes = 0;  // Of its indexes.
   Micros build_us = 0;
   std::vector<WriteCost> writes;         // Patterns that write its table, as far as measured.
   std::vector<std::string> advice;       // Sentences.

@@ -363,6 +363,7 @@ std::vector<Expected> WorkCases() {
   Scene join =
       Work({}, {}, {}, R"j({"Node Type": "Nested Loop", "Actual Rows": 1, "Actual Loops": 1,
     "Plans": [{"Node Type": "Seq Scan", "Relation Name": "orders", "Alias": "orders",
+               "Parent Relationship": "Inner",
                "Actual Rows": 90, "Actual Loops": 50, "Shared Hit Blocks": 9}]})j");
   join.type = "new-slow";
   return {
@@ -490,6 +491,76 @@ TEST_CASE("without a change no rule speaks of one", "[cause]") {
       CHECK((!cause || from_plans.contains(cause->mechanism)));
     }
   }
+}
+
+TEST_CASE("workers of a parallel scan are no join", "[cause]") {
+  const std::string scan = R"j({"Node Type": "Seq Scan", "Relation Name": "orders",
+      "Alias": "orders", "Parallel Aware": true, "Parent Relationship": "Outer",
+      "Actual Rows": 90, "Actual Loops": 3, "Shared Hit Blocks": 9})j";
+  const auto mechanism = [](const std::string& plan) {
+    Scene scene = Work({}, {}, {}, plan);
+    scene.type = "new-slow";
+    const auto cause = scene.Find();
+    return cause ? cause->mechanism : std::string();
+  };
+  CHECK(mechanism(R"j({"Node Type": "Gather", "Actual Rows": 270, "Actual Loops": 1, "Plans": [)j" +
+                  scan + "]}")
+            .empty());
+  // The outer side of a nested loop runs once in each worker.
+  CHECK(mechanism(R"j({"Node Type": "Nested Loop", "Actual Rows": 1, "Actual Loops": 3,
+                      "Plans": [)j" +
+                  scan + "]}")
+            .empty());
+  std::string sub_plan = scan;
+  sub_plan.replace(sub_plan.find("Outer"), 5, "SubPlan");
+  CHECK(mechanism(R"j({"Node Type": "Result", "Actual Rows": 1, "Actual Loops": 1, "Plans": [)j" +
+                  sub_plan + "]}") == "no index for the join");
+}
+
+// Of a table in partitions, plans name the partitions' indexes.
+TEST_CASE("an index of a partitioned table is told, and not those of its partitions", "[cause]") {
+  const CatalogObject whole = Thing("relation", "orders", {}, {{"kind", "p"}});
+  const CatalogObject part = Thing("relation", "orders_a", {}, {{"parent", "orders"}});
+  const CatalogObject top = Index("orders_region");
+  const CatalogObject below = Thing("index", "orders_a_region_idx", "orders_a",
+                                    {{"columns", "region"}}, {{"parent", "orders_region"}});
+  std::string used = kIndexScan;
+  used.replace(used.find("\"orders\""), 8, "\"orders_a\"");
+  used.replace(used.find("orders_region"), 13, "orders_a_region_idx");
+  std::string scan = kSeqScan;
+  scan.replace(scan.find("\"orders\""), 8, "\"orders_a\"");
+  const auto dropped = Work({whole, part, top, below}, {whole, part}, used, scan).Find();
+  REQUIRE(dropped.has_value());
+  CHECK(dropped->object == "index orders_region");
+  const auto added =
+      Write(Work({whole, part}, {whole, part, top, below}, {}, {}), StatementKind::kUpdate).Find();
+  REQUIRE(added.has_value());
+  CHECK(added->object == "index orders_region");
+}
+
+TEST_CASE("a foreign key of a table in partitions is covered by the index of each", "[cause]") {
+  const auto covered = [](const std::vector<CatalogObject>& indexes) {
+    const auto key = [](const std::string& table) {
+      return Thing("constraint", "fk", table,
+                   {{"type", "f"}, {"references", "orders"}, {"columns", "order_id"}});
+    };
+    Scene scene = Write(Work({Thing("relation", "items", {}, {{"kind", "p"}}),
+                              Thing("relation", "items_a", {}, {{"parent", "items"}})},
+                             {Thing("relation", "items", {}, {{"kind", "p"}}),
+                              Thing("relation", "items_a", {}, {{"parent", "items"}}), key("items"),
+                              key("items_a")},
+                             {}, {}),
+                        StatementKind::kDelete);
+    scene.after.insert(scene.after.end(), indexes.begin(), indexes.end());
+    const auto cause = scene.Find();
+    return !cause || cause->mechanism != "foreign key without index";
+  };
+  const auto index = [](const std::string& table) {
+    return Thing("index", table + "_order_id_idx", table, {{"columns", "order_id"}});
+  };
+  CHECK_FALSE(covered({}));
+  CHECK(covered({index("items_a")}));
+  CHECK(covered({index("items"), index("items_a")}));
 }
 
 TEST_CASE("where no rule fits, what differs is said and nothing is guessed", "[cause]") {

@@ -53,6 +53,10 @@ class Seeing {
     after_.relations[kOrders].filenode = 2;
     return *this;
   }
+  Seeing& Partitioned() {
+    before_.relations[kOrders].kind = 'p';
+    return *this;
+  }
   MigrationProfile Build() { return BuildProfile(seen_, log_, before_, after_); }
 
  private:
@@ -64,6 +68,17 @@ class Seeing {
   uint32_t ordinal_ = 0;
   Micros now_us_ = 0;
 };
+
+TEST_CASE("a lock tells whether it is on a table in partitions", "[migration]") {
+  for (const bool partitioned : {false, true}) {
+    Seeing seeing;
+    if (partitioned) seeing.Partitioned();
+    seeing.Statement("create index on orders (c)", "CREATE INDEX", true).Looked(LockMode::kShare);
+    const MigrationProfile profile = seeing.Build();
+    REQUIRE(profile.statements.at(0).locks.size() == 1);
+    CHECK(profile.statements[0].locks[0].partitioned == partitioned);
+  }
+}
 
 TEST_CASE("a lock belongs to the statement that took it and lasts as long as its transaction",
           "[migration]") {
