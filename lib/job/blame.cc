@@ -128,14 +128,35 @@ class Blaming {
     return wait.relation != 0 && !wait.target.starts_with("tuple");
   }
 
+  static std::string_view RowsTable(const LockWaitEvent& wait) {
+    return wait.row_of.empty() ? Bare(wait.name) : std::string_view(wait.row_of);
+  }
+
+  bool Names(size_t statement, std::string_view table) const {
+    if (table.empty()) return false;
+    const auto [known, added] = relations_.try_emplace(statement);
+    if (added) {
+      const auto facts = event::AnalyzeQuery(profile_.statements[statement].pattern);
+      known->second = facts.front().relations;
+    }
+    return std::any_of(known->second.begin(), known->second.end(),
+                       [&](const auto& one) { return Bare(one) == table; });
+  }
+
   // The one whose lock it is: of an earlier statement of the transaction, or the one that runs.
   std::optional<size_t> Root(const LockWaitEvent& wait, uint32_t pid) const {
     std::optional<size_t> wrote;
+    bool named = false;
     for (size_t i = 0; i < profile_.statements.size(); ++i) {
       const StatementProfile& statement = profile_.statements[i];
       if (statement.pid != pid || statement.begin_us > wait.begin_wall_us + kSlackUs) continue;
       if (statement.transaction_end_us + kSlackUs < wait.begin_wall_us) continue;
-      if (statement.rows > 0) wrote = i;
+      // The last that wrote; of those that name the row's table, if there are any.
+      const bool names = statement.rows > 0 && Names(i, RowsTable(wait));
+      if (statement.rows > 0 && (names || !named)) {
+        wrote = i;
+        named = names;
+      }
       for (const migration::TakenLock& lock : statement.locks) {
         const bool same = IsTableLock(wait) && lock.relation == wait.relation;
         if (same && Conflicts(wait.mode, lock.mode)) return i;
@@ -357,6 +378,7 @@ class Blaming {
   std::map<std::pair<size_t, size_t>, Waited> waited_;  // By statement and query.
   std::map<size_t, migration::LockMode> waits_for_;     // By statement: what was wanted.
   std::map<size_t, Own> own_waits_;
+  mutable std::map<size_t, std::vector<std::string>> relations_;  // That statements name.
   std::set<size_t> victims_;
   std::vector<std::pair<Micros, int>> edges_;
   Blame blame_;
@@ -378,6 +400,11 @@ void SlowBook::Put(const event::StatementPair& pair) {
   const bool failed = lane.outcome.status == event::OutcomeStatus::kError &&
                       lane.outcome.sqlstate != pair.captured.sqlstate;
   if (failed && compare::IsStalePlan(lane.outcome.sqlstate, lane.outcome.message)) TakeStale(pair);
+  if (failed && repeats_ && repeats_(static_cast<uint64_t>(pair.session)) &&
+      !ForLocks(lane.outcome.sqlstate)) {
+    ++repeats_failed_;
+    if (at_us_ - begin_us < migration::kLockWaitLoggedUs / 2) return;
+  }
   const bool slow = at_us_ - begin_us >= migration::kLockWaitLoggedUs / 2;
   if (!slow && !failed) return;
   if (slow_.size() >= kSlowMax) {

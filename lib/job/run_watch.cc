@@ -3,12 +3,27 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "base/units.h"
 
 namespace scry::job {
 
 using base::Micros;
+
+namespace {
+
+// Towards a moment of monotonic time; false: it has come.
+bool SleepSome(Micros at_us) {
+  constexpr Micros kStepUs = 20 * 1000;
+  const Micros left_us = at_us - base::SystemClock().MonotonicUs();
+  if (left_us <= 0) return false;
+  std::this_thread::sleep_for(std::chrono::microseconds(std::min(kStepUs, left_us)));
+  return true;
+}
+
+}  // namespace
 
 RunWatch::RunWatch(Micros timeout_us, const std::function<bool()>& should_stop)
     : timeout_us_(timeout_us),
@@ -28,6 +43,19 @@ base::Status RunWatch::Check() const {
   if (!OutOfTime()) return {};
   return base::Fail(base::ErrorCode::kTimeout,
                     fmt::format("the time limit of {} ran out", base::FormatDuration(timeout_us_)));
+}
+
+bool SleepUntil(Micros at_us, const std::stop_token& stop) {
+  while (!stop.stop_requested() && SleepSome(at_us)) {
+  }
+  return !stop.stop_requested();
+}
+
+base::Status SleepUntil(Micros at_us, const RunWatch& watch) {
+  do {
+    SCRY_TRY(watch.Check());
+  } while (SleepSome(at_us));
+  return {};
 }
 
 double RateOf(const replay::ReplayStats& stats) {

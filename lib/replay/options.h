@@ -1,6 +1,7 @@
 // How a replay runs, and what it says of itself afterwards. Plain values.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -21,6 +22,8 @@ enum class SyncMode : uint8_t {
   kTime,    // Only the clock: each starts when it did, scaled by `speed`.
   kNone,    // Only the order inside each session.
 };
+
+inline constexpr Micros kLastAnswersUs = 2 * 1000 * 1000;
 
 struct ReplayOptions {
   double speed = 0;  // 1: as captured, 2: twice as fast; 0: as fast as order allows.
@@ -49,6 +52,9 @@ struct ReplayOptions {
   // left to the scheduler, one lane may share its CPU with others at work for a whole run.
   bool pin_sessions = false;
   bool set_sequences = true;  // The lanes' sequences begin where those of the snapshot stand.
+  // True: the replay ends before its source does. Nothing further is sent, and what runs has
+  // kLastAnswersUs to end. Outlives the replay; any thread may set it.
+  const std::atomic<bool>* enough = nullptr;
 };
 
 // What the lanes named otherwise than production did. See identity.h.
