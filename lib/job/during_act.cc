@@ -225,7 +225,8 @@ std::set<std::string> WrittenTables(const migration::MigrationProfile& profile) 
   for (const auto& [table, rows] : profile.change.rows_written) tables.insert(table);
   for (const migration::StatementProfile& statement : profile.statements) {
     if (statement.rows == 0) continue;
-    for (std::string relation : event::AnalyzeQuery(statement.pattern).front().relations) {
+    const auto facts = event::AnalyzeQuery(statement.pattern);
+    for (std::string relation : facts.front().relations) {
       if (relation.starts_with("public.")) relation.erase(0, 7);
       if (profile.table_bytes.contains(relation)) tables.insert(relation);
     }

@@ -174,6 +174,7 @@ class DuringTest(gate_support.GateTest):
         self.assertTrue(rehearsal["succeeded"], rehearsal)
         self.assertGreater(rehearsal["attempts"], 1)
         self.assertEqual(rehearsal["attempts_max"], 21)
+        self.assertEqual(rehearsal["chance"], 1, "no transaction of the traffic is long")
         self.assertLess(report["during"]["wait_us_max"], 500000)
         report = self.during("alter table orders add column vip bool;\n", self.plain, code=5,
                              flags=("--blocker", "2s", "--lock-timeout", "50ms", "--retries", "1"))
@@ -236,6 +237,9 @@ class DuringTest(gate_support.GateTest):
         report = self.during("alter table customers add column a int;\nalter table orders add column b int;\n",
                              self.long, code=5, flags=("--lock-timeout", "100ms", "--retries", "3"))
         self.assertEqual(report["during"]["rehearsal"]["attempts"], 2)
+        # One and a half of some four seconds are taken by a transaction on orders.
+        self.assertGreater(report["during"]["rehearsal"]["chance_once"], 0.4)
+        self.assertLess(report["during"]["rehearsal"]["chance_once"], 0.8)
         reasons = [reason for one in self.blocked(report) for reason in one["reasons"]]
         self.assertTrue(any("42701" in reason and "cannot be repeated" in reason for reason in reasons), reasons)
         self.assertFalse(report["during"]["rehearsal"]["succeeded"])

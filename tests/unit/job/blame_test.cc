@@ -68,6 +68,10 @@ class Scene {
     profile_.statements.back().rows = rows;
     return *this;
   }
+  Scene& AlsoLocks(uint32_t relation, const std::string& name, LockMode mode) {
+    profile_.statements.back().locks.push_back({relation, name, mode, 0, false});
+    return *this;
+  }
   Scene& ForRowOf(const std::string& table) {
     profile_.waits.back().row_of = table;
     return *this;
@@ -160,6 +164,19 @@ TEST_CASE("a wait for a row is put down to the statement that wrote to its table
     CHECK((blame.statements[0].pattern == "update shop.orders set a = $1") == (table == "orders"));
     CHECK(blame.statements[0].pattern.starts_with("update"));
   }
+}
+
+TEST_CASE("of several locks the one that most waited for is told", "[job]") {
+  Scene scene;
+  scene.Migrates("alter", 1, 9, 9, LockMode::kShareRowExclusive)
+      .AlsoLocks(kOrders + 1, "items", LockMode::kShareRowExclusive)
+      .Query(1, "update items set a = 1", 2, 9)
+      .Waits(1, LockMode::kRowExclusive, 2, 9, {kMigration}, {1}, kOrders + 1)
+      .Query(2, "update orders set a = 1", 8, 9)
+      .Waits(2, LockMode::kRowExclusive, 8, 9, {kMigration}, {2});
+  const Blame blame = scene.Run();
+  REQUIRE(blame.statements.size() == 1);
+  CHECK(blame.statements[0].relation == "items");
 }
 
 TEST_CASE("a deadlock names its parties and counts its victim as failed", "[job]") {
