@@ -152,6 +152,7 @@ class DuringAct {
     std::optional<migration::CommandOutcome> outcome;
     Micros started_us = 0;
     Micros ended_us = 0;
+    std::vector<std::string> last;  // What ran last: the command, or the fix.
     Micros unloaded_us = 0;         // Of that, behind the end of all traffic.
     uint64_t attempts = 0;          // Of the one that needed most.
     std::vector<GivenUp> given_up;  // The attempts but the last.
@@ -338,7 +339,7 @@ RepeatedTraffic::Sequel DuringAct::AfterRound(uint64_t rounds) {
 // One command of the migration, and again after a lock_timeout. True: it succeeded.
 bool DuringAct::RunOne(const std::vector<std::string>& argv, const std::stop_token& stop) {
   migration::CommandOptions options = request_.command;
-  options.argv = argv;
+  options.argv = run_.last = argv;
   options.target = migration_->command_target();
   options.stop = stop;
   options.output_fd = -1;
@@ -516,7 +517,7 @@ void DuringAct::AddOwnFailures(const migration::MigrationProfile& profile,
   during_.succeeded = during_.exit_status == 0 && failures.empty();
   if (during_.exit_status == 0 || !failures.empty()) return;
   compare::BlockingQuery& command = facts.statements.emplace_back();
-  command.pattern = CommandText(request_.command.argv);
+  command.pattern = CommandText(run_.last);
   command.fingerprint = event::DigestOf(command.pattern);
   command.exit_status = during_.exit_status;
 }

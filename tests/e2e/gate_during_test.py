@@ -150,6 +150,12 @@ class DuringTest(gate_support.GateTest):
         [finding] = self.blocked(report)
         self.assertIn("customer = customer", finding["pattern"].lower())
 
+    def test_a_wait_for_a_row_is_put_down_to_the_statement_that_wrote_to_its_table(self):
+        report = self.during("begin;\nupdate orders set customer = customer;\nupdate customers set visits = visits;\n"
+                             "select pg_sleep(0.9);\ncommit;\n", self.plain, code=5, flags=("--blocker", "none"))
+        [finding] = self.blocked(report)
+        self.assertIn("update orders", finding["pattern"].lower())
+
     def test_batches_that_hold_rows_are_one_finding(self):
         batch = "begin;\nupdate orders set customer = customer;\nselect pg_sleep(0.3);\ncommit;\n"
         report = self.during(batch * 3, self.plain, code=5, flags=("--blocker", "none"))
@@ -228,7 +234,9 @@ class DuringTest(gate_support.GateTest):
 
     def test_lock_timeout_is_the_migrations_alone(self):
         # The traffic waits for rows that the migration holds far longer than the migration may wait.
-        report = self.during("begin;\nupdate orders set customer = customer;\nselect pg_sleep(0.9);\ncommit;\n",
+        report = self.during("do $$ begin if exists (select 1 from pg_db_role_setting where "
+                             "setconfig::text like '%lock_timeout%') then raise 'of the role'; end if; end $$;\n"
+                             "begin;\nupdate orders set customer = customer;\nselect pg_sleep(0.9);\ncommit;\n",
                              self.plain, code=5, flags=("--blocker", "none", "--lock-timeout", "100ms"))
         self.assertEqual(report["during"]["failed"], 0, report["during"])
         self.assertGreater(report["during"]["wait_us_max"], 500000)
