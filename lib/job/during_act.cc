@@ -165,6 +165,12 @@ class DuringAct {
     Micros work_us = 0;     // Without traffic, behind the lead.
   };
 
+  Micros Clocked(Micros captured_us) const {
+    return static_cast<Micros>(static_cast<double>(captured_us) / options_.speed);
+  }
+  Micros Captured(Micros clocked_us) const {
+    return static_cast<Micros>(static_cast<double>(clocked_us) * std::max(options_.speed, 0.001));
+  }
   Status ChoosePart();
   void ChooseBlocker();
   Timing TimingOf() const;
@@ -293,22 +299,19 @@ Result<std::vector<std::string>> NamesOver(const migration::MigrationProfile& pr
 
 Status DuringAct::ChoosePart() {
   const Timing timing = TimingOf();
-  const auto captured = [&](Micros us) {
-    return static_cast<Micros>(static_cast<double>(us) * std::max(options_.speed, 0.001));
-  };
   PartWish wish;
   SCRY_TRY_ASSIGN(wish.tables, NamesOver(*request_.idle, fork_.Info()));
   const Micros before_us = std::max(kDuringBeforeUs, timing.lead_us - timing.startup_us);
   const Micros after_us = std::max(kDuringAfterUs, kDuringSlower * timing.work_us + kDuringDrainUs);
-  wish.before_us = captured(before_us);
-  wish.length_us = captured(before_us + after_us);
-  wish.hold_us = captured(options_.lock_timeout_us);
+  wish.before_us = Captured(before_us);
+  wish.length_us = Captured(before_us + after_us);
+  wish.hold_us = Captured(options_.lock_timeout_us);
   SCRY_TRY_ASSIGN(part_, ChooseTrafficPart(request_.captures, wish, facts_));
   if (options_.lock_timeout_us <= 0) return {};
   during_.lock_timeout_us = options_.lock_timeout_us;
   during_.attempts_max = options_.retries + 1;
   if (wish.tables.empty()) return {};
-  LockWish lock{part_.begin_us, part_.end_us, wish.hold_us, captured(kRetryPauseUs), 1};
+  LockWish lock{part_.begin_us, part_.end_us, wish.hold_us, Captured(kRetryPauseUs), 1};
   during_.chance_once = LockChance(lock, part_.spans);
   lock.attempts = during_.attempts_max;
   during_.chance = LockChance(lock, part_.spans);
@@ -384,7 +387,11 @@ void DuringAct::RunInTime(Micros migrate_us, bool at_once, const std::stop_token
   }
   if (go) RunCommands(stop);
   command_ended_ = true;
-  if (SleepUntil(Now() + kDuringDrainUs, stop) && repeating_) enough_ = true;
+  // A part that was chosen to be long enough in any case need not be played to its end.
+  const Micros least_us = kDuringBeforeUs + kDuringAfterUs;
+  const Micros until_us = std::max(Now() + kDuringDrainUs, gun_->started_us() + least_us);
+  const bool is_long = Clocked(part_.to_us - part_.from_us) > least_us;
+  if (SleepUntil(until_us, stop) && (repeating_ || is_long)) enough_ = true;
 }
 
 Result<replay::ReplayStats> DuringAct::PlayTraffic() {
@@ -408,12 +415,9 @@ Result<replay::ReplayStats> DuringAct::PlayTraffic() {
   // traffic begins, if need be. What comes before the lock is to run beside traffic too: where
   // there is not enough before that moment, the lock comes at the same one of a later round.
   const Timing timing = TimingOf();
-  const auto clocked = [&](Micros us) {
-    return static_cast<Micros>(static_cast<double>(us) / options_.speed);
-  };
   const Micros length_us = std::max<Micros>(part_.to_us - part_.from_us, 1);
-  const Micros round_us = std::max<Micros>(clocked(length_us), 1);
-  const Micros start_us = clocked(part_.migrate_us - part_.from_us) - timing.lead_us;
+  const Micros round_us = std::max<Micros>(Clocked(length_us), 1);
+  const Micros start_us = Clocked(part_.migrate_us - part_.from_us) - timing.lead_us;
   const Micros short_us = std::max<Micros>(-timing.startup_us - start_us, 0);
   const Micros rounds = (short_us + round_us - 1) / round_us;
   const Micros early_us = std::max<Micros>(-(start_us + rounds * round_us), 0);
