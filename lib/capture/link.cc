@@ -87,6 +87,9 @@ void Link::OnFirstPacket(base::Bytes bytes) {
       case wire::StartupKind::kStartup:
         // Nothing should follow before the server answered; what does is forwarded all the same.
         first_packet_ = startup_.packet().raw;
+        if (startup_.kind() == wire::StartupKind::kStartup && !relay_.options_.settings.empty()) {
+          first_packet_ = wire::StartupWith(startup_.packet(), relay_.options_.settings);
+        }
         first_packet_.append(base::AsText(bytes));
         bytes = {};
         Connect();

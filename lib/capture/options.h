@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace scry::capture {
 
@@ -19,6 +21,9 @@ struct RelayOptions {
   // sent anything further: what a sink looks up then (locks of an open transaction) is still as the
   // exchange left it. Forwarding waits for the sink: never where the server is somebody's own.
   bool tell_first = false;
+  // Settings that every session begins with, but where its client brings its own. Never where the
+  // server is somebody's own.
+  std::vector<std::pair<std::string, std::string>> settings;
 };
 
 }  // namespace scry::capture

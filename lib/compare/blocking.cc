@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "base/units.h"
 #include "event/event.h"
@@ -50,7 +51,35 @@ Finding Waiting(const BlockingQuery& statement, const BlockingFacts& facts) {
   return finding;
 }
 
-std::string Failure(const std::string& sqlstate) {
+std::string Estimate(const BlockingQuery& statement, const Policy& policy) {
+  return fmt::format(
+      "on production it would hold its lock for about {} (an estimate), and the policy allows "
+      "waits "
+      "of {}",
+      FormatDuration(statement.estimated_us), FormatDuration(policy.lock.max_wait_us));
+}
+
+// Nothing waited for long here, where the table is small.
+Finding Estimated(const BlockingQuery& statement, const BlockingFacts& facts,
+                  const Policy& policy) {
+  Finding finding = OpenFinding(statement, facts);
+  finding.reasons.push_back(Estimate(statement, policy));
+  return finding;
+}
+
+std::string Failure(const BlockingQuery& statement) {
+  const std::string& sqlstate = statement.failed_with;
+  if (sqlstate.empty()) {
+    return fmt::format(
+        "failed with exit status {} under traffic, on none of its statements, and succeeds without",
+        statement.exit_status);
+  }
+  if (statement.repeated) {
+    return fmt::format(
+        "failed with {} when the command ran again: it had been done in an attempt that a "
+        "lock_timeout ended further on, so the command cannot be repeated as it is",
+        sqlstate);
+  }
   if (sqlstate == "40P01") return "was itself the victim of a deadlock with traffic (40P01)";
   if (sqlstate == "55P03") return "did not get its lock within lock_timeout (55P03)";
   return fmt::format("failed with {} under traffic, and succeeds without", sqlstate);
@@ -58,10 +87,11 @@ std::string Failure(const std::string& sqlstate) {
 
 // Behind a transaction that scry added; but what a statement makes others wait once it has its lock
 // is its own doing.
-bool IsSupposed(const BlockingQuery& statement, const Policy& policy) {
+bool IsSupposed(const BlockingQuery& statement, Micros supposed_us, const Policy& policy) {
   if (statement.waited_us < kBlockedUs || statement.Failed() > 0) return false;
-  if (!statement.failed_with.empty() && statement.failed_with != "55P03") return false;
-  return statement.WaitMaxUs() - statement.waited_us <= policy.lock.max_wait_us;
+  if (statement.FailedItself() && statement.failed_with != "55P03") return false;
+  const Micros behind_us = std::min(statement.waited_us, supposed_us);
+  return statement.WaitMaxUs() - behind_us <= policy.lock.max_wait_us;
 }
 
 void Add(const BlockedQueries& more, std::vector<BlockedQueries>& queries) {
@@ -84,8 +114,12 @@ void Add(const BlockingQuery& more, BlockingQuery& sum) {
     sum.mode = more.mode;
     sum.relation = more.relation;
   }
+  sum.estimated_us = std::max(sum.estimated_us, more.estimated_us);
   sum.waited_us = std::max(sum.waited_us, more.waited_us);
-  if (sum.failed_with.empty()) sum.failed_with = more.failed_with;
+  if (sum.failed_with.empty()) {
+    sum.failed_with = more.failed_with;
+    sum.repeated = more.repeated;
+  }
   for (const BlockedQueries& queries : more.queries) Add(queries, sum.queries);
   std::stable_sort(sum.queries.begin(), sum.queries.end(),
                    [](const auto& a, const auto& b) { return a.stall_us > b.stall_us; });
@@ -96,12 +130,19 @@ std::vector<BlockingQuery> Judged(const BlockingFacts& facts, const Policy& poli
   std::vector<BlockingQuery> judged;
   std::map<uint64_t, size_t> places;
   for (const BlockingQuery& statement : facts.statements) {
-    if (facts.supposed && IsSupposed(statement, policy)) continue;
-    const auto [place, first] = places.emplace(statement.fingerprint, judged.size());
+    BlockingQuery counts = statement;
+    if (facts.supposed_us > 0 && IsSupposed(statement, facts.supposed_us, policy)) {
+      if (statement.estimated_us == 0) continue;
+      counts = {};
+      counts.fingerprint = statement.fingerprint;
+      counts.pattern = statement.pattern;
+      counts.estimated_us = statement.estimated_us;
+    }
+    const auto [place, first] = places.emplace(counts.fingerprint, judged.size());
     if (first) {
-      judged.push_back(statement);
+      judged.push_back(std::move(counts));
     } else {
-      Add(statement, judged[place->second]);
+      Add(counts, judged[place->second]);
     }
   }
   return judged;
@@ -138,10 +179,12 @@ std::vector<Finding> JudgeBlocking(const BlockingFacts& facts, const Policy& pol
   for (const BlockingQuery& statement : Judged(facts, policy)) {
     const uint64_t blocked = statement.Blocked();
     const uint64_t failed = statement.Failed();
-    const bool alone = blocked == 0 && failed == 0 && statement.failed_with.empty();
+    const bool alone = blocked == 0 && failed == 0 && !statement.FailedItself();
+    const bool long_there = statement.estimated_us > policy.lock.max_wait_us;
     if (alone) {
+      if (long_there) findings.push_back(Estimated(statement, facts, policy));
       // Behind a transaction that scry added that says nothing of the traffic.
-      if (statement.waited_us > policy.lock.max_wait_us && !facts.supposed) {
+      if (!long_there && statement.waited_us > policy.lock.max_wait_us && facts.supposed_us == 0) {
         findings.push_back(Waiting(statement, facts));
       }
       continue;
@@ -149,7 +192,7 @@ std::vector<Finding> JudgeBlocking(const BlockingFacts& facts, const Policy& pol
     Finding finding = OpenFinding(statement, facts);
     finding.affected = blocked + failed;
     if (blocked > 0) finding.reasons.push_back(Waits(statement));
-    if (!statement.failed_with.empty()) finding.reasons.push_back(Failure(statement.failed_with));
+    if (statement.FailedItself()) finding.reasons.push_back(Failure(statement));
     if (failed > 0) finding.reasons.push_back(Queries(failed) + " failed because of it");
     if (statement.waited_us >= kBlockedUs) {
       finding.reasons.push_back(
@@ -163,9 +206,9 @@ std::vector<Finding> JudgeBlocking(const BlockingFacts& facts, const Policy& pol
                            FormatCount(one.blocked + one.failed));
     }
     if (!worst.empty()) finding.reasons.push_back(worst);
+    if (long_there) finding.reasons.push_back(Estimate(statement, policy));
     const bool over = statement.WaitMaxUs() > policy.lock.max_wait_us ||
-                      blocked > policy.lock.max_blocked || failed > 0 ||
-                      !statement.failed_with.empty();
+                      blocked > policy.lock.max_blocked || failed > 0 || statement.FailedItself();
     if (!over) {
       finding.reasons.push_back(fmt::format("does not gate: within the policy's {} and {}",
                                             FormatDuration(policy.lock.max_wait_us),

@@ -31,8 +31,13 @@ struct BlockingQuery {
   std::string relation;
   Micros waited_us = 0;     // Itself, before it had its lock.
   std::string failed_with;  // It failed itself, with this SQLSTATE, as it does not without traffic.
+  bool repeated = false;    // ... where it had been done before, in an attempt that was given up.
+  int exit_status = 0;      // Not 0: of the whole command, which failed on none of its statements.
+  // On production, where the table is larger, it would hold its lock for so long. 0: not known.
+  Micros estimated_us = 0;
   std::vector<BlockedQueries> queries;  // Most stall first.
 
+  bool FailedItself() const { return !failed_with.empty() || exit_status != 0; }
   uint64_t Blocked() const;
   uint64_t Failed() const;
   Micros WaitMaxUs() const;
@@ -42,9 +47,9 @@ struct BlockingQuery {
 struct BlockingFacts {
   std::vector<BlockingQuery> statements;  // Most stall first.
   uint64_t statements_replayed = 0;
-  // The queue formed behind a transaction that scry added of its own accord. That shows what could
-  // happen, not that it does: only what comes on top of it is a finding.
-  bool supposed = false;
+  // The queue formed behind a transaction of this length that scry added of its own accord; 0: it
+  // did not. That shows what could happen, not that it does: only what comes on top is a finding.
+  Micros supposed_us = 0;
 };
 
 // At most one for each fingerprint, in the order of the first statements of each.

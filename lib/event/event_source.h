@@ -16,6 +16,8 @@ class EventSource {
   // Puts the next event into `event`; false at the end. What stood there is gone either way. Called
   // by one thread.
   virtual base::Result<bool> Read(Event& event) = 0;
+  // False: whether anything follows is not known yet; Read() had better be called later. Cheap.
+  virtual bool Ready() const { return true; }
   // The same as a value, where moving it does not matter; nullopt at the end.
   base::Result<std::optional<Event>> Next();
   // How much of it was read, in [0, 1], for progress; negative: unknown.

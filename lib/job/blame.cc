@@ -128,14 +128,35 @@ class Blaming {
     return wait.relation != 0 && !wait.target.starts_with("tuple");
   }
 
+  static std::string_view RowsTable(const LockWaitEvent& wait) {
+    return wait.row_of.empty() ? Bare(wait.name) : std::string_view(wait.row_of);
+  }
+
+  bool Names(size_t statement, std::string_view table) const {
+    if (table.empty()) return false;
+    const auto [known, added] = relations_.try_emplace(statement);
+    if (added) {
+      const auto facts = event::AnalyzeQuery(profile_.statements[statement].pattern);
+      known->second = facts.front().relations;
+    }
+    return std::any_of(known->second.begin(), known->second.end(),
+                       [&](const auto& one) { return Bare(one) == table; });
+  }
+
   // The one whose lock it is: of an earlier statement of the transaction, or the one that runs.
   std::optional<size_t> Root(const LockWaitEvent& wait, uint32_t pid) const {
     std::optional<size_t> wrote;
+    bool named = false;
     for (size_t i = 0; i < profile_.statements.size(); ++i) {
       const StatementProfile& statement = profile_.statements[i];
       if (statement.pid != pid || statement.begin_us > wait.begin_wall_us + kSlackUs) continue;
       if (statement.transaction_end_us + kSlackUs < wait.begin_wall_us) continue;
-      if (statement.rows > 0) wrote = i;
+      // The last that wrote; of those that name the row's table, if there are any.
+      const bool names = statement.rows > 0 && Names(i, RowsTable(wait));
+      if (statement.rows > 0 && (names || !named)) {
+        wrote = i;
+        named = names;
+      }
       for (const migration::TakenLock& lock : statement.locks) {
         const bool same = IsTableLock(wait) && lock.relation == wait.relation;
         if (same && Conflicts(wait.mode, lock.mode)) return i;
@@ -175,7 +196,10 @@ class Blaming {
       edges_.emplace_back(wait.end_wall_us, -1);
       blame_.last_end_us = std::max(blame_.last_end_us, wait.end_wall_us);
     }
-    if (IsTableLock(wait)) waits_for_[root] = std::max(waits_for_[root], wait.mode);
+    if (!IsTableLock(wait)) return;
+    Wanted& wanted = waits_for_[root][wait.relation];
+    wanted.mode = std::max(wanted.mode, wait.mode);
+    wanted.us += wait.end_wall_us - wait.begin_wall_us;
   }
 
   std::string NameOf(uint32_t pid, Micros at_us) const {
@@ -306,18 +330,31 @@ class Blaming {
                      [](const auto& a, const auto& b) { return a.failed > b.failed; });
   }
 
+  // The lock of a statement that such a wait was for. One on a partition may be known by its table.
+  static const migration::TakenLock* LockFor(const StatementProfile& statement, uint32_t relation,
+                                             migration::LockMode mode) {
+    const migration::TakenLock* other = nullptr;
+    for (const migration::TakenLock& lock : statement.locks) {
+      if (!Conflicts(mode, lock.mode)) continue;
+      if (lock.relation == relation) return &lock;
+      if (other == nullptr) other = &lock;
+    }
+    return other;
+  }
+
   void AddStatement(size_t root, std::map<uint64_t, compare::BlockedQueries>& by_pattern) {
     const StatementProfile& statement = profile_.statements[root];
     compare::BlockingQuery query;
     query.fingerprint = statement.fingerprint;
     query.pattern = statement.pattern;
     if (victims_.contains(root)) query.failed_with = "40P01";
-    const auto wanted = waits_for_.find(root);
-    for (const migration::TakenLock& lock : statement.locks) {
-      if (wanted == waits_for_.end() || !Conflicts(wanted->second, lock.mode)) continue;
-      query.mode = Name(lock.mode);
-      query.relation = lock.name;
-      break;
+    Micros most_us = -1;
+    for (const auto& [relation, wanted] : waits_for_[root]) {
+      const migration::TakenLock* lock = LockFor(statement, relation, wanted.mode);
+      if (lock == nullptr || wanted.us <= most_us) continue;
+      most_us = wanted.us;
+      query.mode = Name(lock->mode);
+      query.relation = lock->name;
     }
     const auto own = own_waits_.find(root);
     if (own != own_waits_.end()) {
@@ -343,6 +380,10 @@ class Blaming {
     migration::LockMode mode = migration::LockMode::kNone;
     std::string relation;
   };
+  struct Wanted {
+    migration::LockMode mode = migration::LockMode::kNone;
+    Micros us = 0;
+  };
   struct Waited {
     Micros us = 0;
     bool failed = false;
@@ -353,10 +394,11 @@ class Blaming {
   const SlowBook& book_;
   std::set<uint32_t> pids_;                                   // Of the migration.
   std::unordered_map<uint32_t, std::vector<size_t>> by_pid_;  // Slow statements.
-  std::vector<std::optional<size_t>> roots_;            // By wait: statement of the migration.
-  std::map<std::pair<size_t, size_t>, Waited> waited_;  // By statement and query.
-  std::map<size_t, migration::LockMode> waits_for_;     // By statement: what was wanted.
+  std::vector<std::optional<size_t>> roots_;                // By wait: statement of the migration.
+  std::map<std::pair<size_t, size_t>, Waited> waited_;      // By statement and query.
+  std::map<size_t, std::map<uint32_t, Wanted>> waits_for_;  // By statement and relation.
   std::map<size_t, Own> own_waits_;
+  mutable std::map<size_t, std::vector<std::string>> relations_;  // That statements name.
   std::set<size_t> victims_;
   std::vector<std::pair<Micros, int>> edges_;
   Blame blame_;
@@ -378,6 +420,11 @@ void SlowBook::Put(const event::StatementPair& pair) {
   const bool failed = lane.outcome.status == event::OutcomeStatus::kError &&
                       lane.outcome.sqlstate != pair.captured.sqlstate;
   if (failed && compare::IsStalePlan(lane.outcome.sqlstate, lane.outcome.message)) TakeStale(pair);
+  if (failed && repeats_ && repeats_(static_cast<uint64_t>(pair.session)) &&
+      !ForLocks(lane.outcome.sqlstate)) {
+    ++repeats_failed_;
+    if (at_us_ - begin_us < migration::kLockWaitLoggedUs / 2) return;
+  }
   const bool slow = at_us_ - begin_us >= migration::kLockWaitLoggedUs / 2;
   if (!slow && !failed) return;
   if (slow_.size() >= kSlowMax) {

@@ -7,9 +7,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -50,6 +52,10 @@ struct SlowStatement {
 class SlowBook final : public event::PairSink {
  public:
   explicit SlowBook(event::FactsCache& facts) : facts_(facts) {}
+  // Which sessions send what others had sent before: that they fail says little.
+  void CountRepeats(std::function<bool(uint64_t session)> repeats) {
+    repeats_ = std::move(repeats);
+  }
   void Put(const event::StatementPair& pair) override;
 
   const std::vector<SlowStatement>& statements() const { return slow_; }
@@ -59,6 +65,8 @@ class SlowBook final : public event::PairSink {
   const std::map<uint64_t, StaleQuery>& stale_queries() const { return stale_queries_; }
   uint64_t seen() const { return seen_; }
   uint64_t dropped() const { return dropped_; }  // Over the limit.
+  // Statements of repeats that failed as the first had not, for other reasons than locks.
+  uint64_t repeats_failed() const { return repeats_failed_; }
 
  private:
   void TakeStale(const event::StatementPair& pair);
@@ -70,6 +78,8 @@ class SlowBook final : public event::PairSink {
   std::unordered_map<uint64_t, std::string> patterns_;
   uint64_t seen_ = 0;
   uint64_t dropped_ = 0;
+  uint64_t repeats_failed_ = 0;
+  std::function<bool(uint64_t)> repeats_;
   // Where the exchange that is under way has come to.
   event::SessionId session_ = event::SessionId::kNone;
   uint64_t exchange_ = 0;

@@ -4,10 +4,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <stop_token>
 #include <thread>
 #include <utility>
@@ -18,14 +17,19 @@
 #include "compare/ignore_rules.h"
 #include "event/statement_facts.h"
 #include "job/blame.h"
+#include "job/blocker.h"
 #include "job/capture_traffic.h"
+#include "job/command_text.h"
+#include "job/load_failures.h"
+#include "job/lock_chance.h"
 #include "job/migration_report.h"
+#include "job/repeated_traffic.h"
 #include "job/traffic_part.h"
 #include "job/wait_timeline.h"
 #include "migration/server_log.h"
+#include "migration/touched_tables.h"
 #include "migration/watch.h"
 #include "pg/admin.h"
-#include "pg/connection.h"
 #include "replay/traffic_filter.h"
 
 namespace scry::job {
@@ -39,136 +43,91 @@ using migration::LockMode;
 
 // After a lock_timeout a careful team waits for traffic to drain before it tries again.
 constexpr Micros kRetryPauseUs = 500 * 1000;
-constexpr Micros kBlockerPollUs = 5 * 1000;
 constexpr size_t kBlockerTablesMax = 50;
 constexpr Micros kStuckUs = 60 * 1000 * 1000;
 constexpr uint64_t kStuckFactor = 3;
 constexpr size_t kPatternsTold = 20;
 constexpr size_t kDeadlocksTold = 50;
+constexpr size_t kFailuresTold = 20;
+constexpr Micros kGunPollUs = 5 * 1000;
+// So long before a round of the traffic ends, its next one begins to be read.
+constexpr Micros kReadAheadUs = 200 * 1000;
 
 Micros Now() { return base::SystemClock().MonotonicUs(); }
-
-void SleepUs(Micros us) {
-  if (us > 0) std::this_thread::sleep_for(std::chrono::microseconds(us));
-}
-
-// Sleeps until a moment of monotonic time; false: stopped before.
-bool SleepUntil(Micros at_us, const std::stop_token& stop) {
-  constexpr Micros kStepUs = 20 * 1000;
-  while (!stop.stop_requested() && Now() < at_us) SleepUs(std::min(kStepUs, at_us - Now()));
-  return !stop.stop_requested();
-}
 
 // Tells when replay began: as it takes the first session, whose time is the replay's zero.
 class StartingGun final : public event::EventSource {
  public:
-  explicit StartingGun(event::EventSource& source) : source_(source) {}
+  StartingGun(event::EventSource& source, double speed) : source_(source), speed_(speed) {}
   Result<bool> Read(event::Event& event) override {
     auto more = source_.Read(event);
     if (!fired_ && more.ok() && *more) {
-      if (const auto* start = std::get_if<event::SessionStart>(&event)) {
-        const std::lock_guard lock(mutex_);
-        fired_ = true;
-        at_us_ = Now();
-        captured_us_ = start->at_us;
-        changed_.notify_all();
-      }
+      if (const auto* start = std::get_if<event::SessionStart>(&event)) Fire(start->at_us);
     }
     return more;
   }
-  double ShareRead() const override { return source_.ShareRead(); }
-  Micros started_us() {
+  bool Ready() const override { return source_.Ready(); }
+  // Of the time that it is expected to take, as nobody knows how much there is to read.
+  double ShareRead() const override {
+    const Micros at_us = started_us();
+    if (at_us == 0 || expected_us_ <= 0) return -1;
+    return std::min(1.0, static_cast<double>(Now() - at_us) / static_cast<double>(expected_us_));
+  }
+  void Expect(Micros duration_us) { expected_us_ = duration_us; }
+  // 0: it has not begun.
+  Micros started_us() const {
     const std::lock_guard lock(mutex_);
     return at_us_;
   }
-  // The monotonic time at which something of the capture's time happens, at a speed. nullopt:
-  // stopped before replay began.
-  std::optional<Micros> Wait(Micros captured_us, double speed, const std::stop_token& stop) {
-    std::unique_lock lock(mutex_);
-    while (!fired_) {
-      changed_.wait_for(lock, std::chrono::milliseconds(20));
-      if (stop.stop_requested()) return std::nullopt;
-    }
-    return at_us_ + static_cast<Micros>(static_cast<double>(captured_us - captured_us_) / speed);
+  // The monotonic time at which something of the capture's time happens. nullopt: it has not begun.
+  std::optional<Micros> MomentOf(Micros captured_us) const {
+    const std::lock_guard lock(mutex_);
+    if (!fired_) return std::nullopt;
+    return at_us_ + static_cast<Micros>(static_cast<double>(captured_us - captured_us_) / speed_);
   }
+  // The same, when it has begun. nullopt: stopped before.
+  std::optional<Micros> AwaitMomentOf(Micros captured_us, const std::stop_token& stop) {
+    for (;;) {
+      if (const auto moment = MomentOf(captured_us)) return moment;
+      if (!SleepUntil(Now() + kGunPollUs, stop)) return std::nullopt;
+    }
+  }
+  // Nothing came of it: whoever waits goes on.
+  void FireAnyway(Micros captured_us) { Fire(captured_us); }
 
  private:
+  void Fire(Micros captured_us) {
+    const std::lock_guard lock(mutex_);
+    if (fired_) return;
+    fired_ = true;
+    at_us_ = Now();
+    captured_us_ = captured_us;
+  }
+
   event::EventSource& source_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
+  const double speed_;
+  Micros expected_us_ = 0;
+  mutable std::mutex mutex_;
   bool fired_ = false;
   Micros at_us_ = 0;
   Micros captured_us_ = 0;
 };
 
-// A session that is idle in a transaction, with the locks of one that has written to the tables.
-class Blocker {
+// A part of a capture.
+class PartOfCapture final : public event::EventSource {
  public:
-  // Holds them on return.
-  static Result<std::unique_ptr<Blocker>> Begin(const pg::ConnInfo& fork,
-                                                const std::vector<uint32_t>& tables,
-                                                Micros length_us,
-                                                const migration::MigrationWatch& watch) {
-    SCRY_TRY_ASSIGN(pg::Connection holder, pg::Connection::Connect(fork));
-    SCRY_TRY_ASSIGN(pg::AdminSession probe, pg::AdminSession::Connect(fork));
-    std::string oids;
-    for (const uint32_t oid : tables) oids += (oids.empty() ? "" : ",") + std::to_string(oid);
-    SCRY_TRY_ASSIGN(
-        const pg::Rows names,
-        probe.Exec("SELECT n.nspname, c.relname FROM pg_catalog.pg_class c "
-                   "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-                   "WHERE c.relkind IN ('r', 'p') AND c.oid IN (SELECT coalesce("
-                   "(SELECT indrelid FROM pg_catalog.pg_index WHERE indexrelid = o), o) "
-                   "FROM unnest(ARRAY[" +
-                   oids + "]::pg_catalog.oid[]) o)"));
-    SCRY_TRY(holder.QueryValue("BEGIN"));
-    SCRY_TRY(holder.QueryValue("SET LOCAL lock_timeout = '2s'"));
-    for (const auto& row : names.rows) {
-      SCRY_TRY(holder.QueryValue("LOCK TABLE " + probe.QuoteName(row[0].value_or("")) + "." +
-                                 probe.QuoteName(row[1].value_or("")) + " IN ROW EXCLUSIVE MODE"));
-    }
-    return std::unique_ptr<Blocker>(
-        new Blocker(std::move(holder), std::move(probe), length_us, watch));
-  }
-  ~Blocker() {
-    thread_.request_stop();
-    if (thread_.joinable()) thread_.join();
-  }
+  PartOfCapture(std::unique_ptr<event::EventSource> capture,
+                const replay::TrafficFilterOptions& window, event::FactsCache& facts)
+      : capture_(std::move(capture)),
+        window_(window),
+        filter_(*capture_, window_, facts, nullptr) {}
+  Result<bool> Read(event::Event& event) override { return filter_.Read(event); }
+  double ShareRead() const override { return filter_.ShareRead(); }
 
  private:
-  Blocker(pg::Connection holder, pg::AdminSession probe, Micros length_us,
-          const migration::MigrationWatch& watch)
-      : holder_(std::move(holder)), probe_(std::move(probe)), length_us_(length_us), watch_(watch) {
-    thread_ = std::jthread([this](const std::stop_token& stop) { Hold(stop); });
-  }
-
-  // Lets go so long after the migration began to wait for it: how long that takes to come does not
-  // matter then.
-  void Hold(const std::stop_token& stop) {
-    const std::string own = std::to_string(holder_.backend_pid());
-    while (!stop.stop_requested()) {
-      std::string pids;
-      for (const uint32_t pid : watch_.BackendPids()) {
-        pids += (pids.empty() ? "" : ",") + std::to_string(pid);
-      }
-      if (!pids.empty()) {
-        const auto waits = probe_.Exec(
-            "SELECT 1 FROM pg_catalog.pg_stat_get_activity(NULL) WHERE wait_event_type = 'Lock' "
-            "AND pid IN (" +
-            pids + ") AND " + own + " = ANY (pg_catalog.pg_blocking_pids(pid))");
-        if (!waits.ok() || waits->Single()) break;
-      }
-      SleepUs(kBlockerPollUs);
-    }
-    (void)SleepUntil(Now() + length_us_, stop);
-    (void)holder_.QueryValue("ROLLBACK").ok();
-  }
-
-  pg::Connection holder_;
-  pg::AdminSession probe_;
-  const Micros length_us_;
-  const migration::MigrationWatch& watch_;
-  std::jthread thread_;
+  const std::unique_ptr<event::EventSource> capture_;
+  const replay::TrafficFilterOptions window_;
+  replay::TrafficFilter filter_;
 };
 
 class DuringAct {
@@ -193,20 +152,42 @@ class DuringAct {
     std::optional<migration::CommandOutcome> outcome;
     Micros started_us = 0;
     Micros ended_us = 0;
-    uint64_t attempts = 0;
+    std::vector<std::string> last;  // What ran last: the command, or the fix.
+    Micros unloaded_us = 0;         // Of that, behind the end of all traffic.
+    uint64_t attempts = 0;          // Of the one that needed most.
+    std::vector<GivenUp> given_up;  // The attempts but the last.
     std::string blocker_failed;
   };
+  // Of the clock, not of the capture.
+  struct Timing {
+    Micros lead_us = 0;  // From the command's start to its first statement that may stop others ...
+    Micros startup_us = 0;  // ... and to its first statement.
+    Micros work_us = 0;     // Without traffic, behind the lead.
+  };
 
+  Micros Clocked(Micros captured_us) const {
+    return static_cast<Micros>(static_cast<double>(captured_us) / options_.speed);
+  }
+  Micros Captured(Micros clocked_us) const {
+    return static_cast<Micros>(static_cast<double>(clocked_us) * std::max(options_.speed, 0.001));
+  }
+  Status ChoosePart();
   void ChooseBlocker();
-  Micros LeadUs() const;
-  Status SetLockTimeout(const std::string& role);
+  Timing TimingOf() const;
+  Result<std::unique_ptr<event::EventSource>> OpenPart();
+  RepeatedTraffic::Sequel AfterRound(uint64_t rounds);
   Result<replay::ReplayStats> PlayTraffic();
-  void RunCommand(const std::stop_token& stop);
+  void RunInTime(Micros migrate_us, bool at_once, const std::stop_token& stop);
+  void RunCommands(const std::stop_token& stop);
+  bool RunOne(const std::vector<std::string>& argv, const std::stop_token& stop);
   Status AwaitCommand(std::jthread& command);
   void Conclude(const migration::MigrationProfile& profile, const replay::ReplayStats& stats);
   void FillBlocking(const std::vector<compare::BlockingQuery>& statements);
+  void AddEstimates(std::vector<compare::BlockingQuery>& statements) const;
   void AddAdvice(const migration::MigrationProfile& profile);
-  void AddOwnFailure(const migration::MigrationProfile& profile, compare::BlockingFacts& facts);
+  void AddOwnFailures(const migration::MigrationProfile& profile, compare::BlockingFacts& facts);
+  void TellRounds();
+  void TellGaps(const migration::MigrationProfile& profile);
 
   const DuringRequest& request_;
   const DuringOptions& options_;
@@ -220,11 +201,14 @@ class DuringAct {
   bool supposed_ = false;         // Nobody asked for the blocker.
   std::vector<uint32_t> tables_;  // That the blocker holds.
   std::unique_ptr<migration::MigrationWatch> migration_;
+  std::unique_ptr<RepeatedTraffic> traffic_;
   std::unique_ptr<StartingGun> gun_;
   event::FactsCache facts_;
   SlowBook book_;
   CommandRun run_;  // Of the command's thread while it runs.
   std::atomic<bool> command_ended_ = false;
+  std::atomic<bool> repeating_ = false;  // The traffic has begun once more.
+  std::atomic<bool> enough_ = false;     // Of repeated traffic.
   std::vector<ExplainedFinding> known_;
 };
 
@@ -241,6 +225,22 @@ std::vector<uint32_t> StoppedRelations(const migration::MigrationProfile& profil
   return relations;
 }
 
+// Tables that existed before and that it wrote rows to: the server's statistics say so late, and
+// the statements only where they name them.
+std::set<std::string> WrittenTables(const migration::MigrationProfile& profile) {
+  std::set<std::string> tables;
+  for (const auto& [table, rows] : profile.change.rows_written) tables.insert(table);
+  for (const migration::StatementProfile& statement : profile.statements) {
+    if (statement.rows == 0) continue;
+    const auto facts = event::AnalyzeQuery(statement.pattern);
+    for (std::string relation : facts.front().relations) {
+      if (relation.starts_with("public.")) relation.erase(0, 7);
+      if (profile.table_bytes.contains(relation)) tables.insert(relation);
+    }
+  }
+  return tables;
+}
+
 void DuringAct::ChooseBlocker() {
   tables_ = StoppedRelations(*request_.idle);
   during_.transaction_us_max = part_.transaction_us_max;
@@ -255,35 +255,116 @@ void DuringAct::ChooseBlocker() {
   during_.blocker_supposed = supposed_;
 }
 
-// From the command's start to the first statement that may stop others.
-Micros DuringAct::LeadUs() const {
+DuringAct::Timing DuringAct::TimingOf() const {
+  Timing timing;
+  bool begun = false;
   for (const migration::StatementProfile& statement : request_.idle->statements) {
+    const Micros at_us = std::max<Micros>(statement.begin_us - request_.idle_started_us, 0);
+    if (!begun) timing.startup_us = at_us;
+    begun = true;
     const bool stops = std::any_of(statement.locks.begin(), statement.locks.end(),
                                    [](const auto& lock) { return StopsTraffic(lock.mode); });
-    if (stops || statement.rows > 0) {
-      return std::max<Micros>(statement.begin_us - request_.idle_started_us, 0);
-    }
+    if (!stops && statement.rows == 0) continue;
+    timing.lead_us = at_us;
+    break;
   }
-  return 0;
+  timing.startup_us = std::min(timing.startup_us, timing.lead_us);
+  timing.work_us = std::max<Micros>(request_.idle_us - timing.lead_us, 0);
+  return timing;
 }
 
-// For every session that the role begins, whatever tool begins it.
-Status DuringAct::SetLockTimeout(const std::string& role) {
+// Names by which the traffic may call what the migration locks or writes: tables, and views and
+// partitioned tables over them.
+Result<std::vector<std::string>> NamesOver(const migration::MigrationProfile& profile,
+                                           const pg::ConnInfo& fork) {
+  std::set<std::string> tables = WrittenTables(profile);
+  for (const migration::StatementProfile& statement : profile.statements) {
+    for (const migration::TakenLock& lock : statement.locks) {
+      if (StopsTraffic(lock.mode)) tables.insert(lock.name);
+    }
+  }
+  std::vector<migration::TableName> named;
+  std::set<std::string> names;
+  for (const std::string& table : tables) {
+    const size_t dot = table.find('.');
+    const std::string bare = dot == std::string::npos ? table : table.substr(dot + 1);
+    named.push_back({dot == std::string::npos ? "public" : table.substr(0, dot), bare});
+    names.insert(bare);
+  }
+  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(fork));
+  SCRY_TRY_ASSIGN(const auto over, migration::RelationsOver(session, named));
+  for (const migration::TouchedRelation& relation : over) names.insert(relation.table);
+  return std::vector<std::string>(names.begin(), names.end());
+}
+
+Status DuringAct::ChoosePart() {
+  const Timing timing = TimingOf();
+  PartWish wish;
+  SCRY_TRY_ASSIGN(wish.tables, NamesOver(*request_.idle, fork_.Info()));
+  const Micros before_us = std::max(kDuringBeforeUs, timing.lead_us - timing.startup_us);
+  const Micros after_us = std::max(kDuringAfterUs, kDuringSlower * timing.work_us + kDuringDrainUs);
+  wish.before_us = Captured(before_us);
+  wish.length_us = Captured(before_us + after_us);
+  wish.hold_us = Captured(options_.lock_timeout_us);
+  SCRY_TRY_ASSIGN(part_, ChooseTrafficPart(request_.captures, wish, facts_));
   if (options_.lock_timeout_us <= 0) return {};
-  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(fork_.Info()));
-  SCRY_TRY(
-      session.Exec(fmt::format("ALTER ROLE {} SET lock_timeout = '{}ms'", session.QuoteName(role),
-                               std::max<Micros>(options_.lock_timeout_us / 1000, 1))));
   during_.lock_timeout_us = options_.lock_timeout_us;
   during_.attempts_max = options_.retries + 1;
+  if (wish.tables.empty()) return {};
+  LockWish lock{part_.begin_us, part_.end_us, wish.hold_us, Captured(kRetryPauseUs), 1};
+  during_.chance_once = LockChance(lock, part_.spans);
+  lock.attempts = during_.attempts_max;
+  during_.chance = LockChance(lock, part_.spans);
   return {};
 }
 
-void DuringAct::RunCommand(const std::stop_token& stop) {
+Result<std::unique_ptr<event::EventSource>> DuringAct::OpenPart() {
+  SCRY_TRY_ASSIGN(std::unique_ptr<event::EventSource> capture, OpenWholeCapture(part_.capture));
+  replay::TrafficFilterOptions window;
+  if (!part_.whole) {
+    window.from_us = part_.from_us;
+    window.to_us = part_.to_us;
+  }
+  return std::unique_ptr<event::EventSource>(
+      std::make_unique<PartOfCapture>(std::move(capture), window, facts_));
+}
+
+// Once more, for as long as the command runs.
+RepeatedTraffic::Sequel DuringAct::AfterRound(uint64_t rounds) {
+  if (command_ended_) return RepeatedTraffic::Sequel::kEnd;
+  const auto ends_us =
+      gun_->MomentOf(part_.from_us + static_cast<Micros>(rounds) * (part_.to_us - part_.from_us));
+  if (!ends_us || Now() < *ends_us - kReadAheadUs) return RepeatedTraffic::Sequel::kUnknown;
+  repeating_ = true;
+  return RepeatedTraffic::Sequel::kRepeat;
+}
+
+// One command of the migration, and again after a lock_timeout. True: it succeeded.
+bool DuringAct::RunOne(const std::vector<std::string>& argv, const std::stop_token& stop) {
   migration::CommandOptions options = request_.command;
+  options.argv = run_.last = argv;
   options.target = migration_->command_target();
   options.stop = stop;
   options.output_fd = -1;
+  for (uint64_t attempts = 1;; ++attempts) {
+    migration_->ForgetSqlstate();
+    const Micros began_us = Now();
+    auto outcome = migration::RunCommand(options);
+    run_.attempts = std::max(run_.attempts, attempts);
+    run_.ended_us = Now();
+    if (!outcome.ok()) {
+      run_.status = outcome.error();
+      return false;
+    }
+    const bool done = outcome->finished.success() || attempts > options_.retries ||
+                      options_.lock_timeout_us <= 0 || migration_->LastSqlstate() != "55P03";
+    run_.outcome = std::move(*outcome);
+    if (done || !SleepUntil(Now() + kRetryPauseUs, stop)) return run_.outcome->finished.success();
+    run_.given_up.push_back({began_us, run_.ended_us});
+  }
+}
+
+void DuringAct::RunCommands(const std::stop_token& stop) {
   std::unique_ptr<Blocker> blocker;
   if (blocker_us_ > 0) {
     auto begun = Blocker::Begin(fork_.Info(), tables_, blocker_us_, *migration_);
@@ -294,93 +375,87 @@ void DuringAct::RunCommand(const std::stop_token& stop) {
     }
   }
   run_.started_us = Now();
-  for (;;) {
-    auto outcome = migration::RunCommand(options);
-    ++run_.attempts;
-    run_.ended_us = Now();
-    if (!outcome.ok()) {
-      run_.status = outcome.error();
-      return;
-    }
-    const bool done = outcome->finished.success() || run_.attempts > options_.retries ||
-                      options_.lock_timeout_us <= 0 || migration_->LastSqlstate() != "55P03";
-    run_.outcome = std::move(*outcome);
-    if (done || !SleepUntil(Now() + kRetryPauseUs, stop)) return;
+  if (RunOne(request_.command.argv, stop) && !request_.fix.empty()) RunOne(request_.fix, stop);
+}
+
+// On the command's thread. `migrate_us`: of the capture's time.
+void DuringAct::RunInTime(Micros migrate_us, bool at_once, const std::stop_token& stop) {
+  bool go = true;
+  if (!at_once) {
+    const auto at_us = gun_->AwaitMomentOf(migrate_us, stop);
+    go = at_us && SleepUntil(*at_us - TimingOf().lead_us, stop);
   }
+  if (go) RunCommands(stop);
+  command_ended_ = true;
+  // A part that was chosen to be long enough in any case need not be played to its end.
+  const Micros least_us = kDuringBeforeUs + kDuringAfterUs;
+  const Micros until_us = std::max(Now() + kDuringDrainUs, gun_->started_us() + least_us);
+  const bool is_long = Clocked(part_.to_us - part_.from_us) > least_us;
+  if (SleepUntil(until_us, stop) && (repeating_ || is_long)) enough_ = true;
 }
 
 Result<replay::ReplayStats> DuringAct::PlayTraffic() {
-  SCRY_TRY_ASSIGN(const std::unique_ptr<event::EventSource> capture,
-                  OpenWholeCapture(part_.capture));
-  replay::TrafficFilterOptions window;
-  if (!part_.whole) {
-    window.from_us = part_.from_us;
-    window.to_us = part_.to_us;
-  }
-  replay::TrafficFilter filter(*capture, window, facts_, nullptr);
-  gun_ = std::make_unique<StartingGun>(filter);
+  traffic_ =
+      std::make_unique<RepeatedTraffic>([this] { return OpenPart(); }, part_.from_us, part_.to_us,
+                                        [this](uint64_t rounds) { return AfterRound(rounds); });
+  gun_ = std::make_unique<StartingGun>(*traffic_, options_.speed);
+  book_.CountRepeats([this](uint64_t session) { return traffic_->Repeats(session); });
   replay::ReplayOptions replay;
   replay.speed = options_.speed;
   replay.sync = replay::SyncMode::kTime;
   replay.cells_max = 1;  // Nothing is compared.
   replay.row_bytes_kept = 0;
   replay.stuck_us = std::max(kStuckUs, static_cast<Micros>(kStuckFactor) * request_.idle_us);
+  replay.enough = &enough_;
   std::vector<std::string> notes;
   const auto snapshot = SnapshotOf(part_.capture, notes);
   replay.snapshot = snapshot ? &*snapshot : nullptr;
 
-  // The first strong lock is to come at its moment, whatever the tool takes to start.
-  const Micros lead_us = LeadUs();
-  const auto offset_us =
-      static_cast<Micros>(static_cast<double>(part_.migrate_us - part_.from_us) / options_.speed);
-  const Micros early_us = std::max<Micros>(lead_us - offset_us, 0);
-  std::jthread command([&](const std::stop_token& stop) {
-    bool go = true;
-    if (early_us == 0) {
-      const auto at_us = gun_->Wait(part_.migrate_us, options_.speed, stop);
-      go = at_us && SleepUntil(*at_us - lead_us, stop);
-    }
-    if (go) RunCommand(stop);
-    command_ended_ = true;
+  // The first strong lock is to come at its moment, whatever the tool takes to start: before the
+  // traffic begins, if need be. What comes before the lock is to run beside traffic too: where
+  // there is not enough before that moment, the lock comes at the same one of a later round.
+  const Timing timing = TimingOf();
+  const Micros length_us = std::max<Micros>(part_.to_us - part_.from_us, 1);
+  const Micros round_us = std::max<Micros>(Clocked(length_us), 1);
+  const Micros start_us = Clocked(part_.migrate_us - part_.from_us) - timing.lead_us;
+  const Micros short_us = std::max<Micros>(-timing.startup_us - start_us, 0);
+  const Micros rounds = (short_us + round_us - 1) / round_us;
+  const Micros early_us = std::max<Micros>(-(start_us + rounds * round_us), 0);
+  gun_->Expect(std::max(round_us, start_us + rounds * round_us + request_.idle_us));
+  std::jthread command([&, migrate_us = part_.migrate_us + rounds * length_us,
+                        at_once = early_us > 0](const std::stop_token& stop) {
+    RunInTime(migrate_us, at_once, stop);
   });
-  SleepUs(early_us);
+  SCRY_TRY(SleepUntil(Now() + early_us, watch_));
   const std::vector<replay::LaneTarget> lanes = {{fork_.lane(), fork_.Info()}};
-  auto stats = WatchedReplay(lanes, {*gun_, part_.whole ? part_.statements : 0}, book_, facts_,
-                             replay, watch_, progress_);
+  auto stats = WatchedReplay(lanes, {*gun_, 0}, book_, facts_, replay, watch_, progress_);
   if (!stats.ok()) return stats;  // The thread is stopped and joined.
+  gun_->FireAnyway(part_.from_us);
   SCRY_TRY(AwaitCommand(command));
   return stats;
 }
 
 Status DuringAct::AwaitCommand(std::jthread& command) {
+  const Micros traffic_ended_us = Now();
   const bool late = !command_ended_;
-  while (!command_ended_) {
-    const Status check = watch_.Check();
-    if (!check.ok()) {
-      command.request_stop();
-      command.join();
-      return check;
-    }
-    SleepUs(20 * 1000);
-  }
+  while (!command_ended_) SCRY_TRY(SleepUntil(Now() + kGunPollUs, watch_));
+  command.request_stop();
   command.join();
-  if (late) {
-    report_.notes.push_back(
-        "During the migration, the captured traffic ended before the migration did: its last part "
-        "ran without load.");
-  }
+  if (late) run_.unloaded_us = std::max<Micros>(run_.ended_us - traffic_ended_us, 1);
   return {};
 }
 
 Status DuringAct::Go() {
-  const auto window_us =
-      static_cast<Micros>(static_cast<double>(kDuringWindowUs) * std::max(options_.speed, 0.001));
-  SCRY_TRY_ASSIGN(part_, ChooseTrafficPart(request_.captures, window_us));
+  SCRY_TRY(ChoosePart());
   ChooseBlocker();
   SCRY_TRY_ASSIGN(const pg::ConnInfo loopback, fork_.OpenLoopback({}, request_.role));
-  SCRY_TRY(SetLockTimeout(loopback.Get("user")));
-  SCRY_TRY_ASSIGN(migration_,
-                  migration::MigrationWatch::Begin({fork_.Info(), loopback, fork_.log_file()}));
+  migration::WatchTarget target{fork_.Info(), loopback, fork_.log_file(), {}};
+  if (options_.lock_timeout_us > 0) {
+    // For the command's sessions alone, whatever tool begins them: the traffic may have its role.
+    const Micros timeout_ms = std::max<Micros>(options_.lock_timeout_us / 1000, 1);
+    target.settings = {{"lock_timeout", fmt::format("{}ms", timeout_ms)}};
+  }
+  SCRY_TRY_ASSIGN(migration_, migration::MigrationWatch::Begin(target));
   progress_.Step("migrate while traffic runs");
   SCRY_TRY_ASSIGN(const replay::ReplayStats stats, PlayTraffic());
   SCRY_TRY(run_.status);
@@ -394,28 +469,61 @@ Status DuringAct::Go() {
   return {};
 }
 
-// Without traffic the command succeeded: what fails now fails because of it.
-void DuringAct::AddOwnFailure(const migration::MigrationProfile& profile,
-                              compare::BlockingFacts& facts) {
-  const migration::StatementProfile* failed = FailedStatement(profile.statements);
-  if (failed == nullptr) {
+void DuringAct::TellRounds() {
+  during_.rounds = traffic_->rounds();
+  during_.unloaded_us = run_.unloaded_us;
+  if (during_.rounds > 1) {
+    std::string note = fmt::format(
+        "The migration took longer than the {} of captured traffic that were played beside it: "
+        "they "
+        "were begun {} times.",
+        FormatDuration(part_.to_us - part_.from_us), base::FormatCount(during_.rounds));
+    if (book_.repeats_failed() > 0) {
+      note += fmt::format(
+          " {} of the repeated statements failed as they had not when captured, as a row that is "
+          "there already makes them: up to then they take the same locks.",
+          base::FormatCount(book_.repeats_failed()));
+    }
+    report_.notes.push_back(std::move(note));
+  }
+}
+
+void DuringAct::TellGaps(const migration::MigrationProfile& profile) {
+  for (std::string& note : GapNotes(profile.gaps, "While traffic ran beside the migration")) {
+    report_.notes.push_back(std::move(note));
+  }
+  if (book_.dropped() > 0) {
     report_.notes.push_back(
-        fmt::format("The migration failed while traffic ran, with exit status {}, and on none of "
-                    "its statements",
-                    during_.exit_status));
-    return;
+        fmt::format("While traffic ran beside the migration, {} slow or failed queries were more "
+                    "than are kept: "
+                    "that some of them waited may be missing.",
+                    base::FormatCount(book_.dropped())));
   }
-  const auto known =
-      std::find_if(facts.statements.begin(), facts.statements.end(),
-                   [&](const auto& one) { return one.fingerprint == failed->fingerprint; });
-  if (known != facts.statements.end()) {
-    known->failed_with = failed->sqlstate;
-    return;
+}
+
+// Without traffic it succeeded: what fails now fails because of that.
+void DuringAct::AddOwnFailures(const migration::MigrationProfile& profile,
+                               compare::BlockingFacts& facts) {
+  auto failures = FailuresUnderLoad(request_.idle->statements, profile.statements, run_.given_up);
+  if (failures.size() > kFailuresTold) failures.resize(kFailuresTold);
+  for (const LoadFailure& failure : failures) {
+    auto known = std::find_if(
+        facts.statements.begin(), facts.statements.end(),
+        [&](const auto& one) { return one.fingerprint == failure.statement->fingerprint; });
+    if (known == facts.statements.end()) {
+      known = facts.statements.emplace(known);
+      known->fingerprint = failure.statement->fingerprint;
+      known->pattern = failure.statement->pattern;
+    }
+    known->failed_with = failure.statement->sqlstate;
+    known->repeated = failure.repeated;
   }
-  compare::BlockingQuery& query = facts.statements.emplace_back();
-  query.fingerprint = failed->fingerprint;
-  query.pattern = failed->pattern;
-  query.failed_with = failed->sqlstate;
+  during_.succeeded = during_.exit_status == 0 && failures.empty();
+  if (during_.exit_status == 0 || !failures.empty()) return;
+  compare::BlockingQuery& command = facts.statements.emplace_back();
+  command.pattern = CommandText(run_.last);
+  command.fingerprint = event::DigestOf(command.pattern);
+  command.exit_status = during_.exit_status;
 }
 
 void DuringAct::FillBlocking(const std::vector<compare::BlockingQuery>& statements) {
@@ -438,6 +546,26 @@ void DuringAct::FillBlocking(const std::vector<compare::BlockingQuery>& statemen
   }
 }
 
+// What is short here, as the shadow is small, may be long there.
+void DuringAct::AddEstimates(std::vector<compare::BlockingQuery>& statements) const {
+  const auto& idle = request_.idle->statements;
+  const auto& told = report_.migration.statements;  // The first of them.
+  for (size_t i = 0; i < std::min(idle.size(), told.size()); ++i) {
+    const bool stops = std::any_of(idle[i].locks.begin(), idle[i].locks.end(),
+                                   [](const auto& lock) { return StopsTraffic(lock.mode); });
+    if (!stops || told[i].held_us_estimated == 0) continue;
+    auto known = std::find_if(statements.begin(), statements.end(), [&](const auto& one) {
+      return one.fingerprint == idle[i].fingerprint;
+    });
+    if (known == statements.end()) {
+      known = statements.emplace(known);
+      known->fingerprint = idle[i].fingerprint;
+      known->pattern = idle[i].pattern;
+    }
+    known->estimated_us = std::max(known->estimated_us, told[i].held_us_estimated);
+  }
+}
+
 void DuringAct::AddAdvice(const migration::MigrationProfile& profile) {
   for (report::Finding& finding : report_.findings) {
     if (finding.type != compare::Name(compare::FindingClass::kBlocked)) continue;
@@ -450,9 +578,10 @@ void DuringAct::AddAdvice(const migration::MigrationProfile& profile) {
       return w.pid == statement->pid && w.relation != 0 && w.begin_wall_us >= statement->begin_us &&
              w.begin_wall_us <= statement->end_us;
     });
-    const bool partitioned = std::any_of(
-        statement->locks.begin(), statement->locks.end(),
-        [](const auto& lock) { return lock.partitioned && migration::StopsTraffic(lock.mode); });
+    const bool partitioned = std::any_of(statement->locks.begin(), statement->locks.end(),
+                                         [](const migration::TakenLock& lock) {
+                                           return lock.partitioned && StopsTraffic(lock.mode);
+                                         });
     finding.advice = cause::SafeForms({statement->pattern, !statement->rewrote.empty(),
                                        statement->rows > 0, waited, partitioned});
   }
@@ -470,10 +599,11 @@ void DuringAct::Conclude(const migration::MigrationProfile& profile,
   during_.attempts = run_.attempts;
   if (run_.outcome) {
     const os::Finished& finished = run_.outcome->finished;
-    during_.succeeded = finished.success();
     during_.exit_status =
         finished.end == os::EndKind::kExited ? finished.exit_code : 128 + finished.signal_number;
   }
+  TellRounds();
+  TellGaps(profile);
   during_.blocked = blame.blocked;
   during_.failed = blame.failed;
   during_.wait_us_max = blame.wait_us_max;
@@ -503,9 +633,10 @@ void DuringAct::Conclude(const migration::MigrationProfile& profile,
   compare::BlockingFacts facts;
   facts.statements = std::move(blame.statements);
   facts.statements_replayed = stats.statements;
-  facts.supposed = supposed_;
-  if (during_.exit_status != 0) AddOwnFailure(profile, facts);
+  facts.supposed_us = supposed_ ? blocker_us_ : 0;
+  AddOwnFailures(profile, facts);
   FillBlocking(facts.statements);
+  AddEstimates(facts.statements);
   compare::Verdict verdict;
   verdict.findings = compare::JudgeBlocking(facts, request_.policy);
   for (compare::Finding& finding :
@@ -524,7 +655,7 @@ void DuringAct::Conclude(const migration::MigrationProfile& profile,
 
 bool WantsDuring(DuringMode mode, const migration::MigrationProfile& idle) {
   if (mode != DuringMode::kAuto) return mode == DuringMode::kAlways;
-  return !StoppedRelations(idle).empty() || !idle.change.rows_written.empty();
+  return !StoppedRelations(idle).empty() || !WrittenTables(idle).empty();
 }
 
 shadow::Settings DuringSettings() { return migration::LogSettings(); }

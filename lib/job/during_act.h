@@ -4,7 +4,8 @@
 // replay and by the relay in front of the command together (blame.h); nothing rests on polling.
 // Used by the test-migration job. Blocks; threads of its own run the command and the blocker.
 //
-//   capture -> part around its longest transaction -> replay (one lane, by the clock) -> SlowBook
+//   capture -> part around its longest transaction -> again and again, as long as the command runs
+//     -> replay (one lane, by the clock) -> SlowBook
 //   command -> relay -> fork: MigrationWatch -> profile, waits     started so that its first strong
 //   blocker -> fork: idle in transaction                           lock comes in the middle
 //     => BlameMigration -> findings `blocked`
@@ -47,8 +48,14 @@ struct DuringOptions {
 
 inline constexpr base::Micros kBlockerDefaultUs = 1000 * 1000;
 inline constexpr base::Micros kLongTransactionUs = 500 * 1000;
-// Of traffic that is played: long enough for a queue to form and drain.
-inline constexpr base::Micros kDuringWindowUs = 20 * 1000 * 1000;
+// Of traffic that is played, so much before the migration's first strong lock and so much from then
+// on: long enough for a queue to form and drain. For a migration that takes long it is more, and
+// where the capture has no more it is played again from its beginning.
+inline constexpr base::Micros kDuringBeforeUs = 5 * 1000 * 1000;
+inline constexpr base::Micros kDuringAfterUs = 15 * 1000 * 1000;
+// Under load the migration may take so many times longer than without; then its last queries drain.
+inline constexpr base::Micros kDuringSlower = 2;
+inline constexpr base::Micros kDuringDrainUs = 5 * 1000 * 1000;
 
 struct DuringRequest {
   DuringOptions options;
@@ -56,8 +63,9 @@ struct DuringRequest {
   compare::Policy policy;
   bool show_values = false;
   migration::CommandOptions command;  // But for its target.
+  std::vector<std::string> fix;       // Run behind it, as a part of the migration. Empty: none.
   std::string role;                   // That the command connects as; empty: the superuser.
-  // Of the command's run without traffic.
+  // Of the run without traffic, the fix included.
   const migration::MigrationProfile* idle = nullptr;
   base::Micros idle_started_us = 0;  // Monotonic time.
   base::Micros idle_us = 0;

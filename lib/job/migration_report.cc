@@ -149,6 +149,22 @@ void FillMigration(const migration::MigrationProfile& profile, base::Micros star
   facts.grants_lost = Front(profile.change.grants_lost);
 }
 
+std::vector<std::string> GapNotes(const migration::WatchGaps& gaps, std::string_view when) {
+  std::vector<std::string> notes;
+  if (gaps.looks_failed > 0) {
+    notes.push_back(fmt::format("{}, {} of the looks at its locks failed: locks may be missing.",
+                                when, base::FormatCount(gaps.looks_failed)));
+  }
+  if (gaps.log_dropped > 0 || gaps.log_cut) {
+    notes.push_back(fmt::format(
+        "{}, the server logged more than is read{}: lock waits, locks and rewrites may be missing.",
+        when,
+        gaps.log_dropped > 0 ? fmt::format(" ({} events)", base::FormatCount(gaps.log_dropped))
+                             : std::string()));
+  }
+  return notes;
+}
+
 void AddTableSizes(const event::SourceSnapshot& snapshot, migration::ProductionSize& size) {
   for (const event::SourceRelation& relation : snapshot.relations) {
     if (!relation.bytes) continue;

@@ -1,6 +1,8 @@
 // A migration's profile as the report tells it. Used by the test-migration job. Pure.
 #pragma once
 
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -19,6 +21,9 @@ std::vector<report::MigrationStatement> StatementsOf(const migration::MigrationP
 
 void FillMigration(const migration::MigrationProfile& profile, base::Micros started_us,
                    bool show_values, report::MigrationFacts& facts);
+
+// Sentences on what the watch may have missed. `when`: "during the migration"...
+std::vector<std::string> GapNotes(const migration::WatchGaps& gaps, std::string_view when);
 
 // Beside what FillMigration() told: what it would cost on production. Nothing where that is not
 // known to be larger than the shadow.

@@ -70,10 +70,12 @@ class MigrationTest {
   Status Migrate();
   void FindLines();
   void EstimateForProduction();
-  Status ApplyFix(migration::CommandOptions options);
+  Result<std::vector<std::string>> FixCommand() const;
+  Status RunFix(migration::CommandOptions options);
   Status Settle();
   Status During();
   int WithDuring(int exit_status);
+  int WithoutLoad(int exit_status);
   Result<std::vector<replay::LaneTarget>> Lanes();
   void FillLanes();
   void FillNextSteps();
@@ -98,7 +100,8 @@ class MigrationTest {
   report::Report report_;
   std::string role_;                     // That runs the migration; empty: the superuser.
   migration::MigrationProfile profile_;  // Of its run without traffic ...
-  Micros started_us_ = 0;                // ... and when that began.
+  Micros started_us_ = 0;                // ... when that began ...
+  Micros took_us_ = 0;                   // ... and took, with the fix.
   Comparison comparison_;
   std::vector<ExplainedFinding> known_during_;  // Of the migration under load.
 };
@@ -233,8 +236,9 @@ Status MigrationTest::Migrate() {
   migration::CommandOptions options = CommandOptions();
   role_ = MigrationRole(request_.source, session);
   SCRY_TRY_ASSIGN(const pg::ConnInfo loopback, candidate().OpenLoopback({}, role_));
-  SCRY_TRY_ASSIGN(const auto watch, migration::MigrationWatch::Begin(
-                                        {candidate().Info(), loopback, candidate().log_file()}));
+  SCRY_TRY_ASSIGN(
+      const auto watch,
+      migration::MigrationWatch::Begin({candidate().Info(), loopback, candidate().log_file(), {}}));
   options.target = watch->command_target();
   report_.migration.ran = true;
   report_.migration.command = CommandText(request_.command);
@@ -244,6 +248,12 @@ Status MigrationTest::Migrate() {
   progress_.Note("");  // The command's own output follows.
   started_us_ = base::SystemClock().MonotonicUs();
   const auto ran = migration::RunCommand(options);
+  Status fixed;
+  if (ran.ok() && ran->finished.success()) {
+    progress_.Done("");
+    fixed = RunFix(options);
+  }
+  took_us_ = base::SystemClock().MonotonicUs() - started_us_;
   auto profile = watch->End();
   if (!ran.ok() && ran.error().code == base::ErrorCode::kNotFound) {
     // As a shell says it. A report belongs to every migration that was tried.
@@ -262,6 +272,9 @@ Status MigrationTest::Migrate() {
         "Without the extension plpgsql in the shadow, short locks of the migration's statements "
         "may be missing.");
   }
+  for (std::string& note : GapNotes(profile_.gaps, "While the migration ran without traffic")) {
+    report_.notes.push_back(std::move(note));
+  }
   const migration::CommandOutcome& outcome = *ran;
   report_.migration.duration_us = outcome.finished.elapsed_us;
   const Status judged = migration::JudgeOutcome(options, outcome);
@@ -278,16 +291,17 @@ Status MigrationTest::Migrate() {
     SCRY_TRY(candidate().CheckAlive());
     return judged;
   }
+  SCRY_TRY(fixed);
   EstimateForProduction();
-  progress_.Done("");
-  options.target = loopback;  // The watch has ended, and its relay with it.
-  return ApplyFix(std::move(options));
+  return {};
 }
 
 // A file that the command was given is what ran, whatever else holds the same statement. A line
 // that cannot be found costs no verdict.
 void MigrationTest::FindLines() {
-  for (const auto& paths : {SqlFilesOf(request_.command), request_.migrations}) {
+  std::vector<std::string> fix;
+  if (!request_.fix_file.empty()) fix.push_back(request_.fix_file);
+  for (const auto& paths : {SqlFilesOf(request_.command), request_.migrations, fix}) {
     const Status placed = PlaceStatements(paths, report_.migration);
     if (!placed.ok()) {
       report_.notes.push_back("Lines of the migration may be missing: " +
@@ -307,12 +321,18 @@ void MigrationTest::EstimateForProduction() {
   FillEstimates(profile_, production, report_.migration);
 }
 
-// As a part of the migration, by psql: a file may hold what runs in no transaction.
-Status MigrationTest::ApplyFix(migration::CommandOptions options) {
-  if (request_.fix_file.empty()) return {};
+// Psql: a file may hold what runs in no transaction. Empty: there is no fix.
+Result<std::vector<std::string>> MigrationTest::FixCommand() const {
+  if (request_.fix_file.empty()) return std::vector<std::string>();
   SCRY_TRY_ASSIGN(const pg::Programs programs, pg::FindPrograms(shadow_.server_major));
-  options.argv = {programs.Path("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f",
-                  request_.fix_file};
+  return std::vector<std::string>{programs.Path("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f",
+                                  request_.fix_file};
+}
+
+// As a part of the migration, watched as it is.
+Status MigrationTest::RunFix(migration::CommandOptions options) {
+  SCRY_TRY_ASSIGN(options.argv, FixCommand());
+  if (options.argv.empty()) return {};
   if (watch_.limited()) options.timeout_us = watch_.LeftUs();
   progress_.Step("run " + BaseName(request_.fix_file));
   progress_.Note("");
@@ -381,10 +401,11 @@ Status MigrationTest::During() {
   request.policy = request_.policy;
   request.show_values = request_.show_values;
   request.command = CommandOptions();
+  SCRY_TRY_ASSIGN(request.fix, FixCommand());
   request.role = role_;
   request.idle = &profile_;
   request.idle_started_us = started_us_;
-  request.idle_us = report_.migration.duration_us;
+  request.idle_us = took_us_;
   SCRY_TRY_ASSIGN(known_during_, RunDuring(request, *fork, watch_, progress_, report_));
   comparison_.AddCauses(known_during_);
   return {};
@@ -403,7 +424,7 @@ int MigrationTest::WithDuring(int exit_status) {
       ++stale;
     }
   }
-  if (blocks + stale == 0) return exit_status;
+  if (blocks + stale == 0) return WithoutLoad(exit_status);
   const std::string words = compare::DuringSentence(blocks, stale);
   const bool proves =
       exit_status == kExitSafe || (exit_status == kExitInconclusive && comparison_.LetsGate());
@@ -414,6 +435,17 @@ int MigrationTest::WithDuring(int exit_status) {
   report_.sentence = exit_status == kExitSafe ? words : words + "; " + report_.sentence;
   report_.verdict = compare::Name(compare::VerdictResult::kRegressions);
   return kExitRegressions;
+}
+
+// Whoever was never asked to wait proves nothing.
+int MigrationTest::WithoutLoad(int exit_status) {
+  if (report_.during.unloaded_us == 0 || exit_status != kExitSafe) return exit_status;
+  report_.sentence = fmt::format(
+      "the migration ran {} of its time without any traffic beside it, so what it does to traffic "
+      "is not known",
+      FormatDuration(report_.during.unloaded_us));
+  report_.verdict = compare::Name(compare::VerdictResult::kInconclusive);
+  return kExitInconclusive;
 }
 
 Result<std::vector<replay::LaneTarget>> MigrationTest::Lanes() {

@@ -3,12 +3,27 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "base/units.h"
 
 namespace scry::job {
 
 using base::Micros;
+
+namespace {
+
+// Towards a moment of monotonic time; false: it has come.
+bool SleepSome(Micros at_us) {
+  constexpr Micros kStepUs = 20 * 1000;
+  const Micros left_us = at_us - base::SystemClock().MonotonicUs();
+  if (left_us <= 0) return false;
+  std::this_thread::sleep_for(std::chrono::microseconds(std::min(kStepUs, left_us)));
+  return true;
+}
+
+}  // namespace
 
 RunWatch::RunWatch(Micros timeout_us, const std::function<bool()>& should_stop)
     : timeout_us_(timeout_us),
@@ -37,6 +52,19 @@ double RateOf(uint64_t statements, Micros duration_us) {
 
 double RateOf(const replay::ReplayStats& stats) {
   return RateOf(stats.statements, stats.duration_us);
+}
+
+bool SleepUntil(Micros at_us, const std::stop_token& stop) {
+  while (!stop.stop_requested() && SleepSome(at_us)) {
+  }
+  return !stop.stop_requested();
+}
+
+base::Status SleepUntil(Micros at_us, const RunWatch& watch) {
+  do {
+    SCRY_TRY(watch.Check());
+  } while (SleepSome(at_us));
+  return {};
 }
 
 base::Result<replay::ReplayStats> WatchedReplay(

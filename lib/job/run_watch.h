@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,11 @@ class RunWatch {
   const std::function<bool()>& should_stop_;
   const base::Micros started_us_;
 };
+
+// Sleeps until a moment of monotonic time; false: stopped before.
+bool SleepUntil(base::Micros at_us, const std::stop_token& stop);
+// The same, for whom the watch ends.
+base::Status SleepUntil(base::Micros at_us, const RunWatch& watch);
 
 // What is replayed, and how much of it there is, for progress. 0: unknown; how far it is read
 // tells.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <string_view>
 
 #include "job/capture_traffic.h"
 
@@ -16,8 +17,19 @@ constexpr Micros kIntoTransactionUs = 2 * 1000 * 1000;
 constexpr Micros kIntoTransactionShare = 3;
 // Without a transaction worth it, so far into the part: what follows is for the queue to drain.
 constexpr double kIntoPart = 0.4;
-constexpr double kBeforeTransaction = 0.25;
 constexpr Micros kShortTransactionUs = 100 * 1000;
+
+// Does a text have the name in it somewhere? Case does not matter: that is for the parser to tell.
+bool Has(std::string_view text, std::string_view name) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::search(text.begin(), text.end(), name.begin(), name.end(),
+                     [&](char a, char b) { return lower(a) == lower(b); }) != text.end();
+}
+
+std::string_view Bare(std::string_view relation) {
+  const size_t dot = relation.rfind('.');
+  return dot == std::string_view::npos ? relation : relation.substr(dot + 1);
+}
 
 }  // namespace
 
@@ -28,40 +40,50 @@ void TransactionScan::Take(const event::Event& event) {
     begin_us_ = std::min(begin_us_.value_or(start->at_us), start->at_us);
   } else if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
     const bool open = exchange->status == 'T' || exchange->status == 'E';
-    if (open) {
+    if (!open_.contains(session) && Touches(*exchange)) {
       open_.emplace(session, exchange->forwarded_us);
-    } else {
-      // A statement alone is a transaction, too.
-      open_.emplace(session, exchange->forwarded_us);
-      End(session, exchange->completed_us);
     }
+    // A statement alone is a transaction, too.
+    if (!open && open_.contains(session)) End(session, exchange->completed_us);
   } else if (const auto* end = std::get_if<event::SessionEnd>(&event)) {
     if (open_.contains(session)) End(session, end->at_us);
   }
 }
 
+bool TransactionScan::Touches(const event::Exchange& exchange) {
+  if (wish_.tables.empty()) return true;
+  return std::any_of(
+      exchange.statements.begin(), exchange.statements.end(), [&](const event::Statement& one) {
+        const bool may = std::any_of(wish_.tables.begin(), wish_.tables.end(),
+                                     [&](const auto& table) { return Has(one.text, table); });
+        if (!may) return false;
+        const auto& relations = facts_.Get(one.text, one.ordinal).relations;
+        return std::any_of(relations.begin(), relations.end(), [&](const auto& relation) {
+          return std::find(wish_.tables.begin(), wish_.tables.end(), Bare(relation)) !=
+                 wish_.tables.end();
+        });
+      });
+}
+
 void TransactionScan::End(uint64_t session, Micros at_us) {
   const auto open = open_.find(session);
-  if (at_us - open->second > longest_.end_us - longest_.begin_us) {
-    longest_ = {open->second, at_us};
-  }
+  const TransactionSpan span{open->second, at_us};
+  if (span.length_us() > longest_.length_us()) longest_ = span;
+  if (span.length_us() > wish_.hold_us && spans_.size() < kSpansMax) spans_.push_back(span);
   open_.erase(open);
 }
 
-TransactionScan::Longest TransactionScan::Finish() {
+void TransactionScan::Finish() {
   while (!open_.empty()) End(open_.begin()->first, end_us_);
-  return longest_;
 }
 
 base::Result<TrafficPart> ChooseTrafficPart(const std::vector<std::string>& captures,
-                                            Micros length_us) {
+                                            const PartWish& wish, event::FactsCache& facts) {
   TrafficPart best;
-  Micros begin_us = 0;
-  Micros end_us = 0;
-  TransactionScan::Longest longest;
+  TransactionSpan longest;
   for (const std::string& capture : captures) {
     SCRY_TRY_ASSIGN(const std::unique_ptr<event::EventSource> source, OpenWholeCapture(capture));
-    TransactionScan scan;
+    TransactionScan scan(wish, facts);
     uint64_t statements = 0;
     for (;;) {
       SCRY_TRY_ASSIGN(const std::optional<event::Event> event, source->Next());
@@ -71,33 +93,33 @@ base::Result<TrafficPart> ChooseTrafficPart(const std::vector<std::string>& capt
       }
       scan.Take(*event);
     }
-    const TransactionScan::Longest found = scan.Finish();
-    if (!best.capture.empty() &&
-        found.end_us - found.begin_us <= longest.end_us - longest.begin_us) {
-      continue;
-    }
+    scan.Finish();
+    if (!best.capture.empty() && scan.longest().length_us() <= longest.length_us()) continue;
     best.capture = capture;
     best.statements = statements;
-    longest = found;
-    begin_us = scan.begin_us();
-    end_us = scan.end_us();
+    longest = scan.longest();
+    best.begin_us = scan.begin_us();
+    best.end_us = scan.end_us();
+    best.spans = scan.TakeSpans();
   }
-  best.from_us = begin_us;
-  best.to_us = end_us;
-  best.transaction_us_max = longest.end_us - longest.begin_us;
+  best.from_us = best.begin_us;
+  best.to_us = best.end_us;
+  best.transaction_us_max = longest.length_us();
   const bool is_long = best.transaction_us_max >= kShortTransactionUs;
-  if (end_us - begin_us > length_us) {
-    const auto before = static_cast<Micros>(static_cast<double>(length_us) * kBeforeTransaction);
+  const Micros all_us = best.end_us - best.begin_us;
+  if (all_us > wish.length_us) {
     best.whole = false;
-    best.from_us = is_long ? longest.begin_us - before : begin_us + (end_us - begin_us) / 2;
-    best.from_us = std::clamp(best.from_us, begin_us, end_us - length_us);
-    best.to_us = best.from_us + length_us;
+    best.from_us = is_long ? longest.begin_us - wish.before_us : best.begin_us + all_us / 2;
+    best.from_us = std::clamp(best.from_us, best.begin_us, best.end_us - wish.length_us);
+    best.to_us = best.from_us + wish.length_us;
   }
+  const auto into_us =
+      std::min(wish.before_us,
+               static_cast<Micros>(static_cast<double>(best.to_us - best.from_us) * kIntoPart));
   best.migrate_us =
       is_long ? longest.begin_us +
                     std::min(kIntoTransactionUs, best.transaction_us_max / kIntoTransactionShare)
-              : best.from_us +
-                    static_cast<Micros>(static_cast<double>(best.to_us - best.from_us) * kIntoPart);
+              : best.from_us + into_us;
   return best;
 }
 

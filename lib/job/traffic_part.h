@@ -1,17 +1,39 @@
-// Chooses which part of the captures to play beside a migration: around the longest transaction,
-// since that is where a lock queue would form. Reads captures; blocks. Used by the during act.
+// Chooses which part of the captures to play beside a migration: around the longest transaction on
+// its tables, since that is where a lock queue would form. Reads captures; blocks. Used by the
+// during act.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
 #include "event/event.h"
+#include "event/statement_facts.h"
 
 namespace scry::job {
+
+// What of a part is asked for. Times are of the capture.
+struct PartWish {
+  base::Micros length_us = 0;  // At most.
+  base::Micros before_us = 0;  // Of that, so much before the transaction.
+  // Without schemas: what statements name that use what the migration locks or writes. Empty: any
+  // transaction counts, since its beginning.
+  std::vector<std::string> tables;
+  base::Micros hold_us = 0;  // Which transactions' spans are kept: those longer than that.
+};
+
+// From when to when a transaction was open, since it first named one of the tables.
+struct TransactionSpan {
+  base::Micros begin_us = 0;
+  base::Micros end_us = 0;
+  base::Micros length_us() const { return end_us - begin_us; }
+  friend bool operator==(const TransactionSpan&, const TransactionSpan&) = default;
+};
 
 // Of one capture; times in its own time.
 struct TrafficPart {
@@ -19,33 +41,45 @@ struct TrafficPart {
   base::Micros from_us = 0;
   base::Micros to_us = 0;
   bool whole = true;
-  base::Micros transaction_us_max = 0;  // In the part.
+  base::Micros transaction_us_max = 0;  // The longest one on the tables.
   base::Micros migrate_us = 0;          // When the migration should come for its first strong lock.
   uint64_t statements = 0;              // Of the part.
+  // Of the whole capture.
+  base::Micros begin_us = 0;
+  base::Micros end_us = 0;
+  std::vector<TransactionSpan> spans;  // On the tables, longer than PartWish::hold_us.
 };
 
 // Follows open transactions. Pure; one capture.
 class TransactionScan {
  public:
-  struct Longest {
-    base::Micros begin_us = 0;
-    base::Micros end_us = 0;
-  };
+  static constexpr size_t kSpansMax = 100 * 1000;
+
+  // Both outlive it.
+  TransactionScan(const PartWish& wish, event::FactsCache& facts) : wish_(wish), facts_(facts) {}
   void Take(const event::Event& event);
-  Longest Finish();  // Transactions still open end with the capture.
+  // Transactions still open end with the capture. Once.
+  void Finish();
+  TransactionSpan longest() const { return longest_; }
+  std::vector<TransactionSpan> TakeSpans() { return std::move(spans_); }
   base::Micros end_us() const { return end_us_; }
   base::Micros begin_us() const { return begin_us_.value_or(0); }
 
  private:
+  bool Touches(const event::Exchange& exchange);
   void End(uint64_t session, base::Micros at_us);
-  std::map<uint64_t, base::Micros> open_;  // By session: since when.
+
+  const PartWish& wish_;
+  event::FactsCache& facts_;
+  std::map<uint64_t, base::Micros> open_;  // By session: since when it is on the tables.
   std::optional<base::Micros> begin_us_;
   base::Micros end_us_ = 0;
-  Longest longest_;
+  TransactionSpan longest_;
+  std::vector<TransactionSpan> spans_;
 };
 
-// At most `length_us` of the capture with the longest transaction. REQUIRES: captures.
+// A part of the capture with the longest transaction. REQUIRES: captures.
 base::Result<TrafficPart> ChooseTrafficPart(const std::vector<std::string>& captures,
-                                            base::Micros length_us);
+                                            const PartWish& wish, event::FactsCache& facts);
 
 }  // namespace scry::job

@@ -53,7 +53,8 @@ class Builder {
     for (const auto& [oid, relation] : before.relations) {
       if (relation.bytes > 0) profile_.table_bytes[relation.name] = relation.bytes;
     }
-    profile_.statements_more = seen_.statements_more + log_.dropped;
+    profile_.statements_more = seen_.statements_more;
+    profile_.gaps.log_dropped = log_.dropped;
   }
 
   MigrationProfile Run() {
@@ -219,9 +220,9 @@ class Builder {
       same->mode = std::max(same->mode, lock.mode);
       return;
     }
-    const RelationState& relation = *Known(lock.relation);
-    statement.locks.push_back({lock.relation, relation.name, lock.mode, 0, implied,
-                               relation.kind == 'p' || relation.kind == 'I'});
+    const RelationState& known = *Known(lock.relation);
+    const bool partitioned = known.kind == 'p' || known.kind == 'I';
+    statement.locks.push_back({lock.relation, known.name, lock.mode, 0, implied, partitioned});
   }
 
   // New files that no event trigger told of: VACUUM FULL, CLUSTER, TRUNCATE. Whoever swaps a file

@@ -26,6 +26,14 @@ struct TakenLock {
   bool partitioned = false;  // The relation is a table, or an index, in partitions.
 };
 
+// What the watch may have missed, so that silence is not taken for peace.
+struct WatchGaps {
+  uint64_t looks_failed = 0;  // At locks and the WAL, beside the statements.
+  uint64_t log_dropped = 0;   // Events of the server's log, over a limit.
+  bool log_cut = false;       // The log was too long to be read to its end.
+  bool any() const { return looks_failed > 0 || log_dropped > 0 || log_cut; }
+};
+
 struct StatementProfile {
   uint32_t pid = 0;
   std::string text;      // With its literals: the whole query string ...
@@ -61,6 +69,7 @@ struct MigrationProfile {
   // Lock waits and deadlocks, where the server logs them; their times are monotonic ones here.
   std::vector<LockWaitEvent> waits;
   std::vector<DeadlockEvent> deadlocks;
+  WatchGaps gaps;
 
   // The strongest lock that the migration took on a relation; kNone: none.
   LockMode Strongest(uint32_t relation) const;

@@ -154,6 +154,7 @@ void ServerLogReader::Line(std::string_view line) {
     OnDetail(head);
     return;
   }
+  if (head.severity == "CONTEXT") OnContext(head);
   if (head.severity == "CONTEXT" || head.severity == "HINT" || head.severity == "STATEMENT") return;
   last_ = Last::kNone;
   if (head.severity == "LOG" && text.starts_with("process ")) OnWait(head);
@@ -286,6 +287,17 @@ void ServerLogReader::OnDetail(const Head& head) {
   text.remove_prefix(colon + 19);
   open->holders = TakePids(text);
   if (TakeWord(text, ". Wait queue: ")) open->queue = TakePids(text);
+}
+
+// "while updating tuple (0,1) in relation "orders"", of a wait for a row's writer to end.
+void ServerLogReader::OnContext(const Head& head) {
+  if (last_ != Last::kWait || head.pid != last_pid_) return;
+  LockWaitEvent* open = OpenWaitOf(head.pid);
+  constexpr std::string_view kRelation = " in relation \"";
+  const size_t at = head.text.find(kRelation);
+  const size_t end = head.text.rfind('"');
+  if (open == nullptr || at == std::string_view::npos || end < at + kRelation.size()) return;
+  open->row_of = std::string(head.text.substr(at + kRelation.size(), end - at - kRelation.size()));
 }
 
 void ServerLogReader::OnContinuation(std::string_view line) {

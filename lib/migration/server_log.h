@@ -59,6 +59,7 @@ struct LockWaitEvent {
   uint32_t relation = 0;  // 0: not a relation's, nor of a row of one.
   std::string name;       // Of the relation, where BuildProfile knows it.
   std::string target;     // "relation 16384 of database 5", "transaction 742".
+  std::string row_of;     // The table, without its schema, one of whose rows it is for; if told.
   Micros begin_wall_us = 0;
   Micros end_wall_us = 0;  // Of kOpen: when it was last heard of.
   End end = End::kOpen;
@@ -105,6 +106,7 @@ class ServerLogReader {
   void OnWait(const Head& head);
   void OnError(const Head& head);
   void OnDetail(const Head& head);
+  void OnContext(const Head& head);
   void OnContinuation(std::string_view line);
   LockWaitEvent* OpenWaitOf(uint32_t pid);
 

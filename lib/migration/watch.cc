@@ -25,6 +25,8 @@ constexpr size_t kBackendsMax = 1000;
 // that matter: a loop of 100,000 INSERTs must not pay for 100,000 looks.
 constexpr uint64_t kLooksFree = 1000;
 constexpr Micros kLookEveryUs = 20 * 1000;
+// The client waits for its answer meanwhile: one failure may be a busy moment, many are too dear.
+constexpr uint64_t kSideFailuresMax = 5;
 constexpr auto kSampleEvery = std::chrono::milliseconds(20);
 constexpr size_t kLogBytesMax = 256ULL << 20;
 constexpr size_t kLogPiece = 1 << 20;
@@ -115,6 +117,8 @@ bool MigrationWatch::InstallTriggers() {
         "CREATE EVENT TRIGGER {} ON {} EXECUTE FUNCTION pg_catalog.{}()", trigger, event, name_));
     if (!made.ok()) return false;
     triggers_.push_back(trigger);
+    // A migration may load data with session_replication_role = replica, as pg_restore does.
+    if (!session_->Exec("ALTER EVENT TRIGGER " + trigger + " ENABLE ALWAYS").ok()) return false;
   }
   std::string adopt = fmt::format("ALTER EXTENSION plpgsql ADD FUNCTION pg_catalog.{}()", name_);
   for (const std::string& trigger : triggers_) {
@@ -143,6 +147,7 @@ Status MigrationWatch::StartThreads() {
   const uint64_t port = NumberOf(target_.loopback.Get("port"));
   options.upstream_port = static_cast<uint16_t>(port);
   options.tell_first = true;
+  options.settings = target_.settings;
   const base::Clock& clock = base::SystemClock();
   SCRY_TRY_ASSIGN(relay_, capture::Relay::Open(options, *this, clock));
   seen_.wall_offset_us = clock.WallUs() - clock.MonotonicUs();
@@ -164,6 +169,11 @@ void MigrationWatch::StopThreads() {
 std::string MigrationWatch::LastSqlstate() const {
   const std::lock_guard lock(mutex_);
   return last_sqlstate_;
+}
+
+void MigrationWatch::ForgetSqlstate() {
+  const std::lock_guard lock(mutex_);
+  last_sqlstate_.clear();
 }
 
 std::vector<uint32_t> MigrationWatch::BackendPids() const {
@@ -196,7 +206,8 @@ void MigrationWatch::TakeExchange(event::Exchange exchange) {
     const std::lock_guard lock(mutex_);
     Micros at_us = relay_->started_us() + exchange.forwarded_us;
     for (event::Statement& statement : exchange.statements) {
-      if (!statement.outcome.sqlstate.empty()) last_sqlstate_ = statement.outcome.sqlstate;
+      const std::string& sqlstate = statement.outcome.sqlstate;
+      if (!sqlstate.empty() && sqlstate != "25P02") last_sqlstate_ = sqlstate;
       if (seen_.statements.size() >= kSeenMax) {
         ++seen_.statements_more;
         continue;
@@ -222,7 +233,10 @@ void MigrationWatch::TakeExchange(event::Exchange exchange) {
 
 // On the relay's thread, while the client waits for its answer: nothing can have changed.
 void MigrationWatch::LookAside(uint32_t pid, bool open) {
-  if (!side_) return;
+  if (!side_) {
+    ++looks_failed_;
+    return;
+  }
   std::string sql = "SELECT pg_catalog.pg_current_wal_insert_lsn() - '0/0'::pg_catalog.pg_lsn";
   if (open) {
     sql += fmt::format(
@@ -233,7 +247,8 @@ void MigrationWatch::LookAside(uint32_t pid, bool open) {
   }
   const auto rows = side_->Exec(sql);
   if (!rows.ok()) {
-    side_.reset();
+    ++looks_failed_;
+    if (++side_failed_ >= kSideFailuresMax) side_.reset();
     return;
   }
   if (rows->rows.empty() || rows->rows[0].empty()) return;
@@ -251,7 +266,10 @@ void MigrationWatch::LookAside(uint32_t pid, bool open) {
 // CONCURRENTLY, VACUUM FULL. Those that end between two samples are left to the catalogs.
 void MigrationWatch::Sample() {
   auto session = pg::AdminSession::Connect(target_.admin);
-  if (!session.ok() || !session->Exec("SET statement_timeout = '2s'").ok()) return;
+  if (!session.ok() || !session->Exec("SET statement_timeout = '2s'").ok()) {
+    ++looks_failed_;
+    return;
+  }
   while (!stop_) {
     std::this_thread::sleep_for(kSampleEvery);
     std::string pids;
@@ -264,7 +282,10 @@ void MigrationWatch::Sample() {
         "AND relation >= 16384 AND pid IN (" +
         pids + ") GROUP BY pid");
     const Micros at_us = base::SystemClock().MonotonicUs();
-    if (!rows.ok()) return;
+    if (!rows.ok()) {
+      ++looks_failed_;
+      continue;
+    }
     const std::lock_guard lock(mutex_);
     for (const auto& row : rows->rows) {
       if (row.size() != 2 || !row[1] || seen_.locks.size() >= kLocksSeenMax) continue;
@@ -281,6 +302,7 @@ Result<ServerLog> MigrationWatch::ReadLog() {
     if (piece.empty()) break;
     reader.Feed(piece);
     at += piece.size();
+    log_cut_ = at >= log_begin_ + kLogBytesMax;
   }
   return reader.Finish();
 }
@@ -299,6 +321,8 @@ Result<MigrationProfile> MigrationWatch::End() {
   }
   MigrationProfile profile = BuildProfile(std::move(seen), std::move(log), before_, after);
   profile.triggers = triggers;
+  profile.gaps.looks_failed = looks_failed_;
+  profile.gaps.log_cut = log_cut_;
   return profile;
 }
 

@@ -24,6 +24,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -42,6 +43,8 @@ struct WatchTarget {
   pg::ConnInfo admin;     // The fork's database as superuser. Its marker was checked.
   pg::ConnInfo loopback;  // As the command is to connect: host, port, user, password.
   std::string log_file;   // Of the fork's server, which runs with kLogLinePrefix.
+  // That the command's sessions begin with, unless they bring their own.
+  std::vector<std::pair<std::string, std::string>> settings;
 };
 
 class MigrationWatch final : private event::EventSink {
@@ -56,8 +59,10 @@ class MigrationWatch final : private event::EventSink {
   const pg::ConnInfo& command_target() const { return command_target_; }
   // Ends the relay, with what is still connected, and takes the triggers away.
   base::Result<MigrationProfile> End();
-  // Of the last statement that failed so far; empty: none did. Any thread.
+  // Of the last statement that failed so far, since it was forgotten; empty: none did. What fails
+  // in a transaction that is lost already does not count. Any thread.
   std::string LastSqlstate() const;
+  void ForgetSqlstate();
   // Backends that the command had so far. Any thread.
   std::vector<uint32_t> BackendPids() const;
 
@@ -89,11 +94,15 @@ class MigrationWatch final : private event::EventSink {
   std::thread sampler_thread_;
 
   // Of the relay's thread.
-  std::unique_ptr<pg::AdminSession> side_;  // Null: it failed, nothing is looked up any more.
+  std::unique_ptr<pg::AdminSession> side_;  // Null: it failed too often.
   std::map<uint64_t, uint32_t> pids_;       // By session.
   uint64_t exchanges_ = 0;
   uint64_t looks_ = 0;
+  uint64_t side_failed_ = 0;
   base::Micros looked_us_ = 0;
+
+  std::atomic<uint64_t> looks_failed_ = 0;
+  bool log_cut_ = false;
 
   mutable std::mutex mutex_;
   Seen seen_;                           // Guarded by mutex_.

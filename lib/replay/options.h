@@ -1,6 +1,7 @@
 // How a replay runs, and what it says of itself afterwards. Plain values.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -21,6 +22,8 @@ enum class SyncMode : uint8_t {
   kTime,    // Only the clock: each starts when it did, scaled by `speed`.
   kNone,    // Only the order inside each session.
 };
+
+inline constexpr Micros kLastAnswersUs = 2 * 1000 * 1000;
 
 struct ReplayOptions {
   double speed = 0;  // 1: as captured, 2: twice as fast; 0: as fast as order allows.
@@ -51,6 +54,9 @@ struct ReplayOptions {
   // Open at the same time on each lane; 0: as many as the servers and this process take.
   size_t sessions_max = 0;
   bool set_sequences = true;  // The lanes' sequences begin where those of the snapshot stand.
+  // True: the replay ends before its source does. Nothing further is sent, and what runs has
+  // kLastAnswersUs to end. Outlives the replay; any thread may set it.
+  const std::atomic<bool>* enough = nullptr;
 };
 
 // What the lanes named otherwise than production did. See identity.h.

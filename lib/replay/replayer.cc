@@ -127,7 +127,7 @@ class Run {
     return MayRead() && (!Unhindered() || census_.running == 0 || census_.works <= WorksMax() / 2);
   }
   bool MayRead() const {
-    return !source_ended_ && census_.works < WorksMax() &&
+    return !source_ended_ && source_.Ready() && census_.works < WorksMax() &&
            census_.window + reading_.weight() < options_.window_bytes + extra_window_;
   }
 
@@ -180,6 +180,7 @@ class Run {
   std::unordered_set<uint64_t> listeners_;  // Open sessions that were notified.
   base::Micros last_read_us_ = 0;           // In the capture's time.
   bool source_ended_ = false;
+  std::optional<base::Micros> enough_since_us_;
   // Read past the window, to get out of a stall.
   size_t extra_window_ = 0;
   size_t extra_works_ = 0;
@@ -211,9 +212,14 @@ class Run {
 
 base::Result<ReplayStats> Run::Go() {
   for (;;) {
-    SCRY_TRY(Fill());
-    ConnectSome();
-    StartWhatMay();
+    if (options_.enough != nullptr && *options_.enough) {
+      enough_since_us_ = enough_since_us_.value_or(Now());
+      if (census_.running == 0 || Now() - *enough_since_us_ > kLastAnswersUs) break;
+    } else {
+      SCRY_TRY(Fill());
+      ConnectSome();
+      StartWhatMay();
+    }
     if (source_ended_ && sessions_.empty()) break;
     SCRY_TRY(Wait());
     const base::Micros now = Now();

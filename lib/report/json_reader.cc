@@ -334,6 +334,8 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "sessions", to.sessions);
     Read(from, "statements", to.statements);
     Read(from, "duration_us", to.duration_us);
+    Read(from, "rounds", to.rounds);
+    Read(from, "unloaded_us", to.unloaded_us);
     Read(from, "migration_at_us", to.migration_at_us);
     Read(from, "migration_us", to.migration_us);
     Read(from, "exit_status", to.exit_status);
@@ -359,6 +361,8 @@ class Reader : public JsonMembers<Reader> {
       Read(*rehearsal, "attempts", to.attempts);
       Read(*rehearsal, "attempts_max", to.attempts_max);
       Read(*rehearsal, "succeeded", to.succeeded);
+      Read(*rehearsal, "chance_once", to.chance_once);
+      Read(*rehearsal, "chance", to.chance);
     }
   }
   void Fill(const json& from, TestedFacts& to) {

@@ -396,6 +396,8 @@ ordered_json Of(const DuringFacts& during) {
                        {"sessions", during.sessions},
                        {"statements", during.statements},
                        {"duration_us", during.duration_us},
+                       {"rounds", during.rounds},
+                       {"unloaded_us", during.unloaded_us},
                        {"migration_at_us", during.migration_at_us},
                        {"migration_us", during.migration_us},
                        {"exit_status", during.exit_status},
@@ -420,6 +422,10 @@ ordered_json Of(const DuringFacts& during) {
                          {"attempts", during.attempts},
                          {"attempts_max", during.attempts_max},
                          {"succeeded", during.succeeded}};
+    if (during.chance >= 0) {
+      json["rehearsal"]["chance_once"] = Finite(during.chance_once);
+      json["rehearsal"]["chance"] = Finite(during.chance);
+    }
   }
   return json;
 }

@@ -454,10 +454,12 @@ struct DuringFacts {
   uint64_t sessions = 0;
   uint64_t statements = 0;
   Micros duration_us = 0;         // Of the traffic.
+  uint64_t rounds = 1;            // It was begun so often, as the migration took longer.
+  Micros unloaded_us = 0;         // The migration's end ran without any traffic for so long.
   Micros migration_at_us = 0;     // The command began so long after the traffic.
   Micros migration_us = 0;        // Under load; without: MigrationFacts::duration_us.
   int exit_status = 0;            // Of the command.
-  Micros transaction_us_max = 0;  // The longest one of the traffic.
+  Micros transaction_us_max = 0;  // The traffic's longest on what the migration locks or writes.
   Micros blocker_us = 0;          // A transaction that scry added; 0: none.
   bool blocker_supposed = false;  // Nobody asked for it: who waits behind it is told, no finding.
   uint64_t blocked = 0;
@@ -477,6 +479,10 @@ struct DuringFacts {
   uint64_t attempts = 0;
   uint64_t attempts_max = 0;
   bool succeeded = false;
+  // By the transactions of the capture: the share of moments to begin at from which one attempt
+  // gets a lock on its tables, and from which one of `attempts_max` does. Below 0: not known.
+  double chance_once = -1;
+  double chance = -1;
   friend bool operator==(const DuringFacts&, const DuringFacts&) = default;
 };
 

@@ -17,6 +17,13 @@
 namespace scry::report {
 namespace {
 
+// Nothing is rounded to what it is not: certain or impossible.
+std::string Percent(double share) {
+  if (share > 0 && share < 0.01) return "under 1 %";
+  if (share < 1 && share > 0.99) return "over 99 %";
+  return fmt::format("{:.0f} %", 100 * share);
+}
+
 using base::FormatCount;
 using base::FormatDuration;
 using base::OneLine;
@@ -94,9 +101,15 @@ class MigrationSections {
                fmt::format("{}, {} in {}{}", Count(during.sessions, "session", "sessions"),
                            Count(during.statements, "statement", "statements"),
                            FormatDuration(during.duration_us),
-                           during.speed == 1 ? "" : fmt::format(" at {:.3g}x", during.speed)));
-    std::string blocker =
-        "longest transaction of the traffic " + FormatDuration(during.transaction_us_max);
+                           during.speed == 1 ? "" : fmt::format(" at {:.3g}x", during.speed)) +
+                   (during.rounds > 1 ? fmt::format(", begun {} times", FormatCount(during.rounds))
+                                      : std::string()));
+    if (during.unloaded_us > 0) {
+      page_.Fact("without", fmt::format("the migration's last {} ran without any traffic",
+                                        FormatDuration(during.unloaded_us)));
+    }
+    std::string blocker = "longest transaction of the traffic on its tables " +
+                          FormatDuration(during.transaction_us_max);
     if (during.blocker_us > 0) {
       blocker += fmt::format("; scry added one of {}", FormatDuration(during.blocker_us));
       if (during.blocker_supposed) {
@@ -116,6 +129,16 @@ class MigrationSections {
                                           during.succeeded ? "succeeded" : "gave up",
                                           Count(during.attempts, "attempt", "attempts"),
                                           FormatCount(during.attempts_max)));
+      if (during.chance >= 0) {
+        page_.Fact(
+            "chance",
+            fmt::format("of a lock on its tables, by the capture's transactions: {} for one "
+                        "attempt{}",
+                        Percent(during.chance_once),
+                        during.attempts_max < 2 ? std::string()
+                                                : fmt::format(", {} for {}", Percent(during.chance),
+                                                              FormatCount(during.attempts_max))));
+      }
     }
     if (during.blocked == 0 && during.failed == 0) {
       page_.Fact("waited", "no query waited for it");

@@ -140,6 +140,18 @@ std::string EncodeStartupMessage(uint32_t protocol, const Parameters& parameters
   return WithLength(body.str());
 }
 
+std::string StartupWith(const StartupPacket& packet, const Parameters& settings) {
+  Parameters parameters = packet.parameters;
+  const std::string_view options = FindParameter(packet.parameters, "options");
+  for (const auto& [name, value] : settings) {
+    const bool own = options.find(name) != std::string_view::npos ||
+                     std::any_of(parameters.begin(), parameters.end(),
+                                 [&, &key = name](const auto& one) { return one.first == key; });
+    if (!own) parameters.emplace_back(name, value);
+  }
+  return EncodeStartupMessage(packet.protocol, parameters);
+}
+
 std::string EncodeCancelRequest(uint32_t pid, std::string_view key) {
   base::ByteWriter body;
   body.BigU32(kCancelRequestCode);

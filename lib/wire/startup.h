@@ -75,6 +75,9 @@ std::string_view FindParameter(const Parameters& parameters, std::string_view na
 bool AsksForReplication(const Parameters& parameters);
 
 std::string EncodeStartupMessage(uint32_t protocol, const Parameters& parameters);
+// The same packet with settings added, but for those that it brings along itself, as parameters or
+// in `options`. REQUIRES: packet.kind is kStartup.
+std::string StartupWith(const StartupPacket& packet, const Parameters& settings);
 std::string EncodeCancelRequest(uint32_t pid, std::string_view key);
 std::string EncodeSslRequest();
 std::string EncodeGssEncRequest();

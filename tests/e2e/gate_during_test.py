@@ -2,6 +2,8 @@
 the migration that did it; the safe forms pass.
 """
 
+import os
+import signal
 import subprocess
 import threading
 import time
@@ -66,11 +68,10 @@ class DuringTest(gate_support.GateTest):
                 other.join()
         return self.capture(self.path(name), play, user="app")
 
-    def during(self, sql, traffic, code=None, flags=()):
+    def during(self, sql, traffic, code=None, flags=(), stop=("-v", "ON_ERROR_STOP=1")):
         # What is judged here is the act alone.
         path = self.sql_file("migration.sql", sql)
-        _, report = self.migrate("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-f", path, capture=traffic,
-                                 code=code, flags=flags)
+        _, report = self.migrate("psql", "-Xq", *stop, "-f", path, capture=traffic, code=code, flags=flags)
         self.assert_adds_up(report)
         return report
 
@@ -149,6 +150,12 @@ class DuringTest(gate_support.GateTest):
         [finding] = self.blocked(report)
         self.assertIn("customer = customer", finding["pattern"].lower())
 
+    def test_a_wait_for_a_row_is_put_down_to_the_statement_that_wrote_to_its_table(self):
+        report = self.during("begin;\nupdate orders set customer = customer;\nupdate customers set visits = visits;\n"
+                             "select pg_sleep(0.9);\ncommit;\n", self.plain, code=5, flags=("--blocker", "none"))
+        [finding] = self.blocked(report)
+        self.assertIn("update orders", finding["pattern"].lower())
+
     def test_batches_that_hold_rows_are_one_finding(self):
         batch = "begin;\nupdate orders set customer = customer;\nselect pg_sleep(0.3);\ncommit;\n"
         report = self.during(batch * 3, self.plain, code=5, flags=("--blocker", "none"))
@@ -173,12 +180,109 @@ class DuringTest(gate_support.GateTest):
         self.assertTrue(rehearsal["succeeded"], rehearsal)
         self.assertGreater(rehearsal["attempts"], 1)
         self.assertEqual(rehearsal["attempts_max"], 21)
+        self.assertEqual(rehearsal["chance"], 1, "no transaction of the traffic is long")
         self.assertLess(report["during"]["wait_us_max"], 500000)
         report = self.during("alter table orders add column vip bool;\n", self.plain, code=5,
                              flags=("--blocker", "2s", "--lock-timeout", "50ms", "--retries", "1"))
         self.assertEqual((report["during"]["rehearsal"]["succeeded"],
                           report["during"]["rehearsal"]["attempts"]), (False, 2))
         self.assertTrue(any("55P03" in reason for one in self.blocked(report) for reason in one["reasons"]))
+
+    def test_a_migration_longer_than_the_traffic_is_under_load_to_its_end(self):
+        report = self.during("alter table orders add column vip bool;\nselect pg_sleep(7);\nbegin;\n"
+                             "create index orders_total on orders (total);\nselect pg_sleep(0.9);\ncommit;\n",
+                             self.plain, code=5, flags=("--blocker", "none"))
+        during = report["during"]
+        self.assertGreater(during["rounds"], 1)
+        self.assertEqual(during["unloaded_us"], 0)
+        self.assertTrue(any("orders_total" in one["pattern"] for one in self.blocked(report)), report["findings"])
+        self.assertTrue(any("took longer than" in note for note in report["notes"]), report["notes"])
+
+    def test_what_comes_before_the_first_strong_lock_is_under_load_too(self):
+        # Rows it writes are none, its lock stops nobody: only the statement behind it does.
+        report = self.during("create index concurrently orders_total on orders (total);\nselect pg_sleep(6);\n"
+                             "alter table orders add column vip bool;\n", self.long, code=5)
+        during = report["during"]
+        self.assertGreater(during["migration_at_us"], 0)
+        self.assertGreater(during["rounds"], 1)
+        [finding] = self.blocked(report)
+        self.assertIn("add", finding["pattern"].lower())
+
+    def test_a_fix_is_a_part_of_the_migration_under_load(self):
+        fix = self.sql_file("fix.sql", "begin;\ncreate index orders_total on orders (total);\n"
+                            "select pg_sleep(0.8);\ncommit;\n")
+        report = self.during("alter table orders add column vip bool;\n", self.plain, code=5,
+                             flags=("--blocker", "none", "--fix", fix))
+        self.assertTrue(any("orders_total" in one["pattern"] for one in self.blocked(report)), report["findings"])
+        texts = [one["text"] for one in report["during"]["migration_statements"]]
+        self.assertTrue(any("orders_total" in text for text in texts), texts)
+
+    def test_a_migration_that_fails_under_load_alone_never_passes(self):
+        # It sees the traffic and gives up, without a statement of its own that fails.
+        crowded = ("sh", "-c", "psql -Xqc 'alter table orders add column vip bool' && "
+                   "test $(psql -XAtc \"select count(*) from pg_stat_activity where usename = 'app'\") = 0")
+        _, report = self.migrate(*crowded, capture=self.plain, code=5, flags=("--blocker", "none"))
+        self.assertEqual(report["during"]["exit_status"], 1)
+        self.assertTrue(any("exit status 1" in reason for one in self.blocked(report) for reason in one["reasons"]))
+
+    def test_a_statement_that_fails_under_load_is_told_though_psql_goes_on(self):
+        report = self.during("set lock_timeout = '100ms';\nalter table orders add column vip bool;\n"
+                             "create table afterwards (id int);\n", self.long, code=5, stop=())
+        self.assertEqual(report["during"]["exit_status"], 0)
+        [finding] = self.blocked(report)
+        self.assertTrue(any("55P03" in reason for reason in finding["reasons"]), finding)
+
+    def test_lock_timeout_is_the_migrations_alone(self):
+        # The traffic waits for rows that the migration holds far longer than the migration may wait.
+        report = self.during("do $$ begin if exists (select 1 from pg_db_role_setting where "
+                             "setconfig::text like '%lock_timeout%') then raise 'of the role'; end if; end $$;\n"
+                             "begin;\nupdate orders set customer = customer;\nselect pg_sleep(0.9);\ncommit;\n",
+                             self.plain, code=5, flags=("--blocker", "none", "--lock-timeout", "100ms"))
+        self.assertEqual(report["during"]["failed"], 0, report["during"])
+        self.assertGreater(report["during"]["wait_us_max"], 500000)
+
+    def test_a_migration_that_cannot_be_repeated_is_told_so(self):
+        report = self.during("alter table customers add column a int;\nalter table orders add column b int;\n",
+                             self.long, code=5, flags=("--lock-timeout", "100ms", "--retries", "3"))
+        self.assertEqual(report["during"]["rehearsal"]["attempts"], 2)
+        # One and a half of some four seconds are taken by a transaction on orders.
+        self.assertGreater(report["during"]["rehearsal"]["chance_once"], 0.4)
+        self.assertLess(report["during"]["rehearsal"]["chance_once"], 0.8)
+        reasons = [reason for one in self.blocked(report) for reason in one["reasons"]]
+        self.assertTrue(any("42701" in reason and "cannot be repeated" in reason for reason in reasons), reasons)
+        self.assertFalse(report["during"]["rehearsal"]["succeeded"])
+
+    def test_a_long_statement_elsewhere_is_no_transaction_on_its_tables(self):
+        report = self.during("alter table customers add column vip bool;\n", self.long, code=0)
+        self.assertLess(report["during"]["transaction_us_max"], 500000)
+        self.assertEqual(report["during"]["blocker_us"], 1000000)
+
+    def test_locks_are_seen_under_session_replication_role(self):
+        report = self.during("set session_replication_role = replica;\nalter table orders add column vip bool;\n",
+                             self.plain, code=0, flags=("--during", "never"))
+        locks = [lock for one in report["migration"]["statements"] for lock in one["locks"]]
+        self.assertIn(("AccessExclusive", "orders"), [(one["mode"], one["relation"]) for one in locks])
+
+    def test_dropped_indexes_of_plain_tables_are_told_how_to_drop_them_concurrently(self):
+        report = self.during("create index one on orders (total);\ncreate index two on customers (visits);\n"
+                             "begin;\ndrop index one, two;\nselect pg_sleep(0.8);\ncommit;\n",
+                             self.plain, code=5, flags=("--blocker", "none"))
+        [finding] = [one for one in self.blocked(report) if "drop index" in one["pattern"].lower()]
+        self.assertFalse(any("partitioned" in one for one in finding["advice"]), finding["advice"])
+
+    def test_an_interrupt_ends_the_wait_before_the_traffic(self):
+        # The command needs longer to start than the traffic has before its moment: it goes first.
+        mark = self.path("mark")
+        process = self.start_scry("ci", "test-migration", "db/main", "--capture", self.long, "--", "sh", "-c",
+                                  f"echo x >> {mark}; sleep 6; exec psql -Xqc 'alter table orders add vip bool'")
+        runs = lambda: os.path.exists(mark) and os.path.getsize(mark) // 2
+        scry_e2e.wait_until(lambda: runs() == 2 or process.poll() is not None, "the run beside traffic")
+        time.sleep(0.5)
+        began = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)
+        self.must(self.finish(process), 130)
+        self.assertLess(time.monotonic() - began, 4)
+        self.assert_no_runs()
 
     def test_it_runs_where_the_migration_may_stop_others(self):
         self.assertNotIn("during", self.during("create table fresh (id int);\n", self.plain, code=0))

@@ -102,6 +102,12 @@ class InterfaceTest(gate_support.GateTest):
         self.assertGreater(migration["estimate"]["duration_us"], migration["duration_us"])
         self.assertIn("500", migration["estimate"]["basis"])
         self.assertIn("est.", done.out)
+        # Nobody waits for long here; whoever reads the report is to know that it is otherwise there.
+        _, report = self.migrate_sql("alter table wide alter a type bigint", code=0,
+                                     flags=("--config", config, "--during", "always", "--blocker", "none"))
+        [finding] = self.findings(report, "blocked", gates=False)
+        self.assertIn("alter a type", finding["pattern"].lower())
+        self.assertTrue(any("on production" in reason for reason in finding["reasons"]), finding)
 
     def test_the_password_of_the_source_is_never_shown(self):
         texts = []

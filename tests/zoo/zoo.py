@@ -124,6 +124,12 @@ def judge(case, report, seconds):
         if report["exit_status"] == 7 and "migration" in report:
             words += [one["sentence"] for one in report.get("causes", [])]
     words += [f"no finding {name}" for name in missing]
+    during = report.get("during", {"blocking": [], "deadlocks": []})
+    unproven = [f"nothing blocks as {one.text}: {brief(during['blocking'])}" for one in case.blocking
+                if not any(one.matches(statement) for statement in during["blocking"])]
+    unproven += [f"no deadlock with /{pattern.pattern}/ among {during['deadlocks']}" for pattern in case.deadlocks
+                 if not any(is_deadlock(one, pattern) for one in during["deadlocks"])]
+    words += unproven
     told = [f"{one['object']}: {one['sentence']}" for one in report.get("causes", [])]
     unexplained = [one.pattern for one in case.causes if not any(one.search(text) for text in told)]
     words += [f"no cause /{pattern}/ among {told}" for pattern in unexplained]
@@ -135,7 +141,7 @@ def judge(case, report, seconds):
     if case.safe:
         outcome = ALARM if alarms or wrong_exit else SAFE
     else:
-        outcome = MISSED if missing or wrong_exit or unexplained or unmended else ALARM if alarms else FOUND
+        outcome = MISSED if missing or wrong_exit or unexplained or unmended or unproven else ALARM if alarms else FOUND
     if case.live and report["exit_status"] == 6 and not alarms:
         outcome = NOISY  # What happened while it ran is proven; that nothing did needs a quiet machine.
     if outcome in (MISSED, ALARM) and case.known:
@@ -153,6 +159,16 @@ def is_there(expected, report):
         failed = [one["sqlstate"] for one in report.get("migration", {}).get("statements", [])]
         return report["exit_status"] == 7 and (not expected.sqlstate or expected.sqlstate in failed)
     return any(expected.matches(one) for one in report["findings"])
+
+
+def is_deadlock(deadlock, pattern):
+    """Between the migration and a query like that; who was the victim is told."""
+    parties = [deadlock["victim"], *deadlock["others"]]
+    return bool(deadlock["victim"]) and "migration" in parties and any(pattern.search(one) for one in parties)
+
+
+def brief(blocking):
+    return [(one["mode"], one["relation"], " ".join(one["text"].split())[:60]) for one in blocking]
 
 
 def describe(finding):

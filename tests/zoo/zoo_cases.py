@@ -13,10 +13,10 @@
     -- section: traffic role=app protocol=extended calls=20
     insert into items ...;
 
-Keys (`finding`, `cause`, `fix` and `also` may come several times):
+Keys (`finding`, `cause`, `blocking`, `deadlock`, `fix` and `also` may come several times):
 - visible: `before-after`, `during` (shows only while the migration runs) or `not`.
-- live: of `during`: `reader` or `writer`, the long transaction of live.sql that it meets. Without it, the case is
-  not run yet.
+- live: of `during`: `reader` or `writer`, the long transaction of live.sql that it meets; `none`: it meets none, and
+  what it does itself takes long enough. Without the key, the case is not run yet.
 - exit: the exit status of `scry ci test-migration`.
 - finding: CLASS [SQLSTATE] [/culprit/]. CLASS is the type of a finding in report.json ("a|b": either
   will do), or `migration-failed` (SQLSTATE: in the command's output), `blocked`, `none`. The culprit is
@@ -24,6 +24,9 @@ Keys (`finding`, `cause`, `fix` and `also` may come several times):
   expected, but of class `warning`.
 - cause: /pattern/: a regular expression over "object: sentence" of the causes in report.json, without
   regard to case; one of them must match.
+- blocking: MODE RELATION /culprit/: of `live`: a statement that blocks, by the lock that others wait for (`rows` in the
+  place of both: rows that it wrote).
+- deadlock: /pattern/: of `live`: the migration deadlocks with a query like that, and one of them is told as the victim.
 - fix: /pattern/: the same over the SQL of a fix that scry proposes and has proven.
 - also: /culprit/ of findings that gate as well, and rightly so.
 - quick: yes: part of the fast subset.
@@ -43,8 +46,8 @@ import re
 FOLDER = os.path.dirname(os.path.realpath(__file__))
 VISIBLE = ("before-after", "during", "not")
 CLASSES = ("broken", "different", "slower", "more-work", "warning", "migration-failed", "blocked", "none")
-REPEATED = ("finding", "cause", "fix", "also")
-LIVE = ("reader", "writer")
+REPEATED = ("finding", "cause", "blocking", "deadlock", "fix", "also")
+LIVE = ("none", "reader", "writer")
 KEYS = ("title", "catalogue", "visible", "live", "exit", "quick", "needs", "known", "why", *REPEATED)
 
 Traffic = collections.namedtuple("Traffic", "role protocol calls clients client script")
@@ -76,6 +79,24 @@ class Expected:
                 and self.culprit.search(finding["pattern"]) is not None)
 
 
+class Blocking:
+    """One `blocking:` line."""
+
+    def __init__(self, text):
+        found = re.fullmatch(r"(?:rows|([A-Z]\w+) (\w+)) /(.+)/", text)
+        if not found:
+            raise Malformed(f"blocking: {text}")
+        self.text = text
+        self.mode, self.relation = found.group(1) or "", found.group(2) or ""
+        self.culprit = re.compile(found.group(3), re.IGNORECASE)
+
+    def matches(self, statement):
+        """Of report.json's during.blocking."""
+        return ((statement["mode"], statement["relation"]) == (self.mode, self.relation)
+                and self.culprit.search(statement["text"]) is not None
+                and (statement["blocked"] > 0 or statement["failed"] > 0))
+
+
 class Case:
     """One case file. Attributes are the keys; id, migration, traffic."""
 
@@ -90,6 +111,8 @@ class Case:
         self.fixes = [re.compile(one.strip("/"), re.IGNORECASE) for one in header["fix"]]
         self.causes = [re.compile(one.strip("/"), re.IGNORECASE) for one in header["cause"]]
         self.also = [re.compile(one.strip("/"), re.IGNORECASE) for one in header["also"]]
+        self.blocking = [Blocking(one) for one in header["blocking"]]
+        self.deadlocks = [re.compile(one.strip("/"), re.IGNORECASE) for one in header["deadlock"]]
         self.live = header.get("live", "")
         self.quick = header.get("quick") == "yes"
         self.needs = int(header.get("needs", "0"))
@@ -101,6 +124,8 @@ class Case:
             raise Malformed("needs visible, finding and one migration")
         if self.live and (self.live not in LIVE or self.visible != "during"):
             raise Malformed(f"live: {self.live}")
+        if (self.blocking or self.deadlocks) and not self.live:
+            raise Malformed("blocking and deadlock need live")
         if (self.visible == "before-after" or self.live) and self.exit not in (0, 5, 7):
             raise Malformed("needs an exit status")
         self.migration = migrations[0]
@@ -176,5 +201,5 @@ def everyday():
 
 
 def live(transaction):
-    """The shop at its pace, with that long transaction."""
+    """The shop at its pace, with that long transaction, or none."""
     return [one for kind, one in _sections_of("live.sql") if kind in ("traffic", transaction)]

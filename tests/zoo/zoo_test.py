@@ -23,6 +23,22 @@ class CaseFileTest(unittest.TestCase):
         self.assertEqual((case.exit, case.migration), (5, "select 1;\n"))
         self.assertEqual(case.traffic, [zoo_cases.Traffic("readonly", "prepared", 3, 1, "pgbench", "select 2;\n")])
 
+    def test_what_blocks_and_deadlocks_is_told_apart(self):
+        live = HEADER.replace("before-after", "during")
+        proofs = "-- live: none\n-- blocking: Share orders /index/\n-- blocking: rows /update/\n-- deadlock: /orders/\n"
+        case = zoo_cases.Case("01_x", live + proofs + MIGRATION)
+        index = {"mode": "Share", "relation": "orders", "text": "create INDEX a", "blocked": 1, "failed": 0}
+        self.assertEqual([one.matches(index) for one in case.blocking], [True, False])
+        self.assertFalse(case.blocking[0].matches({**index, "relation": "items"}))
+        self.assertFalse(case.blocking[0].matches({**index, "blocked": 0}))
+        self.assertTrue(case.blocking[1].matches({**index, "mode": "", "relation": "", "text": "update a"}))
+        for victim, others, seen in (("migration", ["update orders"], True), ("update orders", ["migration"], True),
+                                     ("update orders", ["update items"], False), ("", ["migration"], False)):
+            self.assertEqual(zoo.is_deadlock({"victim": victim, "others": others}, case.deadlocks[0]), seen)
+        for text in (live + proofs.replace("-- live: none\n", ""), live + proofs.replace("rows /", "rows orders /")):
+            with self.assertRaises(zoo_cases.Malformed, msg=text):
+                zoo_cases.Case("01_x", text + MIGRATION)
+
     def test_what_nobody_understands_is_refused(self):
         for text in (HEADER,  # No migration.
                      HEADER + "-- exot: 5\n" + MIGRATION,

@@ -63,6 +63,19 @@ class Scene {
     wait.queue = std::move(queue);
     return *this;
   }
+  // The last of the migration's statements and of the waits.
+  Scene& Writes(uint64_t rows) {
+    profile_.statements.back().rows = rows;
+    return *this;
+  }
+  Scene& AlsoLocks(uint32_t relation, const std::string& name, LockMode mode) {
+    profile_.statements.back().locks.push_back({relation, name, mode, 0, false});
+    return *this;
+  }
+  Scene& ForRowOf(const std::string& table) {
+    profile_.waits.back().row_of = table;
+    return *this;
+  }
   Scene& Deadlocks(uint32_t victim, Micros at, std::vector<uint32_t> pids) {
     profile_.deadlocks.push_back({victim, at * kSecond, std::move(pids)});
     return *this;
@@ -133,6 +146,37 @@ TEST_CASE("the statement that took the lock is blamed, not the one that runs", "
   for (const auto& statement : blame.statements) {
     CHECK((statement.pattern == "create index") == (statement.mode == "Share"));
   }
+}
+
+TEST_CASE("a wait for a row is put down to the statement that wrote to its table", "[job]") {
+  for (const std::string table : {"orders", "customers", "elsewhere", ""}) {
+    Scene scene;
+    scene.Migrates("update shop.orders set a = $1", 1, 2, 9)
+        .Writes(5)
+        .Migrates("update customers set a = $1", 2, 3, 9)
+        .Writes(5)
+        .Migrates("select pg_sleep($1)", 3, 9, 9)
+        .Query(1, "update orders set b = 1", 4, 9)
+        .Waits(1, LockMode::kShare, 4, 9, {kMigration}, {1}, 0)
+        .ForRowOf(table);
+    const Blame blame = scene.Run();
+    REQUIRE(blame.statements.size() == 1);
+    CHECK((blame.statements[0].pattern == "update shop.orders set a = $1") == (table == "orders"));
+    CHECK(blame.statements[0].pattern.starts_with("update"));
+  }
+}
+
+TEST_CASE("of several locks the one that most waited for is told", "[job]") {
+  Scene scene;
+  scene.Migrates("alter", 1, 9, 9, LockMode::kShareRowExclusive)
+      .AlsoLocks(kOrders + 1, "items", LockMode::kShareRowExclusive)
+      .Query(1, "update items set a = 1", 2, 9)
+      .Waits(1, LockMode::kRowExclusive, 2, 9, {kMigration}, {1}, kOrders + 1)
+      .Query(2, "update orders set a = 1", 8, 9)
+      .Waits(2, LockMode::kRowExclusive, 8, 9, {kMigration}, {2});
+  const Blame blame = scene.Run();
+  REQUIRE(blame.statements.size() == 1);
+  CHECK(blame.statements[0].relation == "items");
 }
 
 TEST_CASE("a deadlock names its parties and counts its victim as failed", "[job]") {

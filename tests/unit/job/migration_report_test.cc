@@ -107,5 +107,18 @@ TEST_CASE("a table has the largest size that a capture knows", "[job]") {
   CHECK(size.table_bytes.at("orders") == 30);
 }
 
+TEST_CASE("what a watch may have missed is told, and nothing where it saw all", "[job]") {
+  CHECK(GapNotes({}, "Meanwhile").empty());
+  migration::WatchGaps gaps;
+  gaps.looks_failed = 3;
+  gaps.log_cut = true;
+  const auto notes = GapNotes(gaps, "Meanwhile");
+  REQUIRE(notes.size() == 2);
+  CHECK(notes[0] == "Meanwhile, 3 of the looks at its locks failed: locks may be missing.");
+  CHECK(notes[1].find("logged more than is read:") != std::string::npos);
+  gaps.log_dropped = 7;
+  CHECK(GapNotes(gaps, "Meanwhile")[1].find("(7 events)") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace scry::job

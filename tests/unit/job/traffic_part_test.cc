@@ -14,29 +14,60 @@ event::Event Exchange(uint64_t session, base::Micros from, base::Micros to, char
   return exchange;
 }
 
+event::Event Query(uint64_t session, base::Micros from, base::Micros to, char status,
+                   const std::string& text) {
+  event::Event event = Exchange(session, from, to, status);
+  std::get<event::Exchange>(event).statements.emplace_back().text = text;
+  return event;
+}
+
 TEST_CASE("the longest transaction counts its idle time, and the end of its session", "[job]") {
-  TransactionScan scan;
+  const PartWish wish;
+  event::FactsCache facts;
+  TransactionScan scan(wish, facts);
   scan.Take(Exchange(1, 100, 200, 'T'));
   scan.Take(Exchange(2, 150, 450, 'I'));
   scan.Take(Exchange(1, 900, 1000, 'I'));
   scan.Take(Exchange(1, 1100, 1150, 'I'));
   TransactionScan copy = scan;
-  CHECK(copy.Finish().begin_us == 100);
-  CHECK(copy.Finish().end_us == 1000);
+  copy.Finish();
+  CHECK(copy.longest() == TransactionSpan{100, 1000});
   scan.Take(Exchange(3, 2000, 2100, 'E'));
   event::SessionEnd end;
   end.session = event::SessionId{3};
   end.at_us = 5000;
   scan.Take(end);
-  CHECK(scan.Finish().begin_us == 2000);
+  scan.Finish();
+  CHECK(scan.longest().begin_us == 2000);
   CHECK(scan.end_us() == 5000);
 }
 
 TEST_CASE("a transaction still open ends with the capture", "[job]") {
-  TransactionScan scan;
+  const PartWish wish;
+  event::FactsCache facts;
+  TransactionScan scan(wish, facts);
   scan.Take(Exchange(1, 100, 200, 'T'));
   scan.Take(Exchange(2, 300, 700, 'I'));
-  CHECK(scan.Finish().end_us == 700);
+  scan.Finish();
+  CHECK(scan.longest().end_us == 700);
+}
+
+TEST_CASE("a transaction counts from when it names one of the tables", "[job]") {
+  PartWish wish;
+  wish.tables = {"orders", "Odd"};
+  wish.hold_us = 300;
+  event::FactsCache facts;
+  TransactionScan scan(wish, facts);
+  scan.Take(Query(1, 0, 5000, 'I', "select 'orders' from other"));  // No table of that name.
+  scan.Take(Query(2, 0, 10, 'T', "begin"));
+  scan.Take(Query(2, 1000, 1010, 'T', "select 1 from other"));
+  scan.Take(Query(2, 2000, 2010, 'T', "update SHOP.Orders set a = 1"));
+  scan.Take(Query(2, 2500, 2510, 'I', "commit"));
+  scan.Take(Query(3, 3000, 3100, 'I', "select * from \"Odd\""));
+  scan.Take(Query(4, 4000, 6000, 'I', "select pg_sleep(2)"));
+  scan.Finish();
+  CHECK(scan.longest() == TransactionSpan{2000, 2510});
+  CHECK(scan.TakeSpans() == std::vector<TransactionSpan>{{2000, 2510}});
 }
 
 }  // namespace

@@ -24,6 +24,8 @@ TEST_CASE("a wait has its begin, its end, who holds the lock and who queues", "[
       "1001.000 [13] 00000 LOG:  process 13 still waiting for ShareLock on transaction 742 after "
       "10.000 ms\n"
       "1001.000 [13] 00000 DETAIL:  Process holding the lock: 12. Wait queue: 13.\n"
+      "1001.000 [13] 00000 CONTEXT:  while updating tuple (0,1) in relation \"odd \"name\"\n"
+      "1001.000 [14] 00000 CONTEXT:  while updating tuple (0,1) in relation \"other\"\n"
       "1003.500 [12] 00000 LOG:  process 12 acquired AccessShareLock on relation 16384 of database "
       "5 after 3010.250 ms at character 15\n"
       "1004.000 [13] 55P03 ERROR:  canceling statement due to lock timeout\n");
@@ -40,6 +42,8 @@ TEST_CASE("a wait has its begin, its end, who holds the lock and who queues", "[
   CHECK(log.waits[1].end == LockWaitEvent::End::kFailed);
   CHECK(log.waits[1].sqlstate == "55P03");
   CHECK(log.waits[1].relation == 0);
+  CHECK(log.waits[1].row_of == "odd \"name");
+  CHECK(first.row_of.empty());
 }
 
 TEST_CASE("a deadlock names its victim and all in the cycle", "[migration]") {

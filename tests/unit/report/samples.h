@@ -167,6 +167,7 @@ inline DuringFacts Blocked() {
   during.sessions = 12;
   during.statements = 4'011;
   during.duration_us = 20'100'000;
+  during.rounds = 2;
   during.migration_at_us = 8'300'000;
   during.migration_us = 5'200'000;
   during.transaction_us_max = 3'900'000;
@@ -207,6 +208,8 @@ inline DuringFacts Blocked() {
   during.attempts = 3;
   during.attempts_max = 5;
   during.succeeded = true;
+  during.chance_once = 0.62;
+  during.chance = 0.998;
   return during;
 }
 

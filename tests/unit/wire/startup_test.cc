@@ -65,6 +65,25 @@ TEST_CASE("several requests may come before the startup message", "[wire]") {
   CHECK(left.empty());
 }
 
+TEST_CASE("a setting is added to a startup message that does not bring its own", "[wire]") {
+  const Parameters settings = {{"lock_timeout", "200ms"}};
+  const auto with = [&](const Parameters& parameters) {
+    StartupScanner scanner;
+    scanner.Feed(base::AsBytes(EncodeStartupMessage(kProtocol30, parameters)));
+    StartupScanner changed;
+    changed.Feed(base::AsBytes(StartupWith(scanner.packet(), settings)));
+    REQUIRE(changed.kind() == StartupKind::kStartup);
+    CHECK(changed.packet().protocol == kProtocol30);
+    return changed.packet().parameters;
+  };
+  CHECK(with({{"user", "app"}}) == Parameters{{"user", "app"}, {"lock_timeout", "200ms"}});
+  for (const Parameters& own :
+       {Parameters{{"user", "app"}, {"lock_timeout", "1s"}},
+        Parameters{{"user", "app"}, {"options", "-c search_path=a -clock_timeout=0"}}}) {
+    CHECK(with(own) == own);
+  }
+}
+
 TEST_CASE("cancel keys have 4 to 256 bytes", "[wire]") {
   for (const size_t size : {4u, 32u, 256u}) {
     const std::string key(size, 'k');

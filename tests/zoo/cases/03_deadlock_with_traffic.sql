@@ -1,9 +1,10 @@
 -- title: Two tables altered in one transaction, in the order opposite to traffic's
 -- catalogue: 3
 -- visible: during
--- live: reader
+-- live: none
 -- exit: 5
 -- finding: blocked /alter table/
+-- deadlock: /update (orders|customers)/
 -- why: 40P01 needs the application's transactions beside the migration
 
 -- section: migration

@@ -4,6 +4,7 @@
 -- live: writer
 -- exit: 5
 -- finding: blocked /update orders/
+-- blocking: rows /update orders/
 -- why: row locks, WAL and dead rows; after it and a vacuum the queries read the same rows
 
 -- section: migration

@@ -4,6 +4,7 @@
 -- live: reader
 -- exit: 5
 -- finding: blocked /total_positive/
+-- blocking: AccessExclusive orders /total_positive/
 -- why: the lock is gone with the scan; the traffic's values meet the constraint
 
 -- section: migration

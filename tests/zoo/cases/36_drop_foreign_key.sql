@@ -4,6 +4,7 @@
 -- live: reader
 -- exit: 5
 -- finding: blocked /drop constraint/
+-- blocking: AccessExclusive items /drop constraint/
 -- why: a lock alone; every query after it is as before
 
 -- section: migration

@@ -4,6 +4,7 @@
 -- live: writer
 -- exit: 5
 -- finding: blocked /reviews_product/
+-- blocking: Share reviews /reviews_product/
 -- why: the lock is gone with the build
 
 -- section: migration

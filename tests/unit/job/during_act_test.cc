@@ -1,0 +1,37 @@
+#include "job/during_act.h"
+
+#include <string>
+
+#include "support/catch.h"
+
+namespace scry::job {
+namespace {
+
+migration::MigrationProfile Wrote(const std::string& pattern, uint64_t rows) {
+  migration::MigrationProfile profile;
+  profile.table_bytes = {{"orders", 8192}, {"audit.log", 8192}};
+  migration::StatementProfile& statement = profile.statements.emplace_back();
+  statement.pattern = pattern;
+  statement.rows = rows;
+  return profile;
+}
+
+TEST_CASE("rows written to a table that was there ask for the act, whatever statistics say",
+          "[job]") {
+  const auto wants = [](const std::string& pattern, uint64_t rows) {
+    return WantsDuring(DuringMode::kAuto, Wrote(pattern, rows));
+  };
+  CHECK(wants("UPDATE orders SET total = $1", 5));
+  CHECK(wants("DELETE FROM public.orders", 1));
+  CHECK(wants("INSERT INTO audit.log SELECT $1", 1));
+  CHECK_FALSE(wants("UPDATE orders SET total = $1", 0));
+  CHECK_FALSE(wants("INSERT INTO fresh SELECT $1", 5));
+  CHECK(WantsDuring(DuringMode::kAlways, {}));
+  CHECK_FALSE(WantsDuring(DuringMode::kNever, Wrote("DELETE FROM orders", 5)));
+  migration::MigrationProfile counted;
+  counted.change.rows_written["orders"] = 1;
+  CHECK(WantsDuring(DuringMode::kAuto, counted));
+}
+
+}  // namespace
+}  // namespace scry::job
