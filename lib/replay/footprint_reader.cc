@@ -517,7 +517,7 @@ class FootprintReader::Reading {
     if (found.unknown) return TouchUnknown();
     for (const RelationFacts* relation : found.relations) {
       if (relation->writing_unknown || relation->reading_writes) return TouchUnknown();
-      if (relation->reads_unknown) Touch(kEverything, Mode::kRead);
+      if (relation->reads_unknown || relation->writing_reads) Touch(kEverything, Mode::kRead);
       const bool itself = relation->reads == std::vector<ObjectId>{relation->object};
       const bool single = sites.writes.size() == 1 && itself;
       for (const ObjectId parent : relation->parents) Touch(parent, Mode::kKeyShare);

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "pg/admin.h"
 #include "replay/footprint.h"
+#include "replay/function_classes.h"
 
 namespace scry::replay {
 
@@ -43,10 +44,9 @@ struct RelationFacts {
   std::vector<ObjectId> referring;  // Looked up when its rows or keys go.
   bool reads_unknown = false;       // Policies, or functions in a view: may read anything.
   bool reading_writes = false;      // A view that writes or locks.
+  bool writing_reads = false;       // ... when it is written: triggers, defaults.
   bool writing_unknown = false;     // Triggers or rules that may do anything.
 };
-
-enum class FunctionClass : uint8_t { kHarmless, kReads, kWrites };
 
 class RelationCatalog {
  public:
