@@ -282,7 +282,7 @@ class FootprintReader::Reading {
         released_ |= WordOf(facts.pattern, 0) == "rollback";
         return;
       case StatementKind::kDdl:
-        Ddl(facts);
+        Ddl(statement, facts);
         return;
       case StatementKind::kSession:
         Setting(statement, facts);
@@ -341,27 +341,41 @@ class FootprintReader::Reading {
     if (HoldsWord(facts.pattern, "chain")) trail_.snapshot_taken = false;
   }
 
-  void Ddl(const StatementFacts& facts) {
+  void Ddl(const event::Statement& statement, const StatementFacts& facts) {
+    if (facts.makes_temporary) return MakeTemporary(statement, facts);
     const std::string& text = facts.pattern;
-    const std::string first = WordOf(text, 0);
-    const std::string second = WordOf(text, 1);
-    const bool creates = first == "create" && (second == "temp" || second == "temporary");
-    const bool drops = first == "drop" && second == "table";
-    if (creates && facts.functions.empty() && facts.relations.size() == 1 &&
-        trail_.temporary.size() < kNamesMax) {
-      trail_.temporary.insert(facts.relations.front());
-      return;
-    }
-    const auto temporary = [&](const std::string& name) { return trail_.temporary.contains(name); };
+    const bool drops = WordOf(text, 0) == "drop" && WordOf(text, 1) == "table";
     const bool own = !facts.relations.empty() &&
-                     std::all_of(facts.relations.begin(), facts.relations.end(), temporary);
-    const std::string dropped = WordOf(text, WordOf(text, 2) == "if" ? 4 : 2);
-    const bool only_temporary = own || (drops && trail_.temporary.contains(dropped));
+                     std::all_of(facts.relations.begin(), facts.relations.end(),
+                                 [&](const std::string& name) { return IsTemporary(name); });
+    const bool drops_own = drops && IsTemporary(WordOf(text, WordOf(text, 2) == "if" ? 4 : 2));
     // The name stands for what the temporary table had hidden.
     if (drops) {
       std::erase_if(trail_.temporary, [&](const auto& name) { return HoldsWord(text, name); });
     }
-    barrier_ = barrier_ || !only_temporary;
+    barrier_ = barrier_ || !(own || drops_own);
+  }
+
+  // It only reads what others see.
+  void MakeTemporary(const event::Statement& statement, const StatementFacts& facts) {
+    if (HoldsWord(facts.pattern, "execute")) return TouchUnknown();  // CREATE TABLE AS EXECUTE.
+    Functions(statement.text, facts);
+    for (const std::string& name : facts.relations) {
+      if (name != facts.makes) ReadRelation(Find(name), 0);
+    }
+    Lock(reader_.sites_.Get(statement.text, statement.ordinal), facts, ValuesOf(statement));
+    TakeSnapshot();
+    const bool view = HoldsWord(facts.pattern.substr(0, facts.pattern.find(" as ")), "view");
+    std::set<std::string>& names = view ? trail_.temporary_views : trail_.temporary;
+    if (names.size() < kNamesMax) names.insert(std::string(SplitName(facts.makes).second));
+  }
+
+  // A transaction that made it may have been rolled back since, or ON COMMIT DROP: what the name
+  // also stands for counts as well.
+  bool IsTemporary(const std::string& name) const {
+    const auto [schema, bare] = SplitName(name);
+    if (schema == "pg_temp") return true;
+    return schema.empty() && trail_.temporary.contains(name) && !catalog_.Find({}, name).known;
   }
 
   void Setting(const event::Statement& statement, const StatementFacts& facts) {
@@ -383,6 +397,7 @@ class FootprintReader::Reading {
       Declare(statement, facts);
     } else if (word == "discard") {
       trail_.temporary.clear();
+      trail_.temporary_views.clear();
       trail_.prepared.clear();
     }
   }
@@ -425,6 +440,11 @@ class FootprintReader::Reading {
       Touch(kEverything, Mode::kRead);
       return;
     }
+    if (facts.makes_temporary) return MakeTemporary(statement, facts);
+    if (!facts.makes.empty()) {
+      barrier_ = true;
+      return;
+    }
     for (const Access& access : trail_.cursors) {
       if (facts.relations.empty()) AddAccess(touches_, access);  // FETCH.
     }
@@ -446,6 +466,13 @@ class FootprintReader::Reading {
       const Found found = Find(name);
       ReadRelation(found, KeyOf(sites, found, name, values).hash);
     }
+    Lock(sites, facts, values);
+    for (const std::string& name : sites.writes) WriteRelation(name, sites, facts, values);
+    TakeSnapshot();
+  }
+
+  // FOR UPDATE and its like.
+  void Lock(const StatementSites& sites, const StatementFacts& facts, const Values& values) {
     for (const event::LockedRelation& locked : sites.row_locks) {
       const Found found = Find(locked.relation);
       if (found.unknown) return TouchUnknown();
@@ -457,8 +484,6 @@ class FootprintReader::Reading {
         }
       }
     }
-    for (const std::string& name : sites.writes) WriteRelation(name, sites, facts, values);
-    TakeSnapshot();
   }
 
   void TakeSnapshot() {
@@ -476,9 +501,12 @@ class FootprintReader::Reading {
   };
   Found Find(const std::string& name) const {
     Found found;
-    if (trail_.temporary.contains(name)) return found;
+    if (IsTemporary(name)) return found;
     const auto [schema, bare] = SplitName(name);
-    if (schema == "pg_temp") return found;
+    if (schema.empty() && trail_.temporary_views.contains(name)) {
+      found.unknown = true;
+      return found;
+    }
     RelationCatalog::Found known = catalog_.Find(schema, bare);
     found.unknown = !known.known;
     found.relations = std::move(known.relations);

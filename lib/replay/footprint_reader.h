@@ -34,8 +34,9 @@ struct SessionTrail {
   bool snapshot_taken = false;    // ... and has its snapshot.
   bool snapshot_default = false;  // Transactions of this session are.
   bool serializable_default = false;
-  std::vector<Access> cursors;      // What fetching from its cursors may lock or change.
-  std::set<std::string> temporary;  // Its temporary tables.
+  std::vector<Access> cursors;            // What fetching from its cursors may lock or change.
+  std::set<std::string> temporary;        // Tables that it made for itself, or that are gone since.
+  std::set<std::string> temporary_views;  // Likewise; what is below them is not known.
   // Prepared statements of the protocol whose declared types forbid to compare keys.
   std::set<std::string> odd_types;
   // By SQL PREPARE: name to the text and which statement of it.
