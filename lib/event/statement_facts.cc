@@ -232,7 +232,8 @@ class TreeWalk {
       AddName(facts_.functions, LastString(value.value("funcname", json::array())));
     } else if (key == "SQLValueFunction") {
       AddValueFunction(Text(value, "op"));
-    } else if (key == "RangeVar" || key == "relation" || key == "rel" || key == "view") {
+    } else if (key == "RangeVar" || key == "relation" || key == "rel" || key == "view" ||
+               key == "table") {
       AddRelation(value);
     } else if (key == "CreateStmt") {
       AddMade(value, "relation");

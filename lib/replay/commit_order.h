@@ -7,7 +7,8 @@
 //     commits that Y had seen when captured;
 //   * if X reads what Y makes visible: X had not seen it;
 //   * if both lock or change the same rows, or could not both insert there: locks are taken in the
-//     captured order, so replay does not deadlock where the capture did not.
+//     captured order, so replay does not deadlock where the capture did not;
+//   * if one of them takes the whole relation (LOCK TABLE, REFRESH).
 // Only what overlaps counts: the same key, or any key against the whole relation, or anything
 // against what is not known. Overlapping pairs that the capture leaves open get the same order on
 // all lanes; otherwise lanes would differ by chance. Of a read that ran, its answer may tell later

@@ -1,6 +1,7 @@
 #include "replay/footprint_reader.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <memory>
 #include <optional>
@@ -344,7 +345,8 @@ class FootprintReader::Reading {
   void Ddl(const event::Statement& statement, const StatementFacts& facts) {
     if (facts.makes_temporary) return MakeTemporary(statement, facts);
     const std::string& text = facts.pattern;
-    const bool drops = WordOf(text, 0) == "drop" && WordOf(text, 1) == "table";
+    const std::string first = WordOf(text, 0);
+    const bool drops = first == "drop" && WordOf(text, 1) == "table";
     const bool own = !facts.relations.empty() &&
                      std::all_of(facts.relations.begin(), facts.relations.end(),
                                  [&](const std::string& name) { return IsTemporary(name); });
@@ -353,7 +355,102 @@ class FootprintReader::Reading {
     if (drops) {
       std::erase_if(trail_.temporary, [&](const auto& name) { return HoldsWord(text, name); });
     }
-    barrier_ = barrier_ || !(own || drops_own);
+    if (own || drops_own) return;
+    if (statement.outcome.status != event::OutcomeStatus::kError) NoteRemade(facts);
+    const bool empties =
+        first == "truncate" && !HoldsWord(text, "cascade") && !HoldsWord(text, "restart");
+    const bool concurrently = (first == "create" || first == "reindex") && facts.makes.empty() &&
+                              HoldsWord(text, " concurrently ");
+    if (empties || concurrently || first == "refresh") return TakeTables(facts);
+    barrier_ = true;
+  }
+
+  // All of each relation that it names; makes anew what is made of others.
+  void TakeTables(const StatementFacts& facts) {
+    if (facts.relations.empty()) barrier_ = true;
+    for (const std::string& name : facts.relations) {
+      if (IsTemporary(name)) continue;
+      const Found found = Find(name);
+      barrier_ = barrier_ || found.unknown || found.relations.empty();
+      for (const RelationFacts* relation : found.relations) {
+        barrier_ = barrier_ || (facts.kind == StatementKind::kDdl && relation->writing_unknown);
+        if (relation->writing_reads) Touch(kEverything, Mode::kRead);
+        for (const ObjectId object : relation->made_of) Touch(object, Mode::kRead);
+        for (const ObjectId object : relation->reads) Touch(object, Mode::kTable);
+      }
+    }
+    takes_tables_ = true;
+  }
+
+  // From now on the catalog may be wrong about it.
+  void NoteRemade(const StatementFacts& facts) {
+    const std::string& text = facts.pattern;
+    if (const std::string function = FunctionMade(text); !function.empty()) {
+      reader_.remade_functions_.insert(function);
+    }
+    if (!MayAddHazards(facts)) return;
+    // A new relation changes others only as a part of them.
+    const bool alone =
+        !facts.makes.empty() && !HoldsWord(text, "partition of") && !HoldsWord(text, "inherits");
+    if (alone) {
+      Remade(facts.makes);
+    } else {
+      for (const std::string& name : facts.relations) Remade(name);
+    }
+    constexpr std::string_view kRenames = "rename to ";
+    const size_t rename = base::LowerAscii(text).find(kRenames);
+    if (rename != std::string::npos) Remade(WordOf(text.substr(rename + kRenames.size()), 0));
+  }
+
+  void Remade(const std::string& name) {
+    const auto [schema, bare] = SplitName(name);
+    reader_.remade_.insert(std::string(bare));
+    for (const RelationFacts* relation : catalog_.Find(schema, bare).relations) {
+      reader_.remade_objects_.insert(relation->object);
+    }
+  }
+
+  // The function or procedure that it makes or changes, in lower case and without schema.
+  static std::string FunctionMade(const std::string& text) {
+    const std::string first = WordOf(text, 0);
+    if (first != "create" && first != "alter") return {};
+    const size_t at = WordOf(text, 1) == "or" ? 3 : 1;  // OR REPLACE.
+    const std::string what = WordOf(text, at);
+    if (what != "function" && what != "procedure" && what != "routine") return {};
+    return std::string(SplitName(WordOf(text, at + 1)).second);
+  }
+
+  // Triggers, rules, policies, keys, defaults that call functions, parts: they may be among it. Not
+  // in a new column, or an index that is not unique.
+  bool MayAddHazards(const StatementFacts& facts) const {
+    const std::string& text = facts.pattern;
+    const std::string first = WordOf(text, 0);
+    if (first == "create") return WordOf(text, 1) != "index";
+    if (first != "alter") return false;
+    const bool calls = std::any_of(
+        facts.functions.begin(), facts.functions.end(),
+        [&](const std::string& name) { return ClassOf(name) != FunctionClass::kHarmless; });
+    constexpr std::array<std::string_view, 13> kHazards = {
+        "add constraint", "unique",  "primary key", "foreign key", "references",
+        "exclude",        "enable",  "generated",   "identity",    "serial",
+        "attach",         "inherit", "rename"};
+    return calls || std::any_of(kHazards.begin(), kHazards.end(),
+                                [&](std::string_view hazard) { return HoldsWord(text, hazard); });
+  }
+
+  FunctionClass ClassOf(const std::string& function) const {
+    return reader_.remade_functions_.contains(function) ? FunctionClass::kWrites
+                                                        : catalog_.ClassOf(function);
+  }
+
+  // DDL of the traffic may have changed what the catalog says of it.
+  bool IsRemade(const RelationFacts& relation) const {
+    if (relation.calls_functions && !reader_.remade_functions_.empty()) return true;
+    const std::set<ObjectId>& remade = reader_.remade_objects_;
+    return !remade.empty() &&
+           (remade.contains(relation.object) ||
+            std::any_of(relation.reads.begin(), relation.reads.end(),
+                        [&](ObjectId object) { return remade.contains(object); }));
   }
 
   // It only reads what others see.
@@ -425,9 +522,9 @@ class FootprintReader::Reading {
       values.text = inner.text;
       // Ends the validity of `facts`, which nobody reads any more.
       ReadText(inner, reader_.facts_.Get(inner.text, inner.ordinal), values);
-    } else if (word == "lock" || word == "vacuum" || word == "analyze" || word == "checkpoint") {
-      barrier_ = true;
-    } else {
+    } else if (word == "lock" || (word == "vacuum" && HoldsWord(facts.pattern, "full"))) {
+      TakeTables(facts);
+    } else if (word != "vacuum" && word != "analyze" && word != "checkpoint") {
       TouchUnknown();
     }
   }
@@ -508,8 +605,9 @@ class FootprintReader::Reading {
       return found;
     }
     RelationCatalog::Found known = catalog_.Find(schema, bare);
-    found.unknown = !known.known;
+    found.unknown = !known.known || reader_.remade_.contains(bare);
     found.relations = std::move(known.relations);
+    for (const RelationFacts* relation : found.relations) found.unknown |= IsRemade(*relation);
     return found;
   }
 
@@ -622,7 +720,10 @@ class FootprintReader::Reading {
 
   void Delete(const RelationFacts& relation, const RowKey& key) {
     TouchRow(relation.object, Mode::kDelete, key);
-    for (const ObjectId object : relation.cascades) Touch(object, Mode::kDelete);
+    for (const ObjectId object : relation.cascades) {
+      if (reader_.remade_objects_.contains(object)) TouchUnknown();
+      Touch(object, Mode::kDelete);
+    }
     for (const ObjectId object : relation.referring) Touch(object, Mode::kRead);
   }
 
@@ -638,9 +739,9 @@ class FootprintReader::Reading {
         Touch(kNotifications, Mode::kUpdate);
       } else if (name.starts_with("lo_") || name == "loread" || name == "lowrite") {
         Touch(kLargeObjects, Mode::kUpdate);
-      } else if (catalog_.ClassOf(name) == FunctionClass::kWrites) {
+      } else if (ClassOf(name) == FunctionClass::kWrites) {
         TouchUnknown();
-      } else if (catalog_.ClassOf(name) == FunctionClass::kReads) {
+      } else if (ClassOf(name) == FunctionClass::kReads) {
         Touch(kEverything, Mode::kRead);
       }
     }
@@ -669,7 +770,7 @@ class FootprintReader::Reading {
     if (over) trail_.held.clear();
     if (!over) Hold(trail_.held, kept);
     trail_.open = !over;
-    trail_.table_locks = status == 'T' && (trail_.table_locks || barrier_);
+    trail_.table_locks = status == 'T' && (trail_.table_locks || barrier_ || takes_tables_);
     if (!over) return;
     trail_.savepoints = trail_.failed = trail_.takes_snapshot = trail_.snapshot_taken = false;
     trail_.serializable = false;
@@ -685,6 +786,7 @@ class FootprintReader::Reading {
   bool boundaries_known_ = true;  // See NoteBoundary.
   bool unlocks_ = false;          // Advisory locks of the session.
   bool barrier_ = false;
+  bool takes_tables_ = false;
   bool takes_snapshot_ = false;
   bool reads_once_ = false;  // The last of its statements.
   bool released_ = false;    // A transaction, or a part of one, ended inside.

@@ -68,6 +68,10 @@ class FootprintReader {
   event::FactsCache& facts_;
   event::SitesCache sites_;
   const RelationCatalog catalog_;
+  // What DDL of the traffic made or changed, so that the catalog no longer tells the truth of it.
+  std::set<std::string, std::less<>> remade_;  // Relations, without schema.
+  std::set<ObjectId> remade_objects_;
+  std::set<std::string> remade_functions_;
 };
 
 }  // namespace scry::replay

@@ -102,7 +102,7 @@ SELECT r.ev_class,
   d.refclassid = 'pg_catalog.pg_proc'::regclass
     AND (SELECT p.provolatile <> 'i' FROM pg_catalog.pg_proc p WHERE p.oid = d.refobjid)
 FROM pg_catalog.pg_rewrite r
-JOIN pg_catalog.pg_class c ON c.oid = r.ev_class AND c.relkind = 'v'
+JOIN pg_catalog.pg_class c ON c.oid = r.ev_class AND c.relkind IN ('v', 'm')
 JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
 WHERE r.ev_type = '1' AND d.refclassid IN ('pg_catalog.pg_class'::regclass,
   'pg_catalog.pg_proc'::regclass) AND d.refobjid <> r.ev_class)";
@@ -160,6 +160,7 @@ bool AddFacts(const RelationFacts& part, RelationFacts& whole) {
   bool added = Raise(whole.unique, part.unique);
   added |= Raise(whole.reads_unknown, part.reads_unknown);
   added |= Raise(whole.writing_reads, part.writing_reads);
+  added |= Raise(whole.calls_functions, part.calls_functions);
   added |= Raise(whole.writing_unknown, part.writing_unknown);
   added |= AddAll(whole.reads, part.reads);
   added |= AddAll(whole.parents, part.parents);
@@ -219,6 +220,7 @@ class RelationCatalog::Reader {
       const auto root = names_.find(RootOf(Oid(row, 0)));
       RelationFacts& facts = catalog_.Put(Text(row, 1), Text(row, 2));
       if (root != names_.end()) facts.object = catalog_.IdOf(root->second);
+      if (Text(row, 3) == "m") materialized_.insert(Oid(row, 0));
       const bool view = Text(row, 3) == "v";
       if (view) {
         views_.insert(Oid(row, 0));
@@ -291,6 +293,7 @@ class RelationCatalog::Reader {
     const auto calls = [&](const Row& row) {
       RelationFacts* facts = Facts(Oid(row, 0));
       if (facts == nullptr) return;
+      facts->calls_functions = true;
       const FunctionClass called = functions.ClassOf(Oid(row, 1));
       facts->writing_unknown |= called == FunctionClass::kWrites;
       facts->writing_reads |= called == FunctionClass::kReads;
@@ -317,9 +320,17 @@ class RelationCatalog::Reader {
     SCRY_TRY(ForEach(kViews, [&](const Row& row) {
       if (Oid(row, 1) != 0) below[Oid(row, 0)].insert(Oid(row, 1));
       RelationFacts* facts = Facts(Oid(row, 0));
-      if (facts != nullptr && IsTrue(row, 2)) facts->reads_unknown = true;
+      if (facts == nullptr || !IsTrue(row, 2)) return;
+      const bool stored = materialized_.contains(Oid(row, 0));
+      (stored ? facts->writing_reads : facts->reads_unknown) = true;
     }));
-    for (const uint32_t view : views_) Descend(view, view, below, 0);
+    for (const uint32_t view : views_) Descend(*Facts(view), Facts(view)->reads, view, below, 0);
+    for (const uint32_t view : materialized_) {
+      RelationFacts& facts = *Facts(view);
+      RelationFacts seen;  // While it is refreshed, not while it is read.
+      Descend(seen, facts.made_of, view, below, 0);
+      facts.writing_reads |= seen.reads_unknown || seen.writing_unknown;
+    }
     SCRY_TRY_ASSIGN(const HiddenWrites hidden, FindHiddenWrites(lane_));
     catalog_.writing_operators_.insert(hidden.operators.begin(), hidden.operators.end());
     for (const uint32_t view : views_) {
@@ -330,24 +341,23 @@ class RelationCatalog::Reader {
     return {};
   }
 
-  // Adds to `view` what `relation` reads.
-  void Descend(uint32_t view, uint32_t relation, std::map<uint32_t, std::set<uint32_t>>& below,
-               int depth) {
+  // Adds to `view`, and to the objects that it reads, what is below `relation`.
+  void Descend(RelationFacts& view, std::vector<ObjectId>& reads, uint32_t relation,
+               std::map<uint32_t, std::set<uint32_t>>& below, int depth) {
     constexpr int kDepthMax = 64;
-    RelationFacts* facts = Facts(view);
     if (depth > kDepthMax) {
-      facts->reads_unknown = true;
+      view.reads_unknown = true;
       return;
     }
     for (const uint32_t part : below[relation]) {
       const RelationFacts* found = Facts(part);
       if (found == nullptr) continue;  // Of the system.
-      facts->reads_unknown |= found->reads_unknown;
-      facts->writing_unknown |= found->writing_unknown;
+      view.reads_unknown |= found->reads_unknown;
+      view.writing_unknown |= found->writing_unknown;
       if (views_.contains(part)) {
-        Descend(view, part, below, depth + 1);
+        Descend(view, reads, part, below, depth + 1);
       } else {
-        AddOnce(facts->reads, found->object);
+        AddOnce(reads, found->object);
       }
     }
   }
@@ -363,6 +373,7 @@ class RelationCatalog::Reader {
   std::unordered_map<uint32_t, uint32_t> parents_;       // The first of each.
   std::vector<std::pair<uint32_t, uint32_t>> inherits_;  // Child and parent, all.
   std::set<uint32_t> views_;
+  std::set<uint32_t> materialized_;
 };
 
 base::Status RelationCatalog::Add(pg::AdminSession& lane) {

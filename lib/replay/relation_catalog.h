@@ -39,13 +39,16 @@ struct RelationFacts {
   std::set<std::string> guarded;
   std::map<std::string, std::vector<uint64_t>> draws;  // Column to the sequences of its default.
   std::vector<ObjectId> reads;      // A view: what is below it. Itself otherwise.
+  std::vector<ObjectId> made_of;    // A materialized view: what REFRESH reads.
   std::vector<ObjectId> parents;    // Looked up by foreign keys when it is written.
   std::vector<ObjectId> cascades;   // Changed when its rows or keys go.
   std::vector<ObjectId> referring;  // Looked up when its rows or keys go.
   bool reads_unknown = false;       // Policies, or functions in a view: may read anything.
   bool reading_writes = false;      // A view that writes or locks.
-  bool writing_reads = false;       // ... when it is written: triggers, defaults.
-  bool writing_unknown = false;     // Triggers or rules that may do anything.
+  // ... when it is written or refreshed: triggers, defaults, functions in a materialized view.
+  bool writing_reads = false;
+  bool calls_functions = false;  // Its triggers and defaults call some of users.
+  bool writing_unknown = false;  // Triggers or rules that may do anything.
 };
 
 class RelationCatalog {

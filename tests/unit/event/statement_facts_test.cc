@@ -261,6 +261,7 @@ TEST_CASE("relations are named as written, wherever they stand, once", "[event]"
   CHECK(One("TRUNCATE a, b").relations == Names{"a", "b"});
   CHECK(One("ALTER TABLE t ADD COLUMN x int").relations == Names{"t"});
   CHECK(One("CREATE INDEX i ON s.t (a)").relations == Names{"s.t"});
+  CHECK(One("CREATE POLICY p ON t USING (a > 0)").relations == Names{"t"});
   CHECK(One("SELECT * FROM \"Odd Name\"").relations == Names{"Odd Name"});
 }
 

@@ -104,6 +104,19 @@ TEST_CASE("what a database says of itself", "[replay][server]") {
     CHECK(catalog.ClassOf("sum_of") == FunctionClass::kHarmless);
     CHECK(One(catalog, "by_default").writing_unknown);
   }
+  {  // What is stored is read as a table, and made of others.
+    const RelationCatalog catalog = database.Catalog(R"(
+      CREATE TABLE a (x int); CREATE TABLE b (x int);
+      CREATE VIEW v AS SELECT x FROM b;
+      CREATE MATERIALIZED VIEW m AS SELECT a.x FROM a JOIN v ON a.x = v.x;
+    )");
+    const RelationFacts& stored = One(catalog, "m");
+    CHECK(stored.reads == std::vector<ObjectId>{stored.object});
+    CHECK(std::set<ObjectId>(stored.made_of.begin(), stored.made_of.end()) ==
+          std::set<ObjectId>{One(catalog, "a").object, One(catalog, "b").object});
+    CHECK_FALSE(stored.writing_reads);
+    CHECK(One(catalog, "v").reads == std::vector<ObjectId>{One(catalog, "b").object});
+  }
   {  // Parts of a tree are written by way of its root.
     const RelationCatalog catalog = database.Catalog(R"(
       CREATE TABLE parent (id int PRIMARY KEY);
