@@ -71,6 +71,7 @@ struct Ground {
   RelationCatalog catalog;
   Identity identity;
   std::vector<std::string> notes;
+  std::vector<std::string> lane_options;
   size_t sessions_max = 0;  // Open at the same time.
 };
 
@@ -89,16 +90,17 @@ class Run {
         footprints_(facts, std::move(ground.catalog)),
         probe_(std::move(ground.probe)),
         identity_(std::move(ground.identity)),
+        lane_options_(std::move(ground.lane_options)),
         sessions_max_(ground.sessions_max),
         reading_(options.window_bytes / 2),
         agenda_(order_),
         suspects_(lanes.size(), false),
         cpus_(options.pin_sessions ? os::UsableCpus() : std::vector<int>()),
-        shared_{options,   poller_, order_,
-                sink,      stats_,  census_,
-                suspects_, clock,   clock.MonotonicUs(),
-                identity_, doubt_,  rereads_,
-                cpus_} {
+        shared_{options,       poller_, order_,
+                sink,          stats_,  census_,
+                suspects_,     clock,   clock.MonotonicUs(),
+                identity_,     doubt_,  rereads_,
+                lane_options_, cpus_} {
     stats_.notes = std::move(ground.notes);
     identity_.ShareSites(footprints_.sites());
   }
@@ -171,6 +173,7 @@ class Run {
   FootprintReader footprints_;
   StallProbe probe_;
   Identity identity_;
+  const std::vector<std::string> lane_options_;
   const size_t sessions_max_;
 
   // Reading.
@@ -658,7 +661,11 @@ base::Result<Ground> MakeGround(const std::vector<pg::ConnInfo>& lanes,
   std::vector<std::string> notes;
   SCRY_TRY_ASSIGN(Identity identity, Identity::Open(sessions, options, notes));
   RelationCatalog catalog;
-  for (size_t lane = 0; lane < lanes.size(); ++lane) SCRY_TRY(catalog.Add(probe.session(lane)));
+  std::vector<std::string> lane_options;
+  for (size_t lane = 0; lane < lanes.size(); ++lane) {
+    SCRY_TRY(catalog.Add(probe.session(lane)));
+    SCRY_TRY_ASSIGN(lane_options.emplace_back(), probe.PatientOptions(lane));
+  }
   SCRY_TRY_ASSIGN(const size_t room, probe.RoomForSessions());
   const long files = sysconf(_SC_OPEN_MAX);
   size_t sessions_max = room;
@@ -666,8 +673,13 @@ base::Result<Ground> MakeGround(const std::vector<pg::ConnInfo>& lanes,
     const auto usable = std::max(static_cast<size_t>(files), kFilesReserved) - kFilesReserved;
     sessions_max = std::min(sessions_max, usable / lanes.size());
   }
-  return Ground{std::move(poller),   std::move(probe), std::move(catalog),
-                std::move(identity), std::move(notes), std::max<size_t>(sessions_max, 1)};
+  return Ground{std::move(poller),
+                std::move(probe),
+                std::move(catalog),
+                std::move(identity),
+                std::move(notes),
+                std::move(lane_options),
+                std::max<size_t>(sessions_max, 1)};
 }
 
 }  // namespace

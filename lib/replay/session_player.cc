@@ -84,7 +84,9 @@ void SessionPlayer::Connect(const std::vector<pg::ConnInfo>& lanes, base::Micros
     lanes_.push_back(
         std::make_unique<LaneConnection>(shared_.poller, first_token_ + lane, shared_.options));
     lanes_[lane]->SetRowMapper(shared_.identity.MapperFor(lane));
-    const pg::StartupPlan plan = pg::PlanStartup(lanes[lane], start_.parameters);
+    pg::StartupPlan plan = pg::PlanStartup(lanes[lane], start_.parameters);
+    // What the session asks for itself comes later and wins.
+    plan.info.Set("options", shared_.lane_options[lane] + plan.info.Get("options"));
     const base::Status status = lanes_[lane]->Start(plan.info);
     if (!status.ok()) {
       shared_.suspects[lane] = true;

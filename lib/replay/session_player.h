@@ -72,6 +72,7 @@ class SessionPlayer {
     Identity& identity;
     Doubt& doubt;
     RereadBook& rereads;
+    const std::vector<std::string>& lane_options;  // By lane; see StallProbe::PatientOptions.
     const std::vector<int>& cpus;  // To spread sessions over; empty: the scheduler does.
     base::Micros Now() const { return clock.MonotonicUs() - epoch_us; }
   };

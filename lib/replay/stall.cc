@@ -70,6 +70,20 @@ base::Result<std::vector<LockWait>> StallProbe::LockWaits() {
   return waits;
 }
 
+// Databases and roles may have their own limits.
+base::Result<std::string> StallProbe::PatientOptions(size_t lane) {
+  SCRY_TRY_ASSIGN(
+      const pg::Rows rows,
+      probes_[lane].session.Exec(
+          "SELECT s.name FROM pg_catalog.pg_settings s WHERE s.name IN "
+          "('idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout') "
+          "AND (s.reset_val <> '0' OR EXISTS (SELECT FROM pg_catalog.pg_db_role_setting, "
+          "pg_catalog.unnest(setconfig) AS one WHERE one LIKE s.name || '=%')) ORDER BY 1"));
+  std::string options;
+  for (const auto& row : rows.rows) options += "-c " + row.at(0).value_or("") + "=0 ";
+  return options;
+}
+
 base::Result<size_t> StallProbe::RoomForSessions() {
   size_t room = SIZE_MAX;
   for (Probe& probe : probes_) {
