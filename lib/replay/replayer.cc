@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <unordered_set>
@@ -24,6 +25,7 @@
 #include "replay/reading_order.h"
 #include "replay/relation_catalog.h"
 #include "replay/session_player.h"
+#include "replay/signals.h"
 #include "replay/stall.h"
 #include "wire/frontend.h"
 
@@ -96,11 +98,11 @@ class Run {
         agenda_(order_),
         suspects_(lanes.size(), false),
         cpus_(options.pin_sessions ? os::UsableCpus() : std::vector<int>()),
-        shared_{options,       poller_, order_,
-                sink,          stats_,  census_,
-                suspects_,     clock,   clock.MonotonicUs(),
-                identity_,     doubt_,  rereads_,
-                lane_options_, cpus_} {
+        shared_{options,       poller_,  order_,
+                sink,          stats_,   census_,
+                suspects_,     clock,    clock.MonotonicUs(),
+                identity_,     doubt_,   rereads_,
+                lane_options_, backend_, cpus_} {
     stats_.notes = std::move(ground.notes);
     identity_.ShareSites(footprints_.sites());
   }
@@ -197,8 +199,16 @@ class Run {
   RereadBook rereads_;
   const std::vector<int> cpus_;
   SessionPlayer::Shared shared_;
-  std::optional<base::Micros> first_start_us_;    // In the capture's time.
-  Sessions sessions_;                             // By session number.
+  std::optional<base::Micros> first_start_us_;       // In the capture's time.
+  Sessions sessions_;                                // By session number.
+  std::unordered_map<uint32_t, uint64_t> backends_;  // Captured ones: whose they were last.
+  const std::function<uint32_t(size_t, uint32_t)> backend_ = [this](size_t lane,
+                                                                    uint32_t captured) {
+    const auto backend = backends_.find(captured);
+    const auto session =
+        backend == backends_.end() ? sessions_.end() : sessions_.find(backend->second);
+    return session == sessions_.end() ? 0 : session->second->backend_pid(lane);
+  };
   std::deque<uint64_t> to_connect_;               // In the order of their starts.
   std::unordered_map<uint64_t, uint64_t> calls_;  // By fingerprint: rotation and warm-up.
 
@@ -231,6 +241,13 @@ base::Result<ReplayStats> Run::Go() {
   stats_.identity = identity_.stats();
   stats_.cancels_missed = cancels_.missed();
   for (std::string& note : stats_.identity.Notes()) stats_.notes.push_back(std::move(note));
+  if (stats_.signals_left_out > 0) {
+    stats_.notes.push_back(
+        fmt::format("{} statement{} that ended or cancelled sessions chosen by a query {} not "
+                    "replayed: on a lane it would choose others.",
+                    stats_.signals_left_out, stats_.signals_left_out == 1 ? "" : "s",
+                    stats_.signals_left_out == 1 ? "was" : "were"));
+  }
   (void)tick_(stats_);
   return stats_;
 }
@@ -266,6 +283,11 @@ void Run::Read(event::Event&& event) {
   const auto session = static_cast<uint64_t>(event::SessionOf(event));
   if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
     read.cancels_us = cancels_.Take(*exchange);
+    if (read.cancels_us.empty() && WasCancelledBySql(*exchange)) {
+      read.cancels_us.push_back(
+          std::max<base::Micros>(exchange->completed_us - exchange->forwarded_us, 0));
+    }
+    read.lost_race = WasTerminated(*exchange);
   } else if (std::holds_alternative<event::SessionEnd>(event)) {
     cancels_.End(event::SessionId{session});
     read.listens = listeners_.erase(session) > 0;
@@ -284,8 +306,9 @@ void Run::Read(event::Event&& event) {
   }
   if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
     static_cast<ExchangeFacts&>(read) = footprints_.Read(*exchange, trails_[session]);
-    read.lost_race = LostRace(*exchange, false) &&
-                     LostRace(*exchange, HeldByOthers(session, read.footprint, trails_));
+    read.lost_race = WasTerminated(*exchange) ||
+                     (LostRace(*exchange, false) &&
+                      LostRace(*exchange, HeldByOthers(session, read.footprint, trails_)));
     read.rereadable &= rereads_.Worthwhile(read.fingerprint);
   } else if (const auto* start = std::get_if<event::SessionStart>(&event)) {
     footprints_.Start(*start, trails_[static_cast<uint64_t>(start->session)]);
@@ -323,10 +346,12 @@ void Run::Admit(ReadEvent&& read) {
     KeepObjectNumber(*work.exchange);
     work.cancels_us = std::move(read.cancels_us);
     stats_.cancel_requests += work.cancels_us.size();
-    if (read.lost_race) {
+    const Signals signals = SignalsOf(*work.exchange, facts_);
+    work.signals = signals == Signals::kNamed;
+    if (read.lost_race || signals == Signals::kChosen) {
       Withdraw(*work.exchange);
       work.withdrawn = true;
-      ++stats_.races_withdrawn;
+      ++(signals == Signals::kChosen ? stats_.signals_left_out : stats_.races_withdrawn);
     }
     AddWork(session, std::move(work), read.footprint);
   } else if (auto* start = std::get_if<event::SessionStart>(&read.event)) {
@@ -347,6 +372,7 @@ void Run::Open(event::SessionStart start) {
     ++stats_.exclusion_reasons["the capture starts a session twice"];
     return;
   }
+  if (start.backend_pid != 0) backends_[start.backend_pid] = id;
   sessions_.emplace(
       id, std::make_unique<SessionPlayer>(shared_, std::move(start), id * kTokensPerSession));
   to_connect_.push_back(id);

@@ -8,6 +8,7 @@
 #include "os/affinity.h"
 #include "pg/startup.h"
 #include "replay/lost_race.h"
+#include "replay/signals.h"
 #include "wire/frontend.h"
 
 namespace scry::replay {
@@ -164,6 +165,11 @@ void SessionPlayer::StartLane(size_t lane, base::Micros now_us) {
   if (!portals_[lane].empty()) {
     if (!sent_[lane]) sent_[lane] = captured.messages;
     portals_[lane].Rewrite(*sent_[lane]);
+  }
+  if (work_.front().signals) {
+    if (!sent_[lane]) sent_[lane] = captured.messages;
+    MapSignals(
+        captured, [&](uint32_t backend) { return shared_.backend(lane, backend); }, *sent_[lane]);
   }
   if (sent_[lane]) now_us = shared_.Now();  // What that cost is no part of the lane's latency.
   last_started_us_ = now_us;

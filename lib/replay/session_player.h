@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,6 +39,7 @@ struct Work {
   std::vector<ObjectId> changed;
   std::vector<ObjectId> released;
   bool withdrawn = false;  // See lost_race.h: gives no pairs.
+  bool signals = false;    // Ends or cancels backends that it names: see signals.h.
   bool own = false;        // Not in the capture: gives no pairs, and is not counted.
   // Its client asked to cancel it when it had run for so long.
   std::vector<base::Micros> cancels_us;
@@ -73,6 +75,8 @@ class SessionPlayer {
     Doubt& doubt;
     RereadBook& rereads;
     const std::vector<std::string>& lane_options;  // By lane; see StallProbe::PatientOptions.
+    // The backend of a lane that stands for a captured one; 0: none.
+    const std::function<uint32_t(size_t lane, uint32_t captured)>& backend;
     const std::vector<int>& cpus;  // To spread sessions over; empty: the scheduler does.
     base::Micros Now() const { return clock.MonotonicUs() - epoch_us; }
   };

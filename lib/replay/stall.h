@@ -39,11 +39,13 @@ class StallProbe {
  private:
   struct Probe {
     pg::AdminSession session;
+    pg::ConnInfo info;
     size_t lanes_on_server = 1;  // Two databases of one server share its room.
   };
   explicit StallProbe(std::vector<Probe> probes) : probes_(std::move(probes)) {}
 
   base::Status LimitTime();
+  base::Result<pg::Rows> Ask(Probe& probe, const std::string& sql);
 
   std::vector<Probe> probes_;
   bool limited_ = false;

@@ -55,8 +55,74 @@ void OutlivesIdleTimeouts(Lanes& lanes) {
   }
 }
 
+event::SessionStart& StartOf(Script& script) {
+  return std::get<event::SessionStart>(script.events.back());
+}
+
+// Production's numbers of backends mean others on a lane.
+void EndsWhomProductionEnded(Lanes& lanes) {
+  INFO("what production ended or cancelled is ended and cancelled, and nothing else");
+  lanes.Reset(kTable);
+  Script script;
+  for (uint64_t id = 1; id <= 4; ++id) {
+    script.Start(id);
+    StartOf(script).backend_pid = static_cast<uint32_t>(1000000 + id);
+  }
+  script.Query(2, "begin", 'T');
+  script.Query(2, "update t set v = 1 where id = 1", 'T');
+  script.Query(1, "select pg_terminate_backend(1000002)");
+  script.Query(1, "select pg_terminate_backend(1000099)");  // Not in the capture.
+  script.Query(1,
+               "select pg_terminate_backend(pid) from pg_stat_activity where pid <> "
+               "pg_backend_pid()");
+  event::Exchange& cancelled = script.Query(3, "select pg_sleep(100)");
+  cancelled.completed_us += 50 * 1000;
+  cancelled.statements[0].outcome.status = event::OutcomeStatus::kError;
+  cancelled.statements[0].outcome.sqlstate = "57014";
+  cancelled.statements[0].outcome.message = "canceling statement due to user request";
+  script.Query(1, "select pg_cancel_backend(1000003)");
+  event::Exchange& ended = script.Query(4, "select pg_sleep(200)", '\0');
+  ended.statements[0].outcome.status = event::OutcomeStatus::kError;
+  ended.statements[0].outcome.sqlstate = "57P01";
+  script.End(4);
+  script.Query(3, "select 3");
+  script.Query(1, "select 1");
+  const Replayed replayed = lanes.Play(script);
+  CHECK(replayed.error.empty());
+  CHECK(replayed.stats.signals_left_out == 1);
+  CHECK(replayed.stats.cancelled == 0);  // Of itself nothing was stuck.
+  for (const auto& pair : replayed.pairs) {
+    INFO(pair.text);
+    CHECK(Same(pair));
+  }
+  const auto rows = [&](const char* text) { return replayed.Pair(text).lanes[0].rows; };
+  CHECK(rows("select pg_terminate_backend(1000002)") !=
+        rows("select pg_terminate_backend(1000099)"));
+  CHECK(replayed.Pair("select pg_sleep(100)").lanes[1].outcome.sqlstate == "57014");
+  CHECK(replayed.Pair("select 3").lanes[1].outcome.status == event::OutcomeStatus::kDone);
+  CHECK(replayed.stats.notes.size() == 1);
+}
+
+// What ends every backend ends the probe that looks for stalls.
+void ProbeComesBack(Lanes& lanes) {
+  INFO("a probe that was ended comes back");
+  lanes.Reset(std::string(kTable) +
+              "; CREATE FUNCTION sweep() RETURNS bigint LANGUAGE sql AS $$ SELECT count("
+              "pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND "
+              "query NOT LIKE '%sweep%' AND backend_type = 'client backend' $$");
+  Script script;
+  script.Start(1);
+  script.Query(1, "select sweep()");
+  script.Query(1, "select pg_sleep(0.7)");
+  const Replayed replayed = lanes.Play(script);
+  CHECK(replayed.error.empty());
+  CHECK(replayed.stats.exchanges == 2);
+}
+
 TEST_CASE("nothing ends sessions that wait", "[replay][server]") {
   Lanes lanes;
+  ProbeComesBack(lanes);
+  EndsWhomProductionEnded(lanes);
   OutlivesIdleTimeouts(lanes);
 }
 
