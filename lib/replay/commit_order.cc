@@ -195,6 +195,26 @@ bool CommitOrder::FindHolders(Ticket commit, Ticket read, std::vector<Ticket>& h
   return true;
 }
 
+bool CommitOrder::WaitsFor(Ticket later, Ticket earlier, const OtherWaits& others) const {
+  std::unordered_set<Ticket> seen = {earlier};
+  std::vector<Ticket> left = {earlier};
+  while (!left.empty() && seen.size() <= kLookedAtMax) {
+    const Ticket ticket = left.back();
+    left.pop_back();
+    if (ticket == later) return true;
+    const auto visit = [&](Ticket next) {
+      if (next != 0 && seen.insert(next).second) left.push_back(next);
+    };
+    const auto [from, to] = others.equal_range(ticket);
+    for (auto other = from; other != to; ++other) visit(other->second);
+    const auto found = nodes_.find(ticket);
+    if (found == nodes_.end()) continue;
+    visit(found->second.next);
+    for (const Ticket dependent : found->second.dependents) visit(dependent);
+  }
+  return false;
+}
+
 void CommitOrder::WaitFor(Ticket ticket, Trace& trace, SlotMask slots) {
   for (size_t slot = 0; slot < kSlots; ++slot) {
     if ((slots >> slot & 1) == 0) continue;

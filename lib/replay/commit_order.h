@@ -49,9 +49,14 @@ class CommitOrder {
   // before `answered_us`. Whatever comes after `read` comes after that commit too, even where the
   // commit was to wait for it. False: there is none, or the commit needs what comes after `read`.
   bool MoveBehind(Ticket read, base::Micros answered_us);
+  // What an exchange waits for besides the order, say the lock of another: earlier to later.
+  using OtherWaits = std::unordered_multimap<Ticket, Ticket>;
+  // `later` waits for `earlier`, by whatever lies between. False where that is too much.
+  bool WaitsFor(Ticket later, Ticket earlier, const OtherWaits& others) const;
   // Tickets that may start since the last call.
   std::vector<Ticket> TakeFreed();
 
+  bool IsOpen(Ticket ticket) const { return nodes_.contains(ticket); }
   size_t open() const { return nodes_.size(); }  // Admitted and not done.
   // For tests and for bounding memory: entries held for objects and keys.
   size_t entries() const;

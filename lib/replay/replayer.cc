@@ -54,8 +54,9 @@ constexpr size_t kConnectingMax = 16;
 constexpr size_t kFilesReserved = 64;
 // Fingerprints whose calls are counted; past it, counting starts anew.
 constexpr size_t kPatternsMax = 200 * 1000;
-// Exchanges read ahead. More gain nothing, and whoever judges the pairs would have to parse
-// statements again that the classifier knew: the cache of facts holds some thousand texts.
+// Exchanges read ahead, of each session as many as it needs to go on. More gain nothing, and
+// whoever judges the pairs would have to parse statements again that the classifier knew: the cache
+// of facts holds some thousand texts.
 constexpr size_t kWorksMax = 2048;
 // Where neither order nor time hold exchanges back, sessions need only enough to go on with: what
 // lies around for long has left the processor's cache when its turn comes.
@@ -161,6 +162,11 @@ class Run {
   void CheckHoldUps(base::Micros now);
   void LetCommitsGoOn();
   base::Status CheckStall(base::Micros now);
+  base::Status CheckSlow(base::Micros now);
+  base::Result<std::vector<LockWait>> LookForLockWaits();
+  SessionPlayer* PlayerOf(size_t lane, uint32_t backend);
+  std::vector<LockWait> Deadlocked(const std::vector<LockWait>& waits);
+  void CancelStuck(base::Micros now);
   bool BreakLockWaits(const std::vector<LockWait>& waits);
   void FreeBlocker(uint64_t id);
   void MakeRoom();
@@ -219,6 +225,7 @@ class Run {
   base::Micros progressed_us_ = 0;
   base::Micros stall_checked_us_ = 0;
   base::Micros stall_wait_us_ = kFirstStallUs;
+  base::Micros slow_checked_us_ = 0;
   uint64_t progress_seen_ = 0;
 };
 
@@ -235,6 +242,7 @@ base::Result<ReplayStats> Run::Go() {
     FireCancels();
     CheckHoldUps(now);
     SCRY_TRY(CheckStall(now));
+    SCRY_TRY(CheckSlow(now));
   }
   SCRY_TRY(CheckServers(true));
   stats_.duration_us = Now();
@@ -468,7 +476,13 @@ void Run::Enlist(uint64_t id, SessionPlayer& player, std::optional<base::Micros>
   const bool ready = player.state() == State::kWaiting || player.state() == State::kEnded;
   if (player.queued || !ready || !player.has_work()) return;
   player.queued = true;
-  agenda_.Put(id, player.next_work().ticket, DueUs(player), ready_us ? *ready_us : Now());
+  const base::Micros due_us = DueUs(player);
+  base::Micros since_us = ready_us ? *ready_us : Now();
+  // Read after its time: until now it waited for this program.
+  if (options_.speed > 0) {
+    since_us = std::min(since_us, std::max(due_us, player.free_since_us()));
+  }
+  agenda_.Put(id, player.next_work().ticket, due_us, since_us);
 }
 
 void Run::StartWhatMay() {
@@ -599,18 +613,67 @@ base::Status Run::CheckStall(base::Micros now) {
     if (over || now - progressed_us_ >= options_.stall_us) MakeRoom();
     return {};
   }
-  const auto waits = probe_.LockWaits();
-  if (!waits.ok()) {  // Most likely for the reason that everything stands still.
-    suspects_.assign(lanes_.size(), true);
-    SCRY_TRY(CheckServers(true));
-    return waits.error();
-  }
-  if (BreakLockWaits(*waits) || now - progressed_us_ < options_.stuck_us) return {};
+  SCRY_TRY_ASSIGN(const std::vector<LockWait> waits, LookForLockWaits());
+  const bool broken = BreakLockWaits(waits);
+  if (!broken && now - progressed_us_ >= options_.stuck_us) CancelStuck(now);
+  return {};
+}
+
+// Two that wait for each other wait for ever, however well the others go on.
+base::Status Run::CheckSlow(base::Micros now) {
+  if (census_.running == 0 || now - slow_checked_us_ < options_.stall_us) return {};
+  slow_checked_us_ = now;
+  const bool slow = std::any_of(sessions_.begin(), sessions_.end(), [&](const auto& session) {
+    return session.second->RunsLong(now, options_.stall_us);
+  });
+  if (!slow) return {};
+  SCRY_TRY_ASSIGN(const std::vector<LockWait> waits, LookForLockWaits());
+  if (!BreakLockWaits(Deadlocked(waits))) CancelStuck(now);
+  return {};
+}
+
+base::Result<std::vector<LockWait>> Run::LookForLockWaits() {
+  auto waits = probe_.LockWaits();
+  if (waits.ok()) return waits;
+  // Most likely for the reason that everything stands still.
+  suspects_.assign(lanes_.size(), true);
+  SCRY_TRY(CheckServers(true));
+  return waits.error();
+}
+
+void Run::CancelStuck(base::Micros now) {
   for (const auto& [id, player] : sessions_) {
     player->CancelStuck(now);
     Enlist(id, *player);
   }
-  return {};
+}
+
+SessionPlayer* Run::PlayerOf(size_t lane, uint32_t backend) {
+  for (const auto& [id, player] : sessions_) {
+    if (player->backend_pid(lane) == backend) return player.get();
+  }
+  return nullptr;
+}
+
+// Sessions that wait for each other, by the order and by locks: nothing else will end that. What
+// waits for a lock of one that waits for a slow statement is no such pair.
+std::vector<LockWait> Run::Deadlocked(const std::vector<LockWait>& waits) {
+  CommitOrder::OtherWaits locks;
+  std::vector<std::pair<CommitOrder::Ticket, CommitOrder::Ticket>> tickets;  // Waiter, blocker.
+  for (const LockWait& wait : waits) {
+    const SessionPlayer* waiter = PlayerOf(wait.lane, wait.waiter_pid);
+    const SessionPlayer* blocker = PlayerOf(wait.lane, wait.blocker_pid);
+    tickets.emplace_back(waiter == nullptr ? 0 : waiter->first_ticket(),
+                         blocker == nullptr ? 0 : blocker->first_ticket());
+    if (tickets.back().second != 0) locks.emplace(tickets.back().second, tickets.back().first);
+  }
+  std::vector<LockWait> deadlocked;
+  for (size_t i = 0; i < waits.size(); ++i) {
+    const auto [waiter, blocker] = tickets[i];
+    const bool own = waiter == 0 || blocker == 0 || waiter == blocker;
+    if (!own && order_.WaitsFor(blocker, waiter, locks)) deadlocked.push_back(waits[i]);
+  }
+  return deadlocked;
 }
 
 // A backend waits for a lock of a session whose next exchange is held back by the order alone: that
@@ -620,11 +683,8 @@ bool Run::BreakLockWaits(const std::vector<LockWait>& waits) {
   std::optional<uint64_t> idle;  // A session that holds a lock and has nothing to do.
   const base::Micros now = Now();
   for (const LockWait& wait : waits) {
-    const bool in_vain = std::any_of(sessions_.begin(), sessions_.end(), [&](const auto& session) {
-      return session.second->backend_pid(wait.lane) == wait.waiter_pid &&
-             session.second->WaitsInVain(now);
-    });
-    if (in_vain) continue;
+    const SessionPlayer* waiter = PlayerOf(wait.lane, wait.waiter_pid);
+    if (waiter != nullptr && waiter->WaitsInVain(now)) continue;
     for (const auto& [id, player] : sessions_) {
       if (player->state() != State::kWaiting ||
           player->backend_pid(wait.lane) != wait.blocker_pid) {

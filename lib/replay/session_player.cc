@@ -21,6 +21,7 @@ namespace frontend = wire::frontend;
 
 // A captured duration may be longer than the patience for the stuck, within reason.
 constexpr base::Micros kCapturedFactor = 3;
+constexpr size_t kWorksCounted = 64;
 constexpr base::Micros kCapturedLimitUs = 3600LL * 1000 * 1000;
 
 // Stamps of a damaged capture must not overflow sums.
@@ -53,7 +54,7 @@ SessionPlayer::SessionPlayer(Shared& shared, event::SessionStart start, uint64_t
 SessionPlayer::~SessionPlayer() {
   Become(State::kEnded);
   for (const Work& work : work_) shared_.census.window -= work.weight;
-  shared_.census.works -= work_.size();
+  shared_.census.works -= CountedWorks();
   shared_.census.window -= weight_;
 }
 
@@ -98,10 +99,13 @@ void SessionPlayer::Connect(const std::vector<pg::ConnInfo>& lanes, base::Micros
   OnReady(lanes_.size(), false, false, now_us);
 }
 
+size_t SessionPlayer::CountedWorks() const { return std::min(work_.size(), kWorksCounted); }
+
 void SessionPlayer::Add(Work&& work) {
   shared_.census.window += work.weight;
-  ++shared_.census.works;
+  shared_.census.works -= CountedWorks();
   work_.push_back(std::move(work));
+  shared_.census.works += CountedWorks();
 }
 
 bool SessionPlayer::AllLanes(LaneConnection::State state) const {
@@ -281,6 +285,18 @@ base::Micros SessionPlayer::CapturedUs() const {
   const base::Micros from = std::clamp<base::Micros>(exchange.forwarded_us, 0, INT64_MAX / 2);
   const base::Micros to = std::clamp<base::Micros>(exchange.completed_us, from, INT64_MAX / 2);
   return std::min((to - from), kCapturedLimitUs / kCapturedFactor);
+}
+
+CommitOrder::Ticket SessionPlayer::first_ticket() const {
+  for (const Work& work : work_) {
+    if (shared_.order.IsOpen(work.ticket)) return work.ticket;
+  }
+  return 0;
+}
+
+bool SessionPlayer::RunsLong(base::Micros now_us, base::Micros patience_us) const {
+  return state_ == State::kRunning &&
+         now_us - exchange_started_us_ > std::max(patience_us, CapturedUs());
 }
 
 void SessionPlayer::CancelStuck(base::Micros now_us) {
@@ -536,8 +552,9 @@ void SessionPlayer::CloseLanes() {
 void SessionPlayer::EndWork() {
   shared_.order.Done(work_.front().ticket);
   shared_.census.window -= work_.front().weight;
-  --shared_.census.works;
+  shared_.census.works -= CountedWorks();
   work_.pop_front();
+  shared_.census.works += CountedWorks();
 }
 
 void SessionPlayer::CountExcluded(const std::string& reason) {

@@ -56,8 +56,10 @@ class SessionPlayer {
     size_t connecting = 0;
     size_t open = 0;  // With connections: connecting, waiting or running.
     size_t running = 0;
-    size_t window = 0;       // Weight of the work that waits or runs.
-    size_t works = 0;        // Its number.
+    size_t window = 0;  // Weight of the work that waits or runs.
+    // Its number. Of each session, so much as it needs to go on: if one hangs, what others have to
+    // do is read past its backlog.
+    size_t works = 0;
     size_t cancellable = 0;  // Running, and their clients asked to cancel them.
   };
   // What every session of a run shares.
@@ -108,7 +110,9 @@ class SessionPlayer {
   // What runs failed in the capture for want of a lock or of time: a lane that waits for a lock may
   // be left to fail likewise.
   bool WaitsInVain(base::Micros now_us) const;
-  // Nothing has gone on for long: what has run for too long is cancelled; after as long again, its
+  // It has run for longer than `patience_us`, and than in the capture.
+  bool RunsLong(base::Micros now_us, base::Micros patience_us) const;
+  // What has run for too long is cancelled; after as long again, its
   // connections are closed. One that still connects is excluded.
   void CancelStuck(base::Micros now_us);
   // The rest of the session is not replayed. Not while it runs.
@@ -117,6 +121,8 @@ class SessionPlayer {
   State state() const { return state_; }
   bool has_work() const { return !work_.empty(); }
   const Work& next_work() const { return work_.front(); }
+  // The first of what it runs and has to run that others may wait for; 0: none.
+  CommitOrder::Ticket first_ticket() const;
   // Nothing is left to do, and nothing more will come.
   bool over() const { return state_ == State::kEnded && end_seen_ && work_.empty(); }
   uint32_t backend_pid(size_t lane) const {
@@ -159,6 +165,7 @@ class SessionPlayer {
   base::Micros StuckLimit() const;
   base::Micros CapturedUs() const;
   bool Cancellable() const;
+  size_t CountedWorks() const;
   void CountServerWait(base::Micros took_us);
 
   Shared& shared_;

@@ -271,6 +271,22 @@ TEST_CASE("a read does not move behind what needs what comes after it", "[replay
   CHECK(order.MayStart(read));
 }
 
+TEST_CASE("who waits for whom is known by whatever way", "[replay]") {
+  CommitOrder order;
+  const auto first = order.Admit(Touches({kRow}), {1, 100});
+  const auto second = order.Admit(Touches({kRow}), {2, 110});  // For the first.
+  const auto third = order.Admit(Touches({{kOther, 1, Mode::kUpdate}}), {2, 120});  // Its session.
+  const auto other = order.Admit(Touches({{kOther, 2, Mode::kUpdate}}), {3, 130});
+  CHECK(order.WaitsFor(second, first, {}));
+  CHECK(order.WaitsFor(third, first, {}));
+  CHECK_FALSE(order.WaitsFor(first, second, {}));
+  CHECK_FALSE(order.WaitsFor(other, first, {}));
+  CHECK(order.WaitsFor(other, first, {{third, other}}));
+  order.Done(first);
+  CHECK_FALSE(order.IsOpen(first));
+  CHECK_FALSE(order.WaitsFor(second, first, {}));
+}
+
 TEST_CASE("whatever moves, everything ends", "[replay]") {
   size_t moves = 0;
   for (uint64_t seed = 1; seed <= 500; ++seed) {

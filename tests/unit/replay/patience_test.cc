@@ -119,6 +119,92 @@ void ProbeComesBack(Lanes& lanes) {
   CHECK(replayed.stats.exchanges == 2);
 }
 
+size_t PlaceOf(const Replayed& replayed, const std::string& text) {
+  for (size_t i = 0; i < replayed.pairs.size(); ++i) {
+    if (replayed.pairs[i].text == text) return i;
+  }
+  return replayed.pairs.size();
+}
+
+// One that hangs has its exchanges read ahead, and leaves room for those of others.
+void OthersGoOn(Lanes& lanes) {
+  INFO("a session that hangs holds up no other");
+  lanes.Reset(kTable);
+  lanes.options.stuck_us = 60 * 1000 * 1000;
+  Script script;
+  constexpr uint64_t kSessions = 32;
+  constexpr uint64_t kRounds = 3000;
+  for (uint64_t id = 1; id <= kSessions; ++id) script.Start(id);
+  script.Query(1, "select pg_sleep(4)");
+  for (uint64_t i = 0; i < kRounds; ++i) {
+    for (int n = 0; n < 3; ++n) script.Query(1, "select 1");
+    script.Query(2 + i % (kSessions - 1), "select 2");
+  }
+  const Replayed replayed = lanes.Play(script);
+  CheckEqual(replayed);
+  CHECK(PlaceOf(replayed, "select pg_sleep(4)") == kRounds);
+}
+
+// Sessions 3 to 8: for two seconds there is hardly a moment without any progress.
+void KeepBusy(Script& script) {
+  for (int i = 0; i < 250; ++i) {
+    for (uint64_t id = 3; id <= 8; ++id) script.Query(id, "select pg_sleep(0.004)");
+  }
+}
+
+// The advisory lock is taken where nobody can see it, and released by what waits for its turn.
+void BreaksStallsBesideTraffic(Lanes& lanes) {
+  INFO("a stall of two is broken while others go on");
+  lanes.Reset(std::string(kTable) +
+              "; CREATE FUNCTION hold() RETURNS int IMMUTABLE LANGUAGE plpgsql AS "
+              "$$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN 1; END $$");
+  lanes.options.stall_us = 100 * 1000;
+  Script script;
+  for (uint64_t id = 1; id <= 8; ++id) script.Start(id);
+  script.Query(2, "begin", 'T');
+  script.Query(2, "select pg_sleep(0.3)", 'T');
+  script.Query(2, "select 2, hold()", 'T');
+  script.Query(2, "update t set v = 2 where id = 5", 'T');
+  script.Query(2, "commit");
+  script.Query(1, "begin", 'T');
+  script.Query(1, "select 1, hold()", 'T');
+  script.Query(1, "update t set v = 1 where id = 5", 'T');
+  script.Query(1, "commit");
+  KeepBusy(script);
+  script.Query(3, "select 3");
+  const Replayed replayed = lanes.Play(script);
+  CHECK(replayed.error.empty());
+  CHECK(replayed.stats.stalls_broken >= 1);  // Of each lane by itself.
+  CHECK(replayed.stats.stalls_broken <= 2);
+  CHECK(replayed.stats.cancelled == 0);
+  CHECK(PlaceOf(replayed, "update t set v = 2 where id = 5") < PlaceOf(replayed, "select 3"));
+}
+
+// ... and so is what never ends.
+void CancelsBesideTraffic(Lanes& lanes) {
+  INFO("what never ends is cancelled while others go on");
+  lanes.Reset(kTable);
+  lanes.options.stall_us = 100 * 1000;
+  lanes.options.stuck_us = 500 * 1000;
+  Script script;
+  for (uint64_t id = 1; id <= 8; ++id) script.Start(id);
+  script.Query(1, "select pg_sleep(1000)");
+  script.Query(1, "select 1");
+  KeepBusy(script);
+  script.Query(3, "select 2");
+  const Replayed replayed = lanes.Play(script);
+  CHECK(replayed.error.empty());
+  CHECK(replayed.stats.cancelled == 1);
+  CHECK(PlaceOf(replayed, "select 1") < PlaceOf(replayed, "select 2"));
+}
+
+TEST_CASE("nothing waits for what does not end", "[replay][server]") {
+  Lanes lanes;
+  OthersGoOn(lanes);
+  BreaksStallsBesideTraffic(lanes);
+  CancelsBesideTraffic(lanes);
+}
+
 TEST_CASE("nothing ends sessions that wait", "[replay][server]") {
   Lanes lanes;
   ProbeComesBack(lanes);
