@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/letter_case.h"
+#include "pg/startup.h"
 #include "replay/key_value.h"
 #include "replay/lost_race.h"
 #include "replay/reread.h"
@@ -43,10 +44,10 @@ bool HoldsWord(std::string_view text, std::string_view word) {
   return base::LowerAscii(text).find(word) != std::string::npos;
 }
 
-bool NamesSnapshotLevel(const std::string& text) {
+bool NamesSnapshotLevel(std::string_view text) {
   return HoldsWord(text, "serializable") || HoldsWord(text, "repeatable read");
 }
-bool NamesPlainLevel(const std::string& text) {
+bool NamesPlainLevel(std::string_view text) {
   return HoldsWord(text, "read committed") || HoldsWord(text, "read uncommitted");
 }
 
@@ -456,7 +457,7 @@ class FootprintReader::Reading {
   // It only reads what others see.
   void MakeTemporary(const event::Statement& statement, const StatementFacts& facts) {
     if (HoldsWord(facts.pattern, "execute")) return TouchUnknown();  // CREATE TABLE AS EXECUTE.
-    Functions(statement.text, facts);
+    Functions(statement.text, facts, ValuesOf(statement));
     for (const std::string& name : facts.relations) {
       if (name != facts.makes) ReadRelation(Find(name), 0);
     }
@@ -550,7 +551,7 @@ class FootprintReader::Reading {
 
   void ReadText(const event::Statement& statement, const StatementFacts& facts,
                 const Values& values) {
-    Functions(statement.text, facts);
+    Functions(statement.text, facts, values);
     const StatementSites& sites = reader_.sites_.Get(statement.text, statement.ordinal);
     const bool listed =
         sites.known || (!sites.reads.empty() || !sites.writes.empty() || !sites.row_locks.empty());
@@ -727,8 +728,19 @@ class FootprintReader::Reading {
     for (const ObjectId object : relation.referring) Touch(object, Mode::kRead);
   }
 
-  void Functions(const std::string& text, const StatementFacts& facts) {
+  // set_config(), whose values may stand in the text or come with it.
+  void Configure(std::string_view text) {
+    constexpr std::string_view kLevel = "transaction_isolation";
+    if (!HoldsWord(text, kLevel) || !NamesSnapshotLevel(text)) return;
+    const bool serializable = HoldsWord(text, "serializable");
+    const bool session = HoldsWord(text, "default_transaction_isolation");
+    (session ? trail_.snapshot_default : trail_.takes_snapshot) = true;
+    (session ? trail_.serializable_default : trail_.serializable) = serializable;
+  }
+
+  void Functions(const std::string& text, const StatementFacts& facts, const Values& values) {
     for (const std::string& name : facts.functions) {
+      if (name == "set_config") Configure(text + (values.payload ? *values.payload : ""));
       if (name == "nextval" || name == "setval") {
         Touch(kSequences, Mode::kUpdate);
       } else if (name.starts_with("pg_advisory") || name.starts_with("pg_try_advisory")) {
@@ -823,9 +835,16 @@ ExchangeFacts FootprintReader::Read(const event::Exchange& exchange, SessionTrai
 }
 
 void FootprintReader::Start(const event::SessionStart& start, SessionTrail& trail) const {
-  for (const auto& [name, value] : start.parameters) {
+  const auto note = [&](std::string_view value) {
     trail.snapshot_default |= NamesSnapshotLevel(value);
     trail.serializable_default |= HoldsWord(value, "serializable");
+  };
+  for (const auto& [name, value] : start.parameters) {
+    if (name != "options") {
+      note(value);
+      continue;
+    }
+    for (const std::string& option : pg::SplitOptions(value)) note(option);
   }
 }
 

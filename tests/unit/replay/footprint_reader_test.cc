@@ -15,6 +15,11 @@ namespace {
 class Session {
  public:
   Session() : reader_(facts_, Catalog()) { reader_.Start({}, trail_); }
+  explicit Session(const std::string& options) : reader_(facts_, Catalog()) {
+    event::SessionStart start;
+    start.parameters = {{"user", "u"}, {"options", options}};
+    reader_.Start(start, trail_);
+  }
 
   const ExchangeFacts& Do(const std::vector<std::string>& texts, char status = 'T') {
     event::Exchange exchange;
@@ -429,6 +434,29 @@ TEST_CASE("chained and combined commits end a transaction too", "[replay]") {
   CHECK(session.Releases(Session::kT));
   session.Do({"update t set a = 1"}, 'I');
   CHECK(session.Releases(Session::kT));
+}
+
+TEST_CASE("the isolation of transactions may be set in many ways", "[replay]") {
+  const auto takes = [](Session& session) {
+    session.Do({"begin"});
+    return session.Do({"select * from t"}).takes_snapshot;
+  };
+  for (const char* options : {R"(-c default_transaction_isolation=repeatable\ read)",
+                              "-c work_mem=8MB --default-transaction-isolation=serializable"}) {
+    Session session{std::string(options)};
+    CHECK(takes(session));
+  }
+  Session plain(R"(-c default_transaction_isolation=read\ committed -c work_mem=8MB)");
+  CHECK_FALSE(takes(plain));
+  Session text;
+  text.Do({"select set_config('default_transaction_isolation', 'repeatable read', false)"}, 'I');
+  CHECK(takes(text));
+  Session bound;
+  bound.DoExtended("select set_config($1, $2, true)", {"transaction_isolation", "serializable"});
+  CHECK(bound.Do({"select * from t"}).takes_snapshot);
+  Session other;
+  other.Do({"select set_config('app.note', 'serializable', false)"}, 'I');
+  CHECK_FALSE(takes(other));
 }
 
 TEST_CASE("a snapshot of the whole transaction is taken with its first statement", "[replay]") {
