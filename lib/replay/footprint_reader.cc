@@ -140,7 +140,10 @@ struct FootprintReader::Values {
 class FootprintReader::Reading {
  public:
   Reading(FootprintReader& reader, const event::Exchange& exchange, SessionTrail& trail)
-      : reader_(reader), catalog_(reader.catalog_), exchange_(exchange), trail_(trail) {}
+      : reader_(reader),
+        catalog_(trail.catalog == nullptr ? reader.catalog_ : *trail.catalog),
+        exchange_(exchange),
+        trail_(trail) {}
 
   ExchangeFacts Read() {
     ExchangeFacts& result = result_;
@@ -834,7 +837,15 @@ ExchangeFacts FootprintReader::Read(const event::Exchange& exchange, SessionTrai
   return Reading(*this, exchange, trail).Read();
 }
 
-void FootprintReader::Start(const event::SessionStart& start, SessionTrail& trail) const {
+void FootprintReader::AddCatalog(const std::string& database, RelationCatalog catalog) {
+  objects_end_ = catalog.end();
+  others_.try_emplace(database, std::move(catalog));
+}
+
+void FootprintReader::Start(const event::SessionStart& start, SessionTrail& trail,
+                            const std::string& database) const {
+  const auto other = others_.find(database);
+  if (other != others_.end()) trail.catalog = &other->second;
   const auto note = [&](std::string_view value) {
     trail.snapshot_default |= NamesSnapshotLevel(value);
     trail.serializable_default |= HoldsWord(value, "serializable");

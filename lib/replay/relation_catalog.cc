@@ -399,7 +399,7 @@ void RelationCatalog::CloseCascades() {
 }
 
 ObjectId RelationCatalog::IdOf(const std::string& qualified) {
-  const auto next = static_cast<ObjectId>(kFirstRelation + ids_.size());
+  const ObjectId next = end();
   return ids_.try_emplace(qualified, next).first->second;
 }
 

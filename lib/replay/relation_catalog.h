@@ -1,6 +1,7 @@
 // What the order of replay has to know of a database: which relations a name means, what reading or
 // writing one touches besides itself, and which functions are harmless. Read once from every lane;
-// what any lane says counts, as all lanes get one order. Pure but for ReadCatalog; one thread.
+// what any lane says counts, as all lanes get one order. One for each database. Pure but for
+// ReadCatalog; one thread.
 #pragma once
 
 #include <cstdint>
@@ -53,6 +54,10 @@ struct RelationFacts {
 
 class RelationCatalog {
  public:
+  // `first`: where its objects begin. Those of two databases are different ones.
+  explicit RelationCatalog(ObjectId first = kFirstRelation) : first_(first) {}
+  ObjectId end() const { return first_ + static_cast<ObjectId>(ids_.size()); }
+
   // `schema` "" and `name`: every relation that an unqualified name may mean. Of kinds that never
   // matter to the order (system catalogs): empty, and known.
   struct Found {
@@ -80,6 +85,7 @@ class RelationCatalog {
   ObjectId IdOf(const std::string& qualified);
   void CloseCascades();
 
+  ObjectId first_;
   std::unordered_map<std::string, ObjectId> ids_;                         // By "schema.name".
   std::map<std::string, RelationFacts, std::less<>> relations_;           // By "schema.name".
   std::map<std::string, std::set<std::string>, std::less<>> schemas_of_;  // By name.

@@ -14,6 +14,7 @@
 #include "os/affinity.h"
 #include "os/poller.h"
 #include "pg/connection.h"
+#include "pg/startup.h"
 #include "replay/agenda.h"
 #include "replay/cancel_book.h"
 #include "replay/commit_order.h"
@@ -62,6 +63,8 @@ constexpr size_t kWorksMax = 2048;
 // lies around for long has left the processor's cache when its turn comes.
 constexpr size_t kWorksPerSession = 32;
 constexpr size_t kWorksMin = 256;
+// Whose catalogs are read; sessions of further ones touch all there is.
+constexpr size_t kDatabasesMax = 64;
 // Of small exchanges, so many more for each further window.
 constexpr size_t kExtraWorks = 100 * 1000;
 // To find out who lets go of a lock, so many windows are read at most.
@@ -138,6 +141,7 @@ class Run {
 
   base::Status Fill();
   void Read(event::Event&& event);
+  void LearnDatabase(const std::string& database);
   uint64_t FingerprintOf(const event::Exchange& exchange);
   void Admit(ReadEvent&& read);
   void Open(event::SessionStart start);
@@ -319,7 +323,9 @@ void Run::Read(event::Event&& event) {
                       LostRace(*exchange, HeldByOthers(session, read.footprint, trails_)));
     read.rereadable &= rereads_.Worthwhile(read.fingerprint);
   } else if (const auto* start = std::get_if<event::SessionStart>(&event)) {
-    footprints_.Start(*start, trails_[static_cast<uint64_t>(start->session)]);
+    const std::string database = pg::DatabaseOf(infos_.front(), start->parameters);
+    LearnDatabase(database);
+    footprints_.Start(*start, trails_[static_cast<uint64_t>(start->session)], database);
   } else if (const auto* end = std::get_if<event::SessionEnd>(&event)) {
     const auto trail = trails_.find(static_cast<uint64_t>(end->session));
     if (trail != trails_.end()) {
@@ -330,6 +336,22 @@ void Run::Read(event::Event&& event) {
   }
   read.event = std::move(event);
   reading_.Add(std::move(read));
+}
+
+// Of a database that a lane does not let us into nothing is known, so its sessions touch all.
+void Run::LearnDatabase(const std::string& database) {
+  const std::string first = infos_.front().Get("dbname");
+  if (first.empty() || database == first || footprints_.HasCatalog(database)) return;
+  RelationCatalog catalog(footprints_.objects_end());
+  for (pg::ConnInfo info : infos_) {
+    if (footprints_.catalogs() >= kDatabasesMax) break;
+    info.Set("dbname", database);
+    auto session = pg::AdminSession::Connect(info);
+    if (session.ok() && catalog.Add(*session).ok()) continue;
+    catalog = RelationCatalog(footprints_.objects_end());
+    break;
+  }
+  footprints_.AddCatalog(database, std::move(catalog));
 }
 
 uint64_t Run::FingerprintOf(const event::Exchange& exchange) {

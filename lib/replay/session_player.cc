@@ -82,10 +82,12 @@ void SessionPlayer::Connect(const std::vector<pg::ConnInfo>& lanes, base::Micros
   Become(State::kConnecting);
   since_us_ = now_us;
   portals_.resize(lanes.size());
+  const std::string first = lanes.front().Get("dbname");
+  followed_ = first.empty() || first == pg::DatabaseOf(lanes.front(), start_.parameters);
   for (size_t lane = 0; lane < lanes.size(); ++lane) {
     lanes_.push_back(
         std::make_unique<LaneConnection>(shared_.poller, first_token_ + lane, shared_.options));
-    lanes_[lane]->SetRowMapper(shared_.identity.MapperFor(lane));
+    if (followed_) lanes_[lane]->SetRowMapper(shared_.identity.MapperFor(lane));
     pg::StartupPlan plan = pg::PlanStartup(lanes[lane], start_.parameters);
     // What the session asks for itself comes later and wins.
     plan.info.Set("options", shared_.lane_options[lane] + plan.info.Get("options"));
@@ -165,7 +167,8 @@ void SessionPlayer::StartNext(size_t rotation, bool warm_up, bool forced, base::
 void SessionPlayer::StartLane(size_t lane, base::Micros now_us) {
   const event::Exchange& captured = *work_.front().exchange;
   sent_.resize(lanes_.size());
-  sent_[lane] = shared_.identity.ForLane(captured, lane, identity_);
+  sent_[lane].reset();
+  if (followed_) sent_[lane] = shared_.identity.ForLane(captured, lane, identity_);
   if (!portals_[lane].empty()) {
     if (!sent_[lane]) sent_[lane] = captured.messages;
     portals_[lane].Rewrite(*sent_[lane]);
@@ -182,7 +185,7 @@ void SessionPlayer::StartLane(size_t lane, base::Micros now_us) {
 
 // Beside those to be judged: results that tell how a lane names what production named otherwise.
 bool SessionPlayer::NeedsResults(const event::Exchange& exchange) const {
-  return shared_.options.compare || shared_.identity.LearnsFrom(exchange) ||
+  return shared_.options.compare || (followed_ && shared_.identity.LearnsFrom(exchange)) ||
          std::any_of(exchange.statements.begin(), exchange.statements.end(),
                      [](const event::Statement& statement) {
                        return PortalNames::AreIn(statement.outcome.values);
@@ -342,7 +345,7 @@ void SessionPlayer::Yield() {
     answers.push_back(lane->TakeAnswers());
     statements = std::max(statements, answers.back().statements.size());
   }
-  shared_.identity.OnAnswers(exchange, answers, identity_);
+  if (followed_) shared_.identity.OnAnswers(exchange, answers, identity_);
   if (ReadAgain(answers)) return;
   PutUnasked(answers);
   LearnPortals(answers);

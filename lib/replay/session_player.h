@@ -173,6 +173,9 @@ class SessionPlayer {
   const uint64_t first_token_;
   const size_t weight_;  // Of itself, in the window.
   State state_ = State::kNew;
+  // Ids and types are followed in the first database alone: others have relations and types of
+  // their own under the same numbers and names.
+  bool followed_ = true;
   std::vector<std::unique_ptr<LaneConnection>> lanes_;  // From Connect on.
   std::vector<PortalNames> portals_;                    // By lane.
   std::deque<Work> work_;
