@@ -81,7 +81,11 @@ inline constexpr const char* kCatalogSql[] = {
     "SELECT 'function', CASE WHEN n.nspname = 'public' THEN '' ELSE quote_ident(n.nspname) || '.' END ||"
     " quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')',"
     " quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')', '', p.oid::text,"
-    " json_build_object('name', p.proname, 'body', md5(p.prosrc || coalesce(p.probin, '')),"
+    " json_build_object('name', p.proname, 'body', md5(p.prosrc || coalesce(p.probin, '') ||"
+    // A body in standard SQL is no text of its own.
+    "   CASE WHEN p.prosrc = '' AND p.prokind IN ('f', 'p') THEN"
+    "    coalesce(substring(pg_get_functiondef(p.oid), '\\n((?:BEGIN ATOMIC|RETURN ).*)$'), '')"
+    "    ELSE '' END),"
     "  'volatility', p.provolatile::text, 'strict', p.proisstrict, 'definer', p.prosecdef,"
     "  'returns', coalesce(pg_get_function_result(p.oid), ''), 'owner', pg_get_userbyid(p.proowner),"
     "  'acl', " SCRY_ACL("p.proacl") ", 'settings', coalesce(array_to_string(p.proconfig, ' '), '')),"

@@ -232,15 +232,25 @@ class TreeWalk {
       AddName(facts_.functions, LastString(value.value("funcname", json::array())));
     } else if (key == "SQLValueFunction") {
       AddValueFunction(Text(value, "op"));
-    } else if (key == "RangeVar" || key == "relation") {
+    } else if (key == "RangeVar" || key == "relation" || key == "rel" || key == "view" ||
+               key == "table") {
       AddRelation(value);
+    } else if (key == "CreateStmt") {
+      AddMade(value, "relation");
+    } else if (key == "into") {
+      AddMade(value, "rel");
+    } else if (key == "ViewStmt") {
+      AddMade(value, "view");
     } else if (key == "waitPolicy") {
       facts_.skips_locked |= value == "LockWaitSkip";
       facts_.nowait |= value == "LockWaitError";
     } else if (key == "nowait") {
       facts_.nowait |= value.is_boolean() && value.get<bool>();
-    } else if (key == "LockingClause" || key == "intoClause" || key == "InsertStmt" ||
-               key == "UpdateStmt" || key == "DeleteStmt" || key == "MergeStmt") {
+    } else if (key == "intoClause") {
+      AddMade(value, "rel");
+      writes_ = true;
+    } else if (key == "LockingClause" || key == "InsertStmt" || key == "UpdateStmt" ||
+               key == "DeleteStmt" || key == "MergeStmt") {
       writes_ = true;
     }
   }
@@ -253,11 +263,21 @@ class TreeWalk {
     if (op.ends_with("_N")) op.resize(op.size() - 2);
     AddName(facts_.functions, op);
   }
+  static std::string NameOf(const json& range_var) {
+    const std::string name = Text(range_var, "relname");
+    const std::string schema = Text(range_var, "schemaname");
+    return name.empty() || schema.empty() ? name : schema + "." + name;
+  }
   void AddRelation(const json& node) {
-    const std::string name = Text(node, "relname");
-    if (name.empty()) return;
-    const std::string schema = Text(node, "schemaname");
-    facts_.relations.push_back(schema.empty() ? name : schema + "." + name);
+    std::string name = NameOf(node);
+    if (!name.empty()) facts_.relations.push_back(std::move(name));
+  }
+  void AddMade(const json& node, const char* key) {
+    const json* made = tree::Find(node, key);
+    if (made == nullptr || !facts_.makes.empty()) return;
+    facts_.makes = NameOf(*made);
+    facts_.makes_temporary =
+        Text(*made, "relpersistence") == "t" || Text(*made, "schemaname") == "pg_temp";
   }
 
   StatementFacts& facts_;

@@ -45,6 +45,9 @@ struct StatementFacts {
   std::vector<std::string> sort_keys;
   std::vector<std::string> functions;  // Names without schema, in lower case, sorted, once each.
   std::vector<std::string> relations;  // "schema.name" or "name" as written, sorted, once each.
+  // The table or view that it makes (CREATE TABLE, SELECT INTO ...), also among `relations`.
+  std::string makes;
+  bool makes_temporary = false;
 };
 
 // Whose speed nobody waits for: BEGIN and its like, and what only sets the session up.

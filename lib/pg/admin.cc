@@ -24,13 +24,24 @@ std::optional<std::string> Rows::Single() const {
   return rows[0][0];
 }
 
+namespace {
+
+// Its own default prints notices to stderr. And it may be idle for as long as its owner likes.
+std::string Settings(int server_version) {
+  std::string sql = "SET client_min_messages = error; SET idle_in_transaction_session_timeout = 0";
+  if (server_version >= 140000) sql += "; SET idle_session_timeout = 0";
+  if (server_version >= 170000) sql += "; SET transaction_timeout = 0";
+  return sql;
+}
+
+}  // namespace
+
 base::Result<AdminSession> AdminSession::Connect(const ConnInfo& info) {
   ConnInfo full = info;
   if (!full.Has("connect_timeout")) full.Set("connect_timeout", "10");
   try {
     AdminSession session(std::make_unique<Impl>(full.Render()));
-    // Its own default prints notices to stderr.
-    SCRY_TRY(session.Exec("SET client_min_messages = error"));
+    SCRY_TRY(session.Exec(Settings(session.impl_->connection.server_version())));
     return session;
   } catch (const std::exception& e) {
     return base::Fail(fmt::format("connect to {}: {}", info.Display(), base::OneLine(e.what())));

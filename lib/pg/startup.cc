@@ -46,6 +46,17 @@ std::vector<std::string> SplitOptions(std::string_view options) {
   }
 }
 
+std::string DatabaseOf(const ConnInfo& lane, const StartupSettings& settings) {
+  if (lane.database_pinned()) return lane.Get("dbname");
+  std::string user;
+  std::string database;
+  for (const auto& [name, value] : settings) {
+    if (name == "user") user = value;
+    if (name == "database") database = value;
+  }
+  return database.empty() ? user : database;
+}
+
 StartupPlan PlanStartup(const ConnInfo& lane, const StartupSettings& settings) {
   StartupPlan plan;
   plan.info = lane;

@@ -25,6 +25,9 @@ struct StartupPlan {
 // the packet it had won over them, and the last of several -c wins.
 StartupPlan PlanStartup(const ConnInfo& lane, const StartupSettings& settings);
 
+// The database that a captured session ends up in on the lane.
+std::string DatabaseOf(const ConnInfo& lane, const StartupSettings& settings);
+
 // One argument of the server's command line inside `options`: blanks and backslashes escaped by a
 // backslash.
 std::string EscapeOption(std::string_view argument);

@@ -38,7 +38,9 @@ CommitOrder::Waits CommitOrder::WaitsOf(const Access& access, bool releases) {
   constexpr SlotMask kSeen = Release(Mode::kAppend) | Release(Mode::kInsert) |
                              Release(Mode::kUpdate) | Release(Mode::kDelete);
   constexpr SlotMask kChanges = Touch(Mode::kUpdate) | Touch(Mode::kDelete);
-  constexpr SlotMask kReads = Touch(Mode::kRead) | Touch(Mode::kKeyShare) | kChanges;
+  constexpr SlotMask kTables = Touch(Mode::kTable) | Release(Mode::kTable);
+  constexpr SlotMask kReads =
+      Touch(Mode::kRead) | Touch(Mode::kKeyShare) | kChanges | Touch(Mode::kTable);
   if (releases) {
     // Whoever reads, or tries for the lock (NOWAIT, SKIP LOCKED), did so before.
     return {access.mode == Mode::kRead ? 0 : kReads, 0};
@@ -46,22 +48,24 @@ CommitOrder::Waits CommitOrder::WaitsOf(const Access& access, bool releases) {
   const bool whole = access.key == 0;
   switch (access.mode) {
     case Mode::kRead:
-      return {kSeen, 0};
+      return {kSeen | kTables, 0};
     case Mode::kAppend:
-      return {};
+      return {kTables, 0};
     case Mode::kInsert:
-      return {Touch(Mode::kInsert) | (kSeen & ~Release(Mode::kAppend)), kChanges};
+      return {Touch(Mode::kInsert) | (kSeen & ~Release(Mode::kAppend)) | kTables, kChanges};
     case Mode::kKeyShare:
-      return {kSeen | Touch(Mode::kDelete), 0};
+      return {kSeen | Touch(Mode::kDelete) | kTables, 0};
     case Mode::kUpdate:
     case Mode::kDelete: {
-      SlotMask below = kSeen | kChanges;
+      SlotMask below = kSeen | kChanges | kTables;
       if (whole) below |= Touch(Mode::kInsert);
       if (access.mode == Mode::kDelete) {
         below |= Touch(Mode::kKeyShare) | Release(Mode::kKeyShare);
       }
       return {below, 0};
     }
+    case Mode::kTable:
+      return {(SlotMask{1} << kSlots) - 1, 0};
   }
   return {};
 }
@@ -189,6 +193,26 @@ bool CommitOrder::FindHolders(Ticket commit, Ticket read, std::vector<Ticket>& h
     }
   }
   return true;
+}
+
+bool CommitOrder::WaitsFor(Ticket later, Ticket earlier, const OtherWaits& others) const {
+  std::unordered_set<Ticket> seen = {earlier};
+  std::vector<Ticket> left = {earlier};
+  while (!left.empty() && seen.size() <= kLookedAtMax) {
+    const Ticket ticket = left.back();
+    left.pop_back();
+    if (ticket == later) return true;
+    const auto visit = [&](Ticket next) {
+      if (next != 0 && seen.insert(next).second) left.push_back(next);
+    };
+    const auto [from, to] = others.equal_range(ticket);
+    for (auto other = from; other != to; ++other) visit(other->second);
+    const auto found = nodes_.find(ticket);
+    if (found == nodes_.end()) continue;
+    visit(found->second.next);
+    for (const Ticket dependent : found->second.dependents) visit(dependent);
+  }
+  return false;
 }
 
 void CommitOrder::WaitFor(Ticket ticket, Trace& trace, SlotMask slots) {

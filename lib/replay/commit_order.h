@@ -7,7 +7,8 @@
 //     commits that Y had seen when captured;
 //   * if X reads what Y makes visible: X had not seen it;
 //   * if both lock or change the same rows, or could not both insert there: locks are taken in the
-//     captured order, so replay does not deadlock where the capture did not.
+//     captured order, so replay does not deadlock where the capture did not;
+//   * if one of them takes the whole relation (LOCK TABLE, REFRESH).
 // Only what overlaps counts: the same key, or any key against the whole relation, or anything
 // against what is not known. Overlapping pairs that the capture leaves open get the same order on
 // all lanes; otherwise lanes would differ by chance. Of a read that ran, its answer may tell later
@@ -48,9 +49,14 @@ class CommitOrder {
   // before `answered_us`. Whatever comes after `read` comes after that commit too, even where the
   // commit was to wait for it. False: there is none, or the commit needs what comes after `read`.
   bool MoveBehind(Ticket read, base::Micros answered_us);
+  // What an exchange waits for besides the order, say the lock of another: earlier to later.
+  using OtherWaits = std::unordered_multimap<Ticket, Ticket>;
+  // `later` waits for `earlier`, by whatever lies between. False where that is too much.
+  bool WaitsFor(Ticket later, Ticket earlier, const OtherWaits& others) const;
   // Tickets that may start since the last call.
   std::vector<Ticket> TakeFreed();
 
+  bool IsOpen(Ticket ticket) const { return nodes_.contains(ticket); }
   size_t open() const { return nodes_.size(); }  // Admitted and not done.
   // For tests and for bounding memory: entries held for objects and keys.
   size_t entries() const;

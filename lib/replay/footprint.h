@@ -25,8 +25,9 @@ enum class Mode : uint8_t {
   kKeyShare,  // Locks rows as a foreign key does; reads them too.
   kUpdate,    // Changes rows but not their keys, or locks them; reads them too.
   kDelete,    // Deletes rows, changes their keys or locks them FOR UPDATE; reads them too.
+  kTable,     // Locks the whole relation, or makes it anew: LOCK TABLE, REFRESH.
 };
-inline constexpr size_t kModes = 6;
+inline constexpr size_t kModes = 7;
 
 struct Access {
   ObjectId object = kEverything;
@@ -44,7 +45,7 @@ struct Footprint {
   std::vector<Access> touches;
   // What the transaction that it ends had changed or locked: from now on others see it, or get it.
   std::vector<Access> releases;
-  // Alone: after all before it, before all after it (DDL, LOCK TABLE, two-phase commit).
+  // Alone: after all before it, before all after it (DDL, two-phase commit).
   bool barrier = false;
 
   bool empty() const { return touches.empty() && releases.empty() && !barrier; }

@@ -1,12 +1,14 @@
 #include "replay/footprint_reader.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <memory>
 #include <optional>
 #include <string_view>
 
 #include "base/letter_case.h"
+#include "pg/startup.h"
 #include "replay/key_value.h"
 #include "replay/lost_race.h"
 #include "replay/reread.h"
@@ -42,10 +44,10 @@ bool HoldsWord(std::string_view text, std::string_view word) {
   return base::LowerAscii(text).find(word) != std::string::npos;
 }
 
-bool NamesSnapshotLevel(const std::string& text) {
+bool NamesSnapshotLevel(std::string_view text) {
   return HoldsWord(text, "serializable") || HoldsWord(text, "repeatable read");
 }
-bool NamesPlainLevel(const std::string& text) {
+bool NamesPlainLevel(std::string_view text) {
   return HoldsWord(text, "read committed") || HoldsWord(text, "read uncommitted");
 }
 
@@ -138,7 +140,10 @@ struct FootprintReader::Values {
 class FootprintReader::Reading {
  public:
   Reading(FootprintReader& reader, const event::Exchange& exchange, SessionTrail& trail)
-      : reader_(reader), catalog_(reader.catalog_), exchange_(exchange), trail_(trail) {}
+      : reader_(reader),
+        catalog_(trail.catalog == nullptr ? reader.catalog_ : *trail.catalog),
+        exchange_(exchange),
+        trail_(trail) {}
 
   ExchangeFacts Read() {
     ExchangeFacts& result = result_;
@@ -282,7 +287,7 @@ class FootprintReader::Reading {
         released_ |= WordOf(facts.pattern, 0) == "rollback";
         return;
       case StatementKind::kDdl:
-        Ddl(facts);
+        Ddl(statement, facts);
         return;
       case StatementKind::kSession:
         Setting(statement, facts);
@@ -341,27 +346,137 @@ class FootprintReader::Reading {
     if (HoldsWord(facts.pattern, "chain")) trail_.snapshot_taken = false;
   }
 
-  void Ddl(const StatementFacts& facts) {
+  void Ddl(const event::Statement& statement, const StatementFacts& facts) {
+    if (facts.makes_temporary) return MakeTemporary(statement, facts);
     const std::string& text = facts.pattern;
     const std::string first = WordOf(text, 0);
-    const std::string second = WordOf(text, 1);
-    const bool creates = first == "create" && (second == "temp" || second == "temporary");
-    const bool drops = first == "drop" && second == "table";
-    if (creates && facts.functions.empty() && facts.relations.size() == 1 &&
-        trail_.temporary.size() < kNamesMax) {
-      trail_.temporary.insert(facts.relations.front());
-      return;
-    }
-    const auto temporary = [&](const std::string& name) { return trail_.temporary.contains(name); };
+    const bool drops = first == "drop" && WordOf(text, 1) == "table";
     const bool own = !facts.relations.empty() &&
-                     std::all_of(facts.relations.begin(), facts.relations.end(), temporary);
-    const std::string dropped = WordOf(text, WordOf(text, 2) == "if" ? 4 : 2);
-    const bool only_temporary = own || (drops && trail_.temporary.contains(dropped));
+                     std::all_of(facts.relations.begin(), facts.relations.end(),
+                                 [&](const std::string& name) { return IsTemporary(name); });
+    const bool drops_own = drops && IsTemporary(WordOf(text, WordOf(text, 2) == "if" ? 4 : 2));
     // The name stands for what the temporary table had hidden.
     if (drops) {
       std::erase_if(trail_.temporary, [&](const auto& name) { return HoldsWord(text, name); });
     }
-    barrier_ = barrier_ || !only_temporary;
+    if (own || drops_own) return;
+    if (statement.outcome.status != event::OutcomeStatus::kError) NoteRemade(facts);
+    const bool empties =
+        first == "truncate" && !HoldsWord(text, "cascade") && !HoldsWord(text, "restart");
+    const bool concurrently = (first == "create" || first == "reindex") && facts.makes.empty() &&
+                              HoldsWord(text, " concurrently ");
+    if (empties || concurrently || first == "refresh") return TakeTables(facts);
+    barrier_ = true;
+  }
+
+  // All of each relation that it names; makes anew what is made of others.
+  void TakeTables(const StatementFacts& facts) {
+    if (facts.relations.empty()) barrier_ = true;
+    for (const std::string& name : facts.relations) {
+      if (IsTemporary(name)) continue;
+      const Found found = Find(name);
+      barrier_ = barrier_ || found.unknown || found.relations.empty();
+      for (const RelationFacts* relation : found.relations) {
+        barrier_ = barrier_ || (facts.kind == StatementKind::kDdl && relation->writing_unknown);
+        if (relation->writing_reads) Touch(kEverything, Mode::kRead);
+        for (const ObjectId object : relation->made_of) Touch(object, Mode::kRead);
+        for (const ObjectId object : relation->reads) Touch(object, Mode::kTable);
+      }
+    }
+    takes_tables_ = true;
+  }
+
+  // From now on the catalog may be wrong about it.
+  void NoteRemade(const StatementFacts& facts) {
+    const std::string& text = facts.pattern;
+    if (const std::string function = FunctionMade(text); !function.empty()) {
+      reader_.remade_functions_.insert(function);
+    }
+    if (!MayAddHazards(facts)) return;
+    // A new relation changes others only as a part of them.
+    const bool alone =
+        !facts.makes.empty() && !HoldsWord(text, "partition of") && !HoldsWord(text, "inherits");
+    if (alone) {
+      Remade(facts.makes);
+    } else {
+      for (const std::string& name : facts.relations) Remade(name);
+    }
+    constexpr std::string_view kRenames = "rename to ";
+    const size_t rename = base::LowerAscii(text).find(kRenames);
+    if (rename != std::string::npos) Remade(WordOf(text.substr(rename + kRenames.size()), 0));
+  }
+
+  void Remade(const std::string& name) {
+    const auto [schema, bare] = SplitName(name);
+    reader_.remade_.insert(std::string(bare));
+    for (const RelationFacts* relation : catalog_.Find(schema, bare).relations) {
+      reader_.remade_objects_.insert(relation->object);
+    }
+  }
+
+  // The function or procedure that it makes or changes, in lower case and without schema.
+  static std::string FunctionMade(const std::string& text) {
+    const std::string first = WordOf(text, 0);
+    if (first != "create" && first != "alter") return {};
+    const size_t at = WordOf(text, 1) == "or" ? 3 : 1;  // OR REPLACE.
+    const std::string what = WordOf(text, at);
+    if (what != "function" && what != "procedure" && what != "routine") return {};
+    return std::string(SplitName(WordOf(text, at + 1)).second);
+  }
+
+  // Triggers, rules, policies, keys, defaults that call functions, parts: they may be among it. Not
+  // in a new column, or an index that is not unique.
+  bool MayAddHazards(const StatementFacts& facts) const {
+    const std::string& text = facts.pattern;
+    const std::string first = WordOf(text, 0);
+    if (first == "create") return WordOf(text, 1) != "index";
+    if (first != "alter") return false;
+    const bool calls = std::any_of(
+        facts.functions.begin(), facts.functions.end(),
+        [&](const std::string& name) { return ClassOf(name) != FunctionClass::kHarmless; });
+    constexpr std::array<std::string_view, 13> kHazards = {
+        "add constraint", "unique",  "primary key", "foreign key", "references",
+        "exclude",        "enable",  "generated",   "identity",    "serial",
+        "attach",         "inherit", "rename"};
+    return calls || std::any_of(kHazards.begin(), kHazards.end(),
+                                [&](std::string_view hazard) { return HoldsWord(text, hazard); });
+  }
+
+  FunctionClass ClassOf(const std::string& function) const {
+    return reader_.remade_functions_.contains(function) ? FunctionClass::kWrites
+                                                        : catalog_.ClassOf(function);
+  }
+
+  // DDL of the traffic may have changed what the catalog says of it.
+  bool IsRemade(const RelationFacts& relation) const {
+    if (relation.calls_functions && !reader_.remade_functions_.empty()) return true;
+    const std::set<ObjectId>& remade = reader_.remade_objects_;
+    return !remade.empty() &&
+           (remade.contains(relation.object) ||
+            std::any_of(relation.reads.begin(), relation.reads.end(),
+                        [&](ObjectId object) { return remade.contains(object); }));
+  }
+
+  // It only reads what others see.
+  void MakeTemporary(const event::Statement& statement, const StatementFacts& facts) {
+    if (HoldsWord(facts.pattern, "execute")) return TouchUnknown();  // CREATE TABLE AS EXECUTE.
+    Functions(statement.text, facts, ValuesOf(statement));
+    for (const std::string& name : facts.relations) {
+      if (name != facts.makes) ReadRelation(Find(name), 0);
+    }
+    Lock(reader_.sites_.Get(statement.text, statement.ordinal), facts, ValuesOf(statement));
+    TakeSnapshot();
+    const bool view = HoldsWord(facts.pattern.substr(0, facts.pattern.find(" as ")), "view");
+    std::set<std::string>& names = view ? trail_.temporary_views : trail_.temporary;
+    if (names.size() < kNamesMax) names.insert(std::string(SplitName(facts.makes).second));
+  }
+
+  // A transaction that made it may have been rolled back since, or ON COMMIT DROP: what the name
+  // also stands for counts as well.
+  bool IsTemporary(const std::string& name) const {
+    const auto [schema, bare] = SplitName(name);
+    if (schema == "pg_temp") return true;
+    return schema.empty() && trail_.temporary.contains(name) && !catalog_.Find({}, name).known;
   }
 
   void Setting(const event::Statement& statement, const StatementFacts& facts) {
@@ -383,6 +498,7 @@ class FootprintReader::Reading {
       Declare(statement, facts);
     } else if (word == "discard") {
       trail_.temporary.clear();
+      trail_.temporary_views.clear();
       trail_.prepared.clear();
     }
   }
@@ -410,9 +526,9 @@ class FootprintReader::Reading {
       values.text = inner.text;
       // Ends the validity of `facts`, which nobody reads any more.
       ReadText(inner, reader_.facts_.Get(inner.text, inner.ordinal), values);
-    } else if (word == "lock" || word == "vacuum" || word == "analyze" || word == "checkpoint") {
-      barrier_ = true;
-    } else {
+    } else if (word == "lock" || (word == "vacuum" && HoldsWord(facts.pattern, "full"))) {
+      TakeTables(facts);
+    } else if (word != "vacuum" && word != "analyze" && word != "checkpoint") {
       TouchUnknown();
     }
   }
@@ -425,6 +541,11 @@ class FootprintReader::Reading {
       Touch(kEverything, Mode::kRead);
       return;
     }
+    if (facts.makes_temporary) return MakeTemporary(statement, facts);
+    if (!facts.makes.empty()) {
+      barrier_ = true;
+      return;
+    }
     for (const Access& access : trail_.cursors) {
       if (facts.relations.empty()) AddAccess(touches_, access);  // FETCH.
     }
@@ -433,7 +554,7 @@ class FootprintReader::Reading {
 
   void ReadText(const event::Statement& statement, const StatementFacts& facts,
                 const Values& values) {
-    Functions(statement.text, facts);
+    Functions(statement.text, facts, values);
     const StatementSites& sites = reader_.sites_.Get(statement.text, statement.ordinal);
     const bool listed =
         sites.known || (!sites.reads.empty() || !sites.writes.empty() || !sites.row_locks.empty());
@@ -446,6 +567,13 @@ class FootprintReader::Reading {
       const Found found = Find(name);
       ReadRelation(found, KeyOf(sites, found, name, values).hash);
     }
+    Lock(sites, facts, values);
+    for (const std::string& name : sites.writes) WriteRelation(name, sites, facts, values);
+    TakeSnapshot();
+  }
+
+  // FOR UPDATE and its like.
+  void Lock(const StatementSites& sites, const StatementFacts& facts, const Values& values) {
     for (const event::LockedRelation& locked : sites.row_locks) {
       const Found found = Find(locked.relation);
       if (found.unknown) return TouchUnknown();
@@ -457,8 +585,6 @@ class FootprintReader::Reading {
         }
       }
     }
-    for (const std::string& name : sites.writes) WriteRelation(name, sites, facts, values);
-    TakeSnapshot();
   }
 
   void TakeSnapshot() {
@@ -476,12 +602,16 @@ class FootprintReader::Reading {
   };
   Found Find(const std::string& name) const {
     Found found;
-    if (trail_.temporary.contains(name)) return found;
+    if (IsTemporary(name)) return found;
     const auto [schema, bare] = SplitName(name);
-    if (schema == "pg_temp") return found;
+    if (schema.empty() && trail_.temporary_views.contains(name)) {
+      found.unknown = true;
+      return found;
+    }
     RelationCatalog::Found known = catalog_.Find(schema, bare);
-    found.unknown = !known.known;
+    found.unknown = !known.known || reader_.remade_.contains(bare);
     found.relations = std::move(known.relations);
+    for (const RelationFacts* relation : found.relations) found.unknown |= IsRemade(*relation);
     return found;
   }
 
@@ -517,7 +647,7 @@ class FootprintReader::Reading {
     if (found.unknown) return TouchUnknown();
     for (const RelationFacts* relation : found.relations) {
       if (relation->writing_unknown || relation->reading_writes) return TouchUnknown();
-      if (relation->reads_unknown) Touch(kEverything, Mode::kRead);
+      if (relation->reads_unknown || relation->writing_reads) Touch(kEverything, Mode::kRead);
       const bool itself = relation->reads == std::vector<ObjectId>{relation->object};
       const bool single = sites.writes.size() == 1 && itself;
       for (const ObjectId parent : relation->parents) Touch(parent, Mode::kKeyShare);
@@ -594,12 +724,26 @@ class FootprintReader::Reading {
 
   void Delete(const RelationFacts& relation, const RowKey& key) {
     TouchRow(relation.object, Mode::kDelete, key);
-    for (const ObjectId object : relation.cascades) Touch(object, Mode::kDelete);
+    for (const ObjectId object : relation.cascades) {
+      if (reader_.remade_objects_.contains(object)) TouchUnknown();
+      Touch(object, Mode::kDelete);
+    }
     for (const ObjectId object : relation.referring) Touch(object, Mode::kRead);
   }
 
-  void Functions(const std::string& text, const StatementFacts& facts) {
+  // set_config(), whose values may stand in the text or come with it.
+  void Configure(std::string_view text) {
+    constexpr std::string_view kLevel = "transaction_isolation";
+    if (!HoldsWord(text, kLevel) || !NamesSnapshotLevel(text)) return;
+    const bool serializable = HoldsWord(text, "serializable");
+    const bool session = HoldsWord(text, "default_transaction_isolation");
+    (session ? trail_.snapshot_default : trail_.takes_snapshot) = true;
+    (session ? trail_.serializable_default : trail_.serializable) = serializable;
+  }
+
+  void Functions(const std::string& text, const StatementFacts& facts, const Values& values) {
     for (const std::string& name : facts.functions) {
+      if (name == "set_config") Configure(text + (values.payload ? *values.payload : ""));
       if (name == "nextval" || name == "setval") {
         Touch(kSequences, Mode::kUpdate);
       } else if (name.starts_with("pg_advisory") || name.starts_with("pg_try_advisory")) {
@@ -610,9 +754,9 @@ class FootprintReader::Reading {
         Touch(kNotifications, Mode::kUpdate);
       } else if (name.starts_with("lo_") || name == "loread" || name == "lowrite") {
         Touch(kLargeObjects, Mode::kUpdate);
-      } else if (catalog_.ClassOf(name) == FunctionClass::kWrites) {
+      } else if (ClassOf(name) == FunctionClass::kWrites) {
         TouchUnknown();
-      } else if (catalog_.ClassOf(name) == FunctionClass::kReads) {
+      } else if (ClassOf(name) == FunctionClass::kReads) {
         Touch(kEverything, Mode::kRead);
       }
     }
@@ -641,7 +785,7 @@ class FootprintReader::Reading {
     if (over) trail_.held.clear();
     if (!over) Hold(trail_.held, kept);
     trail_.open = !over;
-    trail_.table_locks = status == 'T' && (trail_.table_locks || barrier_);
+    trail_.table_locks = status == 'T' && (trail_.table_locks || barrier_ || takes_tables_);
     if (!over) return;
     trail_.savepoints = trail_.failed = trail_.takes_snapshot = trail_.snapshot_taken = false;
     trail_.serializable = false;
@@ -657,6 +801,7 @@ class FootprintReader::Reading {
   bool boundaries_known_ = true;  // See NoteBoundary.
   bool unlocks_ = false;          // Advisory locks of the session.
   bool barrier_ = false;
+  bool takes_tables_ = false;
   bool takes_snapshot_ = false;
   bool reads_once_ = false;  // The last of its statements.
   bool released_ = false;    // A transaction, or a part of one, ended inside.
@@ -692,10 +837,25 @@ ExchangeFacts FootprintReader::Read(const event::Exchange& exchange, SessionTrai
   return Reading(*this, exchange, trail).Read();
 }
 
-void FootprintReader::Start(const event::SessionStart& start, SessionTrail& trail) const {
-  for (const auto& [name, value] : start.parameters) {
+void FootprintReader::AddCatalog(const std::string& database, RelationCatalog catalog) {
+  objects_end_ = catalog.end();
+  others_.try_emplace(database, std::move(catalog));
+}
+
+void FootprintReader::Start(const event::SessionStart& start, SessionTrail& trail,
+                            const std::string& database) const {
+  const auto other = others_.find(database);
+  if (other != others_.end()) trail.catalog = &other->second;
+  const auto note = [&](std::string_view value) {
     trail.snapshot_default |= NamesSnapshotLevel(value);
     trail.serializable_default |= HoldsWord(value, "serializable");
+  };
+  for (const auto& [name, value] : start.parameters) {
+    if (name != "options") {
+      note(value);
+      continue;
+    }
+    for (const std::string& option : pg::SplitOptions(value)) note(option);
   }
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -20,11 +21,12 @@ namespace scry::replay {
 
 // What the exchanges of a session before left behind.
 struct SessionTrail {
-  std::vector<Access> held;       // Changed or locked by the open transaction.
-  bool session_locks = false;     // Advisory locks of the session may be held.
-  bool open = false;              // In a transaction.
-  bool failed = false;            // In one that failed.
-  bool begun = false;             // By its statements: BEGIN was seen, its end was not.
+  const RelationCatalog* catalog = nullptr;  // Of its database; nullptr: the first one's.
+  std::vector<Access> held;                  // Changed or locked by the open transaction.
+  bool session_locks = false;                // Advisory locks of the session may be held.
+  bool open = false;                         // In a transaction.
+  bool failed = false;                       // In one that failed.
+  bool begun = false;                        // By its statements: BEGIN was seen, its end was not.
   bool torn = false;              // ... which is not what the server said: something is missing.
   bool savepoints = false;        // It has, or had, some.
   bool listens = false;           // It listens on some channel, or did.
@@ -34,8 +36,9 @@ struct SessionTrail {
   bool snapshot_taken = false;    // ... and has its snapshot.
   bool snapshot_default = false;  // Transactions of this session are.
   bool serializable_default = false;
-  std::vector<Access> cursors;      // What fetching from its cursors may lock or change.
-  std::set<std::string> temporary;  // Its temporary tables.
+  std::vector<Access> cursors;            // What fetching from its cursors may lock or change.
+  std::set<std::string> temporary;        // Tables that it made for itself, or that are gone since.
+  std::set<std::string> temporary_views;  // Likewise; what is below them is not known.
   // Prepared statements of the protocol whose declared types forbid to compare keys.
   std::set<std::string> odd_types;
   // By SQL PREPARE: name to the text and which statement of it.
@@ -49,10 +52,18 @@ bool HeldByOthers(uint64_t session, const Footprint& footprint,
 class FootprintReader {
  public:
   FootprintReader(event::FactsCache& facts, RelationCatalog catalog)
-      : facts_(facts), catalog_(std::move(catalog)) {}
+      : facts_(facts), catalog_(std::move(catalog)), objects_end_(catalog_.end()) {}
 
   ExchangeFacts Read(const event::Exchange& exchange, SessionTrail& trail);
-  void Start(const event::SessionStart& start, SessionTrail& trail) const;
+  // `database`: where the session ends up; empty, or one without a catalog: the first one.
+  void Start(const event::SessionStart& start, SessionTrail& trail,
+             const std::string& database = {}) const;
+  // For sessions that start in another database than the first one.
+  bool HasCatalog(const std::string& database) const { return others_.contains(database); }
+  void AddCatalog(const std::string& database, RelationCatalog catalog);
+  size_t catalogs() const { return others_.size(); }
+  // Where the objects of the next catalog begin.
+  ObjectId objects_end() const { return objects_end_; }
   // Whoever waits for it has got all notifications that were sent until then.
   static Footprint Notified() { return {{{kNotifications, 0, Mode::kRead}}, {}, false}; }
   // The end of a session: an open transaction is rolled back, advisory locks are let go.
@@ -67,6 +78,12 @@ class FootprintReader {
   event::FactsCache& facts_;
   event::SitesCache sites_;
   const RelationCatalog catalog_;
+  std::map<std::string, RelationCatalog> others_;  // By database. Trails point into it.
+  ObjectId objects_end_;
+  // What DDL of the traffic made or changed, so that the catalog no longer tells the truth of it.
+  std::set<std::string, std::less<>> remade_;  // Relations, without schema.
+  std::set<ObjectId> remade_objects_;
+  std::set<std::string> remade_functions_;
 };
 
 }  // namespace scry::replay

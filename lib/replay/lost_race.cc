@@ -40,6 +40,7 @@ constexpr std::string_view kUniqueViolation = "23505";
 constexpr std::string_view kDeadlock = "40P01";
 constexpr std::string_view kLockNotAvailable = "55P03";
 constexpr std::string_view kCancelled = "57014";
+constexpr std::string_view kTerminated = "57P01";
 
 bool FailedWith(const event::Exchange& exchange, std::string_view sqlstate) {
   return std::any_of(exchange.statements.begin(), exchange.statements.end(), [&](const auto& one) {
@@ -67,6 +68,16 @@ bool GaveUpWaiting(const event::Exchange& exchange) {
 bool MetRow(const event::Exchange& exchange) { return FailedWith(exchange, kUniqueViolation); }
 
 bool WasCancelled(const event::Exchange& exchange) { return FailedWith(exchange, kCancelled); }
+
+bool WasCancelledBySql(const event::Exchange& exchange) {
+  return std::any_of(exchange.statements.begin(), exchange.statements.end(), [](const auto& one) {
+    return one.outcome.status == event::OutcomeStatus::kError &&
+           one.outcome.sqlstate == kCancelled &&
+           one.outcome.message.find("timeout") == std::string::npos;
+  });
+}
+
+bool WasTerminated(const event::Exchange& exchange) { return FailedWith(exchange, kTerminated); }
 
 bool FoundNoRow(const event::Exchange& exchange, const std::vector<Access>& touches) {
   if (exchange.statements.size() != 1) return false;

@@ -26,6 +26,9 @@ bool GaveUpWaiting(const event::Exchange& exchange);
 // It failed since another row had its key (23505), for whose fate it may have waited.
 bool MetRow(const event::Exchange& exchange);
 bool WasCancelled(const event::Exchange& exchange);  // 57014.
+// ... and not since its time was up: pg_cancel_backend(), if no client asked for it.
+bool WasCancelledBySql(const event::Exchange& exchange);
+bool WasTerminated(const event::Exchange& exchange);  // 57P01: its backend was ended.
 // Its one statement only changes or locks rows of single keys, and there were none: it did nothing
 // and holds nothing. `touches`: of its footprint.
 bool FoundNoRow(const event::Exchange& exchange, const std::vector<Access>& touches);

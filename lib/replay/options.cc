@@ -51,6 +51,7 @@ void ReplayStats::Add(const ReplayStats& other) {
   exchanges += other.exchanges;
   exchanges_excluded += other.exchanges_excluded;
   statements += other.statements;
+  signals_left_out += other.signals_left_out;
   races_withdrawn += other.races_withdrawn;
   rereads += other.rereads;
   held_up += other.held_up;

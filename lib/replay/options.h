@@ -88,7 +88,9 @@ struct ReplayStats {
   uint64_t cancelled = 0;        // Exchanges that had to be cancelled.
   uint64_t cancel_requests = 0;  // Of clients, for what ran: repeated on every lane.
   uint64_t cancels_missed = 0;   // Of clients, for what did not run or is not in the capture.
-  uint64_t gaps = 0;             // Gap events in the capture.
+  // Statements that ended or cancelled sessions chosen by a query: see signals.h. Not run again.
+  uint64_t signals_left_out = 0;
+  uint64_t gaps = 0;  // Gap events in the capture.
   uint64_t gap_exchanges = 0;
   // Exchanges that had to wait though their session was ready and it was time: for the order, and
   // for this program. Sums.

@@ -33,11 +33,16 @@ bool SameNewRow(const Access& touch, const Access& lock) {
          touch.object == lock.object && (lock.mode == Mode::kInsert || Changes(lock.mode));
 }
 
+// One of them takes the whole relation.
+bool SameTable(const Access& touch, const Access& lock) {
+  return (touch.mode == Mode::kTable || lock.mode == Mode::kTable) && SameRows(touch, lock);
+}
+
 // `writer` may have waited for a lock that `commit` let go.
 bool NeededLocks(const Footprint& writer, const Footprint& commit) {
   return std::any_of(writer.touches.begin(), writer.touches.end(), [&](const Access& touch) {
     return std::any_of(commit.releases.begin(), commit.releases.end(), [&](const Access& lock) {
-      return SameNewRow(touch, lock) ||
+      return SameNewRow(touch, lock) || SameTable(touch, lock) ||
              (Changes(touch.mode) && Changes(lock.mode) && SameRows(touch, lock));
     });
   });
@@ -100,7 +105,7 @@ bool Meets(const std::vector<Access>& reads, const std::vector<Access>& changes)
     return read.object != kEverything &&
            std::any_of(changes.begin(), changes.end(), [&](const Access& change) {
              return change.mode != Mode::kRead && change.mode != Mode::kKeyShare &&
-                    SameRows(read, change);
+                    change.mode != Mode::kTable && SameRows(read, change);
            });
   });
 }

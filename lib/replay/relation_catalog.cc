@@ -71,36 +71,29 @@ JOIN pg_catalog.pg_attribute a ON a.attrelid = p.refobjid AND a.attnum = p.refob
 WHERE p.classid = 'pg_catalog.pg_class'::regclass AND p.deptype = 'i'
   AND p.refclassid = 'pg_catalog.pg_class'::regclass)";
 
-// A function of a user whose source has none of these words has no way to another row: triggers
-// that stamp a column are such. What is not written in plpgsql or SQL is not judged by its source.
-#define SCRY_HARMLESS_SOURCE                                                                      \
-  "(l.lanname IN ('plpgsql', 'sql') AND p.prosrc !~* "                                            \
-  "'\\m(select|insert|update|delete|merge|perform|execute|call|copy|truncate|lock|listen|notify|" \
-  "pg_notify|with|values|table|from|into\\s+strict|create|alter|drop|do|fetch|open|import|"       \
-  "nextval|"                                                                                      \
-  "setval|lo_\\w+|pg_advisory\\w*|pg_try_advisory\\w*|dblink\\w*)\\M')"
-
+// Of users, and their functions. Up to version 14, partitions have those of their parents as
+// internal ones.
+#define SCRY_USER_TRIGGER \
+  "(NOT t.tgisinternal OR (t.tgparentid <> 0 AND t.tgconstraint = 0)) AND t.tgenabled <> 'D'"
 constexpr const char* kTriggers =
-    "SELECT DISTINCT t.tgrelid FROM pg_catalog.pg_trigger t "
-    "JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid "
-    "JOIN pg_catalog.pg_language l ON l.oid = p.prolang "
-    "WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND NOT (" SCRY_HARMLESS_SOURCE
-    " OR p.proname IN ('suppress_redundant_updates_trigger', 'tsvector_update_trigger', "
-    "'tsvector_update_trigger_column'))";
+    "SELECT DISTINCT t.tgrelid, t.tgfoid "
+    "FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid "
+    "WHERE " SCRY_USER_TRIGGER
+    " AND p.proname NOT IN ('suppress_redundant_updates_trigger', "
+    "'tsvector_update_trigger', 'tsvector_update_trigger_column')";
 
 // BEFORE INSERT.
 constexpr const char* kInsertTriggers =
-    "SELECT DISTINCT tgrelid FROM pg_catalog.pg_trigger "
-    "WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 6 = 6";
+    "SELECT DISTINCT t.tgrelid FROM pg_catalog.pg_trigger t "
+    "WHERE " SCRY_USER_TRIGGER " AND t.tgtype & 6 = 6";
 
-// Defaults and generated columns that call functions of users which may do anything.
-constexpr const char* kDefaultFunctions =
-    "SELECT DISTINCT d.adrelid FROM pg_catalog.pg_attrdef d "
-    "JOIN pg_catalog.pg_depend x ON x.classid = 'pg_catalog.pg_attrdef'::regclass "
-    "AND x.objid = d.oid AND x.refclassid = 'pg_catalog.pg_proc'::regclass "
-    "JOIN pg_catalog.pg_proc p ON p.oid = x.refobjid "
-    "JOIN pg_catalog.pg_language l ON l.oid = p.prolang "
-    "WHERE p.provolatile = 'v' AND NOT " SCRY_HARMLESS_SOURCE;
+#undef SCRY_USER_TRIGGER
+
+// Functions of users that defaults and generated columns call.
+constexpr const char* kDefaultFunctions = R"(
+SELECT DISTINCT d.adrelid, x.refobjid FROM pg_catalog.pg_attrdef d
+JOIN pg_catalog.pg_depend x ON x.classid = 'pg_catalog.pg_attrdef'::regclass
+  AND x.objid = d.oid AND x.refclassid = 'pg_catalog.pg_proc'::regclass)";
 
 // What views are made of: base relations, and whether they call functions of users.
 constexpr const char* kViews = R"(
@@ -109,27 +102,10 @@ SELECT r.ev_class,
   d.refclassid = 'pg_catalog.pg_proc'::regclass
     AND (SELECT p.provolatile <> 'i' FROM pg_catalog.pg_proc p WHERE p.oid = d.refobjid)
 FROM pg_catalog.pg_rewrite r
-JOIN pg_catalog.pg_class c ON c.oid = r.ev_class AND c.relkind = 'v'
+JOIN pg_catalog.pg_class c ON c.oid = r.ev_class AND c.relkind IN ('v', 'm')
 JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
 WHERE r.ev_type = '1' AND d.refclassid IN ('pg_catalog.pg_class'::regclass,
   'pg_catalog.pg_proc'::regclass) AND d.refobjid <> r.ev_class)";
-
-// Functions by the worst that their name may mean: 2 may change what others see, 1 may read what
-// others change. Volatile ones of the server that only tell or wait are harmless.
-constexpr const char* kFunctions =
-    "SELECT pg_catalog.lower(p.proname), max(CASE "
-    "WHEN p.provolatile = 'i' OR " SCRY_HARMLESS_SOURCE
-    " THEN 0 WHEN n.nspname = 'pg_catalog' AND (p.provolatile = 's' OR p.proname ~ "
-    "'^(random|random_normal|setseed|clock_timestamp|timeofday|pg_sleep|pg_sleep_for|"
-    "pg_sleep_until|gen_random_uuid|uuidv4|uuidv7|currval|lastval|set_config|txid_.*|pg_stat_.*|"
-    "pg_current_xact_id.*|pg_current_wal_.*|pg_.*_size|pg_size_.*|pg_relation_filepath|"
-    "pg_backend_pid|pg_is_in_recovery|pg_ls_.*|pg_read_.*|pg_lock_status|pg_show_.*|version)$') "
-    "THEN 0 WHEN p.provolatile = 's' THEN 1 ELSE 2 END) "
-    "FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace "
-    "JOIN pg_catalog.pg_language l ON l.oid = p.prolang "
-    "GROUP BY 1";
-
-#undef SCRY_HARMLESS_SOURCE
 
 constexpr const char* kSnapshotDefault = R"(
 SELECT pg_catalog.current_setting('default_transaction_isolation') NOT LIKE 'read %'
@@ -163,9 +139,38 @@ std::optional<KeyType> KeyTypeOf(uint32_t type_oid) {
   }
 }
 
+// True: it was not there.
 template <typename T>
-void AddOnce(std::vector<T>& list, const T& value) {
-  if (std::find(list.begin(), list.end(), value) == list.end()) list.push_back(value);
+bool AddOnce(std::vector<T>& list, const T& value) {
+  if (std::find(list.begin(), list.end(), value) != list.end()) return false;
+  list.push_back(value);
+  return true;
+}
+template <typename T>
+bool AddAll(std::vector<T>& list, const std::vector<T>& values) {
+  bool added = false;
+  for (const T& value : values) added |= AddOnce(list, value);
+  return added;
+}
+bool Raise(bool& flag, bool by) { return by && !std::exchange(flag, true); }
+
+// What writing or reading `part` means, writing or reading what it is a part of means too. True: it
+// was not known.
+bool AddFacts(const RelationFacts& part, RelationFacts& whole) {
+  bool added = Raise(whole.unique, part.unique);
+  added |= Raise(whole.reads_unknown, part.reads_unknown);
+  added |= Raise(whole.writing_reads, part.writing_reads);
+  added |= Raise(whole.calls_functions, part.calls_functions);
+  added |= Raise(whole.writing_unknown, part.writing_unknown);
+  added |= AddAll(whole.reads, part.reads);
+  added |= AddAll(whole.parents, part.parents);
+  added |= AddAll(whole.cascades, part.cascades);
+  added |= AddAll(whole.referring, part.referring);
+  for (const std::string& column : part.guarded) added |= whole.guarded.insert(column).second;
+  for (const auto& [column, sequences] : part.draws) {
+    added |= AddAll(whole.draws[column], sequences);
+  }
+  return added;
 }
 
 }  // namespace
@@ -180,8 +185,9 @@ class RelationCatalog::Reader {
     SCRY_TRY(ReadKeys());
     SCRY_TRY(ReadForeignKeys());
     SCRY_TRY(ReadHazards());
+    LiftFromParts();
     SCRY_TRY(ReadViews());
-    return ReadFunctions();
+    return ReadDefaults();
   }
 
  private:
@@ -204,14 +210,17 @@ class RelationCatalog::Reader {
   }
 
   base::Status ReadRelations() {
-    SCRY_TRY(ForEach(kInherits,
-                     [&](const Row& row) { parents_.try_emplace(Oid(row, 0), Oid(row, 1)); }));
+    SCRY_TRY(ForEach(kInherits, [&](const Row& row) {
+      parents_.try_emplace(Oid(row, 0), Oid(row, 1));
+      inherits_.emplace_back(Oid(row, 0), Oid(row, 1));
+    }));
     SCRY_TRY_ASSIGN(const pg::Rows rows, lane_.Exec(kRelations));
     for (const Row& row : rows.rows) names_[Oid(row, 0)] = Text(row, 1) + "." + Text(row, 2);
     for (const Row& row : rows.rows) {
       const auto root = names_.find(RootOf(Oid(row, 0)));
       RelationFacts& facts = catalog_.Put(Text(row, 1), Text(row, 2));
       if (root != names_.end()) facts.object = catalog_.IdOf(root->second);
+      if (Text(row, 3) == "m") materialized_.insert(Oid(row, 0));
       const bool view = Text(row, 3) == "v";
       if (view) {
         views_.insert(Oid(row, 0));
@@ -279,11 +288,31 @@ class RelationCatalog::Reader {
   }
 
   base::Status ReadHazards() {
-    const auto unknown = [&](const Row& row) {
-      if (RelationFacts* facts = Facts(Oid(row, 0))) facts->writing_unknown = true;
+    SCRY_TRY_ASSIGN(const FunctionClasses functions, FunctionClasses::Read(lane_));
+    for (const auto& [name, found] : functions.by_name()) catalog_.PutFunction(name, found);
+    const auto calls = [&](const Row& row) {
+      RelationFacts* facts = Facts(Oid(row, 0));
+      if (facts == nullptr) return;
+      facts->calls_functions = true;
+      const FunctionClass called = functions.ClassOf(Oid(row, 1));
+      facts->writing_unknown |= called == FunctionClass::kWrites;
+      facts->writing_reads |= called == FunctionClass::kReads;
     };
-    SCRY_TRY(ForEach(kTriggers, unknown));
-    return ForEach(kDefaultFunctions, unknown);
+    SCRY_TRY(ForEach(kTriggers, calls));
+    return ForEach(kDefaultFunctions, calls);
+  }
+
+  // Whoever names a relation writes and reads its parts too.
+  void LiftFromParts() {
+    // Each pass brings facts one level up at least.
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (const auto& [part, parent] : inherits_) {
+        const RelationFacts* from = Facts(part);
+        RelationFacts* to = Facts(parent);
+        if (from != nullptr && to != nullptr) changed |= AddFacts(*from, *to);
+      }
+    }
   }
 
   base::Status ReadViews() {
@@ -291,9 +320,17 @@ class RelationCatalog::Reader {
     SCRY_TRY(ForEach(kViews, [&](const Row& row) {
       if (Oid(row, 1) != 0) below[Oid(row, 0)].insert(Oid(row, 1));
       RelationFacts* facts = Facts(Oid(row, 0));
-      if (facts != nullptr && IsTrue(row, 2)) facts->reads_unknown = true;
+      if (facts == nullptr || !IsTrue(row, 2)) return;
+      const bool stored = materialized_.contains(Oid(row, 0));
+      (stored ? facts->writing_reads : facts->reads_unknown) = true;
     }));
-    for (const uint32_t view : views_) Descend(view, view, below, 0);
+    for (const uint32_t view : views_) Descend(*Facts(view), Facts(view)->reads, view, below, 0);
+    for (const uint32_t view : materialized_) {
+      RelationFacts& facts = *Facts(view);
+      RelationFacts seen;  // While it is refreshed, not while it is read.
+      Descend(seen, facts.made_of, view, below, 0);
+      facts.writing_reads |= seen.reads_unknown || seen.writing_unknown;
+    }
     SCRY_TRY_ASSIGN(const HiddenWrites hidden, FindHiddenWrites(lane_));
     catalog_.writing_operators_.insert(hidden.operators.begin(), hidden.operators.end());
     for (const uint32_t view : views_) {
@@ -304,36 +341,28 @@ class RelationCatalog::Reader {
     return {};
   }
 
-  // Adds to `view` what `relation` reads.
-  void Descend(uint32_t view, uint32_t relation, std::map<uint32_t, std::set<uint32_t>>& below,
-               int depth) {
+  // Adds to `view`, and to the objects that it reads, what is below `relation`.
+  void Descend(RelationFacts& view, std::vector<ObjectId>& reads, uint32_t relation,
+               std::map<uint32_t, std::set<uint32_t>>& below, int depth) {
     constexpr int kDepthMax = 64;
-    RelationFacts* facts = Facts(view);
     if (depth > kDepthMax) {
-      facts->reads_unknown = true;
+      view.reads_unknown = true;
       return;
     }
     for (const uint32_t part : below[relation]) {
       const RelationFacts* found = Facts(part);
       if (found == nullptr) continue;  // Of the system.
-      facts->reads_unknown |= found->reads_unknown;
-      facts->writing_unknown |= found->writing_unknown;
+      view.reads_unknown |= found->reads_unknown;
+      view.writing_unknown |= found->writing_unknown;
       if (views_.contains(part)) {
-        Descend(view, part, below, depth + 1);
+        Descend(view, reads, part, below, depth + 1);
       } else {
-        AddOnce(facts->reads, found->object);
+        AddOnce(reads, found->object);
       }
     }
   }
 
-  base::Status ReadFunctions() {
-    SCRY_TRY(ForEach(kFunctions, [&](const Row& row) {
-      const std::string digit = Text(row, 1);
-      const auto found = digit == "2"   ? FunctionClass::kWrites
-                         : digit == "1" ? FunctionClass::kReads
-                                        : FunctionClass::kHarmless;
-      catalog_.PutFunction(Text(row, 0), found);
-    }));
+  base::Status ReadDefaults() {
     return ForEach(kSnapshotDefault,
                    [&](const Row& row) { catalog_.snapshots_by_default_ |= IsTrue(row, 0); });
   }
@@ -341,8 +370,10 @@ class RelationCatalog::Reader {
   RelationCatalog& catalog_;
   pg::AdminSession& lane_;
   std::unordered_map<uint32_t, std::string> names_;
-  std::unordered_map<uint32_t, uint32_t> parents_;
+  std::unordered_map<uint32_t, uint32_t> parents_;       // The first of each.
+  std::vector<std::pair<uint32_t, uint32_t>> inherits_;  // Child and parent, all.
   std::set<uint32_t> views_;
+  std::set<uint32_t> materialized_;
 };
 
 base::Status RelationCatalog::Add(pg::AdminSession& lane) {
@@ -368,7 +399,7 @@ void RelationCatalog::CloseCascades() {
 }
 
 ObjectId RelationCatalog::IdOf(const std::string& qualified) {
-  const auto next = static_cast<ObjectId>(kFirstRelation + ids_.size());
+  const ObjectId next = end();
   return ids_.try_emplace(qualified, next).first->second;
 }
 

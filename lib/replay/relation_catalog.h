@@ -1,6 +1,7 @@
 // What the order of replay has to know of a database: which relations a name means, what reading or
 // writing one touches besides itself, and which functions are harmless. Read once from every lane;
-// what any lane says counts, as all lanes get one order. Pure but for ReadCatalog; one thread.
+// what any lane says counts, as all lanes get one order. One for each database. Pure but for
+// ReadCatalog; one thread.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include "base/result.h"
 #include "pg/admin.h"
 #include "replay/footprint.h"
+#include "replay/function_classes.h"
 
 namespace scry::replay {
 
@@ -38,18 +40,24 @@ struct RelationFacts {
   std::set<std::string> guarded;
   std::map<std::string, std::vector<uint64_t>> draws;  // Column to the sequences of its default.
   std::vector<ObjectId> reads;      // A view: what is below it. Itself otherwise.
+  std::vector<ObjectId> made_of;    // A materialized view: what REFRESH reads.
   std::vector<ObjectId> parents;    // Looked up by foreign keys when it is written.
   std::vector<ObjectId> cascades;   // Changed when its rows or keys go.
   std::vector<ObjectId> referring;  // Looked up when its rows or keys go.
   bool reads_unknown = false;       // Policies, or functions in a view: may read anything.
   bool reading_writes = false;      // A view that writes or locks.
-  bool writing_unknown = false;     // Triggers or rules that may do anything.
+  // ... when it is written or refreshed: triggers, defaults, functions in a materialized view.
+  bool writing_reads = false;
+  bool calls_functions = false;  // Its triggers and defaults call some of users.
+  bool writing_unknown = false;  // Triggers or rules that may do anything.
 };
-
-enum class FunctionClass : uint8_t { kHarmless, kReads, kWrites };
 
 class RelationCatalog {
  public:
+  // `first`: where its objects begin. Those of two databases are different ones.
+  explicit RelationCatalog(ObjectId first = kFirstRelation) : first_(first) {}
+  ObjectId end() const { return first_ + static_cast<ObjectId>(ids_.size()); }
+
   // `schema` "" and `name`: every relation that an unqualified name may mean. Of kinds that never
   // matter to the order (system catalogs): empty, and known.
   struct Found {
@@ -77,6 +85,7 @@ class RelationCatalog {
   ObjectId IdOf(const std::string& qualified);
   void CloseCascades();
 
+  ObjectId first_;
   std::unordered_map<std::string, ObjectId> ids_;                         // By "schema.name".
   std::map<std::string, RelationFacts, std::less<>> relations_;           // By "schema.name".
   std::map<std::string, std::set<std::string>, std::less<>> schemas_of_;  // By name.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <unordered_set>
@@ -13,6 +14,7 @@
 #include "os/affinity.h"
 #include "os/poller.h"
 #include "pg/connection.h"
+#include "pg/startup.h"
 #include "replay/agenda.h"
 #include "replay/cancel_book.h"
 #include "replay/commit_order.h"
@@ -24,6 +26,7 @@
 #include "replay/reading_order.h"
 #include "replay/relation_catalog.h"
 #include "replay/session_player.h"
+#include "replay/signals.h"
 #include "replay/stall.h"
 #include "wire/frontend.h"
 
@@ -52,13 +55,16 @@ constexpr size_t kConnectingMax = 16;
 constexpr size_t kFilesReserved = 64;
 // Fingerprints whose calls are counted; past it, counting starts anew.
 constexpr size_t kPatternsMax = 200 * 1000;
-// Exchanges read ahead. More gain nothing, and whoever judges the pairs would have to parse
-// statements again that the classifier knew: the cache of facts holds some thousand texts.
+// Exchanges read ahead, of each session as many as it needs to go on. More gain nothing, and
+// whoever judges the pairs would have to parse statements again that the classifier knew: the cache
+// of facts holds some thousand texts.
 constexpr size_t kWorksMax = 2048;
 // Where neither order nor time hold exchanges back, sessions need only enough to go on with: what
 // lies around for long has left the processor's cache when its turn comes.
 constexpr size_t kWorksPerSession = 32;
 constexpr size_t kWorksMin = 256;
+// Whose catalogs are read; sessions of further ones touch all there is.
+constexpr size_t kDatabasesMax = 64;
 // Of small exchanges, so many more for each further window.
 constexpr size_t kExtraWorks = 100 * 1000;
 // To find out who lets go of a lock, so many windows are read at most.
@@ -71,6 +77,7 @@ struct Ground {
   RelationCatalog catalog;
   Identity identity;
   std::vector<std::string> notes;
+  std::vector<std::string> lane_options;
   size_t sessions_max = 0;  // Open at the same time.
 };
 
@@ -89,16 +96,17 @@ class Run {
         footprints_(facts, std::move(ground.catalog)),
         probe_(std::move(ground.probe)),
         identity_(std::move(ground.identity)),
+        lane_options_(std::move(ground.lane_options)),
         sessions_max_(ground.sessions_max),
         reading_(options.window_bytes / 2),
         agenda_(order_),
         suspects_(lanes.size(), false),
         cpus_(options.pin_sessions ? os::UsableCpus() : std::vector<int>()),
-        shared_{options,   poller_, order_,
-                sink,      stats_,  census_,
-                suspects_, clock,   clock.MonotonicUs(),
-                identity_, doubt_,  rereads_,
-                cpus_} {
+        shared_{options,       poller_,  order_,
+                sink,          stats_,   census_,
+                suspects_,     clock,    clock.MonotonicUs(),
+                identity_,     doubt_,   rereads_,
+                lane_options_, backend_, cpus_} {
     stats_.notes = std::move(ground.notes);
     identity_.ShareSites(footprints_.sites());
   }
@@ -133,6 +141,7 @@ class Run {
 
   base::Status Fill();
   void Read(event::Event&& event);
+  void LearnDatabase(const std::string& database);
   uint64_t FingerprintOf(const event::Exchange& exchange);
   void Admit(ReadEvent&& read);
   void Open(event::SessionStart start);
@@ -157,6 +166,11 @@ class Run {
   void CheckHoldUps(base::Micros now);
   void LetCommitsGoOn();
   base::Status CheckStall(base::Micros now);
+  base::Status CheckSlow(base::Micros now);
+  base::Result<std::vector<LockWait>> LookForLockWaits();
+  SessionPlayer* PlayerOf(size_t lane, uint32_t backend);
+  std::vector<LockWait> Deadlocked(const std::vector<LockWait>& waits);
+  void CancelStuck(base::Micros now);
   bool BreakLockWaits(const std::vector<LockWait>& waits);
   void FreeBlocker(uint64_t id);
   void MakeRoom();
@@ -171,6 +185,7 @@ class Run {
   FootprintReader footprints_;
   StallProbe probe_;
   Identity identity_;
+  const std::vector<std::string> lane_options_;
   const size_t sessions_max_;
 
   // Reading.
@@ -195,8 +210,16 @@ class Run {
   RereadBook rereads_;
   const std::vector<int> cpus_;
   SessionPlayer::Shared shared_;
-  std::optional<base::Micros> first_start_us_;    // In the capture's time.
-  Sessions sessions_;                             // By session number.
+  std::optional<base::Micros> first_start_us_;       // In the capture's time.
+  Sessions sessions_;                                // By session number.
+  std::unordered_map<uint32_t, uint64_t> backends_;  // Captured ones: whose they were last.
+  const std::function<uint32_t(size_t, uint32_t)> backend_ = [this](size_t lane,
+                                                                    uint32_t captured) {
+    const auto backend = backends_.find(captured);
+    const auto session =
+        backend == backends_.end() ? sessions_.end() : sessions_.find(backend->second);
+    return session == sessions_.end() ? 0 : session->second->backend_pid(lane);
+  };
   std::deque<uint64_t> to_connect_;               // In the order of their starts.
   std::unordered_map<uint64_t, uint64_t> calls_;  // By fingerprint: rotation and warm-up.
 
@@ -207,6 +230,7 @@ class Run {
   base::Micros progressed_us_ = 0;
   base::Micros stall_checked_us_ = 0;
   base::Micros stall_wait_us_ = kFirstStallUs;
+  base::Micros slow_checked_us_ = 0;
   uint64_t progress_seen_ = 0;
 };
 
@@ -228,12 +252,20 @@ base::Result<ReplayStats> Run::Go() {
     FireCancels();
     CheckHoldUps(now);
     SCRY_TRY(CheckStall(now));
+    SCRY_TRY(CheckSlow(now));
   }
   SCRY_TRY(CheckServers(true));
   stats_.duration_us = Now();
   stats_.identity = identity_.stats();
   stats_.cancels_missed = cancels_.missed();
   for (std::string& note : stats_.identity.Notes()) stats_.notes.push_back(std::move(note));
+  if (stats_.signals_left_out > 0) {
+    stats_.notes.push_back(
+        fmt::format("{} statement{} that ended or cancelled sessions chosen by a query {} not "
+                    "replayed: on a lane it would choose others.",
+                    stats_.signals_left_out, stats_.signals_left_out == 1 ? "" : "s",
+                    stats_.signals_left_out == 1 ? "was" : "were"));
+  }
   (void)tick_(stats_);
   return stats_;
 }
@@ -269,6 +301,11 @@ void Run::Read(event::Event&& event) {
   const auto session = static_cast<uint64_t>(event::SessionOf(event));
   if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
     read.cancels_us = cancels_.Take(*exchange);
+    if (read.cancels_us.empty() && WasCancelledBySql(*exchange)) {
+      read.cancels_us.push_back(
+          std::max<base::Micros>(exchange->completed_us - exchange->forwarded_us, 0));
+    }
+    read.lost_race = WasTerminated(*exchange);
   } else if (std::holds_alternative<event::SessionEnd>(event)) {
     cancels_.End(event::SessionId{session});
     read.listens = listeners_.erase(session) > 0;
@@ -287,11 +324,14 @@ void Run::Read(event::Event&& event) {
   }
   if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
     static_cast<ExchangeFacts&>(read) = footprints_.Read(*exchange, trails_[session]);
-    read.lost_race = LostRace(*exchange, false) &&
-                     LostRace(*exchange, HeldByOthers(session, read.footprint, trails_));
+    read.lost_race = WasTerminated(*exchange) ||
+                     (LostRace(*exchange, false) &&
+                      LostRace(*exchange, HeldByOthers(session, read.footprint, trails_)));
     read.rereadable &= rereads_.Worthwhile(read.fingerprint);
   } else if (const auto* start = std::get_if<event::SessionStart>(&event)) {
-    footprints_.Start(*start, trails_[static_cast<uint64_t>(start->session)]);
+    const std::string database = pg::DatabaseOf(infos_.front(), start->parameters);
+    LearnDatabase(database);
+    footprints_.Start(*start, trails_[static_cast<uint64_t>(start->session)], database);
   } else if (const auto* end = std::get_if<event::SessionEnd>(&event)) {
     const auto trail = trails_.find(static_cast<uint64_t>(end->session));
     if (trail != trails_.end()) {
@@ -302,6 +342,22 @@ void Run::Read(event::Event&& event) {
   }
   read.event = std::move(event);
   reading_.Add(std::move(read));
+}
+
+// Of a database that a lane does not let us into nothing is known, so its sessions touch all.
+void Run::LearnDatabase(const std::string& database) {
+  const std::string first = infos_.front().Get("dbname");
+  if (first.empty() || database == first || footprints_.HasCatalog(database)) return;
+  RelationCatalog catalog(footprints_.objects_end());
+  for (pg::ConnInfo info : infos_) {
+    if (footprints_.catalogs() >= kDatabasesMax) break;
+    info.Set("dbname", database);
+    auto session = pg::AdminSession::Connect(info);
+    if (session.ok() && catalog.Add(*session).ok()) continue;
+    catalog = RelationCatalog(footprints_.objects_end());
+    break;
+  }
+  footprints_.AddCatalog(database, std::move(catalog));
 }
 
 uint64_t Run::FingerprintOf(const event::Exchange& exchange) {
@@ -326,10 +382,12 @@ void Run::Admit(ReadEvent&& read) {
     KeepObjectNumber(*work.exchange);
     work.cancels_us = std::move(read.cancels_us);
     stats_.cancel_requests += work.cancels_us.size();
-    if (read.lost_race) {
+    const Signals signals = SignalsOf(*work.exchange, facts_);
+    work.signals = signals == Signals::kNamed;
+    if (read.lost_race || signals == Signals::kChosen) {
       Withdraw(*work.exchange);
       work.withdrawn = true;
-      ++stats_.races_withdrawn;
+      ++(signals == Signals::kChosen ? stats_.signals_left_out : stats_.races_withdrawn);
     }
     AddWork(session, std::move(work), read.footprint);
   } else if (auto* start = std::get_if<event::SessionStart>(&read.event)) {
@@ -350,6 +408,7 @@ void Run::Open(event::SessionStart start) {
     ++stats_.exclusion_reasons["the capture starts a session twice"];
     return;
   }
+  if (start.backend_pid != 0) backends_[start.backend_pid] = id;
   sessions_.emplace(
       id, std::make_unique<SessionPlayer>(shared_, std::move(start), id * kTokensPerSession));
   to_connect_.push_back(id);
@@ -445,7 +504,13 @@ void Run::Enlist(uint64_t id, SessionPlayer& player, std::optional<base::Micros>
   const bool ready = player.state() == State::kWaiting || player.state() == State::kEnded;
   if (player.queued || !ready || !player.has_work()) return;
   player.queued = true;
-  agenda_.Put(id, player.next_work().ticket, DueUs(player), ready_us ? *ready_us : Now());
+  const base::Micros due_us = DueUs(player);
+  base::Micros since_us = ready_us ? *ready_us : Now();
+  // Read after its time: until now it waited for this program.
+  if (options_.speed > 0) {
+    since_us = std::min(since_us, std::max(due_us, player.free_since_us()));
+  }
+  agenda_.Put(id, player.next_work().ticket, due_us, since_us);
 }
 
 void Run::StartWhatMay() {
@@ -576,18 +641,67 @@ base::Status Run::CheckStall(base::Micros now) {
     if (over || now - progressed_us_ >= options_.stall_us) MakeRoom();
     return {};
   }
-  const auto waits = probe_.LockWaits();
-  if (!waits.ok()) {  // Most likely for the reason that everything stands still.
-    suspects_.assign(lanes_.size(), true);
-    SCRY_TRY(CheckServers(true));
-    return waits.error();
-  }
-  if (BreakLockWaits(*waits) || now - progressed_us_ < options_.stuck_us) return {};
+  SCRY_TRY_ASSIGN(const std::vector<LockWait> waits, LookForLockWaits());
+  const bool broken = BreakLockWaits(waits);
+  if (!broken && now - progressed_us_ >= options_.stuck_us) CancelStuck(now);
+  return {};
+}
+
+// Two that wait for each other wait for ever, however well the others go on.
+base::Status Run::CheckSlow(base::Micros now) {
+  if (census_.running == 0 || now - slow_checked_us_ < options_.stall_us) return {};
+  slow_checked_us_ = now;
+  const bool slow = std::any_of(sessions_.begin(), sessions_.end(), [&](const auto& session) {
+    return session.second->RunsLong(now, options_.stall_us);
+  });
+  if (!slow) return {};
+  SCRY_TRY_ASSIGN(const std::vector<LockWait> waits, LookForLockWaits());
+  if (!BreakLockWaits(Deadlocked(waits))) CancelStuck(now);
+  return {};
+}
+
+base::Result<std::vector<LockWait>> Run::LookForLockWaits() {
+  auto waits = probe_.LockWaits();
+  if (waits.ok()) return waits;
+  // Most likely for the reason that everything stands still.
+  suspects_.assign(lanes_.size(), true);
+  SCRY_TRY(CheckServers(true));
+  return waits.error();
+}
+
+void Run::CancelStuck(base::Micros now) {
   for (const auto& [id, player] : sessions_) {
     player->CancelStuck(now);
     Enlist(id, *player);
   }
-  return {};
+}
+
+SessionPlayer* Run::PlayerOf(size_t lane, uint32_t backend) {
+  for (const auto& [id, player] : sessions_) {
+    if (player->backend_pid(lane) == backend) return player.get();
+  }
+  return nullptr;
+}
+
+// Sessions that wait for each other, by the order and by locks: nothing else will end that. What
+// waits for a lock of one that waits for a slow statement is no such pair.
+std::vector<LockWait> Run::Deadlocked(const std::vector<LockWait>& waits) {
+  CommitOrder::OtherWaits locks;
+  std::vector<std::pair<CommitOrder::Ticket, CommitOrder::Ticket>> tickets;  // Waiter, blocker.
+  for (const LockWait& wait : waits) {
+    const SessionPlayer* waiter = PlayerOf(wait.lane, wait.waiter_pid);
+    const SessionPlayer* blocker = PlayerOf(wait.lane, wait.blocker_pid);
+    tickets.emplace_back(waiter == nullptr ? 0 : waiter->first_ticket(),
+                         blocker == nullptr ? 0 : blocker->first_ticket());
+    if (tickets.back().second != 0) locks.emplace(tickets.back().second, tickets.back().first);
+  }
+  std::vector<LockWait> deadlocked;
+  for (size_t i = 0; i < waits.size(); ++i) {
+    const auto [waiter, blocker] = tickets[i];
+    const bool own = waiter == 0 || blocker == 0 || waiter == blocker;
+    if (!own && order_.WaitsFor(blocker, waiter, locks)) deadlocked.push_back(waits[i]);
+  }
+  return deadlocked;
 }
 
 // A backend waits for a lock of a session whose next exchange is held back by the order alone: that
@@ -597,11 +711,8 @@ bool Run::BreakLockWaits(const std::vector<LockWait>& waits) {
   std::optional<uint64_t> idle;  // A session that holds a lock and has nothing to do.
   const base::Micros now = Now();
   for (const LockWait& wait : waits) {
-    const bool in_vain = std::any_of(sessions_.begin(), sessions_.end(), [&](const auto& session) {
-      return session.second->backend_pid(wait.lane) == wait.waiter_pid &&
-             session.second->WaitsInVain(now);
-    });
-    if (in_vain) continue;
+    const SessionPlayer* waiter = PlayerOf(wait.lane, wait.waiter_pid);
+    if (waiter != nullptr && waiter->WaitsInVain(now)) continue;
     for (const auto& [id, player] : sessions_) {
       if (player->state() != State::kWaiting ||
           player->backend_pid(wait.lane) != wait.blocker_pid) {
@@ -664,7 +775,11 @@ base::Result<Ground> MakeGround(const std::vector<pg::ConnInfo>& lanes,
   std::vector<std::string> notes;
   SCRY_TRY_ASSIGN(Identity identity, Identity::Open(sessions, options, notes));
   RelationCatalog catalog;
-  for (size_t lane = 0; lane < lanes.size(); ++lane) SCRY_TRY(catalog.Add(probe.session(lane)));
+  std::vector<std::string> lane_options;
+  for (size_t lane = 0; lane < lanes.size(); ++lane) {
+    SCRY_TRY(catalog.Add(probe.session(lane)));
+    SCRY_TRY_ASSIGN(lane_options.emplace_back(), probe.PatientOptions(lane));
+  }
   SCRY_TRY_ASSIGN(const size_t room, probe.RoomForSessions());
   const long files = sysconf(_SC_OPEN_MAX);
   size_t sessions_max = options.sessions_max > 0 ? options.sessions_max : room;
@@ -672,8 +787,13 @@ base::Result<Ground> MakeGround(const std::vector<pg::ConnInfo>& lanes,
     const auto usable = std::max(static_cast<size_t>(files), kFilesReserved) - kFilesReserved;
     sessions_max = std::min(sessions_max, usable / lanes.size());
   }
-  return Ground{std::move(poller),   std::move(probe), std::move(catalog),
-                std::move(identity), std::move(notes), std::max<size_t>(sessions_max, 1)};
+  return Ground{std::move(poller),
+                std::move(probe),
+                std::move(catalog),
+                std::move(identity),
+                std::move(notes),
+                std::move(lane_options),
+                std::max<size_t>(sessions_max, 1)};
 }
 
 }  // namespace

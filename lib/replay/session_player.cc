@@ -8,6 +8,7 @@
 #include "os/affinity.h"
 #include "pg/startup.h"
 #include "replay/lost_race.h"
+#include "replay/signals.h"
 #include "wire/frontend.h"
 
 namespace scry::replay {
@@ -20,6 +21,7 @@ namespace frontend = wire::frontend;
 
 // A captured duration may be longer than the patience for the stuck, within reason.
 constexpr base::Micros kCapturedFactor = 3;
+constexpr size_t kWorksCounted = 64;
 constexpr base::Micros kCapturedLimitUs = 3600LL * 1000 * 1000;
 
 // Stamps of a damaged capture must not overflow sums.
@@ -52,7 +54,7 @@ SessionPlayer::SessionPlayer(Shared& shared, event::SessionStart start, uint64_t
 SessionPlayer::~SessionPlayer() {
   Become(State::kEnded);
   for (const Work& work : work_) shared_.census.window -= work.weight;
-  shared_.census.works -= work_.size();
+  shared_.census.works -= CountedWorks();
   shared_.census.window -= weight_;
 }
 
@@ -80,11 +82,15 @@ void SessionPlayer::Connect(const std::vector<pg::ConnInfo>& lanes, base::Micros
   Become(State::kConnecting);
   since_us_ = now_us;
   portals_.resize(lanes.size());
+  const std::string first = lanes.front().Get("dbname");
+  followed_ = first.empty() || first == pg::DatabaseOf(lanes.front(), start_.parameters);
   for (size_t lane = 0; lane < lanes.size(); ++lane) {
     lanes_.push_back(
         std::make_unique<LaneConnection>(shared_.poller, first_token_ + lane, shared_.options));
-    lanes_[lane]->SetRowMapper(shared_.identity.MapperFor(lane));
-    const pg::StartupPlan plan = pg::PlanStartup(lanes[lane], start_.parameters);
+    if (followed_) lanes_[lane]->SetRowMapper(shared_.identity.MapperFor(lane));
+    pg::StartupPlan plan = pg::PlanStartup(lanes[lane], start_.parameters);
+    // What the session asks for itself comes later and wins.
+    plan.info.Set("options", shared_.lane_options[lane] + plan.info.Get("options"));
     const base::Status status = lanes_[lane]->Start(plan.info);
     if (!status.ok()) {
       shared_.suspects[lane] = true;
@@ -95,10 +101,13 @@ void SessionPlayer::Connect(const std::vector<pg::ConnInfo>& lanes, base::Micros
   OnReady(lanes_.size(), false, false, now_us);
 }
 
+size_t SessionPlayer::CountedWorks() const { return std::min(work_.size(), kWorksCounted); }
+
 void SessionPlayer::Add(Work&& work) {
   shared_.census.window += work.weight;
-  ++shared_.census.works;
+  shared_.census.works -= CountedWorks();
   work_.push_back(std::move(work));
+  shared_.census.works += CountedWorks();
 }
 
 bool SessionPlayer::AllLanes(LaneConnection::State state) const {
@@ -158,10 +167,16 @@ void SessionPlayer::StartNext(size_t rotation, bool warm_up, bool forced, base::
 void SessionPlayer::StartLane(size_t lane, base::Micros now_us) {
   const event::Exchange& captured = *work_.front().exchange;
   sent_.resize(lanes_.size());
-  sent_[lane] = shared_.identity.ForLane(captured, lane, identity_);
+  sent_[lane].reset();
+  if (followed_) sent_[lane] = shared_.identity.ForLane(captured, lane, identity_);
   if (!portals_[lane].empty()) {
     if (!sent_[lane]) sent_[lane] = captured.messages;
     portals_[lane].Rewrite(*sent_[lane]);
+  }
+  if (work_.front().signals) {
+    if (!sent_[lane]) sent_[lane] = captured.messages;
+    MapSignals(
+        captured, [&](uint32_t backend) { return shared_.backend(lane, backend); }, *sent_[lane]);
   }
   if (sent_[lane]) now_us = shared_.Now();  // What that cost is no part of the lane's latency.
   last_started_us_ = now_us;
@@ -170,7 +185,7 @@ void SessionPlayer::StartLane(size_t lane, base::Micros now_us) {
 
 // Beside those to be judged: results that tell how a lane names what production named otherwise.
 bool SessionPlayer::NeedsResults(const event::Exchange& exchange) const {
-  return shared_.options.compare || shared_.identity.LearnsFrom(exchange) ||
+  return shared_.options.compare || (followed_ && shared_.identity.LearnsFrom(exchange)) ||
          std::any_of(exchange.statements.begin(), exchange.statements.end(),
                      [](const event::Statement& statement) {
                        return PortalNames::AreIn(statement.outcome.values);
@@ -275,6 +290,18 @@ base::Micros SessionPlayer::CapturedUs() const {
   return std::min((to - from), kCapturedLimitUs / kCapturedFactor);
 }
 
+CommitOrder::Ticket SessionPlayer::first_ticket() const {
+  for (const Work& work : work_) {
+    if (shared_.order.IsOpen(work.ticket)) return work.ticket;
+  }
+  return 0;
+}
+
+bool SessionPlayer::RunsLong(base::Micros now_us, base::Micros patience_us) const {
+  return state_ == State::kRunning &&
+         now_us - exchange_started_us_ > std::max(patience_us, CapturedUs());
+}
+
 void SessionPlayer::CancelStuck(base::Micros now_us) {
   if (state_ != State::kRunning && state_ != State::kConnecting) return;
   // A cancelled one had its time.
@@ -318,7 +345,7 @@ void SessionPlayer::Yield() {
     answers.push_back(lane->TakeAnswers());
     statements = std::max(statements, answers.back().statements.size());
   }
-  shared_.identity.OnAnswers(exchange, answers, identity_);
+  if (followed_) shared_.identity.OnAnswers(exchange, answers, identity_);
   if (ReadAgain(answers)) return;
   PutUnasked(answers);
   LearnPortals(answers);
@@ -528,8 +555,9 @@ void SessionPlayer::CloseLanes() {
 void SessionPlayer::EndWork() {
   shared_.order.Done(work_.front().ticket);
   shared_.census.window -= work_.front().weight;
-  --shared_.census.works;
+  shared_.census.works -= CountedWorks();
   work_.pop_front();
+  shared_.census.works += CountedWorks();
 }
 
 void SessionPlayer::CountExcluded(const std::string& reason) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,6 +39,7 @@ struct Work {
   std::vector<ObjectId> changed;
   std::vector<ObjectId> released;
   bool withdrawn = false;  // See lost_race.h: gives no pairs.
+  bool signals = false;    // Ends or cancels backends that it names: see signals.h.
   bool own = false;        // Not in the capture: gives no pairs, and is not counted.
   // Its client asked to cancel it when it had run for so long.
   std::vector<base::Micros> cancels_us;
@@ -54,8 +56,10 @@ class SessionPlayer {
     size_t connecting = 0;
     size_t open = 0;  // With connections: connecting, waiting or running.
     size_t running = 0;
-    size_t window = 0;       // Weight of the work that waits or runs.
-    size_t works = 0;        // Its number.
+    size_t window = 0;  // Weight of the work that waits or runs.
+    // Its number. Of each session, so much as it needs to go on: if one hangs, what others have to
+    // do is read past its backlog.
+    size_t works = 0;
     size_t cancellable = 0;  // Running, and their clients asked to cancel them.
   };
   // What every session of a run shares.
@@ -72,6 +76,9 @@ class SessionPlayer {
     Identity& identity;
     Doubt& doubt;
     RereadBook& rereads;
+    const std::vector<std::string>& lane_options;  // By lane; see StallProbe::PatientOptions.
+    // The backend of a lane that stands for a captured one; 0: none.
+    const std::function<uint32_t(size_t lane, uint32_t captured)>& backend;
     const std::vector<int>& cpus;  // To spread sessions over; empty: the scheduler does.
     base::Micros Now() const { return clock.MonotonicUs() - epoch_us; }
   };
@@ -103,7 +110,9 @@ class SessionPlayer {
   // What runs failed in the capture for want of a lock or of time: a lane that waits for a lock may
   // be left to fail likewise.
   bool WaitsInVain(base::Micros now_us) const;
-  // Nothing has gone on for long: what has run for too long is cancelled; after as long again, its
+  // It has run for longer than `patience_us`, and than in the capture.
+  bool RunsLong(base::Micros now_us, base::Micros patience_us) const;
+  // What has run for too long is cancelled; after as long again, its
   // connections are closed. One that still connects is excluded.
   void CancelStuck(base::Micros now_us);
   // The rest of the session is not replayed. Not while it runs.
@@ -112,6 +121,8 @@ class SessionPlayer {
   State state() const { return state_; }
   bool has_work() const { return !work_.empty(); }
   const Work& next_work() const { return work_.front(); }
+  // The first of what it runs and has to run that others may wait for; 0: none.
+  CommitOrder::Ticket first_ticket() const;
   // Nothing is left to do, and nothing more will come.
   bool over() const { return state_ == State::kEnded && end_seen_ && work_.empty(); }
   uint32_t backend_pid(size_t lane) const {
@@ -154,6 +165,7 @@ class SessionPlayer {
   base::Micros StuckLimit() const;
   base::Micros CapturedUs() const;
   bool Cancellable() const;
+  size_t CountedWorks() const;
   void CountServerWait(base::Micros took_us);
 
   Shared& shared_;
@@ -161,6 +173,9 @@ class SessionPlayer {
   const uint64_t first_token_;
   const size_t weight_;  // Of itself, in the window.
   State state_ = State::kNew;
+  // Ids and types are followed in the first database alone: others have relations and types of
+  // their own under the same numbers and names.
+  bool followed_ = true;
   std::vector<std::unique_ptr<LaneConnection>> lanes_;  // From Connect on.
   std::vector<PortalNames> portals_;                    // By lane.
   std::deque<Work> work_;

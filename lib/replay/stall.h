@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -29,17 +30,22 @@ class StallProbe {
   base::Result<std::set<uint32_t>> SnapshotHolders(size_t lane);
   // How many sessions of clients every lane has room for.
   base::Result<size_t> RoomForSessions();
+  // What sessions of this lane are to be started with (`options`), so that its server does not end
+  // them while they wait for others. Mostly empty.
+  base::Result<std::string> PatientOptions(size_t lane);
   // For questions before the first LockWaits, which limits how long an answer may take.
   pg::AdminSession& session(size_t lane) { return probes_[lane].session; }
 
  private:
   struct Probe {
     pg::AdminSession session;
+    pg::ConnInfo info;
     size_t lanes_on_server = 1;  // Two databases of one server share its room.
   };
   explicit StallProbe(std::vector<Probe> probes) : probes_(std::move(probes)) {}
 
   base::Status LimitTime();
+  base::Result<pg::Rows> Ask(Probe& probe, const std::string& sql);
 
   std::vector<Probe> probes_;
   bool limited_ = false;

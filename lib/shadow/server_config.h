@@ -17,7 +17,8 @@ namespace scry::shadow {
 using Settings = std::vector<std::pair<std::string, std::string>>;
 
 // Does a setting of the source change what its queries do or how they are planned, and is it safe
-// on a private copy? Nothing that names other machines, files, users or log targets.
+// on a private copy? Nothing that names other machines, files, users or log targets, nor limits of
+// how long a session may be idle: a lane that waits for another is not.
 bool IsCarried(std::string_view name);
 // Names of settings are compared without regard to case.
 bool SameSettingName(std::string_view a, std::string_view b);

@@ -1,3 +1,4 @@
+#include "support/pg_server.h"
 #include "unit/cause/scene.h"
 
 namespace scry::cause {
@@ -75,6 +76,34 @@ TEST_CASE("sentences are filled in, whatever stands in the words", "[cause]") {
   CHECK(FillIn("a {x} c{y}", {{"x", "{y}"}}) == "a {y} c");
   CHECK(FillIn("{", {}).empty());
   CHECK(FillIn("}{}{x", {{"x", "1"}}) == "}1");
+}
+
+TEST_CASE("another body of a function is a change, however it was written", "[cause][server]") {
+  test::PgServer server;
+  const auto read = [&](const std::string& sql) {
+    server.Exec(sql);
+    auto session = pg::AdminSession::Connect(server.Info());
+    REQUIRE(session.ok());
+    auto catalog = ReadCatalog(*session);
+    REQUIRE(catalog.ok());
+    return std::move(*catalog);
+  };
+  const std::string head = "CREATE OR REPLACE FUNCTION f(a int) RETURNS int LANGUAGE ";
+  std::vector<std::string> bodies = {"plpgsql AS $$ BEGIN RETURN a; END $$",
+                                     "plpgsql AS $$ BEGIN RETURN a + 1; END $$"};
+  if (std::stoi(server.Exec("SHOW server_version_num")) >= 140000) {
+    bodies.insert(bodies.end(), {"sql RETURN a", "sql RETURN a + 1",
+                                 "sql BEGIN ATOMIC SELECT a; SELECT a + 2; END"});
+  }
+  Catalog before = read(head + bodies[0]);
+  for (size_t i = 1; i < bodies.size(); ++i) {
+    INFO(bodies[i]);
+    Catalog after = read(head + bodies[i]);
+    const std::vector<Change> changes = DiffCatalogs(before, after, true);
+    REQUIRE(changes.size() == 1);
+    CHECK(changes[0].facts == std::set<std::string>{"body"});
+    before = std::move(after);
+  }
 }
 
 }  // namespace

@@ -261,7 +261,25 @@ TEST_CASE("relations are named as written, wherever they stand, once", "[event]"
   CHECK(One("TRUNCATE a, b").relations == Names{"a", "b"});
   CHECK(One("ALTER TABLE t ADD COLUMN x int").relations == Names{"t"});
   CHECK(One("CREATE INDEX i ON s.t (a)").relations == Names{"s.t"});
+  CHECK(One("CREATE POLICY p ON t USING (a > 0)").relations == Names{"t"});
   CHECK(One("SELECT * FROM \"Odd Name\"").relations == Names{"Odd Name"});
+}
+
+TEST_CASE("what a statement makes is told apart from what it reads", "[event]") {
+  if (!HasParser()) return;
+  for (const char* text :
+       {"CREATE TEMP TABLE x AS SELECT a FROM orders", "CREATE TEMPORARY VIEW x AS TABLE orders",
+        "SELECT * INTO TEMP x FROM orders", "CREATE TEMP TABLE x (LIKE orders)",
+        "CREATE TABLE x AS SELECT a FROM orders", "CREATE OR REPLACE VIEW x AS TABLE orders"}) {
+    INFO(text);
+    const StatementFacts facts = One(text);
+    CHECK(facts.relations == Names{"orders", "x"});
+    CHECK(facts.makes == "x");
+    CHECK(facts.makes_temporary == (std::string_view(text).find("TEMP") != std::string_view::npos));
+  }
+  CHECK(One("CREATE TABLE pg_temp.x (a int)").makes_temporary);
+  CHECK(One("CREATE UNLOGGED TABLE s.x (a int)").makes == "s.x");
+  CHECK(One("ALTER TABLE x ADD a int").makes.empty());
 }
 
 TEST_CASE("text the parser refuses still has a stable pattern without its constants", "[event]") {

@@ -76,6 +76,19 @@ TEST_CASE("a foreign key's lock keeps deletes out and nothing else", "[replay]")
   CHECK_FALSE(Waits(Releases({{kTable, 0, Mode::kKeyShare}}), share));
 }
 
+TEST_CASE("what takes a whole relation is alone on it, and only there", "[replay]") {
+  const Access lock{kTable, 0, Mode::kTable};
+  for (const Mode mode : {Mode::kRead, Mode::kAppend, Mode::kInsert, Mode::kKeyShare, Mode::kUpdate,
+                          Mode::kDelete, Mode::kTable}) {
+    const Access row{kTable, mode == Mode::kAppend ? 0u : 7u, mode};
+    CHECK(Waits(Touches({lock}), Touches({row})));
+    CHECK(Waits(Touches({row}), Touches({lock})));
+    CHECK(Waits(Releases({lock}), Touches({row})));
+    if (mode != Mode::kRead) CHECK(Waits(Releases({row}), Touches({lock})));
+    CHECK_FALSE(Waits(Alone(lock), Touches({{kOther, row.key, mode}})));
+  }
+}
+
 TEST_CASE("a barrier is alone", "[replay]") {
   Footprint barrier;
   barrier.barrier = true;
@@ -114,7 +127,9 @@ bool Overlap(const Access& a, const Access& b) {
   return a.object == b.object && (a.key == 0 || b.key == 0 || a.key == b.key);
 }
 bool Changes(Mode mode) { return mode == Mode::kUpdate || mode == Mode::kDelete; }
-bool Reads(Mode mode) { return mode == Mode::kRead || mode == Mode::kKeyShare || Changes(mode); }
+bool Reads(Mode mode) {
+  return mode == Mode::kRead || mode == Mode::kKeyShare || mode == Mode::kTable || Changes(mode);
+}
 bool Shows(Mode mode) { return mode == Mode::kAppend || mode == Mode::kInsert || Changes(mode); }
 
 // New rows keep their order whatever their keys are.
@@ -129,15 +144,20 @@ bool Conflict(const Footprint& sooner, const Footprint& then) {
   if (sooner.barrier || then.barrier) return true;
   const Footprint earlier = InOneLine(sooner);
   const Footprint later = InOneLine(then);
+  const auto table = [](const Access& x, const Access& y) {
+    return x.mode == Mode::kTable || y.mode == Mode::kTable;
+  };
   for (const Access& y : later.touches) {
     for (const Access& x : earlier.releases) {
       if (!Overlap(x, y)) continue;
+      if (table(x, y)) return true;
       if (Reads(y.mode) && Shows(x.mode)) return true;
       if (y.mode == Mode::kInsert && (Changes(x.mode) || x.mode == Mode::kInsert)) return true;
       if (y.mode == Mode::kDelete && x.mode == Mode::kKeyShare) return true;
     }
     for (const Access& x : earlier.touches) {
       if (!Overlap(x, y)) continue;
+      if (table(x, y)) return true;
       if (Changes(x.mode) && Changes(y.mode)) return true;
       if (x.mode == Mode::kInsert && y.mode == Mode::kInsert) return true;
       if (x.mode == Mode::kInsert && Changes(y.mode) && y.key == 0) return true;
@@ -249,6 +269,22 @@ TEST_CASE("a read does not move behind what needs what comes after it", "[replay
   SECTION("it waits for a barrier") { order.Admit({{}, {}, true}, {3, 95}); }
   CHECK_FALSE(order.MoveBehind(read, 120));
   CHECK(order.MayStart(read));
+}
+
+TEST_CASE("who waits for whom is known by whatever way", "[replay]") {
+  CommitOrder order;
+  const auto first = order.Admit(Touches({kRow}), {1, 100});
+  const auto second = order.Admit(Touches({kRow}), {2, 110});  // For the first.
+  const auto third = order.Admit(Touches({{kOther, 1, Mode::kUpdate}}), {2, 120});  // Its session.
+  const auto other = order.Admit(Touches({{kOther, 2, Mode::kUpdate}}), {3, 130});
+  CHECK(order.WaitsFor(second, first, {}));
+  CHECK(order.WaitsFor(third, first, {}));
+  CHECK_FALSE(order.WaitsFor(first, second, {}));
+  CHECK_FALSE(order.WaitsFor(other, first, {}));
+  CHECK(order.WaitsFor(other, first, {{third, other}}));
+  order.Done(first);
+  CHECK_FALSE(order.IsOpen(first));
+  CHECK_FALSE(order.WaitsFor(second, first, {}));
 }
 
 TEST_CASE("whatever moves, everything ends", "[replay]") {

@@ -15,6 +15,11 @@ namespace {
 class Session {
  public:
   Session() : reader_(facts_, Catalog()) { reader_.Start({}, trail_); }
+  explicit Session(const std::string& options) : reader_(facts_, Catalog()) {
+    event::SessionStart start;
+    start.parameters = {{"user", "u"}, {"options", options}};
+    reader_.Start(start, trail_);
+  }
 
   const ExchangeFacts& Do(const std::vector<std::string>& texts, char status = 'T') {
     event::Exchange exchange;
@@ -66,6 +71,7 @@ class Session {
   static constexpr ObjectId kT = kFirstRelation;
   static constexpr ObjectId kChild = kFirstRelation + 1;
   static constexpr ObjectId kLog = kFirstRelation + 2;
+  static constexpr ObjectId kStored = kFirstRelation + 7;
 
  private:
   static bool Begins(const std::vector<std::string>& texts) {
@@ -94,6 +100,8 @@ class Session {
     view.reads = {t.object};
     catalog.Put("public", "counted").reading_writes = true;
     catalog.Put("public", "triggered").writing_unknown = true;
+    catalog.Put("public", "stamped").calls_functions = true;
+    catalog.Put("public", "stored").made_of = {t.object};
     catalog.PutFunction("touch", FunctionClass::kWrites);
     catalog.PutFunction("look", FunctionClass::kReads);
     catalog.PutFunction("lower", FunctionClass::kHarmless);
@@ -282,8 +290,10 @@ TEST_CASE("what may look at anything reads everything", "[replay]") {
 TEST_CASE("schema changes and table locks are alone, temporary tables nobody's business",
           "[replay]") {
   for (const char* text :
-       {"create table x (a int)", "alter table t add b int", "lock table t", "truncate t",
-        "prepare transaction 'x'", "commit prepared 'x'", "drop table t"}) {
+       {"create table x (a int)", "alter table t add b int", "lock table nowhere",
+        "truncate t cascade", "truncate triggered", "create index i on t (a)", "vacuum full",
+        "create unique index concurrently i on nowhere (a)", "prepare transaction 'x'",
+        "commit prepared 'x'", "drop table t"}) {
     INFO(text);
     Session session;
     CHECK(session.Do({text}).footprint.barrier);
@@ -293,6 +303,81 @@ TEST_CASE("schema changes and table locks are alone, temporary tables nobody's b
   CHECK(session.Do({"insert into cart values (1)"}).footprint.empty());
   CHECK(session.Do({"truncate cart"}).footprint.empty());
   CHECK(session.Do({"drop table cart"}).footprint.empty());
+}
+
+TEST_CASE("what takes whole relations leaves the others alone", "[replay]") {
+  for (const char* text :
+       {"lock table t in share mode", "lock t", "truncate t", "vacuum (full) t",
+        "create index concurrently i on t (a)", "reindex table concurrently t"}) {
+    INFO(text);
+    Session session;
+    const ExchangeFacts& facts = session.Do({text});
+    CHECK_FALSE(facts.footprint.barrier);
+    CHECK(facts.footprint.touches == std::vector<Access>{{Session::kT, 0, Mode::kTable}});
+    CHECK_FALSE(facts.only_reads);
+    session.Do({"commit"}, 'I');
+    CHECK(session.Releases(Session::kT));
+  }
+  Session session;
+  session.Do({"refresh materialized view stored"}, 'I');
+  CHECK(session.Touches(Session::kT, Mode::kRead));
+  CHECK(session.Touches(Session::kStored, Mode::kTable));
+  CHECK_FALSE(session.last().footprint.barrier);
+}
+
+TEST_CASE("upkeep touches nothing", "[replay]") {
+  for (const char* text :
+       {"vacuum t", "vacuum (analyze) t", "vacuum", "analyze", "analyze t (a)", "checkpoint"}) {
+    INFO(text);
+    CHECK(Session().Do({text}, 'I').footprint.empty());
+  }
+}
+
+TEST_CASE("what the traffic itself makes or changes is not known any more", "[replay]") {
+  for (const char* text :
+       {"create trigger x before insert on t for each row execute function f()",
+        "create rule r as on insert to t do also insert into log values (1)",
+        "create policy p on t using (a > 0)", "alter table t enable row level security",
+        "create unique index i on t (a)", "alter table t add foreign key (a) references other",
+        "alter table t alter a set default touch(1)", "alter table other rename to t",
+        "create table part partition of t for values in (1)"}) {
+    INFO(text);
+    Session session;
+    CHECK(session.Do({text}, 'I').footprint.barrier);
+    session.Do({"update t set a = 1 where id = 5"}, 'I');
+    CHECK(session.Unknown());
+    session.Do({"select * from v"}, 'I');  // A view over it.
+    CHECK(session.Touches(kEverything, Mode::kRead));
+  }
+  for (const char* text :
+       {"alter table t add c int not null default 5", "create index i on t (a)", "truncate t",
+        "create view w as select * from t", "create table x as select * from t",
+        "alter table t drop c", "comment on table t is 'x'", "alter table log rename to logged"}) {
+    INFO(text);
+    Session session;
+    session.Do({text}, 'I');
+    session.Do({"update t set a = 1 where id = 5"}, 'I');
+    CHECK_FALSE(session.Unknown());
+  }
+  Session session;
+  session.Do({"select lower(b) from t"}, 'I');
+  CHECK_FALSE(session.Unknown());
+  session.Do({"create or replace function public.lower(text) returns text language sql as 'x'"},
+             'I');
+  session.Do({"select lower(b) from t"}, 'I');
+  CHECK(session.Unknown());
+  session.Do({"insert into stamped values (1)"}, 'I');  // Its trigger may call it.
+  CHECK(session.Unknown());
+}
+
+TEST_CASE("DDL that failed changed nothing", "[replay]") {
+  Session session;
+  Script script;
+  event::Exchange& exchange = script.Query(1, "create unique index i on t (a)", 'I');
+  exchange.statements[0].outcome.status = event::OutcomeStatus::kError;
+  session.Do(exchange);
+  session.Do({"update t set a = 1 where id = 5"}, 'I');
+  CHECK_FALSE(session.Unknown());
 }
 
 TEST_CASE("a transaction's end lets go of all it changed or locked", "[replay]") {
@@ -349,6 +434,29 @@ TEST_CASE("chained and combined commits end a transaction too", "[replay]") {
   CHECK(session.Releases(Session::kT));
   session.Do({"update t set a = 1"}, 'I');
   CHECK(session.Releases(Session::kT));
+}
+
+TEST_CASE("the isolation of transactions may be set in many ways", "[replay]") {
+  const auto takes = [](Session& session) {
+    session.Do({"begin"});
+    return session.Do({"select * from t"}).takes_snapshot;
+  };
+  for (const char* options : {R"(-c default_transaction_isolation=repeatable\ read)",
+                              "-c work_mem=8MB --default-transaction-isolation=serializable"}) {
+    Session session{std::string(options)};
+    CHECK(takes(session));
+  }
+  Session plain(R"(-c default_transaction_isolation=read\ committed -c work_mem=8MB)");
+  CHECK_FALSE(takes(plain));
+  Session text;
+  text.Do({"select set_config('default_transaction_isolation', 'repeatable read', false)"}, 'I');
+  CHECK(takes(text));
+  Session bound;
+  bound.DoExtended("select set_config($1, $2, true)", {"transaction_isolation", "serializable"});
+  CHECK(bound.Do({"select * from t"}).takes_snapshot);
+  Session other;
+  other.Do({"select set_config('app.note', 'serializable', false)"}, 'I');
+  CHECK_FALSE(takes(other));
 }
 
 TEST_CASE("a snapshot of the whole transaction is taken with its first statement", "[replay]") {
@@ -559,14 +667,41 @@ TEST_CASE("who needs an advisory lock that a session holds is found", "[replay]"
   CHECK(holder.Holds(other));
 }
 
-TEST_CASE("a dropped temporary table hides the real one no more", "[replay]") {
+TEST_CASE("a temporary table hides no real one of its name", "[replay]") {
+  // It may have gone with its transaction, by ROLLBACK or ON COMMIT DROP.
   Session session;
   session.Do({"create temp table t (id int)"}, 'I');
   session.Do({"select * from t"}, 'I');
-  CHECK_FALSE(session.Touches(Session::kT, Mode::kRead));
-  CHECK(session.Do({"drop table if exists t"}, 'I').footprint.empty());
-  session.Do({"select * from t"}, 'I');
   CHECK(session.Touches(Session::kT, Mode::kRead));
+  session.Do({"truncate t"}, 'I');
+  CHECK(session.Touches(Session::kT, Mode::kTable));
+  CHECK(session.Do({"truncate pg_temp.t"}, 'I').footprint.empty());
+}
+
+TEST_CASE("a temporary copy reads what it is made from, and leaves it real", "[replay]") {
+  for (const char* text :
+       {"create temp table x as select a from t", "create temp table x (like t)",
+        "select a into temp x from t", "create temp view v2 as select a from t"}) {
+    INFO(text);
+    Session session;
+    const ExchangeFacts& facts = session.Do({text}, 'I');
+    CHECK_FALSE(facts.footprint.barrier);
+    CHECK(session.Touches(Session::kT, Mode::kRead));
+    CHECK_FALSE(session.Unknown());
+    session.Do({"update t set a = 1 where id = 5"}, 'I');
+    CHECK(session.Touches(Session::kT, Mode::kUpdate));
+    session.Do({"select * from v2"}, 'I');
+    CHECK(session.Touches(kEverything, Mode::kRead));
+  }
+  Session session;
+  session.Do({"create temp table x as select touch(a) from t for update"}, 'I');
+  CHECK(session.Unknown());
+  session.Do({"create temp table y as select a from t where id = 5 for update"}, 'T');
+  CHECK(session.Touches(Session::kT, Mode::kDelete));
+  CHECK(session.Do({"insert into y values (1)"}).footprint.empty());
+  CHECK(session.Do({"select a into z from t"}).footprint.barrier);
+  session.Do({"create temp table q as execute p(1)"}, 'I');
+  CHECK(session.Unknown());
 }
 
 TEST_CASE("LISTEN keeps its place among notifications", "[replay]") {

@@ -605,8 +605,38 @@ void LeavesOutLostRows(Lanes& lanes) {
   CHECK(lanes.baseline().Exec("SELECT v FROM t") == "5");
 }
 
+// A name means in each database what it is there.
+void KnowsEveryDatabase(Lanes& lanes) {
+  INFO("a name means in each database what it is there");
+  lanes.Reset(
+      "CREATE FUNCTION bump() RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 0'; "
+      "CREATE TABLE t (id serial PRIMARY KEY, v int)");
+  for (test::PgServer* server : {&lanes.baseline(), &lanes.candidate()}) {
+    server->Exec("CREATE DATABASE other");
+    server->Exec(
+        "CREATE TABLE counter (n int); INSERT INTO counter VALUES (0); "
+        "CREATE FUNCTION bump() RETURNS int LANGUAGE sql AS "
+        "'UPDATE counter SET n = n + 1 RETURNING n'; "
+        "CREATE TABLE t (id serial PRIMARY KEY, v int)",
+        "other");
+  }
+  Script script;
+  for (uint64_t id = 1; id <= 8; ++id) script.Start(id, "postgres", id <= 6 ? "other" : "");
+  for (int i = 0; i < 300; ++i) {
+    const uint64_t id = 1 + static_cast<uint64_t>(i % 8);
+    script.Query(id, "select bump()");
+    script.Query(id, "insert into t (v) values (1) returning id");
+  }
+  const Replayed replayed = lanes.Play(script);
+  CheckAllSame(replayed);
+  for (test::PgServer* server : {&lanes.baseline(), &lanes.candidate()}) {
+    server->Exec("DROP DATABASE other");
+  }
+}
+
 TEST_CASE("equal lanes do the same, whatever comes", "[replay][server]") {
   Lanes lanes;
+  KnowsEveryDatabase(lanes);
   PlaysTheProtocol(lanes);
   EndsWhatIsCutShort(lanes);
   KeepsTheWindow(lanes);

@@ -22,6 +22,15 @@ std::string Last(const Settings& settings, const std::string& name) {
 
 }  // namespace
 
+TEST_CASE("limits of idle time stay behind", "[shadow]") {
+  for (const char* name :
+       {"idle_in_transaction_session_timeout", "IDLE_SESSION_TIMEOUT", "transaction_timeout"}) {
+    CHECK_FALSE(IsCarried(name));
+  }
+  CHECK(IsCarried("statement_timeout"));
+  CHECK(IsCarried("lock_timeout"));
+}
+
 TEST_CASE("what a rendered configuration says is read back, whatever the values hold", "[shadow]") {
   scry::base::Random random(4);
   const std::string alphabet = "ab'\\ =#\n\r\"$";
