@@ -436,8 +436,8 @@ void ExcuseByLocks(const StatementFacts& facts, Difference& difference) {
 
 bool QuotesData(std::string_view sqlstate) {
   if (sqlstate == "42601") return true;  // "syntax error at or near ..."
-  static constexpr std::array<std::string_view, 13> kNamesOnly = {
-      "08", "0A", "23", "25", "26", "3D", "3F", "40", "42", "53", "54", "55", "57"};
+  static constexpr std::array<std::string_view, 14> kNamesOnly = {
+      "08", "0A", "23", "25", "26", "28", "3D", "3F", "40", "42", "53", "54", "55", "57"};
   static_assert(std::is_sorted(kNamesOnly.begin(), kNamesOnly.end()));
   return sqlstate.size() != 5 || !In(kNamesOnly, sqlstate.substr(0, 2));
 }

@@ -17,7 +17,6 @@ namespace {
 
 using base::FormatCount;
 
-constexpr double kNoiseFisherP = 0.01;
 constexpr size_t kFoldingsMax = 8;
 
 // More often on the candidate than the control lane differs by itself.

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "compare/connect_tally.h"
 #include "compare/difference.h"
 #include "compare/fidelity.h"
 #include "compare/row_sample.h"
@@ -190,6 +191,7 @@ class PatternTable : public event::PairSink {
   void PutUnasked(const event::UnaskedPair& pair) override;
   void PutNotification(const event::Notification& notification,
                        std::optional<size_t> lane) override;
+  void PutConnect(const event::ConnectPair& pair) override { connects_.Put(pair); }
 
   // From now on, fidelity is judged only of statements for which `knowable` is true: those whose
   // data the lanes can have.
@@ -198,6 +200,7 @@ class PatternTable : public event::PairSink {
 
   const TableTotals& totals() const { return totals_; }
   const UnaskedTally& unasked() const { return unasked_; }
+  const ConnectTally& connects() const { return connects_; }
   size_t size() const { return patterns_.size(); }
   // By fingerprint. Valid until the next Put.
   std::vector<const PatternStats*> Patterns() const;
@@ -227,6 +230,7 @@ class PatternTable : public event::PairSink {
   Knowable knowable_;
   TableTotals totals_;
   UnaskedTally unasked_;
+  ConnectTally connects_;
   size_t samples_left_;
   size_t text_bytes_left_;
 };

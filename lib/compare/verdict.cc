@@ -11,6 +11,7 @@
 
 #include "base/units.h"
 #include "compare/budget_verdict.h"
+#include "compare/connect_verdict.h"
 #include "compare/finding_parts.h"
 #include "compare/ignore_rules.h"
 #include "compare/latency_verdict.h"
@@ -85,6 +86,7 @@ class Judgement {
     if (run_.first != nullptr) TakeFirstMoment(*run_.first);
     TakeBudgets();
     JudgeChannels();
+    for (Finding& finding : JudgeConnects(table_.connects(), policy_)) Add(std::move(finding));
     ApplyIgnoreRules(policy_, verdict_);
     Classify(table_, {std::move(folded_), std::move(detectable_), work_}, verdict_);
     Sort();

@@ -77,12 +77,25 @@ struct UnaskedPair {
   bool unsure = false;  // Its order was broken, or lanes had gone apart before.
 };
 
+// How a session's connections to all lanes went.
+struct LaneConnect {
+  bool connected = false;
+  std::string sqlstate;  // Of the refusal; empty: the server gave none in time.
+  std::string message;   // One line.
+};
+struct ConnectPair {
+  SessionId session = SessionId::kNone;
+  std::string role;
+  std::vector<LaneConnect> lanes;  // By LaneRole.
+};
+
 class PairSink {
  public:
   virtual ~PairSink() = default;
   virtual void Put(const StatementPair& pair) = 0;
   // What is no part of any statement; nobody has to care.
   virtual void PutUnasked(const UnaskedPair&) {}
+  virtual void PutConnect(const ConnectPair&) {}
   // `lane`: where it came; none: it stands in the capture.
   virtual void PutNotification(const Notification&, std::optional<size_t> /*lane*/) {}
 };

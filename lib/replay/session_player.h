@@ -132,6 +132,9 @@ class SessionPlayer {
   bool queued = false;
 
  private:
+  void NoteRefusal(size_t lane, const base::Status& status);
+  void FinishConnecting(base::Micros now_us);
+  void PutConnect();
   void StartLane(size_t lane, base::Micros now_us);
   bool NeedsResults(const event::Exchange& exchange) const;
   void FinishIfDone();
@@ -162,6 +165,7 @@ class SessionPlayer {
   const size_t weight_;  // Of itself, in the window.
   State state_ = State::kNew;
   std::vector<std::unique_ptr<LaneConnection>> lanes_;  // From Connect on.
+  std::vector<std::optional<base::Error>> refusals_;    // By lane: why it took no connection.
   std::vector<PortalNames> portals_;                    // By lane.
   std::deque<Work> work_;
   IdentitySession identity_;
