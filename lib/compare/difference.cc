@@ -484,8 +484,10 @@ bool IsRaceState(std::string_view sqlstate) {
 }
 
 bool IsInfrastructureState(std::string_view sqlstate) {
-  return sqlstate.starts_with("08") || sqlstate.starts_with("53") || sqlstate.starts_with("57P");
+  return sqlstate.starts_with("08") || IsResourceState(sqlstate) || sqlstate.starts_with("57P");
 }
+
+bool IsResourceState(std::string_view sqlstate) { return sqlstate.starts_with("53"); }
 
 bool IsIntroducedState(std::string_view sqlstate, bool captured_ok) {
   // Column, table, function, object, schema, ON CONFLICT without its index.

@@ -82,6 +82,8 @@ bool IsErrorKind(DifferenceKind kind);   // kError, kErrorChanged.
 bool IsResultKind(DifferenceKind kind);  // kColumnsChanged, kRows, kValues, kOrder, kTag.
 bool IsRaceState(std::string_view sqlstate);
 bool IsInfrastructureState(std::string_view sqlstate);
+// Class 53: memory, disk, temp_file_limit.
+bool IsResourceState(std::string_view sqlstate);
 // SQLSTATEs of "there is no such thing (yet)": what a statement of the next release gets from a
 // database that has not been migrated.
 bool IsIntroducedState(std::string_view sqlstate, bool captured_ok);

@@ -158,6 +158,8 @@ struct PatternStats {
   std::vector<std::array<uint32_t, 2>> new_latencies;  // Captured, candidate.
 
   std::array<std::map<std::string, uint64_t>, kLanesMax> errors;  // Per SQLSTATE.
+  std::array<uint64_t, kLanesMax> lost{};  // Calls that ended the connection.
+  uint64_t stuck = 0;  // Did not end on the candidate, and succeeded on the other lanes.
   std::map<DifferenceKind, KindStats> differences;
   // Pairs on which baseline and control differ, by kind, and of values by column.
   std::map<DifferenceKind, uint64_t> control_differences;

@@ -106,6 +106,7 @@ class Judgement {
     told_ = std::move(outcomes.told);
     fixed_ = outcomes.fixed;
     column_noise_ = outcomes.column_noise;
+    verdict_.cut_off = outcomes.cut_off;
     verdict_.findings = std::move(outcomes.findings);
     verdict_.unjudged = std::move(outcomes.unjudged);
   }

@@ -189,6 +189,7 @@ struct Verdict {
   std::vector<UnfaithfulPattern> unfaithful;  // Those that lost most, at most kUnfaithfulMax.
   // Baseline and control differ in latency by the rules that hold for the candidate.
   bool too_noisy = false;
+  uint64_t cut_off = 0;  // Patterns cancelled on the candidate alone, too rarely to judge.
   SelfTest self_test;
   Confirmation confirmation;
   std::vector<Recheck> rechecks;

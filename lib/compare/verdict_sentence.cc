@@ -163,6 +163,13 @@ void Conclude(const PatternTable& table, const Policy& policy, const RunFacts& r
         LostShare(table) * 100);
     return;
   }
+  if (verdict.cut_off > 0) {
+    verdict.sentence = fmt::format(
+        "{} cancelled on the candidate alone, in too few calls to judge; what else ran shows no "
+        "regression",
+        verdict.cut_off == 1 ? "1 query was" : FormatCount(verdict.cut_off) + " queries were");
+    return;
+  }
   if (LeftOutShare(run) > kLostShareMax) {
     verdict.sentence = LeftOutSentence(run);
     return;

@@ -50,6 +50,8 @@ struct StatementPair {
   bool held_up = false;
   // Its client asked to cancel it, and so did replay on every lane: who is hit is a race.
   bool cancel_requested = false;
+  // A lane ran it for so long without an end that replay cancelled it there, or gave up.
+  bool stuck = false;
   // The order of the capture could not be kept (a stall was broken): differences may be races.
   bool order_broken = false;
   // An earlier statement of the transaction (or session state) already went differently on a lane:

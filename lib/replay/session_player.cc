@@ -450,6 +450,7 @@ void SessionPlayer::PutPair(size_t statement, std::vector<exchange::Answers>& an
   }
   pair.started_us = shared_.epoch_us + exchange_started_us_;
   pair.held_up = held_up_;
+  pair.stuck = cancelled_;
   pair.cancel_requested = !work_.front().cancels_us.empty();
   pair.order_broken =
       order_broken_ || shared_.doubt.Touches(work_.front().touched, exchange_started_us_);

@@ -24,6 +24,9 @@ class UnseenTest(gate_support.GateTest):
         def traffic(url):
             for _ in range(4):
                 self.must(self.psql(url, READS, "-q"))
+        sorts = "select id from items order by note, id;\n" * 2
+        type(self).sorts = self.capture(
+            self.path("sorts"), lambda url: self.must(self.psql(url, READS + sorts, "-q")), user="app")
         one = self.capture(self.path("one"), traffic, user="app")
         other = self.capture(self.path("other"), scry_e2e.program("psql"), "-Xq", "-o", "/dev/null",
                              "-f", reads, user="other")
@@ -49,6 +52,20 @@ class UnseenTest(gate_support.GateTest):
     def test_it_gates_where_nothing_else_was_captured(self):
         _, report = self.migrate_sql("alter role app connection limit 0", capture=self.both[:1], code=5)
         self.assert_refused(report, "53300")
+
+    def test_what_runs_out_of_temporary_files_gates(self):
+        _, report = self.migrate_sql(
+            "alter role app set work_mem = '64kB'; alter role app set temp_file_limit = '64kB'",
+            capture=self.sorts, code=5)
+        broken = self.findings(report, "broken")
+        self.assertEqual([one["sqlstate"] for one in broken], ["53400"])
+        self.assertIn("lacks resources in 2 of 2 calls", broken[0]["reasons"][0])
+
+    def test_a_rare_query_that_always_runs_into_its_timeout_gates(self):
+        _, report = self.migrate_sql("alter role app set statement_timeout = '1ms'",
+                                     capture=self.sorts, code=5)
+        broken = self.findings(report, "broken")
+        self.assertIn("57014", [one["sqlstate"] for one in broken])
 
     def test_what_lets_everybody_in_is_safe(self):
         _, report = self.migrate_sql("alter role app connection limit 50", capture=self.both, code=0)
