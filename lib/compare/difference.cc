@@ -287,6 +287,7 @@ std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome
     case RowsVerdict::kTiesAtLimit:
       return Make(DifferenceKind::kValues, Weight::kNote,
                   "other rows among those tied at the limit", Excuse::kTiesAtLimit);
+    case RowsVerdict::kOtherValues:
     case RowsVerdict::kMaybeTies:
     case RowsVerdict::kValuesHiddenLimit:
     case RowsVerdict::kValues:
@@ -294,7 +295,7 @@ std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome
   }
   if (EqualWithoutCursors(a, b, match)) return std::nullopt;
   auto values = ValuesDifference(a, b, match, facts, by_value.has_value());
-  if (facts.limited && !facts.ordered) {
+  if (facts.limited && !facts.ordered && verdict != RowsVerdict::kOtherValues) {
     values.weight = Weight::kNote;
     values.excuse = Excuse::kLimitUnordered;
   } else if (verdict != RowsVerdict::kValues && values.weight == Weight::kGate) {
@@ -425,11 +426,20 @@ void ExcuseByReplay(const event::StatementPair& pair, Difference& difference) {
   difference.excuse = pair.counterfactual ? Excuse::kCounterfactual : Excuse::kOrderBroken;
 }
 
-// What went round locks, or gave up at them, took what was free at that moment.
-void ExcuseByLocks(const StatementFacts& facts, Difference& difference) {
+bool AnswersOneBool(const LaneOutcome& lane) {
+  constexpr uint32_t kBoolOid = 16;
+  return lane.columns.size() == 1 && lane.columns.front().type_oid == kBoolOid;
+}
+
+// What went round locks, or gave up at them, took what was free at that moment. Once a queue has
+// drifted apart, a lane takes other rows of it ever after; but it still gets some.
+void ExcuseByLocks(const event::StatementPair& pair, const StatementFacts& facts,
+                   Difference& difference) {
   const bool chance =
       IsResultKind(difference.kind) && difference.kind != DifferenceKind::kColumnsChanged;
   if (!chance || difference.weight <= Weight::kNote || !event::DependsOnLocks(facts)) return;
+  difference.by_locks = difference.kind == DifferenceKind::kRows ||
+                        difference.kind == DifferenceKind::kTag || AnswersOneBool(pair.lanes[0]);
   difference.weight = Weight::kNote;
   difference.excuse = Excuse::kRace;
 }
@@ -450,7 +460,7 @@ Difference JudgePair(const event::StatementPair& pair, const StatementFacts& fac
   LookAtControl(pair, facts, difference);
   ExcuseVolatile(pair, facts, difference);
   ExcuseByReplay(pair, difference);
-  ExcuseByLocks(facts, difference);
+  ExcuseByLocks(pair, facts, difference);
   if (difference.weight > Weight::kNote && IsNoise(difference)) {
     difference.weight = Weight::kNote;
     difference.excuse = Excuse::kNoise;

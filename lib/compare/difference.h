@@ -63,6 +63,8 @@ struct Difference {
   Excuse excuse = Excuse::kNone;
   // kFixed: the change under test introduces what the statement needs (a column, a table ...).
   bool introduced = false;
+  // Excused as kRace, and of a kind that chance would not make in nearly every call.
+  bool by_locks = false;
   // How the control lane differs from the baseline on this pair.
   DifferenceKind control = DifferenceKind::kNone;
   // kValues: the columns that differ, on the candidate and on the control lane. 0: not known.

@@ -18,6 +18,11 @@ bool NoChance(uint64_t candidate, uint64_t usual, uint64_t calls) {
   return FisherGreater(candidate, calls, usual, calls) <= kNoiseFisherP;
 }
 
+bool NearlyAlways(uint64_t candidate, uint64_t usual, uint64_t calls) {
+  constexpr uint64_t kCallsMin = 10;
+  return calls >= kCallsMin && candidate * 10 >= calls * 9 && usual * 10 <= calls;
+}
+
 double AsDouble(uint64_t value) { return static_cast<double>(value); }
 
 std::string Percent(double share) { return fmt::format("{:.4g} %", std::floor(share * 1000) / 10); }

@@ -226,8 +226,10 @@ class OutcomeJudge {
         if (chance) TellCutOff(stats);
       }
       if (chance) continue;
+      const bool always = table_.totals().has_control && NearlyAlways(count, usual, stats.calls);
       const char* what = timeout ? "is cancelled" : lacks ? "lacks resources" : "loses a race";
-      Add(OpenChance(stats, timeout || lacks ? FindingClass::kBroken : FindingClass::kWarning,
+      Add(OpenChance(stats,
+                     timeout || lacks || always ? FindingClass::kBroken : FindingClass::kWarning,
                      state, count,
                      fmt::format("{} {}: {}, {} on the baseline", what, OfCalls(count, stats.calls),
                                  state, FormatCount(usual))));
@@ -307,7 +309,11 @@ class OutcomeJudge {
       const Weighed weighed = Weigh(stats, counts);
       outcomes_.column_noise += weighed.noise;
       const bool most = weighed.counts.gates_if_most * 2 > stats.compared;
-      const uint64_t weighs = weighed.counts.gates + (most ? weighed.counts.gates_if_most : 0);
+      uint64_t weighs = weighed.counts.gates + (most ? weighed.counts.gates_if_most : 0);
+      if (table_.totals().has_control &&
+          NearlyAlways(counts.by_locks, ControlCount(stats, {kind}), stats.compared)) {
+        weighs += counts.by_locks;
+      }
       if (weighs == 0) continue;
       beyond = beyond || ResultsBeyondNoise(stats, kind, weighs, weighed.known >= weighs);
       if (finding.reasons.empty()) SetDifference(finding, kind, counts);

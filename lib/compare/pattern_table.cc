@@ -227,6 +227,7 @@ void PatternTable::AddDifference(PatternStats& stats, const StatementPair& pair,
     if (room && follows) kind.follows[cause].by_columns[columns].Add(difference.weight);
   }
   kind.notes += difference.weight == Weight::kNote ? 1U : 0U;
+  kind.by_locks += difference.by_locks ? 1U : 0U;
   kind.introduced += difference.introduced ? 1U : 0U;
   if (difference.excuse != Excuse::kNone) ++kind.excuses[difference.excuse];
   if (kind.count > 1 && !GoesFirst(difference.weight, follows, kind)) return;

@@ -78,6 +78,7 @@ struct KindStats : ColumnWeights {
   // Of its weights, by the cause that they follow from: the fingerprint of an earlier difference.
   std::map<uint64_t, ColumnWeights> follows;
   uint64_t notes = 0;
+  uint64_t by_locks = 0;    // Of the notes: see Difference.
   uint64_t introduced = 0;  // kFixed: because the change introduces what it needs.
   std::map<Excuse, uint64_t> excuses;
   Example example;  // Of the heaviest weight seen; one that follows from no cause goes first.

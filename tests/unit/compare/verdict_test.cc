@@ -488,6 +488,46 @@ TEST_CASE("a rare query that is always cancelled on the candidate alone breaks",
   }
 }
 
+TEST_CASE("what goes round locks gates where it nearly always does on the candidate alone",
+          "[compare]") {
+  event::StatementFacts facts = Facts(1, "SELECT id FROM jobs LIMIT $1 FOR UPDATE SKIP LOCKED");
+  facts.skips_locked = true;
+  facts.limited = true;
+  const auto job = [](const char* id) { return Answer(kId, {{id}}); };
+  const auto pair_of = [](event::LaneOutcome candidate, event::LaneOutcome control) {
+    event::StatementPair pair = PairOf(Answer(kId, {{"1"}}), std::move(candidate));
+    pair.lanes.push_back(std::move(control));
+    return pair;
+  };
+  PatternTable table;
+  PutMany(table, pair_of(job("1"), job("1")), 1, facts);
+  SECTION("no rows, again and again") {
+    PutMany(table, pair_of(Answer(kId, {}), job("1")), 19, facts);
+    const Verdict verdict = JudgeOf(table);
+    CHECK(verdict.result == VerdictResult::kRegressions);
+    REQUIRE(verdict.findings.size() == 1);
+    CHECK(verdict.findings[0].gates);
+    CHECK(verdict.findings[0].reasons[0] == "0 rows returned instead of 1, in 19 of 20 calls");
+  }
+  SECTION("not where the control does so as well") {
+    PutMany(table, pair_of(Answer(kId, {}), job("1")), 15, facts);
+    PutMany(table, pair_of(Answer(kId, {}), Answer(kId, {})), 4, facts);
+    CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+  }
+  SECTION("not other rows: a queue that drifted apart stays so") {
+    PutMany(table, pair_of(job("2"), job("1")), 19, facts);
+    CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+  }
+  SECTION("not a few calls") {
+    PutMany(table, pair_of(Answer(kId, {}), job("1")), 8, facts);
+    CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+  }
+  SECTION("a lock that is never to be had") {
+    PutMany(table, pair_of(Failure("55P03"), job("1")), 19, facts);
+    CHECK(JudgeOf(table).result == VerdictResult::kRegressions);
+  }
+}
+
 TEST_CASE("what never ends on the candidate alone breaks at once", "[compare]") {
   PatternTable table;
   event::StatementPair stuck = CutOff(Failure("57014"), 60'000'000);
