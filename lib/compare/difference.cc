@@ -287,6 +287,7 @@ std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome
     case RowsVerdict::kTiesAtLimit:
       return Make(DifferenceKind::kValues, Weight::kNote,
                   "other rows among those tied at the limit", Excuse::kTiesAtLimit);
+    case RowsVerdict::kOtherValues:
     case RowsVerdict::kMaybeTies:
     case RowsVerdict::kValuesHiddenLimit:
     case RowsVerdict::kValues:
@@ -294,7 +295,7 @@ std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome
   }
   if (EqualWithoutCursors(a, b, match)) return std::nullopt;
   auto values = ValuesDifference(a, b, match, facts, by_value.has_value());
-  if (facts.limited && !facts.ordered) {
+  if (facts.limited && !facts.ordered && verdict != RowsVerdict::kOtherValues) {
     values.weight = Weight::kNote;
     values.excuse = Excuse::kLimitUnordered;
   } else if (verdict != RowsVerdict::kValues && values.weight == Weight::kGate) {
@@ -425,19 +426,28 @@ void ExcuseByReplay(const event::StatementPair& pair, Difference& difference) {
   difference.excuse = pair.counterfactual ? Excuse::kCounterfactual : Excuse::kOrderBroken;
 }
 
-// What went round locks, or gave up at them, took what was free at that moment.
-void ExcuseByLocks(const StatementFacts& facts, Difference& difference) {
+bool AnswersOneBool(const LaneOutcome& lane) {
+  constexpr uint32_t kBoolOid = 16;
+  return lane.columns.size() == 1 && lane.columns.front().type_oid == kBoolOid;
+}
+
+// What went round locks, or gave up at them, took what was free at that moment. Once a queue has
+// drifted apart, a lane takes other rows of it ever after; but it still gets some.
+void ExcuseByLocks(const event::StatementPair& pair, const StatementFacts& facts,
+                   Difference& difference) {
   const bool chance =
       IsResultKind(difference.kind) && difference.kind != DifferenceKind::kColumnsChanged;
   if (!chance || difference.weight <= Weight::kNote || !event::DependsOnLocks(facts)) return;
+  difference.by_locks = difference.kind == DifferenceKind::kRows ||
+                        difference.kind == DifferenceKind::kTag || AnswersOneBool(pair.lanes[0]);
   difference.weight = Weight::kNote;
   difference.excuse = Excuse::kRace;
 }
 
 bool QuotesData(std::string_view sqlstate) {
   if (sqlstate == "42601") return true;  // "syntax error at or near ..."
-  static constexpr std::array<std::string_view, 13> kNamesOnly = {
-      "08", "0A", "23", "25", "26", "3D", "3F", "40", "42", "53", "54", "55", "57"};
+  static constexpr std::array<std::string_view, 14> kNamesOnly = {
+      "08", "0A", "23", "25", "26", "28", "3D", "3F", "40", "42", "53", "54", "55", "57"};
   static_assert(std::is_sorted(kNamesOnly.begin(), kNamesOnly.end()));
   return sqlstate.size() != 5 || !In(kNamesOnly, sqlstate.substr(0, 2));
 }
@@ -450,7 +460,7 @@ Difference JudgePair(const event::StatementPair& pair, const StatementFacts& fac
   LookAtControl(pair, facts, difference);
   ExcuseVolatile(pair, facts, difference);
   ExcuseByReplay(pair, difference);
-  ExcuseByLocks(facts, difference);
+  ExcuseByLocks(pair, facts, difference);
   if (difference.weight > Weight::kNote && IsNoise(difference)) {
     difference.weight = Weight::kNote;
     difference.excuse = Excuse::kNoise;
@@ -484,8 +494,10 @@ bool IsRaceState(std::string_view sqlstate) {
 }
 
 bool IsInfrastructureState(std::string_view sqlstate) {
-  return sqlstate.starts_with("08") || sqlstate.starts_with("53") || sqlstate.starts_with("57P");
+  return sqlstate.starts_with("08") || IsResourceState(sqlstate) || sqlstate.starts_with("57P");
 }
+
+bool IsResourceState(std::string_view sqlstate) { return sqlstate.starts_with("53"); }
 
 bool IsIntroducedState(std::string_view sqlstate, bool captured_ok) {
   // Column, table, function, object, schema, ON CONFLICT without its index.

@@ -63,6 +63,8 @@ struct Difference {
   Excuse excuse = Excuse::kNone;
   // kFixed: the change under test introduces what the statement needs (a column, a table ...).
   bool introduced = false;
+  // Excused as kRace, and of a kind that chance would not make in nearly every call.
+  bool by_locks = false;
   // How the control lane differs from the baseline on this pair.
   DifferenceKind control = DifferenceKind::kNone;
   // kValues: the columns that differ, on the candidate and on the control lane. 0: not known.
@@ -82,6 +84,8 @@ bool IsErrorKind(DifferenceKind kind);   // kError, kErrorChanged.
 bool IsResultKind(DifferenceKind kind);  // kColumnsChanged, kRows, kValues, kOrder, kTag.
 bool IsRaceState(std::string_view sqlstate);
 bool IsInfrastructureState(std::string_view sqlstate);
+// Class 53: memory, disk, temp_file_limit.
+bool IsResourceState(std::string_view sqlstate);
 // SQLSTATEs of "there is no such thing (yet)": what a statement of the next release gets from a
 // database that has not been migrated.
 bool IsIntroducedState(std::string_view sqlstate, bool captured_ok);

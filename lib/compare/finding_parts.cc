@@ -12,6 +12,17 @@ namespace scry::compare {
 
 using base::FormatCount;
 
+bool NoChance(uint64_t candidate, uint64_t usual, uint64_t calls) {
+  constexpr uint64_t kAlwaysMin = 2;
+  if (usual == 0 && candidate >= calls && calls >= kAlwaysMin) return true;
+  return FisherGreater(candidate, calls, usual, calls) <= kNoiseFisherP;
+}
+
+bool NearlyAlways(uint64_t candidate, uint64_t usual, uint64_t calls) {
+  constexpr uint64_t kCallsMin = 10;
+  return calls >= kCallsMin && candidate * 10 >= calls * 9 && usual * 10 <= calls;
+}
+
 double AsDouble(uint64_t value) { return static_cast<double>(value); }
 
 std::string Percent(double share) { return fmt::format("{:.4g} %", std::floor(share * 1000) / 10); }

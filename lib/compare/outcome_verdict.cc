@@ -17,8 +17,9 @@ namespace {
 
 using base::FormatCount;
 
-constexpr double kNoiseFisherP = 0.01;
 constexpr size_t kFoldingsMax = 8;
+constexpr uint64_t kAlwaysCutOffMin = 2;  // Calls, that what cancels all of them is no chance.
+constexpr const char* kLostMark = "08006";
 
 // More often on the candidate than the control lane differs by itself.
 bool BeyondNoise(const PatternStats& stats, uint64_t count, uint64_t noise) {
@@ -172,33 +173,86 @@ class OutcomeJudge {
     Add(std::move(finding));
   }
 
-  // One lost race says nothing. A query that runs into its timeout on the candidate again and
-  // again, and not on the baseline, has become too slow to ever yield a pair of latencies.
-  void JudgeRaces(const PatternStats& stats) {
-    for (const auto& [state, count] : stats.errors[1]) {
-      if (!IsRaceState(state)) continue;
-      uint64_t usual = 0;
-      for (const size_t lane : {size_t{0}, size_t{2}}) {
-        const auto found = stats.errors[lane].find(state);
-        if (found != stats.errors[lane].end()) usual = std::max(usual, found->second);
-      }
-      if (FisherGreater(count, stats.calls, usual, stats.calls) > kNoiseFisherP) continue;
-      const bool timeout = state == "57014";
-      Finding finding = OpenFinding(timeout ? FindingClass::kBroken : FindingClass::kWarning, stats,
-                                    table_.totals());
-      const auto odd = stats.differences.find(DifferenceKind::kNotComparable);
-      if (odd != stats.differences.end())
-        SetDifference(finding, DifferenceKind::kError, odd->second);
-      if (finding.sqlstate != state) finding.message.clear();
-      finding.sqlstate = state;
-      finding.id += "-" + state;
-      finding.affected = count;
-      finding.gates = timeout && policy_.gate.error;
-      finding.reasons.push_back(
-          fmt::format("{} {}: {}, {} on the baseline", timeout ? "is cancelled" : "loses a race",
-                      OfCalls(count, stats.calls), state, FormatCount(usual)));
-      Add(std::move(finding));
+  // Calls that end in `count` on the lane that does so most, the candidate left aside.
+  static uint64_t Usual(const PatternStats& stats, const std::string& state) {
+    uint64_t usual = 0;
+    for (const size_t lane : {size_t{0}, size_t{2}}) {
+      const auto found = stats.errors[lane].find(state);
+      if (found != stats.errors[lane].end()) usual = std::max(usual, found->second);
     }
+    return usual;
+  }
+
+  // All of its calls were cancelled on the candidate, none on the baseline, and the limit is no
+  // near thing: the baseline is done long before it, or goes on well beyond it.
+  static bool AlwaysCutOff(const PatternStats& stats, uint64_t count, uint64_t usual) {
+    const uint64_t limits_us = stats.time_us[1];
+    const bool near = stats.time_us[0] * 2 > limits_us && stats.time_us[0] < limits_us * 2;
+    return usual == 0 && count >= stats.calls && !near;
+  }
+
+  // What a statement ends in by chance too: a race, a timeout, a server without room or its end.
+  Finding OpenChance(const PatternStats& stats, FindingClass type, const std::string& state,
+                     uint64_t count, std::string reason) const {
+    Finding finding = OpenFinding(type, stats, table_.totals());
+    const auto odd = stats.differences.find(DifferenceKind::kNotComparable);
+    if (odd != stats.differences.end()) {
+      SetDifference(finding, DifferenceKind::kError, odd->second);
+    }
+    if (finding.sqlstate != state) finding.message.clear();
+    finding.sqlstate = state;
+    finding.id += "-" + (state.empty() ? std::string(kLostMark) : state);
+    finding.affected = count;
+    finding.gates = type == FindingClass::kBroken && policy_.gate.error;
+    finding.reasons.push_back(std::move(reason));
+    return finding;
+  }
+
+  // One lost race says nothing. A query that runs into its timeout on the candidate again and
+  // again, and not on the baseline, has become too slow to ever yield a pair of latencies; one that
+  // lacks memory or disk there sorts or hashes what it did not before.
+  void JudgeRaces(const PatternStats& stats) {
+    JudgeStuck(stats);
+    for (const auto& [state, count] : stats.errors[1]) {
+      const bool lacks = IsResourceState(state);
+      if (!IsRaceState(state) && !lacks) continue;
+      const bool timeout = state == "57014";
+      if (timeout && stats.stuck > 0) continue;  // Told already.
+      const uint64_t usual = Usual(stats, state);
+      bool chance = FisherGreater(count, stats.calls, usual, stats.calls) > kNoiseFisherP;
+      if (lacks) chance = !NoChance(count, usual, stats.calls);
+      if (chance && timeout && AlwaysCutOff(stats, count, usual)) {
+        chance = stats.calls < kAlwaysCutOffMin;
+        if (chance) TellCutOff(stats);
+      }
+      if (chance) continue;
+      const bool always = table_.totals().has_control && NearlyAlways(count, usual, stats.calls);
+      const char* what = timeout ? "is cancelled" : lacks ? "lacks resources" : "loses a race";
+      Add(OpenChance(stats,
+                     timeout || lacks || always ? FindingClass::kBroken : FindingClass::kWarning,
+                     state, count,
+                     fmt::format("{} {}: {}, {} on the baseline", what, OfCalls(count, stats.calls),
+                                 state, FormatCount(usual))));
+    }
+    const uint64_t lost = stats.lost[1];
+    const uint64_t usual = std::max(stats.lost[0], stats.lost[2]);
+    if (stats.stuck > 0 || lost == 0 || !NoChance(lost, usual, stats.calls)) return;
+    Add(OpenChance(stats, FindingClass::kBroken, {}, lost,
+                   fmt::format("ends its connection {}, {} on the baseline",
+                               OfCalls(lost, stats.calls), FormatCount(usual))));
+  }
+
+  // Other lanes ended it, so it can be no matter of chance.
+  void JudgeStuck(const PatternStats& stats) {
+    if (stats.stuck == 0) return;
+    Add(OpenChance(stats, FindingClass::kBroken, "57014", stats.stuck,
+                   fmt::format("does not end {}, and had to be cancelled",
+                               OfCalls(stats.stuck, stats.calls))));
+  }
+
+  void TellCutOff(const PatternStats& stats) {
+    ++outcomes_.cut_off;
+    AddUnjudged(stats, "is cancelled with 57014 in its only call, on the candidate alone");
   }
 
   void JudgeFixed(const PatternStats& stats, const KindStats& counts) {
@@ -255,7 +309,11 @@ class OutcomeJudge {
       const Weighed weighed = Weigh(stats, counts);
       outcomes_.column_noise += weighed.noise;
       const bool most = weighed.counts.gates_if_most * 2 > stats.compared;
-      const uint64_t weighs = weighed.counts.gates + (most ? weighed.counts.gates_if_most : 0);
+      uint64_t weighs = weighed.counts.gates + (most ? weighed.counts.gates_if_most : 0);
+      if (table_.totals().has_control &&
+          NearlyAlways(counts.by_locks, ControlCount(stats, {kind}), stats.compared)) {
+        weighs += counts.by_locks;
+      }
       if (weighs == 0) continue;
       beyond = beyond || ResultsBeyondNoise(stats, kind, weighs, weighed.known >= weighs);
       if (finding.reasons.empty()) SetDifference(finding, kind, counts);

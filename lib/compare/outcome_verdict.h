@@ -16,6 +16,7 @@ struct OutcomeVerdict {
   std::vector<Unjudged> unjudged;
   std::set<uint64_t> told;    // Patterns with a finding, or told with the finding of their cause.
   uint64_t fixed = 0;         // Patterns that fail on the baseline only.
+  uint64_t cut_off = 0;       // Patterns cancelled on the candidate alone, too rarely to judge.
   uint64_t column_noise = 0;  // Statements that differ only where the control lane does as well.
 };
 

@@ -40,6 +40,17 @@ bool IsCompared(const StatementPair& pair, const Difference& difference) {
   return !FailedOnBoth(pair, difference);
 }
 
+// Other lanes were done with it, the candidate alone had to be cancelled.
+bool StuckOnCandidate(const StatementPair& pair) {
+  if (!pair.stuck || pair.cancel_requested || pair.lanes.size() < 2) return false;
+  for (size_t lane = 0; lane < pair.lanes.size(); ++lane) {
+    const event::Outcome& outcome = pair.lanes[lane].outcome;
+    const bool cut = outcome.status == OutcomeStatus::kLost || outcome.sqlstate == "57014";
+    if (lane == 1 ? !cut : !Succeeded(outcome)) return false;
+  }
+  return true;
+}
+
 // As an example, rather than the one that is held.
 bool GoesFirst(Weight weight, bool follows, const KindStats& kind) {
   if (weight > Weight::kNote && kind.example_weight > Weight::kNote &&
@@ -117,9 +128,11 @@ void PatternTable::Put(const StatementPair& pair, const event::StatementFacts& f
   stats->counterfactual += pair.counterfactual ? 1U : 0U;
   stats->failed_on_both += FailedOnBoth(pair, difference) ? 1U : 0U;
   stats->fidelity.Add(fidelity);
+  stats->stuck += StuckOnCandidate(pair) ? 1U : 0U;
   for (size_t i = 0; i < lanes; ++i) {
     const event::Outcome& outcome = pair.lanes[i].outcome;
     stats->time_us[i] += Narrow(outcome.elapsed_us);
+    stats->lost[i] += outcome.status == OutcomeStatus::kLost ? 1U : 0U;
     // What a client cancelled was no timeout.
     const bool cancelled = pair.cancel_requested && outcome.sqlstate == "57014";
     if (outcome.status != OutcomeStatus::kError || cancelled) continue;
@@ -214,6 +227,7 @@ void PatternTable::AddDifference(PatternStats& stats, const StatementPair& pair,
     if (room && follows) kind.follows[cause].by_columns[columns].Add(difference.weight);
   }
   kind.notes += difference.weight == Weight::kNote ? 1U : 0U;
+  kind.by_locks += difference.by_locks ? 1U : 0U;
   kind.introduced += difference.introduced ? 1U : 0U;
   if (difference.excuse != Excuse::kNone) ++kind.excuses[difference.excuse];
   if (kind.count > 1 && !GoesFirst(difference.weight, follows, kind)) return;

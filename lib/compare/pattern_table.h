@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "compare/connect_tally.h"
 #include "compare/difference.h"
 #include "compare/fidelity.h"
 #include "compare/row_sample.h"
@@ -77,6 +78,7 @@ struct KindStats : ColumnWeights {
   // Of its weights, by the cause that they follow from: the fingerprint of an earlier difference.
   std::map<uint64_t, ColumnWeights> follows;
   uint64_t notes = 0;
+  uint64_t by_locks = 0;    // Of the notes: see Difference.
   uint64_t introduced = 0;  // kFixed: because the change introduces what it needs.
   std::map<Excuse, uint64_t> excuses;
   Example example;  // Of the heaviest weight seen; one that follows from no cause goes first.
@@ -157,6 +159,8 @@ struct PatternStats {
   std::vector<std::array<uint32_t, 2>> new_latencies;  // Captured, candidate.
 
   std::array<std::map<std::string, uint64_t>, kLanesMax> errors;  // Per SQLSTATE.
+  std::array<uint64_t, kLanesMax> lost{};  // Calls that ended the connection.
+  uint64_t stuck = 0;  // Did not end on the candidate, and succeeded on the other lanes.
   std::map<DifferenceKind, KindStats> differences;
   // Pairs on which baseline and control differ, by kind, and of values by column.
   std::map<DifferenceKind, uint64_t> control_differences;
@@ -190,6 +194,7 @@ class PatternTable : public event::PairSink {
   void PutUnasked(const event::UnaskedPair& pair) override;
   void PutNotification(const event::Notification& notification,
                        std::optional<size_t> lane) override;
+  void PutConnect(const event::ConnectPair& pair) override { connects_.Put(pair); }
 
   // From now on, fidelity is judged only of statements for which `knowable` is true: those whose
   // data the lanes can have.
@@ -198,6 +203,7 @@ class PatternTable : public event::PairSink {
 
   const TableTotals& totals() const { return totals_; }
   const UnaskedTally& unasked() const { return unasked_; }
+  const ConnectTally& connects() const { return connects_; }
   size_t size() const { return patterns_.size(); }
   // By fingerprint. Valid until the next Put.
   std::vector<const PatternStats*> Patterns() const;
@@ -227,6 +233,7 @@ class PatternTable : public event::PairSink {
   Knowable knowable_;
   TableTotals totals_;
   UnaskedTally unasked_;
+  ConnectTally connects_;
   size_t samples_left_;
   size_t text_bytes_left_;
 };

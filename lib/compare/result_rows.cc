@@ -115,6 +115,61 @@ bool SkipsRows(const event::StatementFacts& facts) {
                      same) != facts.pattern.end();
 }
 
+// "orders" has its key in "order_id".
+bool NamedAfter(std::string_view column, std::string_view relation) {
+  constexpr std::string_view kEnd = "_id";
+  relation = relation.substr(relation.rfind('.') + 1);
+  if (!column.ends_with(kEnd) || column.size() <= kEnd.size() + 1) return false;
+  // "category_id" of "categories".
+  return relation.starts_with(column.substr(0, column.size() - kEnd.size() - 1));
+}
+
+// The place in `match.common` of what tells the rows of one table apart. Of a join, no column does.
+std::optional<size_t> KeyPlace(const LaneOutcome& baseline, const ColumnMatch& match,
+                               const event::StatementFacts& facts) {
+  if (facts.relations.size() != 1) return std::nullopt;
+  const auto is_join = [](char a, char b) {
+    return std::tolower(static_cast<unsigned char>(a)) == b;
+  };
+  static constexpr std::string_view kJoin = " join ";
+  if (std::search(facts.pattern.begin(), facts.pattern.end(), kJoin.begin(), kJoin.end(),
+                  is_join) != facts.pattern.end()) {
+    return std::nullopt;
+  }
+  for (size_t i = 0; i < match.common.size(); ++i) {
+    const Column& column = baseline.columns[match.common[i].first];
+    if (column.table_oid == 0) continue;
+    const bool named = column.name == "id" || column.name == "uuid";
+    const bool first = column.column_number == 1;
+    if (named || (first && NamedAfter(column.name, facts.relations.front()))) return i;
+  }
+  return std::nullopt;
+}
+
+// Does a row of the baseline come back with the same key and other values? No tie explains that.
+bool SameKeyOtherValues(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                        const ColumnMatch& match, const event::StatementFacts& facts) {
+  if (!HasCells(baseline) || !HasCells(candidate)) return false;
+  const auto place = KeyPlace(baseline, match, facts);
+  if (!place) return false;
+  const Hashes left_keys = RowHashes(baseline, {match.common[*place].first});
+  const Hashes right_keys = RowHashes(candidate, {match.common[*place].second});
+  const Hashes left = RowHashes(baseline, Side(match, true));
+  const Hashes right = RowHashes(candidate, Side(match, false));
+  std::map<uint64_t, uint64_t> rows;
+  for (size_t i = 0; i < left.size(); ++i) {
+    if (!rows.emplace(left_keys[i], left[i]).second) return false;  // No key after all.
+  }
+  std::map<uint64_t, uint64_t> seen;
+  bool other = false;
+  for (size_t i = 0; i < right.size(); ++i) {
+    if (!seen.emplace(right_keys[i], right[i]).second) return false;
+    const auto found = rows.find(right_keys[i]);
+    other = other || (found != rows.end() && found->second != right[i]);
+  }
+  return other;
+}
+
 struct Sorted {
   Hashes keys;
   Hashes rows;
@@ -148,9 +203,9 @@ RowsVerdict CompareGroups(const Sorted& a, const Sorted& b, bool keys_are_id,
   return RowsVerdict::kTiesAtLimit;
 }
 
-RowsVerdict CompareOrdered(const LaneOutcome& baseline, const LaneOutcome& candidate,
-                           const ColumnMatch& match, const event::StatementFacts& facts,
-                           bool same_set) {
+RowsVerdict CompareByKeys(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                          const ColumnMatch& match, const event::StatementFacts& facts,
+                          bool same_set) {
   const bool cells = HasCells(baseline) && HasCells(candidate);
   const auto keys = cells ? VisibleKeys(baseline, match, facts) : std::nullopt;
   if (!keys) {
@@ -169,6 +224,25 @@ RowsVerdict CompareOrdered(const LaneOutcome& baseline, const LaneOutcome& candi
   const Sorted b{RowHashes(candidate, right), RowHashes(candidate, Side(match, false))};
   if (a.keys != b.keys) return same_set ? RowsVerdict::kOrder : RowsVerdict::kValues;
   return CompareGroups(a, b, is_id, facts);
+}
+
+RowsVerdict CompareOrdered(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                           const ColumnMatch& match, const event::StatementFacts& facts,
+                           bool same_set) {
+  const RowsVerdict verdict = CompareByKeys(baseline, candidate, match, facts, same_set);
+  const bool tie = verdict == RowsVerdict::kTiesAtLimit || verdict == RowsVerdict::kMaybeTies ||
+                   verdict == RowsVerdict::kValuesHiddenLimit;
+  return tie && SameKeyOtherValues(baseline, candidate, match, facts) ? RowsVerdict::kOtherValues
+                                                                      : verdict;
+}
+
+RowsVerdict CompareUnordered(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                             const ColumnMatch& match, const event::StatementFacts& facts,
+                             bool same_set) {
+  if (same_set) return RowsVerdict::kEqual;
+  return facts.limited && SameKeyOtherValues(baseline, candidate, match, facts)
+             ? RowsVerdict::kOtherValues
+             : RowsVerdict::kValues;
 }
 
 // A sort key given by its place, by its place among the columns that both sides have.
@@ -191,7 +265,7 @@ RowsVerdict CompareCells(const LaneOutcome& baseline, const LaneOutcome& candida
   if (left == right) return RowsVerdict::kEqual;
   const bool same_set = SameSet(left, right);
   if (facts.ordered) return CompareOrdered(baseline, candidate, match, facts, same_set);
-  return same_set ? RowsVerdict::kEqual : RowsVerdict::kValues;
+  return CompareUnordered(baseline, candidate, match, facts, same_set);
 }
 
 // A lane with the columns that both sides have, and hashes of what their values say.
@@ -251,7 +325,7 @@ RowsVerdict CompareRows(const LaneOutcome& baseline, const LaneOutcome& candidat
   }
   const bool same_set = a.digest_unordered == b.digest_unordered && a.row_bytes == b.row_bytes;
   if (facts.ordered) return CompareOrdered(baseline, candidate, match, facts, same_set);
-  return same_set ? RowsVerdict::kEqual : RowsVerdict::kValues;
+  return CompareUnordered(baseline, candidate, match, facts, same_set);
 }
 
 std::optional<RowsVerdict> CompareRowsByValue(const LaneOutcome& baseline,
@@ -272,6 +346,7 @@ std::optional<RowsVerdict> CompareRowsByValue(const LaneOutcome& baseline,
   by_place.ordered = facts.ordered;
   by_place.limited = facts.limited;
   by_place.pattern = facts.pattern;
+  by_place.relations = facts.relations;
   for (const std::string& key : facts.sort_keys) by_place.sort_keys.push_back(KeyAmong(key, match));
   return CompareCells(WithCells(baseline, std::move(values->before), Side(match, true)),
                       WithCells(candidate, std::move(values->after), Side(match, false)), same,

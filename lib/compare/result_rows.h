@@ -39,6 +39,7 @@ enum class RowsVerdict : uint8_t {
   kMaybeTies,    // The same, but the keys look unique.
   kValues,
   kValuesHiddenLimit,  // Different rows under a LIMIT whose sort key is not in the output.
+  kOtherValues,        // The same under a LIMIT, but rows of the same key hold other values.
   kTooLarge,           // Cells are needed and not there.
 };
 

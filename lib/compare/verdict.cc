@@ -11,6 +11,7 @@
 
 #include "base/units.h"
 #include "compare/budget_verdict.h"
+#include "compare/connect_verdict.h"
 #include "compare/finding_parts.h"
 #include "compare/ignore_rules.h"
 #include "compare/latency_verdict.h"
@@ -85,6 +86,7 @@ class Judgement {
     if (run_.first != nullptr) TakeFirstMoment(*run_.first);
     TakeBudgets();
     JudgeChannels();
+    for (Finding& finding : JudgeConnects(table_.connects(), policy_)) Add(std::move(finding));
     ApplyIgnoreRules(policy_, verdict_);
     Classify(table_, {std::move(folded_), std::move(detectable_), work_}, verdict_);
     Sort();
@@ -104,6 +106,7 @@ class Judgement {
     told_ = std::move(outcomes.told);
     fixed_ = outcomes.fixed;
     column_noise_ = outcomes.column_noise;
+    verdict_.cut_off = outcomes.cut_off;
     verdict_.findings = std::move(outcomes.findings);
     verdict_.unjudged = std::move(outcomes.unjudged);
   }

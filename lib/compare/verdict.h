@@ -166,7 +166,10 @@ struct RunFacts {
   uint64_t sessions_replayed = 0;
   uint64_t sessions_excluded = 0;
   uint64_t stalls_released = 0;
-  bool interrupted = false;  // The replay ended before the capture did.
+  uint64_t exchanges = 0;           // Replayed.
+  uint64_t exchanges_excluded = 0;  // Of sessions that were left out, from where they were.
+  uint64_t gap_exchanges = 0;       // Missing from the capture.
+  bool interrupted = false;         // The replay ended before the capture did.
   // What a sample did before VACUUM (ANALYZE); nullptr: not looked at.
   const FirstMoment* first = nullptr;
 };
@@ -186,6 +189,7 @@ struct Verdict {
   std::vector<UnfaithfulPattern> unfaithful;  // Those that lost most, at most kUnfaithfulMax.
   // Baseline and control differ in latency by the rules that hold for the candidate.
   bool too_noisy = false;
+  uint64_t cut_off = 0;  // Patterns cancelled on the candidate alone, too rarely to judge.
   SelfTest self_test;
   Confirmation confirmation;
   std::vector<Recheck> rechecks;

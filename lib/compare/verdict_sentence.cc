@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <string>
 
 #include "base/units.h"
+#include "compare/connect_verdict.h"
 #include "compare/finding_parts.h"
 
 namespace scry::compare {
@@ -14,13 +17,19 @@ namespace {
 using base::FormatCount;
 
 constexpr size_t kUnfaithfulToldMax = 3;
-// More statements without a lane to run on: too thin to judge.
+// More statements without a lane to run on, or exchanges left out: too thin to judge.
 constexpr double kLostShareMax = 0.05;
 
 std::string Summary(const Verdict& verdict) {
   std::map<FindingClass, uint64_t> counts;
+  std::set<std::string> refused;  // A role may be refused in several ways.
   for (const Finding& finding : verdict.findings) {
-    if (finding.gates) ++counts[finding.type];
+    if (!finding.gates) continue;
+    if (IsAboutConnecting(finding)) {
+      refused.insert(finding.pattern);
+    } else {
+      ++counts[finding.type];
+    }
   }
   struct Words {
     const char* one;
@@ -43,7 +52,10 @@ std::string Summary(const Verdict& verdict) {
     summary += fmt::format("{}{}{} {}", summary.empty() ? "" : ", ", FormatCount(count), noun,
                            count == 1 ? words->second.one : words->second.many);
   }
-  return summary;
+  if (refused.empty()) return summary;
+  return fmt::format("{} cannot connect{}{}",
+                     refused.size() == 1 ? "1 role" : FormatCount(refused.size()) + " roles",
+                     summary.empty() ? "" : ", ", summary);
 }
 
 // Too unfaithful a replay shows neither safety nor a regression. What would have gated is told
@@ -72,6 +84,28 @@ double LostShare(const PatternTable& table) {
   return AsDouble(lost) / AsDouble(std::max<uint64_t>(table.totals().statements, 1));
 }
 
+// Of what production did, as far as it is known.
+double LeftOutShare(const RunFacts& run) {
+  const uint64_t missing = run.exchanges_excluded + run.gap_exchanges;
+  return AsDouble(missing) / AsDouble(std::max<uint64_t>(run.exchanges + missing, 1));
+}
+
+std::string LeftOutSentence(const RunFacts& run) {
+  std::string parts;
+  if (run.exchanges_excluded > 0) {
+    parts = fmt::format("{} of sessions that could not be replayed",
+                        FormatCount(run.exchanges_excluded));
+  }
+  if (run.gap_exchanges > 0) {
+    parts += fmt::format("{}{} missing from the capture", parts.empty() ? "" : ", ",
+                         FormatCount(run.gap_exchanges));
+  }
+  return fmt::format(
+      "{:.0f} % of the exchanges were left out ({}), and at most {:.0f} % may be; what ran shows "
+      "no regression",
+      LeftOutShare(run) * 100, parts, kLostShareMax * 100);
+}
+
 // Only what gates was asked for; a finding that is told, or ignored, does not turn into a clean
 // bill.
 std::string SafeClaim(const Verdict& verdict) {
@@ -95,7 +129,11 @@ void Conclude(const PatternTable& table, const Policy& policy, const RunFacts& r
   const bool gates = std::any_of(verdict.findings.begin(), verdict.findings.end(),
                                  [](const Finding& finding) { return finding.gates; });
   verdict.result = VerdictResult::kInconclusive;
-  if (verdict.compared == 0) {
+  // A candidate that lets nobody in leaves nothing to compare.
+  const bool refused = std::any_of(
+      verdict.findings.begin(), verdict.findings.end(),
+      [](const Finding& finding) { return finding.gates && IsAboutConnecting(finding); });
+  if (verdict.compared == 0 && !refused) {
     verdict.sentence = verdict.statements == 0
                            ? "no statement was replayed"
                            : "none of the replayed statements could be compared";
@@ -123,6 +161,17 @@ void Conclude(const PatternTable& table, const Policy& policy, const RunFacts& r
     verdict.sentence = fmt::format(
         "{:.0f} % of the statements lacked a lane to run on; what ran shows no regression",
         LostShare(table) * 100);
+    return;
+  }
+  if (verdict.cut_off > 0) {
+    verdict.sentence = fmt::format(
+        "{} cancelled on the candidate alone, in too few calls to judge; what else ran shows no "
+        "regression",
+        verdict.cut_off == 1 ? "1 query was" : FormatCount(verdict.cut_off) + " queries were");
+    return;
+  }
+  if (LeftOutShare(run) > kLostShareMax) {
+    verdict.sentence = LeftOutSentence(run);
     return;
   }
   if (run.interrupted) {

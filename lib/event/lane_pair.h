@@ -50,6 +50,8 @@ struct StatementPair {
   bool held_up = false;
   // Its client asked to cancel it, and so did replay on every lane: who is hit is a race.
   bool cancel_requested = false;
+  // A lane ran it for so long without an end that replay cancelled it there, or gave up.
+  bool stuck = false;
   // The order of the capture could not be kept (a stall was broken): differences may be races.
   bool order_broken = false;
   // An earlier statement of the transaction (or session state) already went differently on a lane:
@@ -77,12 +79,25 @@ struct UnaskedPair {
   bool unsure = false;  // Its order was broken, or lanes had gone apart before.
 };
 
+// How a session's connections to all lanes went.
+struct LaneConnect {
+  bool connected = false;
+  std::string sqlstate;  // Of the refusal; empty: the server gave none in time.
+  std::string message;   // One line.
+};
+struct ConnectPair {
+  SessionId session = SessionId::kNone;
+  std::string role;
+  std::vector<LaneConnect> lanes;  // By LaneRole.
+};
+
 class PairSink {
  public:
   virtual ~PairSink() = default;
   virtual void Put(const StatementPair& pair) = 0;
   // What is no part of any statement; nobody has to care.
   virtual void PutUnasked(const UnaskedPair&) {}
+  virtual void PutConnect(const ConnectPair&) {}
   // `lane`: where it came; none: it stands in the capture.
   virtual void PutNotification(const Notification&, std::optional<size_t> /*lane*/) {}
 };

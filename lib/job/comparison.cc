@@ -106,6 +106,9 @@ Status Comparison::Run(const Lanes& lanes) {
   facts.sessions_replayed = stats_.sessions;
   facts.sessions_excluded = stats_.sessions_excluded;
   facts.stalls_released = stats_.stalls_broken;
+  facts.exchanges = stats_.exchanges;
+  facts.exchanges_excluded = stats_.exchanges_excluded;
+  facts.gap_exchanges = stats_.gap_exchanges;
   if (first_) facts.first = &first_->moment;
   verdict_ = compare::Judge(table_, request_.policy, facts);
   SCRY_TRY(Confirm(lanes));

@@ -71,8 +71,56 @@ base::Result<IoCount> AfterSocketCall(ssize_t moved, const char* what, bool zero
   return base::FailErrno(what);
 }
 
-// "FATAL:  role \"x\" does not exist" on one line; libpq puts the address in front.
+// On one line.
 std::string ServerMessage(const char* raw) { return base::OneLine(raw == nullptr ? "" : raw); }
+
+constexpr size_t kSqlstateSize = 5;
+
+// Where verbose libpq put the place in the server's source: "LOCATION:  name, file.c:757", in the
+// language of the client.
+bool IsLocation(std::string_view line) {
+  const size_t colon = line.rfind(':');
+  if (colon == std::string_view::npos || !line.substr(0, colon).ends_with(".c")) return false;
+  const std::string_view number = line.substr(colon + 1);
+  return !number.empty() && number.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// "FATAL:  28000: role \"x\" does not exist": where the SQLSTATE stands.
+size_t FindSqlstate(std::string_view line) {
+  constexpr std::string_view kBefore = ":  ";
+  for (size_t at = line.find(kBefore); at != std::string_view::npos;
+       at = line.find(kBefore, at + 1)) {
+    const size_t begin = at + kBefore.size();
+    const std::string_view state = line.substr(begin, kSqlstateSize);
+    const bool is_state =
+        state.size() == kSqlstateSize &&
+        state.find_first_not_of("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string_view::npos;
+    if (is_state && line.substr(begin + kSqlstateSize).starts_with(": ")) return begin;
+  }
+  return std::string_view::npos;
+}
+
+// "FATAL:  role \"x\" does not exist" on one line, as libpq says it where it is not verbose; the
+// address stands in front. Of several servers or attempts, the SQLSTATE of the last.
+base::Error ServerError(const char* raw) {
+  base::Error error;
+  std::string text;
+  std::string_view rest = raw == nullptr ? "" : raw;
+  while (!rest.empty()) {
+    const size_t end = rest.find('\n');
+    std::string line(rest.substr(0, end));
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+    if (IsLocation(line)) continue;
+    const size_t state = FindSqlstate(line);
+    if (state != std::string::npos) {
+      error.sqlstate = line.substr(state, kSqlstateSize);
+      line.erase(state, kSqlstateSize + 2);
+    }
+    text += line + "\n";
+  }
+  error.message = ServerMessage(text.c_str());
+  return error;
+}
 
 }  // namespace
 
@@ -93,8 +141,8 @@ Connection& Connection::operator=(Connection&& other) noexcept = default;
 Connection::~Connection() = default;
 
 base::Error Connection::Refused() const {
-  base::Error error = base::Fail(fmt::format("connect to {}: {}", impl_->info.Display(),
-                                             ServerMessage(PQerrorMessage(impl_->conn))));
+  base::Error error = ServerError(PQerrorMessage(impl_->conn));
+  error.message = fmt::format("connect to {}: {}", impl_->info.Display(), error.message);
   return error;
 }
 
@@ -104,6 +152,8 @@ base::Result<Connection> Connection::StartConnect(const ConnInfo& info) {
   PGconn* conn = PQconnectStartParams(keywords.names.data(), keywords.values.data(), 0);
   if (conn == nullptr) return base::Fail("connect to " + info.Display() + ": out of memory");
   Connection connection(std::make_unique<Impl>(conn, info));
+  // libpq keeps no result of a failed start: only its text tells the SQLSTATE.
+  PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
   if (PQstatus(conn) == CONNECTION_BAD) return connection.Refused();
   PQsetNoticeReceiver(conn, DropNotice, nullptr);
   return connection;
@@ -117,6 +167,7 @@ base::Result<ConnectState> Connection::Poll() {
     case PGRES_POLLING_ACTIVE:
       return ConnectState::kWriting;
     case PGRES_POLLING_OK:
+      PQsetErrorVerbosity(impl_->conn, PQERRORS_DEFAULT);
       break;
     case PGRES_POLLING_FAILED:
       return Refused();

@@ -39,8 +39,8 @@ class Connection {
   // Starts without waiting (a host name may still be looked up; lanes have none).
   static base::Result<Connection> StartConnect(const ConnInfo& info);
   // Goes on; call when the socket is as asked, at first without waiting (kWriting). socket() may
-  // change until it is ready. Refused by the server: an Error, without
-  // SQLSTATE, as libpq keeps none of a failed start.
+  // change until it is ready. Refused by the server: an Error with its
+  // SQLSTATE.
   base::Result<ConnectState> Poll();
 
   Connection(Connection&& other) noexcept;

@@ -84,6 +84,7 @@ void SessionPlayer::Connect(const std::vector<pg::ConnInfo>& lanes, base::Micros
   portals_.resize(lanes.size());
   const std::string first = lanes.front().Get("dbname");
   followed_ = first.empty() || first == pg::DatabaseOf(lanes.front(), start_.parameters);
+  refusals_.resize(lanes.size());
   for (size_t lane = 0; lane < lanes.size(); ++lane) {
     lanes_.push_back(
         std::make_unique<LaneConnection>(shared_.poller, first_token_ + lane, shared_.options));
@@ -91,12 +92,7 @@ void SessionPlayer::Connect(const std::vector<pg::ConnInfo>& lanes, base::Micros
     pg::StartupPlan plan = pg::PlanStartup(lanes[lane], start_.parameters);
     // What the session asks for itself comes later and wins.
     plan.info.Set("options", shared_.lane_options[lane] + plan.info.Get("options"));
-    const base::Status status = lanes_[lane]->Start(plan.info);
-    if (!status.ok()) {
-      shared_.suspects[lane] = true;
-      Exclude(status.error().message);
-      return;
-    }
+    NoteRefusal(lane, lanes_[lane]->Start(plan.info));
   }
   OnReady(lanes_.size(), false, false, now_us);
 }
@@ -201,23 +197,61 @@ void SessionPlayer::OnReady(size_t lane, bool readable, bool writable, base::Mic
     PutNotifications(lane, lanes_[lane]->TakeNotifications());
     const bool dead = lanes_[lane]->state() == LaneConnection::State::kDead;
     if (alive && dead) shared_.suspects[lane] = true;
-    if (!status.ok()) {
-      Exclude(status.error().message);
-      return;
-    }
-    if (dead && state_ != State::kRunning) {
+    NoteRefusal(lane, status);
+    if (dead && state_ == State::kWaiting) {
       Exclude("the connection to a lane ended between exchanges");
       return;
     }
   }
-  if (state_ == State::kConnecting && AllLanes(LaneConnection::State::kIdle)) {
-    Become(State::kWaiting);
-    free_since_us_ = now_us;
-    ++shared_.stats.sessions;
-    Pin();
-    CompareStarts();
-  }
+  if (state_ == State::kConnecting) FinishConnecting(now_us);
   if (state_ == State::kRunning) FinishIfDone();
+}
+
+void SessionPlayer::NoteRefusal(size_t lane, const base::Status& status) {
+  if (status.ok()) return;
+  shared_.suspects[lane] = true;
+  if (!refusals_[lane]) refusals_[lane] = status.error();
+}
+
+// One lane's refusal ends the session, but only once it is known what the others say.
+void SessionPlayer::FinishConnecting(base::Micros now_us) {
+  const auto undecided = [](const auto& lane) {
+    return lane->state() == LaneConnection::State::kConnecting;
+  };
+  if (std::any_of(lanes_.begin(), lanes_.end(), undecided)) return;
+  PutConnect();
+  const auto refused = std::find_if(refusals_.begin(), refusals_.end(),
+                                    [](const auto& refusal) { return refusal.has_value(); });
+  if (refused != refusals_.end()) {
+    Exclude((*refused)->message);
+    return;
+  }
+  if (!AllLanes(LaneConnection::State::kIdle)) {  // One ended while others were still connecting.
+    Exclude("the connection to a lane ended before its first exchange");
+    return;
+  }
+  Become(State::kWaiting);
+  free_since_us_ = now_us;
+  ++shared_.stats.sessions;
+  Pin();
+  CompareStarts();
+}
+
+void SessionPlayer::PutConnect() {
+  event::ConnectPair pair;
+  pair.session = start_.session;
+  for (const auto& [name, value] : start_.parameters) {
+    if (name == "user") pair.role = value;
+  }
+  for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+    event::LaneConnect& connect = pair.lanes.emplace_back();
+    connect.connected =
+        !refusals_[lane] && lanes_[lane]->state() != LaneConnection::State::kConnecting;
+    if (!refusals_[lane]) continue;
+    connect.sqlstate = refusals_[lane]->sqlstate;
+    connect.message = refusals_[lane]->message;
+  }
+  shared_.sink.PutConnect(pair);
 }
 
 void SessionPlayer::FinishIfDone() {
@@ -308,6 +342,7 @@ void SessionPlayer::CancelStuck(base::Micros now_us) {
   const base::Micros limit = cancelled_ ? shared_.options.stuck_us : StuckLimit();
   if (now_us - since_us_ < limit) return;
   if (state_ == State::kConnecting) {
+    PutConnect();
     Exclude("a lane took no connection in time");
     return;
   }
@@ -442,6 +477,7 @@ void SessionPlayer::PutPair(size_t statement, std::vector<exchange::Answers>& an
   }
   pair.started_us = shared_.epoch_us + exchange_started_us_;
   pair.held_up = held_up_;
+  pair.stuck = cancelled_;
   pair.cancel_requested = !work_.front().cancels_us.empty();
   pair.order_broken =
       order_broken_ || shared_.doubt.Touches(work_.front().touched, exchange_started_us_);

@@ -143,6 +143,9 @@ class SessionPlayer {
   bool queued = false;
 
  private:
+  void NoteRefusal(size_t lane, const base::Status& status);
+  void FinishConnecting(base::Micros now_us);
+  void PutConnect();
   void StartLane(size_t lane, base::Micros now_us);
   bool NeedsResults(const event::Exchange& exchange) const;
   void FinishIfDone();
@@ -177,6 +180,7 @@ class SessionPlayer {
   // their own under the same numbers and names.
   bool followed_ = true;
   std::vector<std::unique_ptr<LaneConnection>> lanes_;  // From Connect on.
+  std::vector<std::optional<base::Error>> refusals_;    // By lane: why it took no connection.
   std::vector<PortalNames> portals_;                    // By lane.
   std::deque<Work> work_;
   IdentitySession identity_;

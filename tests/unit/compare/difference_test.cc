@@ -80,6 +80,13 @@ TEST_CASE("what goes round locks never gates by its result, but by its errors", 
     CHECK(difference.excuse == Excuse::kRace);
   }
   CHECK(Of(one, Failure("42703"), facts).weight == Weight::kGate);
+  // What no drift of a queue makes is kept in mind.
+  CHECK(Of(one, Answer(kIdName, {}), facts).by_locks);
+  CHECK_FALSE(Of(one, Answer(kIdName, {{"2", "b"}}), facts).by_locks);
+  const std::vector<event::Column> got = {Col("pg_try_advisory_lock", 16, 0)};
+  event::StatementFacts asks = Facts();
+  asks.functions = {"pg_try_advisory_lock"};
+  CHECK(Of(Answer(got, {{"t"}}), Answer(got, {{"f"}}), asks).by_locks);
 }
 
 TEST_CASE("another error than before is a warning", "[compare]") {
@@ -195,6 +202,42 @@ TEST_CASE("a sort key outside the output turns order into a note", "[compare]") 
   CHECK(Of(Answer(kIdName, rows), Answer(kIdName, other), Ordered({""})).weight == Weight::kGate);
   CHECK(Of(Answer(kIdName, rows), Answer(kIdName, other), Ordered({""}, true)).weight ==
         Weight::kGateIfMost);
+}
+
+TEST_CASE("another value in a row of the same id is no tie", "[compare]") {
+  const std::vector<event::Column> columns = {Col("id", 23, 1), Col("status", 25, 2),
+                                              Col("created_at", 1114, 3)};
+  event::StatementFacts facts = Ordered({"created_at"}, true);
+  facts.relations = {"orders"};
+  facts.pattern = "SELECT id, status, created_at FROM orders ORDER BY created_at DESC LIMIT $1";
+  const LaneOutcome baseline = Answer(columns, {{"7", "paid", "t"}});
+  SECTION("by a visible key") {}
+  SECTION("by a hidden one") { facts.sort_keys = {"updated_at"}; }
+  SECTION("by none") { facts.ordered = false; }
+  const Difference other = Of(baseline, Answer(columns, {{"7", "open", "t"}}), facts);
+  CHECK(other.kind == DifferenceKind::kValues);
+  CHECK(other.weight == Weight::kGateIfMost);
+  // Another row among the tied is one; and the id of one table is no key of what is joined with it.
+  const bool hidden = facts.ordered && facts.sort_keys[0] == "updated_at";
+  const Weight excused = hidden ? Weight::kGateIfMost : Weight::kNote;
+  CHECK(Of(baseline, Answer(columns, {{"8", "open", "t"}}), facts).weight == excused);
+  facts.relations = {"items", "orders"};
+  CHECK(Of(baseline, Answer(columns, {{"7", "open", "t"}}), facts).weight == excused);
+}
+
+TEST_CASE("a key of a table is named after it, and holds each value once", "[compare]") {
+  const std::vector<event::Column> columns = {Col("order_id", 23, 1), Col("status", 25, 2)};
+  event::StatementFacts facts = Ordered({"status"}, true);
+  facts.sort_keys = {"hidden"};
+  facts.ordered = false;
+  const auto weight = [&](const Rows& before, const Rows& after) {
+    return Of(Answer(columns, before), Answer(columns, after), facts).weight;
+  };
+  facts.relations = {"public.orders"};
+  CHECK(weight({{"1", "a"}}, {{"1", "b"}}) == Weight::kGateIfMost);
+  CHECK(weight({{"1", "a"}, {"1", "c"}}, {{"1", "b"}, {"1", "d"}}) == Weight::kNote);
+  facts.relations = {"invoices"};  // A tenant, a customer: many rows have the same.
+  CHECK(weight({{"1", "a"}}, {{"1", "b"}}) == Weight::kNote);
 }
 
 TEST_CASE("LIMIT without ORDER BY compares row counts only", "[compare]") {

@@ -427,6 +427,173 @@ TEST_CASE("a query that always times out on the candidate breaks, one that once 
   CHECK(FindType(JudgeOf(deadlocks), FindingClass::kWarning) != nullptr);
 }
 
+event::StatementPair CutOff(event::LaneOutcome candidate, base::Micros candidate_us) {
+  event::StatementPair pair = PairOf(Answer(kId, {{"1"}}), std::move(candidate));
+  pair.lanes.push_back(pair.lanes[0]);
+  pair.lanes[1].outcome.elapsed_us = candidate_us;
+  return pair;
+}
+
+TEST_CASE("a rare query that is always cancelled on the candidate alone breaks", "[compare]") {
+  constexpr base::Micros kLimitUs = 2000 * 1000;
+  PatternTable table;
+  PutMany(table, CutOff(Answer(kId, {{"1"}}), 1000), 50, Facts(9));
+  PutMany(table, CutOff(Failure("57014"), kLimitUs), 1);
+  SECTION("one call is too few, and is not called safe") {
+    const Verdict verdict = JudgeOf(table);
+    CHECK(verdict.result == VerdictResult::kInconclusive);
+    CHECK(verdict.sentence ==
+          "1 query was cancelled on the candidate alone, in too few calls to judge; what else ran "
+          "shows no regression");
+    REQUIRE(!verdict.unjudged.empty());
+    CHECK(std::any_of(verdict.unjudged.begin(), verdict.unjudged.end(), [](const Unjudged& one) {
+      return one.why == "is cancelled with 57014 in its only call, on the candidate alone";
+    }));
+  }
+  SECTION("two do") {
+    PutMany(table, CutOff(Failure("57014"), kLimitUs), 1);
+    const Verdict verdict = JudgeOf(table);
+    CHECK(verdict.result == VerdictResult::kRegressions);
+    REQUIRE(verdict.findings.size() == 1);
+    CHECK(verdict.findings[0].id == "broken-0000000000000001-57014");
+    CHECK(verdict.findings[0].reasons[0] ==
+          "is cancelled in 2 of 2 calls: 57014, 0 on the baseline");
+  }
+  SECTION("two do where the limit is new, and the baseline goes on beyond it") {
+    for (int i = 0; i < 2; ++i) {
+      event::StatementPair pair = CutOff(Failure("57014"), 1000);
+      pair.lanes[0].outcome.elapsed_us = pair.lanes[2].outcome.elapsed_us = 10'000;
+      table.Put(pair, Facts(3));
+    }
+    CHECK(JudgeOf(table).result == VerdictResult::kRegressions);
+  }
+  SECTION("not where one of them ran") {
+    PutMany(table, CutOff(Answer(kId, {{"1"}}), 1000), 1);
+    CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+  }
+  SECTION("nor where the baseline itself takes nearly as long as the limit is") {
+    for (int i = 0; i < 2; ++i) {
+      event::StatementPair pair = CutOff(Failure("57014"), kLimitUs);
+      pair.lanes[0].outcome.elapsed_us = pair.lanes[2].outcome.elapsed_us = kLimitUs * 9 / 10;
+      table.Put(pair, Facts(3));
+    }
+    PutMany(table, CutOff(Answer(kId, {{"1"}}), 1000), 1);
+    CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+  }
+  SECTION("nor where the control is cancelled too") {
+    event::StatementPair pair = CutOff(Failure("57014"), kLimitUs);
+    pair.lanes[2] = pair.lanes[1];
+    PutMany(table, pair, 1);
+    CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+  }
+}
+
+TEST_CASE("what goes round locks gates where it nearly always does on the candidate alone",
+          "[compare]") {
+  event::StatementFacts facts = Facts(1, "SELECT id FROM jobs LIMIT $1 FOR UPDATE SKIP LOCKED");
+  facts.skips_locked = true;
+  facts.limited = true;
+  const auto job = [](const char* id) { return Answer(kId, {{id}}); };
+  const auto pair_of = [](event::LaneOutcome candidate, event::LaneOutcome control) {
+    event::StatementPair pair = PairOf(Answer(kId, {{"1"}}), std::move(candidate));
+    pair.lanes.push_back(std::move(control));
+    return pair;
+  };
+  PatternTable table;
+  PutMany(table, pair_of(job("1"), job("1")), 1, facts);
+  SECTION("no rows, again and again") {
+    PutMany(table, pair_of(Answer(kId, {}), job("1")), 19, facts);
+    const Verdict verdict = JudgeOf(table);
+    CHECK(verdict.result == VerdictResult::kRegressions);
+    REQUIRE(verdict.findings.size() == 1);
+    CHECK(verdict.findings[0].gates);
+    CHECK(verdict.findings[0].reasons[0] == "0 rows returned instead of 1, in 19 of 20 calls");
+  }
+  SECTION("not where the control does so as well") {
+    PutMany(table, pair_of(Answer(kId, {}), job("1")), 15, facts);
+    PutMany(table, pair_of(Answer(kId, {}), Answer(kId, {})), 4, facts);
+    CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+  }
+  SECTION("not other rows: a queue that drifted apart stays so") {
+    PutMany(table, pair_of(job("2"), job("1")), 19, facts);
+    CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+  }
+  SECTION("not a few calls") {
+    PutMany(table, pair_of(Answer(kId, {}), job("1")), 8, facts);
+    CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+  }
+  SECTION("a lock that is never to be had") {
+    PutMany(table, pair_of(Failure("55P03"), job("1")), 19, facts);
+    CHECK(JudgeOf(table).result == VerdictResult::kRegressions);
+  }
+}
+
+TEST_CASE("what never ends on the candidate alone breaks at once", "[compare]") {
+  PatternTable table;
+  event::StatementPair stuck = CutOff(Failure("57014"), 60'000'000);
+  stuck.stuck = true;
+  SECTION("cancelled") {}
+  SECTION("or given up") {
+    stuck.lanes[1].outcome.status = event::OutcomeStatus::kLost;
+    stuck.lanes[1].outcome.sqlstate.clear();
+  }
+  PutMany(table, stuck, 1);
+  PutMany(table, CutOff(Answer(kId, {{"1"}}), 1000), 50);
+  const Verdict verdict = JudgeOf(table);
+  CHECK(verdict.result == VerdictResult::kRegressions);
+  REQUIRE(verdict.findings.size() == 1);
+  CHECK(verdict.findings[0].gates);
+  CHECK(verdict.findings[0].reasons[0] == "does not end in 1 of 51 calls, and had to be cancelled");
+}
+
+TEST_CASE("what does not end on the control either is no finding", "[compare]") {
+  PatternTable table;
+  event::StatementPair stuck = CutOff(Failure("57014"), 60'000'000);
+  stuck.stuck = true;
+  stuck.lanes[2] = stuck.lanes[1];
+  PutMany(table, stuck, 1);
+  PutMany(table, CutOff(Answer(kId, {{"1"}}), 1000), 50);
+  CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+}
+
+TEST_CASE("a server that is out of room for a query on the candidate alone breaks it",
+          "[compare]") {
+  for (const char* state : {"53400", "53200", "53100"}) {
+    CAPTURE(state);
+    PatternTable table;
+    PutMany(table, CutOff(Answer(kId, {{"1"}}), 1000), 50, Facts(9));
+    PutMany(table, CutOff(Failure(state), 1000), 2);
+    const Verdict verdict = JudgeOf(table);
+    CHECK(verdict.result == VerdictResult::kRegressions);
+    REQUIRE(verdict.findings.size() == 1);
+    CHECK(verdict.findings[0].sqlstate == state);
+    CHECK(verdict.findings[0].reasons[0] ==
+          std::string("lacks resources in 2 of 2 calls: ") + state + ", 0 on the baseline");
+  }
+  PatternTable once;
+  PutMany(once, CutOff(Answer(kId, {{"1"}}), 1000), 50);
+  PutMany(once, CutOff(Failure("53200"), 1000), 1);
+  CHECK(JudgeOf(once).result == VerdictResult::kSafe);
+  PatternTable everywhere;
+  event::StatementPair pair = CutOff(Failure("53400"), 1000);
+  pair.lanes[0] = pair.lanes[2] = pair.lanes[1];
+  PutMany(everywhere, pair, 10);
+  PutMany(everywhere, CutOff(Answer(kId, {{"1"}}), 1000), 50);
+  CHECK(JudgeOf(everywhere).findings.empty());
+}
+
+TEST_CASE("a query that ends its connection on the candidate alone breaks", "[compare]") {
+  PatternTable table;
+  event::StatementPair pair = CutOff(Command(""), 1000);
+  pair.lanes[1].outcome.status = event::OutcomeStatus::kLost;
+  PutMany(table, CutOff(Answer(kId, {{"1"}}), 1000), 50, Facts(9));
+  PutMany(table, pair, 2);
+  const Verdict verdict = JudgeOf(table);
+  CHECK(verdict.result == VerdictResult::kRegressions);
+  REQUIRE(verdict.findings.size() == 1);
+  CHECK(verdict.findings[0].reasons[0] == "ends its connection in 2 of 2 calls, 0 on the baseline");
+}
+
 TEST_CASE("a lane that was lost for many statements leaves nothing to call safe", "[compare]") {
   PatternTable table;
   PutMany(table, PairOf(Command("UPDATE 1"), Command("UPDATE 1")), 90);

@@ -130,6 +130,8 @@ void CheckRefusals(const ConnInfo& info) {
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().message.find("no such role") != std::string::npos);
   CHECK(refused.error().message.find('\n') == std::string::npos);
+  CHECK(refused.error().message.ends_with("does not exist"));
+  CHECK(refused.error().sqlstate == "28000");
   CHECK(Ping(info) == PingState::kAccepting);
   CHECK(Ping(ConnInfo::Private("/tmp/no-such-folder", 5432, "a", "b")) == PingState::kNoResponse);
 
