@@ -4,7 +4,11 @@
 
 # scry_link_archive(TARGET NAME): lib<NAME>.a instead of what an imported target links.
 function(scry_link_archive target name)
-  find_library(SCRY_${name}_ARCHIVE lib${name}.a REQUIRED)
+  find_library(SCRY_${name}_ARCHIVE lib${name}.a)
+  if(NOT SCRY_${name}_ARCHIVE)
+    message(WARNING "no archive of ${name} here: the program will need its shared library")
+    return()
+  endif()
   get_target_property(aliased ${target} ALIASED_TARGET)
   if(aliased)
     set(target ${aliased})
