@@ -47,10 +47,13 @@ void ForEach(const CLI::App& app, const std::string& path,
   }
 }
 
+// Descriptions break their lines for the help.
 std::string FirstSentence(const std::string& text) {
-  std::string line = text.substr(0, text.find('\n'));
-  const size_t stop = line.find(". ");
-  return stop == std::string::npos ? line : line.substr(0, stop);
+  std::string sentence = text.substr(0, text.find("\n\n"));
+  std::replace(sentence.begin(), sentence.end(), '\n', ' ');
+  sentence = sentence.substr(0, sentence.find(". "));
+  if (!sentence.empty() && sentence.back() == '.') sentence.pop_back();
+  return sentence;
 }
 
 // In single quotes, for any of the three shells.
@@ -58,6 +61,11 @@ std::string Quoted(const std::string& text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
+}
+
+// Every command has its own help; the other flags of the root are taken anywhere.
+bool OfTheRootAlone(const std::string& name) {
+  return name == "-h" || name == "--help" || name == "--version";
 }
 
 std::string Words(const CLI::App& app, const CLI::App& root) {
@@ -70,19 +78,27 @@ std::string Words(const CLI::App& app, const CLI::App& root) {
   if (&app != &root) {
     for (const CLI::Option* option : Flags(root)) {
       for (const std::string& name : Names(*option)) {
-        if (name != "-h" && name != "--help" && name != "--version") add(name);
+        if (!OfTheRootAlone(name)) add(name);
       }
     }
   }
   return words;
 }
 
+// "'ci'|'ci test-migration'|...": the words before the cursor that lead to a command, as patterns
+// of a shell's case.
+std::string Paths(const CLI::App& root, const std::string& separator) {
+  std::string paths;
+  ForEach(root, "", [&](const CLI::App&, const std::string& path) {
+    if (!path.empty()) paths += (paths.empty() ? "" : separator) + Quoted(path);
+  });
+  return paths;
+}
+
 std::string Bash(const CLI::App& root) {
   std::string cases;
-  std::string paths;
   ForEach(root, "", [&](const CLI::App& app, const std::string& path) {
     cases += fmt::format("    {}) words={} ;;\n", Quoted(path), Quoted(Words(app, root)));
-    if (!path.empty()) paths += "|" + Quoted(path);
   });
   return "# bash completion for scry: scry completion bash >/etc/bash_completion.d/scry\n"
          "_scry() {\n"
@@ -92,7 +108,7 @@ std::string Bash(const CLI::App& root) {
          "    if [ \"$word\" = -- ]; then COMPREPLY=(); compopt -o default; return; fi\n"
          "    next=${path:+$path }$word\n"
          "    case $next in " +
-         paths.substr(1) +
+         Paths(root, "|") +
          ") path=$next ;; esac\n"
          "  done\n"
          "  case $path in\n" +
@@ -106,38 +122,124 @@ std::string Bash(const CLI::App& root) {
          "complete -F _scry scry\n";
 }
 
-// zsh runs bash's completions.
+// "'top:What it does'" for zsh's _describe.
+std::string Described(const std::string& name, const std::string& description) {
+  return " " + Quoted(name + ":" + FirstSentence(description));
+}
+
+std::string ZshWords(const CLI::App& app) {
+  std::string commands;
+  std::string flags;
+  for (const CLI::App* command : Commands(app)) {
+    commands += Described(command->get_name(), command->get_description());
+  }
+  for (const CLI::Option* option : Flags(app)) {
+    for (const std::string& name : Names(*option)) {
+      flags += Described(name, option->get_description());
+    }
+  }
+  return fmt::format("commands=({}) flags+=({})", commands, flags);
+}
+
+// Not by way of bash's: in zsh `path` is the PATH, and its bashcompinit has no compopt. The end
+// serves both ways to load it: zsh's own, where this file is the body of _scry, and `source`.
 std::string Zsh(const CLI::App& root) {
+  std::string cases;
+  std::string common;
+  ForEach(root, "", [&](const CLI::App& app, const std::string& path) {
+    cases += fmt::format("    {}) {} ;;\n", Quoted(path), ZshWords(app));
+  });
+  for (const CLI::Option* option : Flags(root)) {
+    for (const std::string& name : Names(*option)) {
+      if (!OfTheRootAlone(name)) common += Described(name, option->get_description());
+    }
+  }
   return "#compdef scry\n# zsh completion for scry: scry completion zsh >~/.zsh/completions/_scry\n"
-         "autoload -U +X bashcompinit && bashcompinit\n" +
-         Bash(root);
+         "_scry() {\n"
+         "  local at= next\n"
+         "  local -a commands flags\n"
+         "  local -i i\n"
+         "  for ((i = 2; i < CURRENT; ++i)); do\n"
+         "    if [[ $words[i] == -- ]]; then\n"
+         "      # What follows is somebody else's command line.\n"
+         "      words=(\"${(@)words[i+1,-1]}\")\n"
+         "      ((CURRENT -= i))\n"
+         "      _normal\n"
+         "      return\n"
+         "    fi\n"
+         "    next=${at:+$at }$words[i]\n"
+         "    case $next in (" +
+         Paths(root, "|") +
+         ") at=$next ;; esac\n"
+         "  done\n"
+         "  if [[ -n $at ]]; then flags=(" +
+         common +
+         "); fi\n"
+         "  case $at in\n" +
+         cases +
+         "  esac\n"
+         "  if [[ $PREFIX == -* ]]; then\n"
+         "    _describe -o flag flags\n"
+         "  elif (($#commands)); then\n"
+         "    _describe command commands\n"
+         "  else\n"
+         "    _default\n"
+         "  fi\n"
+         "}\n"
+         "if [[ $funcstack[1] == _scry ]]; then _scry \"$@\"; else compdef _scry scry; fi\n";
+}
+
+std::string FishNames(const CLI::Option& option) {
+  std::string names;
+  for (const std::string& name : option.get_snames()) names += " -s " + name;
+  for (const std::string& name : option.get_lnames()) names += " -l " + name;
+  return names + (option.get_items_expected_max() > 0 ? " -r" : "");
+}
+
+// As `"$at $word"` reads there: "' ci' 'ci test-migration'".
+std::string FishPaths(const CLI::App& root) {
+  std::string paths;
+  ForEach(root, "", [&](const CLI::App&, const std::string& path) {
+    if (path.empty()) return;
+    const bool nested = path.find(' ') != std::string::npos;
+    paths += (paths.empty() ? "" : " ") + Quoted(nested ? path : " " + path);
+  });
+  return paths;
 }
 
 std::string Fish(const CLI::App& root) {
   std::string out =
-      "# fish completion for scry: scry completion fish >~/.config/fish/completions/scry.fish\n";
+      "# fish completion for scry: scry completion fish >~/.config/fish/completions/scry.fish\n"
+      "# Whether the words before the cursor lead to this command; never after --, where somebody "
+      "else's begins.\n"
+      "function __scry_at\n"
+      "    set -l at\n"
+      "    for word in (commandline -opc)[2..-1]\n"
+      "        if test \"$word\" = --\n"
+      "            return 1\n"
+      "        end\n"
+      "        switch \"$at $word\"\n"
+      "            case " +
+      FishPaths(root) +
+      "\n"
+      "                set at (string trim \"$at $word\")\n"
+      "        end\n"
+      "    end\n"
+      "    test \"$argv\" = any -o \"$at\" = \"$argv\"\n"
+      "end\n";
   ForEach(root, "", [&](const CLI::App& app, const std::string& path) {
-    std::string where = "__fish_use_subcommand";
-    if (!path.empty()) {
-      where.clear();
-      for (size_t at = 0; at <= path.size();) {
-        const size_t end = std::min(path.find(' ', at), path.size());
-        where += (where.empty() ? "" : "; and ") +
-                 ("__fish_seen_subcommand_from " + path.substr(at, end - at));
-        at = end + 1;
-      }
-    }
+    const std::string where = Quoted(path.empty() ? "__scry_at" : "__scry_at " + path);
     for (const CLI::App* command : Commands(app)) {
-      out += fmt::format("complete -c scry -n {} -f -a {} -d {}\n", Quoted(where),
-                         Quoted(command->get_name()),
-                         Quoted(FirstSentence(command->get_description())));
+      out +=
+          fmt::format("complete -c scry -n {} -f -a {} -d {}\n", where, Quoted(command->get_name()),
+                      Quoted(FirstSentence(command->get_description())));
     }
     for (const CLI::Option* option : Flags(app)) {
-      std::string names;
-      for (const std::string& name : option->get_snames()) names += " -s " + name;
-      for (const std::string& name : option->get_lnames()) names += " -l " + name;
-      out += fmt::format("complete -c scry{}{} -d {}\n",
-                         path.empty() ? std::string() : " -n " + Quoted(where), names,
+      const std::vector<std::string> names = Names(*option);
+      const bool anywhere =
+          path.empty() && std::none_of(names.begin(), names.end(), OfTheRootAlone);
+      out += fmt::format("complete -c scry -n {}{} -d {}\n",
+                         anywhere ? Quoted("__scry_at any") : where, FishNames(*option),
                          Quoted(FirstSentence(option->get_description())));
     }
   });

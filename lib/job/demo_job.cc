@@ -374,7 +374,7 @@ Result<DemoOutcome> Story::Tell() {
   if (request_.keep) {
     outcome_.kept_in = folder_.path();
     Say("kept in " + folder_.path());
-    folder_.Keep();
+    SCRY_TRY(folder_.Keep());
   }
   return std::move(outcome_);
 }

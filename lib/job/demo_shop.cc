@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "job/shop_traffic.h"
 #include "os/directory.h"
-#include "os/random_name.h"
 #include "pg/connection.h"
 #include "pg/server_programs.h"
 
@@ -155,16 +154,6 @@ class RushHour {
 };
 
 }  // namespace
-
-Result<DemoFolder> DemoFolder::Make() {
-  const std::string path = "/tmp/scry-demo-" + os::RandomHex(4);
-  SCRY_TRY(os::MakeNewDirectory(path, 0755, os::CurrentUser()));
-  return DemoFolder(path);
-}
-
-DemoFolder::~DemoFolder() {
-  if (!path_.empty()) (void)os::RemoveTree(path_).ok();
-}
 
 Result<DemoServer> DemoServer::Start(const DemoFolder& folder, const std::string& name,
                                      const shadow::StateDir& state,

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "job/capture_job.h"
+#include "job/demo_folder.h"
 #include "job/progress.h"
 #include "pg/admin.h"
 #include "pg/conninfo.h"
@@ -17,22 +18,6 @@
 #include "shadow/state_dir.h"
 
 namespace scry::job {
-
-// A folder below /tmp that private servers can get through to; removed with all inside.
-class DemoFolder {
- public:
-  static base::Result<DemoFolder> Make();
-  DemoFolder(DemoFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  DemoFolder& operator=(DemoFolder&&) = delete;
-  ~DemoFolder();
-  const std::string& path() const { return path_; }
-  std::string In(const std::string& name) const { return path_ + "/" + name; }
-  void Keep() { path_.clear(); }
-
- private:
-  explicit DemoFolder(std::string path) : path_(std::move(path)) {}
-  std::string path_;
-};
 
 // A server with database "shop", owned by its superuser, the application's role being shop_app.
 class DemoServer {

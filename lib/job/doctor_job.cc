@@ -164,7 +164,8 @@ class Doctor {
   void PrivateServer() {
     auto folder = DemoFolder::Make();
     if (!folder.ok()) {
-      Tell("private server", Health::kBroken, folder.error().message, "make /tmp writable");
+      Tell("private server", Health::kBroken, folder.error().message,
+           "make $TMPDIR or /tmp writable");
       return;
     }
     const base::Micros began_us = base::SystemClock().MonotonicUs();

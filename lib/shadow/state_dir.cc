@@ -36,16 +36,6 @@ base::Result<std::string> ChooseRoot(const std::string& flag, const os::User& se
   return home + "/.local/state/scry";
 }
 
-base::Result<os::User> ChooseServerUser(const os::User& self) {
-  if (self.uid != 0) return self;
-  for (const char* name : {"postgres", "nobody"}) {
-    if (auto user = os::FindUser(name)) return *user;
-  }
-  return base::Fail(
-      "private servers must not run as root, and there is no user postgres or nobody: "
-      "add one, or run scry as another user");
-}
-
 // FNV-1a, for names too long for a folder; shadow.json holds the true name and decides.
 uint64_t HashOf(std::string_view text) {
   uint64_t hash = 0xcbf29ce484222325ULL;
@@ -60,10 +50,20 @@ bool StaysPlain(char c, bool first) {
 
 }  // namespace
 
+base::Result<os::User> ServerUserOf(const os::User& self) {
+  if (self.uid != 0) return self;
+  for (const char* name : {"postgres", "nobody"}) {
+    if (auto user = os::FindUser(name)) return *user;
+  }
+  return base::Fail(
+      "private servers must not run as root, and there is no user postgres or nobody: "
+      "add one, or run scry as another user");
+}
+
 base::Result<StateDir> StateDir::Open(const std::string& flag) {
   StateDir state;
   state.self_ = os::CurrentUser();
-  SCRY_TRY_ASSIGN(state.server_user_, ChooseServerUser(state.self_));
+  SCRY_TRY_ASSIGN(state.server_user_, ServerUserOf(state.self_));
   SCRY_TRY_ASSIGN(std::string root, ChooseRoot(flag, state.self_));
   SCRY_TRY(os::MakeDirectories(root, state.folder_mode())
                .With("state folder " + root + " (--state-dir chooses another)"));

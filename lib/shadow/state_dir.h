@@ -50,6 +50,9 @@ class StateDir {
   os::User server_user_;
 };
 
+// Who runs private servers for `self`: see StateDir::server_user.
+base::Result<os::User> ServerUserOf(const os::User& self);
+
 // A name from configuration as a folder name: letters, digits, '_', '-' and inner '.' stay, all
 // else becomes %XX, long names are cut and get a hash. Different names differ (but for hashes).
 std::string EncodeName(std::string_view name);
