@@ -389,8 +389,11 @@ class FootprintReader::Reading {
   // From now on the catalog may be wrong about it.
   void NoteRemade(const StatementFacts& facts) {
     const std::string& text = facts.pattern;
-    if (const std::string function = FunctionMade(text); !function.empty()) {
-      reader_.remade_functions_.insert(function);
+    // What is new nothing calls that was there before.
+    const std::string function = FunctionMade(text);
+    const auto [schema, bare] = SplitName(function);
+    if (schema != "pg_temp" && catalog_.HasFunction(std::string(bare))) {
+      reader_.remade_functions_.emplace(bare);
     }
     if (!MayAddHazards(facts)) return;
     // A new relation changes others only as a part of them.
@@ -414,14 +417,14 @@ class FootprintReader::Reading {
     }
   }
 
-  // The function or procedure that it makes or changes, in lower case and without schema.
+  // The function or procedure that it makes or changes, in lower case; empty: none.
   static std::string FunctionMade(const std::string& text) {
     const std::string first = WordOf(text, 0);
     if (first != "create" && first != "alter") return {};
     const size_t at = WordOf(text, 1) == "or" ? 3 : 1;  // OR REPLACE.
     const std::string what = WordOf(text, at);
     if (what != "function" && what != "procedure" && what != "routine") return {};
-    return std::string(SplitName(WordOf(text, at + 1)).second);
+    return WordOf(text, at + 1);
   }
 
   // Triggers, rules, policies, keys, defaults that call functions, parts: they may be among it. Not

@@ -67,6 +67,7 @@ class RelationCatalog {
   Found Find(std::string_view schema, std::string_view name) const;
   // Of what a name may mean, the worst. Lower case, without schema. Unknown: kWrites.
   FunctionClass ClassOf(const std::string& function) const;
+  bool HasFunction(const std::string& function) const { return functions_.contains(function); }
   // Operators whose function writes, as they stand in the text.
   const std::set<std::string>& writing_operators() const { return writing_operators_; }
   // Somewhere a default makes transactions REPEATABLE READ or SERIALIZABLE.

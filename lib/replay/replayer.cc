@@ -507,7 +507,9 @@ void Run::Enlist(uint64_t id, SessionPlayer& player, std::optional<base::Micros>
   const base::Micros due_us = DueUs(player);
   base::Micros since_us = ready_us ? *ready_us : Now();
   // Read after its time: until now it waited for this program.
-  if (options_.speed > 0) {
+  const bool timed =
+      player.state() == State::kWaiting && player.captured_us() > 0 && !player.next_work().own;
+  if (options_.speed > 0 && timed) {
     since_us = std::min(since_us, std::max(due_us, player.free_since_us()));
   }
   agenda_.Put(id, player.next_work().ticket, due_us, since_us);

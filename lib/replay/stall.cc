@@ -66,8 +66,11 @@ base::Result<std::vector<LockWait>> StallProbe::LockWaits() {
   for (size_t lane = 0; lane < probes_.size(); ++lane) {
     // The function, not the view over it, which also reads tables that can be locked.
     auto rows = Ask(probes_[lane],
-                    "SELECT pid, unnest(pg_catalog.pg_blocking_pids(pid)) "
-                    "FROM pg_catalog.pg_stat_get_activity(NULL) WHERE wait_event_type = 'Lock'");
+                    "SELECT pid, unnest(CASE WHEN wait_event_type = 'Lock' "
+                    "THEN pg_catalog.pg_blocking_pids(pid) "
+                    "ELSE pg_catalog.pg_safe_snapshot_blocking_pids(pid) END) "
+                    "FROM pg_catalog.pg_stat_get_activity(NULL) "
+                    "WHERE wait_event_type = 'Lock' OR wait_event = 'SafeSnapshot'");
     if (!rows.ok()) {
       if (rows.error().sqlstate == kCancelled) continue;  // Timed out: nothing is known.
       return rows.error();

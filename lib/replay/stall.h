@@ -1,5 +1,6 @@
-// Finds out, lane by lane, which backends wait for locks of which others. Asked only when a replay
-// makes no progress; and which hold a snapshot. Blocks shortly.
+// Finds out, lane by lane, which backends wait for locks of which others, or (DEFERRABLE) for their
+// transactions to end; and which hold a snapshot. Asked only when something makes no progress.
+// Blocks shortly.
 #pragma once
 
 #include <cstdint>

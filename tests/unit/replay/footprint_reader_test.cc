@@ -362,6 +362,10 @@ TEST_CASE("what the traffic itself makes or changes is not known any more", "[re
   Session session;
   session.Do({"select lower(b) from t"}, 'I');
   CHECK_FALSE(session.Unknown());
+  session.Do({"create function pg_temp.lower(text) returns text language sql as 'x'"}, 'I');
+  session.Do({"create function fresh(text) returns text language sql as 'x'"}, 'I');
+  session.Do({"insert into stamped values (1)"}, 'I');
+  CHECK_FALSE(session.Unknown());
   session.Do({"create or replace function public.lower(text) returns text language sql as 'x'"},
              'I');
   session.Do({"select lower(b) from t"}, 'I');

@@ -145,6 +145,31 @@ void OthersGoOn(Lanes& lanes) {
   CHECK(PlaceOf(replayed, "select pg_sleep(4)") == kRounds);
 }
 
+// Nobody waits for this program while a session thinks, or is open and has nothing to do.
+void TellsWhoIsLate(Lanes& lanes) {
+  INFO("time that a session spends by itself is nobody's lag");
+  lanes.Reset(kTable);
+  lanes.options.speed = 1;
+  Script script;
+  script.Start(1);
+  script.Start(2);
+  const auto at = [&](event::Exchange& exchange, base::Micros us) {
+    exchange.forwarded_us = us;
+    exchange.completed_us = us + 1000;
+  };
+  at(script.Query(1, "select 1"), 100 * 1000);
+  at(script.Query(2, "select 1"), 200 * 1000);
+  at(script.Query(1, "select 2"), 400 * 1000);
+  script.End(1);
+  std::get<event::SessionEnd>(script.events.back()).at_us = 900 * 1000;
+  script.End(2);
+  std::get<event::SessionEnd>(script.events.back()).at_us = 901 * 1000;
+  const Replayed replayed = lanes.Play(script);
+  CheckEqual(replayed);
+  CHECK(replayed.stats.tool_wait_us < 100 * 1000);
+  CHECK(replayed.stats.order_wait_us < 100 * 1000);
+}
+
 // Sessions 3 to 8: for two seconds there is hardly a moment without any progress.
 void KeepBusy(Script& script) {
   for (int i = 0; i < 250; ++i) {
@@ -200,6 +225,7 @@ void CancelsBesideTraffic(Lanes& lanes) {
 
 TEST_CASE("nothing waits for what does not end", "[replay][server]") {
   Lanes lanes;
+  TellsWhoIsLate(lanes);
   OthersGoOn(lanes);
   BreaksStallsBesideTraffic(lanes);
   CancelsBesideTraffic(lanes);
