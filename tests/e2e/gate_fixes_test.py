@@ -18,6 +18,14 @@ insert into parcels select i, 'code ' || i, i % 100 from generate_series(0, 3999
 create index parcels_code_idx on parcels (code);
 create table counters (id int primary key, hits int not null, pad text not null) with (fillfactor = 70);
 insert into counters select i, i * 7919 % 5000, repeat('x', 50) from generate_series(1, 150000) i;
+create table slow (id int primary key, x int not null, pad text not null);
+create function built_slowly(int) returns int language plpgsql immutable as $$
+  begin
+    if current_query() ilike 'create index scry%' then perform pg_sleep(0.05); end if;
+    return $1 + 1;
+  end $$;
+create index slow_x on slow (built_slowly(x));
+insert into slow select i, i, repeat('x', 900) from generate_series(1, 3000) i;
 create table wide (id int primary key, c1 int, c2 int, c3 int, c4 int, c5 int, c6 int, c7 int);
 insert into wide select i, i, i, i, i, i, i, i from generate_series(1, 30000) i;
 create table points (id int primary key, grp int not null, v int not null, pad text not null);
@@ -33,6 +41,7 @@ grant select, insert, update, delete on all tables in schema public to app;
 OLD = """
 select count(*) from readings where a = 17 and b = 31;
 select weight from parcels where code = 'code 31111';
+select id from slow where built_slowly(x) = 1000 + :n;
 update counters set hits = hits + 1 where id = 100 + :n;
 update counters set hits = hits + 1 where id = 30000 + :n;
 """ + "".join(f"select id from wide where c{i} = 1000 + :n;\n" for i in range(1, 8))
@@ -151,6 +160,12 @@ class FixesTest(gate_support.GateTest):
             self.assertEqual(sql("select extname from pg_extension where extname <> 'plpgsql' union all "
                                  "select nspname from pg_namespace where nspname like 'scry%' union all "
                                  "select relname from pg_class where relname like 'scry%'"), "")
+
+    def test_an_index_that_there_is_no_time_for_is_told(self):
+        _, report = self.migrate_sql("drop index slow_x", code=5, flags=("--during", "never"))
+        self.assertNotIn("fixes", report)
+        [note] = [one for one in report["notes"] if "did not finish within" in one]
+        self.assertRegex(note, r"^As a fix, CREATE INDEX CONCURRENTLY slow_x .* did not finish within [0-9.]+ s\.$")
 
     def test_findings_that_no_fix_was_looked_for_are_counted(self):
         _, report = self.migrate_sql("; ".join(f"drop index wide_c{i}" for i in range(1, 8)), code=5)
