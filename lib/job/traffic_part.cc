@@ -14,7 +14,7 @@ using base::Micros;
 // The migration comes well into the transaction, as tools do not start equally fast each time, and
 // with most of it still to come.
 constexpr Micros kIntoTransactionUs = 2 * 1000 * 1000;
-constexpr Micros kIntoTransactionShare = 3;
+constexpr Micros kIntoTransactionShare = 4;
 // Without a transaction worth it, so far into the part: what follows is for the queue to drain.
 constexpr double kIntoPart = 0.4;
 constexpr Micros kShortTransactionUs = 100 * 1000;

@@ -4,6 +4,7 @@
 -- live: reader
 -- exit: 5
 -- finding: blocked /total_cents/
+-- blocking: AccessExclusive orders /total_cents/
 -- why: the exclusive lock is kept for the whole backfill and is gone after it
 
 -- section: migration

@@ -4,6 +4,7 @@
 -- live: reader
 -- exit: 5
 -- finding: blocked /add column token/
+-- blocking: AccessExclusive orders /add column token/
 -- why: the table is rewritten under an exclusive lock; judged after VACUUM, index-only scans are back
 
 -- section: migration

@@ -4,6 +4,7 @@
 -- live: reader
 -- exit: 5
 -- finding: blocked /add column number/
+-- blocking: AccessExclusive tickets /add column number/
 -- why: the table is rewritten under an exclusive lock; inserts are fine after it
 
 -- section: migration

@@ -4,6 +4,7 @@
 -- live: reader
 -- exit: 5
 -- finding: blocked /exclude/
+-- blocking: AccessExclusive reviews /exclude/
 -- why: the lock is gone with the build
 
 -- section: migration

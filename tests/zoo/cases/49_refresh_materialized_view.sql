@@ -4,6 +4,7 @@
 -- live: reader
 -- exit: 5
 -- finding: blocked /refresh/
+-- blocking: AccessExclusive sales /refresh/
 -- why: an exclusive lock on it while it is made again
 
 -- section: migration

@@ -4,6 +4,7 @@
 -- live: writer
 -- exit: 5
 -- finding: blocked /events_id/
+-- blocking: Share events /events_id/
 -- why: the locks are gone with the build
 
 -- section: migration
