@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/units.h"
+#include "compare/clock_columns.h"
 #include "compare/result_rows.h"
 
 namespace scry::compare {
@@ -377,9 +378,23 @@ bool IsNoise(const Difference& difference) {
   }
 }
 
+// Beside what the lanes' statements took: they run one after the other, or together.
+constexpr base::Micros kClockToleranceUs = 2 * 1000 * 1000;
+
+std::string ShiftedDetail(const event::StatementPair& pair, ColumnBits shifted) {
+  const std::vector<event::Column>& columns = pair.lanes[0].columns;
+  std::vector<std::string> names;
+  for (size_t i = 0; i < columns.size() && i < kColumnBits; ++i) {
+    if ((shifted >> i & 1U) != 0) names.push_back(columns[i].name);
+  }
+  return fmt::format(
+      "{} by more than the lanes' clocks",
+      Plural(names, "column", "columns") + (names.size() == 1 ? " differs" : " differ"));
+}
+
 // What the control lane shows of this pair. Columns cost sorting: only where they decide.
 void LookAtControl(const event::StatementPair& pair, const StatementFacts& facts,
-                   Difference& difference) {
+                   base::Micros clock_slack_us, Difference& difference) {
   const auto bits = [&](const LaneOutcome& lane) {
     return DifferingColumnBits(pair.lanes[0], lane,
                                MatchColumns(pair.lanes[0].columns, lane.columns));
@@ -390,7 +405,14 @@ void LookAtControl(const event::StatementPair& pair, const StatementFacts& facts
   if (pair.lanes.size() < 3) return;
   const Difference control = CompareLanes(pair.captured, pair.lanes[0], pair.lanes[2], facts);
   difference.control = control.kind;
-  if (control.kind == DifferenceKind::kValues) difference.control_columns = bits(pair.lanes[2]);
+  if (control.kind != DifferenceKind::kValues) return;
+  difference.control_columns = bits(pair.lanes[2]);
+  const ColumnBits both = difference.columns & difference.control_columns;
+  if (both == 0) return;
+  difference.shifted_columns = ShiftedClockColumns(pair, both, kClockToleranceUs + clock_slack_us);
+  if (difference.shifted_columns != 0) {
+    difference.detail = ShiftedDetail(pair, difference.shifted_columns);
+  }
 }
 
 // A query that asks a clock returns other values on every lane. With a control lane to tell which
@@ -422,6 +444,7 @@ void ExcuseByReplay(const event::StatementPair& pair, Difference& difference) {
     if (state == "42703") return;
     if (!pair.counterfactual && state.starts_with("42")) return;
   }
+  difference.doubted = difference.weight > Weight::kNote && !IsNoise(difference);
   difference.weight = Weight::kNote;
   difference.excuse = pair.counterfactual ? Excuse::kCounterfactual : Excuse::kOrderBroken;
 }
@@ -454,10 +477,11 @@ bool QuotesData(std::string_view sqlstate) {
 
 }  // namespace
 
-Difference JudgePair(const event::StatementPair& pair, const StatementFacts& facts) {
+Difference JudgePair(const event::StatementPair& pair, const StatementFacts& facts,
+                     base::Micros clock_slack_us) {
   if (pair.lanes.size() < 2) return NotComparable(Excuse::kNoLanes);
   Difference difference = CompareLanes(pair.captured, pair.lanes[0], pair.lanes[1], facts);
-  LookAtControl(pair, facts, difference);
+  LookAtControl(pair, facts, clock_slack_us, difference);
   ExcuseVolatile(pair, facts, difference);
   ExcuseByReplay(pair, difference);
   ExcuseByLocks(pair, facts, difference);

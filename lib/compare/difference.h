@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "compare/result_rows.h"
 #include "event/lane_pair.h"
 #include "event/statement_facts.h"
@@ -65,18 +66,28 @@ struct Difference {
   bool introduced = false;
   // Excused as kRace, and of a kind that chance would not make in nearly every call.
   bool by_locks = false;
+  // Only the replay's doubts keep it from weighing: kOrderBroken or kCounterfactual, on a candidate
+  // from which the control does not differ likewise.
+  bool doubted = false;
   // How the control lane differs from the baseline on this pair.
   DifferenceKind control = DifferenceKind::kNone;
   // kValues: the columns that differ, on the candidate and on the control lane. 0: not known.
   ColumnBits columns = 0;
   ColumnBits control_columns = 0;
 
+  // Of those of both: columns of a clock, in which the candidate differs by more than the moment.
+  ColumnBits shifted_columns = 0;
+
+  // What the control's difference explains.
+  ColumnBits noisy_columns() const { return control_columns & ~shifted_columns; }
   // Columns in which only the candidate differs.
-  ColumnBits own_columns() const { return columns & ~control_columns; }
+  ColumnBits own_columns() const { return columns & ~noisy_columns(); }
   std::string detail;  // For people, one line, no values: "column email is gone". May be empty.
 };
 
-Difference JudgePair(const event::StatementPair& pair, const event::StatementFacts& facts);
+// `clock_slack_us`: so much later than on another lane a statement may have been on one, at most.
+Difference JudgePair(const event::StatementPair& pair, const event::StatementFacts& facts,
+                     base::Micros clock_slack_us = 0);
 
 // The statement did what it was asked: done, empty or suspended.
 bool Succeeded(const event::Outcome& outcome);

@@ -88,13 +88,14 @@ void PatternTable::Put(const StatementPair& pair) {
 }
 
 void PatternTable::Put(const StatementPair& pair, const event::StatementFacts& facts) {
-  const Difference difference = JudgePair(pair, facts);
+  const Difference difference = JudgePair(pair, facts, ClockSlack(pair));
   const TaintBook::Following following = taint_.Add(pair, facts, difference);
   if (following.in_transaction) {
     const auto cause = patterns_.find(following.cause);
     if (cause != patterns_.end()) ++cause->second.cut_short;
   }
   ++totals_.statements;
+  totals_.doubted += difference.doubted && !following.in_transaction ? 1U : 0U;
   if (difference.excuse != Excuse::kNone) ++totals_.excuses[difference.excuse];
   totals_.warm_up += pair.warm_up ? 1U : 0U;
   totals_.held_up += pair.held_up ? 1U : 0U;
@@ -144,7 +145,7 @@ void PatternTable::Put(const StatementPair& pair, const event::StatementFacts& f
   if (IsErrorKind(difference.control) || IsResultKind(difference.control)) {
     ++stats->control_differences[difference.control];
   }
-  stats->control_columns.Add(difference.control_columns);
+  stats->control_columns.Add(difference.noisy_columns());
   stats->candidate_columns.Add(difference.columns);
   if (difference.kind != DifferenceKind::kNone) {
     AddDifference(*stats, pair, facts, difference, following.in_transaction ? 0 : following.cause);
@@ -199,11 +200,26 @@ std::string PatternTable::KeepText(const std::string& text) {
   return text;
 }
 
+base::Micros PatternTable::ClockSlack(const StatementPair& pair) {
+  const std::pair exchange(pair.session, pair.exchange);
+  if (exchange != last_exchange_) apart_us_ = 0;
+  last_exchange_ = exchange;
+  base::Micros least_us = std::numeric_limits<base::Micros>::max();
+  base::Micros most_us = 0;
+  for (const event::LaneOutcome& lane : pair.lanes) {
+    least_us = std::min(least_us, lane.outcome.elapsed_us);
+    most_us = std::max(most_us, lane.outcome.elapsed_us);
+  }
+  apart_us_ += std::max<base::Micros>(most_us - least_us, 0);
+  clock_slack_us_ = std::max(clock_slack_us_, apart_us_);
+  return clock_slack_us_;
+}
+
 // Counted as texts are: past the limit examples have none.
 void PatternTable::KeepRows(const StatementPair& pair, const event::StatementFacts& facts,
                             const Difference& difference, Example& example) {
   RowSample rows = SampleRows(pair.lanes[0], pair.lanes[1], facts.ordered,
-                              difference.own_columns() == 0 ? 0 : difference.control_columns);
+                              difference.own_columns() == 0 ? 0 : difference.noisy_columns());
   if (rows.size_bytes() > text_bytes_left_) return;
   text_bytes_left_ -= rows.size_bytes();
   example.rows = std::move(rows);

@@ -177,6 +177,9 @@ struct TableTotals {
   uint64_t held_up = 0;
   uint64_t order_broken = 0;
   uint64_t counterfactual = 0;
+  // Differences that only the replay's doubts keep from weighing, and that follow from none that is
+  // told.
+  uint64_t doubted = 0;
   FidelityCounts fidelity;
   uint64_t fidelity_skipped = 0;     // Not judged: see PatternTable::JudgeFidelityWhere.
   uint64_t overflow_statements = 0;  // Of patterns past the limit.
@@ -213,6 +216,7 @@ class PatternTable : public event::PairSink {
   PatternStats* Open(const event::StatementPair& pair, const event::StatementFacts& facts,
                      bool must_keep);
   std::string KeepText(const std::string& text);
+  base::Micros ClockSlack(const event::StatementPair& pair);
   void KeepRows(const event::StatementPair& pair, const event::StatementFacts& facts,
                 const Difference& difference, Example& example);
   void AddDifference(PatternStats& stats, const event::StatementPair& pair,
@@ -234,6 +238,11 @@ class PatternTable : public event::PairSink {
   TableTotals totals_;
   UnaskedTally unasked_;
   ConnectTally connects_;
+  // How far lanes were apart after an exchange, by what its statements took: at most, and of the
+  // last one.
+  base::Micros clock_slack_us_ = 0;
+  base::Micros apart_us_ = 0;
+  std::pair<event::SessionId, uint64_t> last_exchange_{event::SessionId::kNone, 0};
   size_t samples_left_;
   size_t text_bytes_left_;
 };

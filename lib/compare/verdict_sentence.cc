@@ -19,6 +19,8 @@ using base::FormatCount;
 constexpr size_t kUnfaithfulToldMax = 3;
 // More statements without a lane to run on, or exchanges left out: too thin to judge.
 constexpr double kLostShareMax = 0.05;
+// More statements that differ where nobody can tell chance from the change.
+constexpr double kDoubtedShareMax = 0.05;
 
 std::string Summary(const Verdict& verdict) {
   std::map<FindingClass, uint64_t> counts;
@@ -168,6 +170,16 @@ void Conclude(const PatternTable& table, const Policy& policy, const RunFacts& r
         "{} cancelled on the candidate alone, in too few calls to judge; what else ran shows no "
         "regression",
         verdict.cut_off == 1 ? "1 query was" : FormatCount(verdict.cut_off) + " queries were");
+    return;
+  }
+  const uint64_t doubted = table.totals().doubted;
+  const double doubted_share =
+      AsDouble(doubted) / AsDouble(std::max<uint64_t>(verdict.statements, 1));
+  if (doubted_share > kDoubtedShareMax) {
+    verdict.sentence = fmt::format(
+        "{} ({:.0f} %) differ where the order of the capture could not be kept or lanes had gone "
+        "apart by chance, and at most {:.0f} % may; what else ran shows no regression",
+        Statements(doubted), doubted_share * 100, kDoubtedShareMax * 100);
     return;
   }
   if (LeftOutShare(run) > kLostShareMax) {

@@ -47,10 +47,29 @@ bool LostOne(const exchange::Answers& answers) {
 
 }  // namespace
 
+void Doubt::Count(Parting parting) {
+  candidate_partings_ += parting == Parting::kCandidate ? 1U : 0U;
+  other_partings_ += parting == Parting::kOther ? 1U : 0U;
+}
+
+void Doubt::Add(const std::vector<ObjectId>& changed, Parting parting, base::Micros now_us) {
+  if (parting == Parting::kNone) return;
+  std::set<ObjectId>& objects = parting == Parting::kCandidate ? by_candidate_ : objects_;
+  for (const ObjectId object : changed) {
+    if (object != kEverything) {
+      objects.insert(object);
+    } else if (parting == Parting::kOther || !CandidateIsToBlame()) {
+      everything_until_us_ = std::max(everything_until_us_, now_us + kEverythingUs);
+    }
+  }
+}
+
 void Doubt::Begin(uint64_t session, const std::vector<ObjectId>& objects) {
   constexpr size_t kPassingMax = 256;
-  if (passing_.size() >= kPassingMax) {  // Then for good.
-    Add(passing_.front().objects);
+  if (passing_.size() >= kPassingMax) {  // Then for good, as far as it is known what it touches.
+    const std::vector<ObjectId>& touched = passing_.front().objects;
+    objects_.insert(touched.begin(), touched.end());
+    objects_.erase(kEverything);
     passing_.pop_front();
   }
   passing_.push_back({session, objects, -1});
@@ -63,7 +82,9 @@ void Doubt::End(uint64_t session, base::Micros now_us) {
 }
 
 bool Doubt::Touches(const std::vector<ObjectId>& objects, base::Micros since_us) const {
-  if (Meet(objects_, objects)) return true;
+  if (objects.empty()) return false;
+  if (since_us <= everything_until_us_ || Meet(objects_, objects)) return true;
+  if (!CandidateIsToBlame() && Meet(by_candidate_, objects)) return true;
   return std::any_of(passing_.begin(), passing_.end(), [&](const Passing& passing) {
     return (passing.ended_us < 0 || passing.ended_us >= since_us) && Meet(passing.objects, objects);
   });
@@ -93,15 +114,18 @@ std::vector<ObjectId> ObjectsChanged(const ExchangeFacts& facts) {
   return objects;
 }
 
-bool WentApart(const std::vector<exchange::Answers>& answers, bool by_chance) {
-  if (answers.size() < 2) return false;
-  const bool lost = LostOne(answers.front());
-  for (const exchange::Answers& other : answers) {
-    if (LostOne(other) != lost) return true;
-  }
+Parting PartingOf(const std::vector<exchange::Answers>& answers, bool by_chance) {
+  constexpr auto kCandidate = static_cast<size_t>(event::LaneRole::kCandidate);
   constexpr auto kControl = static_cast<size_t>(event::LaneRole::kControl);
-  const exchange::Answers& equal = answers[answers.size() > kControl ? kControl : 1];
-  return by_chance && !Same(answers.front(), equal);
+  if (answers.size() <= kCandidate) return Parting::kNone;
+  const bool lost = LostOne(answers.front());
+  if (answers.size() > kControl && LostOne(answers[kControl]) != lost) return Parting::kOther;
+  if (LostOne(answers[kCandidate]) != lost) {
+    // Of two lanes, the one that loses is the odd one.
+    return answers.size() > kControl || !lost ? Parting::kCandidate : Parting::kOther;
+  }
+  const exchange::Answers& equal = answers[answers.size() > kControl ? kControl : kCandidate];
+  return by_chance && !Same(answers.front(), equal) ? Parting::kOther : Parting::kNone;
 }
 
 }  // namespace scry::replay

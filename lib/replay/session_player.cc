@@ -561,13 +561,15 @@ void SessionPlayer::NoteDoubt(const std::vector<exchange::Answers>& answers) {
   const Work& work = work_.front();
   changed_.insert(changed_.end(), work.changed.begin(), work.changed.end());
   if (changed_.size() > kChangedMax) changed_ = {kEverything};
-  by_chance_ |= WentApart(answers, order_broken_ || work.passes_locks);
-  if (by_chance_) shared_.doubt.Add(changed_);
+  const Parting parting = PartingOf(answers, order_broken_ || work.passes_locks);
+  shared_.doubt.Count(parting);
+  parting_ = std::max(parting_, parting);
+  shared_.doubt.Add(changed_, parting_, shared_.Now());
   shared_.doubt.End(static_cast<uint64_t>(start_.session), shared_.Now());
 }
 
 void SessionPlayer::MarkDivergence() {
-  diverged_ |= by_chance_;
+  diverged_ |= parting_ != Parting::kNone;
   const uint8_t first = lanes_[0]->transaction_status();
   bool idle = first == 'I';
   for (const auto& lane : lanes_) {
@@ -575,7 +577,8 @@ void SessionPlayer::MarkDivergence() {
     idle &= lane->transaction_status() == 'I';
   }
   if (idle) {
-    diverged_ = by_chance_ = false;
+    diverged_ = false;
+    parting_ = Parting::kNone;
     changed_.clear();
     order_broken_ = false;
   }

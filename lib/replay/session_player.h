@@ -206,7 +206,7 @@ class SessionPlayer {
   bool let_go_ = false;                       // Others no longer wait for it.
   bool order_broken_ = false;                 // Also of the rest of its transaction.
   bool diverged_ = false;                     // Lanes went apart in the open transaction ...
-  bool by_chance_ = false;                    // ... and not by the change under test.
+  Parting parting_ = Parting::kNone;          // ... and not by the change under test.
   std::vector<ObjectId> changed_;             // By the open transaction.
   bool cancelled_ = false;
 

@@ -1,4 +1,4 @@
-"""Harm that shows in no pair of results: who cannot connect, and what ends for want of room."""
+"""Harm that results alone do not show: who cannot connect, what lacks room or time, clocks that are hours off."""
 
 import gate_support
 import scry_e2e
@@ -8,8 +8,10 @@ create role app login;
 create role other login;
 create table items (id int primary key, kind int not null, note text not null);
 insert into items select i, i % 10, repeat('note ', 20) from generate_series(1, 20000) i;
+create table events (id int primary key, at timestamptz not null default now());
 vacuum analyze items;
 grant select on items to app, other;
+grant select, insert on events to app;
 """
 READS = "".join(f"select kind from items where id = {i};\n" for i in range(1, 30))
 
@@ -27,6 +29,10 @@ class UnseenTest(gate_support.GateTest):
         sorts = "select id from items order by note, id;\n" * 2
         type(self).sorts = self.capture(
             self.path("sorts"), lambda url: self.must(self.psql(url, READS + sorts, "-q")), user="app")
+        events = "".join(f"insert into events (id) values ({i}); select id, at from events where id = {i};\n"
+                         for i in range(1, 20))
+        type(self).events = self.capture(
+            self.path("events"), lambda url: self.must(self.psql(url, events, "-q")), user="app")
         one = self.capture(self.path("one"), traffic, user="app")
         other = self.capture(self.path("other"), scry_e2e.program("psql"), "-Xq", "-o", "/dev/null",
                              "-f", reads, user="other")
@@ -66,6 +72,17 @@ class UnseenTest(gate_support.GateTest):
                                      capture=self.sorts, code=5)
         broken = self.findings(report, "broken")
         self.assertIn("57014", [one["sqlstate"] for one in broken])
+
+    def test_a_clock_that_is_hours_off_gates(self):
+        for sql in ("alter table events alter at set default now() + interval '5 hours'",
+                    "alter role app set timezone = 'Asia/Karachi'"):
+            with self.subTest(sql):
+                _, report = self.migrate_sql(sql, capture=self.events, code=5)
+                (finding,) = self.findings(report)
+                self.assertEqual((finding["type"], finding["difference"]), ("different", "values"))
+                self.assertIn("column at differs by more than the lanes' clocks", finding["reasons"][0])
+        _, report = self.migrate_sql("comment on table events is 'x'", capture=self.events, code=0)
+        self.assert_safe(report)
 
     def test_what_lets_everybody_in_is_safe(self):
         _, report = self.migrate_sql("alter role app connection limit 50", capture=self.both, code=0)

@@ -528,6 +528,25 @@ TEST_CASE("what goes round locks gates where it nearly always does on the candid
   }
 }
 
+TEST_CASE("too many differences that may be chance are inconclusive", "[compare]") {
+  event::StatementPair pair = PairOf(Answer(kId, {{"1"}}), Answer(kId, {{"2"}}));
+  pair.lanes.push_back(pair.lanes[0]);
+  SECTION("out of order") { pair.order_broken = true; }
+  SECTION("after lanes went apart") { pair.counterfactual = true; }
+  PatternTable table;
+  PutMany(table, CutOff(Answer(kId, {{"1"}}), 1000), 95);
+  PutMany(table, pair, 5);
+  CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+  event::StatementPair noise = pair;
+  noise.lanes[2] = noise.lanes[1];
+  PutMany(table, noise, 5);
+  CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+  PutMany(table, pair, 5);
+  const Verdict verdict = JudgeOf(table);
+  CHECK(verdict.result == VerdictResult::kInconclusive);
+  CHECK(verdict.sentence.starts_with("10 statements (9 %) differ where the order"));
+}
+
 TEST_CASE("what never ends on the candidate alone breaks at once", "[compare]") {
   PatternTable table;
   event::StatementPair stuck = CutOff(Failure("57014"), 60'000'000);

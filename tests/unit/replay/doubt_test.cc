@@ -28,36 +28,69 @@ exchange::Answers Answer(const std::string& tag, const std::string& sqlstate = "
 TEST_CASE("lanes go apart by chance where some lost a race", "[replay]") {
   const auto done = Answer("UPDATE 1");
   const auto deadlock = Answer("", "40P01");
-  CHECK(WentApart({done, done, deadlock}, false));
-  CHECK(WentApart({done, deadlock}, false));
-  CHECK_FALSE(WentApart({deadlock, deadlock, deadlock}, false));
-  CHECK_FALSE(WentApart({done, Answer("", "42703"), done}, false));
+  CHECK(PartingOf({done, done, deadlock}, false) == Parting::kOther);
+  CHECK(PartingOf({deadlock, done, done}, false) == Parting::kOther);
+  CHECK(PartingOf({done, deadlock, done}, false) == Parting::kCandidate);
+  CHECK(PartingOf({deadlock, done, deadlock}, false) == Parting::kCandidate);
+  CHECK(PartingOf({done, deadlock}, false) == Parting::kCandidate);
+  CHECK(PartingOf({deadlock, done}, false) == Parting::kOther);
+  CHECK(PartingOf({deadlock, deadlock, deadlock}, false) == Parting::kNone);
+  CHECK(PartingOf({done, Answer("", "42703"), done}, false) == Parting::kNone);
 }
 
 TEST_CASE("what may differ by chance is judged by equal lanes", "[replay]") {
   const auto one = Answer("UPDATE 1");
   const auto none = Answer("UPDATE 0");
-  CHECK(WentApart({one, one, none}, true));
-  CHECK_FALSE(WentApart({one, one, none}, false));
-  CHECK_FALSE(WentApart({one, none, one}, true));  // The change's doing.
-  CHECK(WentApart({one, none}, true));             // Nobody can tell.
+  CHECK(PartingOf({one, one, none}, true) == Parting::kOther);
+  CHECK(PartingOf({one, one, none}, false) == Parting::kNone);
+  CHECK(PartingOf({one, none, one}, true) == Parting::kNone);  // The change's doing.
+  CHECK(PartingOf({one, none}, true) == Parting::kOther);      // Nobody can tell.
   const std::vector<exchange::Answers> rows = {Answer("SELECT 1", "", 5),
                                                Answer("SELECT 1", "", 6)};
-  CHECK(WentApart(rows, true));
-  CHECK_FALSE(WentApart(rows, false));
+  CHECK(PartingOf(rows, true) == Parting::kOther);
+  CHECK(PartingOf(rows, false) == Parting::kNone);
 }
 
 TEST_CASE("what touches a relation in doubt is in doubt", "[replay]") {
   Doubt doubt;
   CHECK_FALSE(doubt.Touches({kTable, kEverything}, 0));
-  doubt.Add({kTable});
+  doubt.Add({kTable}, Parting::kOther, 0);
   CHECK(doubt.Touches({kTable}, 0));
   CHECK(doubt.Touches({kEverything}, 0));
   CHECK_FALSE(doubt.Touches({kOther}, 0));
   CHECK_FALSE(doubt.Touches({}, 0));
-  doubt.Add({kEverything});
+}
+
+TEST_CASE("everything is in doubt for a while, and never for good", "[replay]") {
+  Doubt doubt;
+  doubt.Add({kEverything}, Parting::kOther, 1000);
+  CHECK(doubt.Touches({kOther}, 1000));
+  CHECK_FALSE(doubt.Touches({}, 1000));
+  CHECK(doubt.Touches({kOther}, 1000 + Doubt::kEverythingUs));
+  CHECK_FALSE(doubt.Touches({kOther}, 1001 + Doubt::kEverythingUs));
+  for (int i = 0; i < 1000; ++i) doubt.Begin(2, {kEverything, kTable});
+  doubt.End(2, 5'000'000);
+  CHECK(doubt.Touches({kOther}, 5'000'000));
+  CHECK_FALSE(doubt.Touches({kOther}, 5'000'001));
+  CHECK(doubt.Touches({kTable}, 5'000'001));
+}
+
+TEST_CASE("races that the candidate alone loses again and again leave nothing in doubt",
+          "[replay]") {
+  Doubt doubt;
+  doubt.Add({kTable}, Parting::kCandidate, 0);
+  doubt.Add({kOther}, Parting::kOther, 0);
+  for (int i = 0; i < 7; ++i) doubt.Count(Parting::kCandidate);
+  CHECK(doubt.Touches({kTable}, 0));
+  doubt.Count(Parting::kCandidate);
+  CHECK_FALSE(doubt.Touches({kTable}, 0));
   CHECK(doubt.Touches({kOther}, 0));
-  CHECK_FALSE(doubt.Touches({}, 0));
+  doubt.Add({kEverything}, Parting::kCandidate, 100);
+  CHECK_FALSE(doubt.Touches({kTable}, 100));
+  // Where other lanes lose some too, it is chance after all.
+  doubt.Count(Parting::kOther);
+  doubt.Count(Parting::kOther);
+  CHECK(doubt.Touches({kTable}, 0));
 }
 
 TEST_CASE("what runs beside an exchange out of order is in doubt", "[replay]") {
