@@ -145,15 +145,61 @@ class HtmlTest(scry_e2e.TestCase):
                          "descending")
         self.browser.run(press, "calls")
         self.assertEqual(self.browser.run(rows)[0], "SELECT 39")
-        self.browser.run("const box = document.querySelector('input[type=search]'); box.value = 'select 3';"
+        self.browser.run("const box = document.querySelector('[aria-labelledby=patterns] input'); box.value = 'select 3';"
                          "box.dispatchEvent(new Event('input'));")
         self.assertEqual(len(self.browser.run(rows)), 11)
         self.browser.run("const box = document.querySelector('select'); box.value = 'slower';"
                          "box.dispatchEvent(new Event('change'));")
         left = self.browser.run(rows)
         self.assertEqual(sorted(left), sorted(f"SELECT {i}" for i in (30, 32, 34, 36, 38)))
-        self.assertEqual(self.browser.run("return document.querySelector('[role=status]').textContent"),
+        self.assertEqual(self.browser.run("return document.querySelector('[aria-labelledby=patterns] [role=status]').textContent"),
                          "5 of 40 patterns")
+
+    def test_findings_are_found_by_a_word(self):
+        report = self.golden()
+        self.browser.open(self.page(report))
+        shown = "return [...document.querySelectorAll('article[data-type]')].filter((one) => one.offsetParent).map((one) => one.id)"
+        ids = [one["id"] for one in report["findings"]]
+        self.assertEqual(sorted(self.browser.run(shown)), sorted(ids))
+        look = "const box = document.querySelector('[aria-label=\"filter findings\"]'); box.value = arguments[0];" \
+               "box.dispatchEvent(new Event('input')); return box.parentNode.querySelector('[role=status]').textContent"
+        self.assertEqual(self.browser.run(look, ids[0].upper()), f"1 of {len(ids)} findings")
+        self.assertEqual(self.browser.run(shown), ids[:1])
+        self.browser.run(look, "no such word")
+        self.assertEqual(self.browser.run(shown), [])
+        self.browser.run(look, "")
+        self.assertEqual(sorted(self.browser.run(shown)), sorted(ids))
+
+    def test_paper_shows_what_is_folded_and_a_damaged_link_does_no_harm(self):
+        self.browser.open(self.page("explained"), "#%E0%A4%A")
+        self.assertEqual(self.browser.problems(), [])
+        closed = "return document.querySelectorAll('details:not([open])').length"
+        before = self.browser.run(closed)
+        self.assertGreater(before, 0)
+        self.assertEqual(self.browser.run("window.dispatchEvent(new Event('beforeprint'));" + closed), 0)
+        self.assertEqual(self.browser.run("window.dispatchEvent(new Event('afterprint'));" + closed), before)
+
+    def test_it_reads_well_in_the_dark_and_goes_by_keyboard(self):
+        def contrast():
+            return self.browser.run("""
+                const light = (color) => { const part = color.match(/[\\d.]+/g).slice(0, 3).map((one) => {
+                  const v = one / 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; });
+                  return 0.2126 * part[0] + 0.7152 * part[1] + 0.0722 * part[2]; };
+                const style = getComputedStyle(document.body);
+                const [a, b] = [light(style.color), light(style.backgroundColor)].sort((x, y) => y - x);
+                return [(a + 0.05) / (b + 0.05), light(style.backgroundColor)]""")
+        self.browser.open(self.page("regressions"))
+        for scheme, is_dark in (("dark", True), ("light", False)):
+            self.browser.call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": {
+                "features": [{"name": "prefers-color-scheme", "value": scheme}]}})
+            ratio, background = contrast()
+            self.assertGreater(ratio, 7, scheme)
+            self.assertEqual(background < 0.2, is_dark, scheme)
+        # Whatever can be pressed or scrolled is reached by Tab.
+        unreached = self.browser.run(
+            "return [...document.querySelectorAll('a[href],button,input,select,summary,.tablewrap,pre')]"
+            ".filter((one) => one.tabIndex < 0).map((one) => one.outerHTML.slice(0, 80))")
+        self.assertEqual(unreached, [])
 
     def spread(self):
         """A report with a finding whose latencies are known on each lane, and a fix for it."""

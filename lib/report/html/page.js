@@ -161,12 +161,14 @@
         make("div", {}, make("h4", {}, "before"), plan.baseline.length ? planPre(plan.baseline, plan.candidate, plan.baseline_costliest) : make("p", {}, "does not run")),
         make("div", {}, make("h4", {}, "after"), plan.candidate.length ? planPre(plan.candidate, plan.baseline, plan.candidate_costliest) : make("p", {}, "does not run"))));
   }
+  // Wider than a small screen: then the keyboard scrolls it too.
+  function scroller(table) { return make("div", { class: "tablewrap", tabindex: 0, role: "group", "aria-label": "table" }, table); }
   function rowsTable(rows) {
     if (!rows) return null;
     const columns = (rows.columns || []).map((column) => column.name);
     const key = rows.values ? rows.key || [] : [];
     return make("details", { open: true }, make("summary", {}, `Rows that differ: ${count(rows.changed)} changed, ${count(rows.gone)} gone, ${count(rows.added)} added, ${count(rows.moved)} moved`),
-      make("div", { class: "tablewrap" }, make("table", {},
+      scroller(make("table", {},
         make("thead", {}, make("tr", {}, ["row", "", ...key, ...columns].map((name) => make("th", { scope: "col" }, name)))),
         make("tbody", {}, rows.sample.map((row) => make("tr", {},
           make("td", {}, row.before === row.after ? String(row.before) : `${row.before || "–"} → ${row.after || "–"}`), make("td", {}, row.change),
@@ -231,7 +233,7 @@
     }
     draw(items);
     return {
-      node: make("div", { class: "tablewrap" }, make("table", {}, make("thead", {}, make("tr", {}, heads)), body)),
+      node: scroller(make("table", {}, make("thead", {}, make("tr", {}, heads)), body)),
       filter(test) { shown = test; const list = items.filter(test); draw(list); return list.length; },
     };
   }
@@ -265,8 +267,21 @@
       make("p", { class: "facts" }, (cause.findings || []).map((id) => make("span", {}, make("a", { href: "#" + id }, id)))))));
   }
   const gating = report.findings.filter((finding) => finding.gates), told = report.findings.filter((finding) => !finding.gates);
-  section(`What stops this change (${gating.length})`, "gating", gating.map(findingCard));
-  section(`Told, not gating (${told.length})`, "told", told.map(findingCard));
+  // One box for all of them: a reader looks for a table or a word, not for a class.
+  function findingTools() {
+    if (report.findings.length < 2) return null;
+    const text = make("input", { type: "search", placeholder: "filter findings", "aria-label": "filter findings" });
+    const status = make("span", { class: "legend", role: "status" }, `${count(report.findings.length)} findings`);
+    text.addEventListener("input", () => {
+      const wanted = text.value.toLowerCase();
+      const cards = [...document.querySelectorAll("article[data-type]")];
+      for (const card of cards) card.hidden = !card.textContent.toLowerCase().includes(wanted);
+      status.textContent = `${count(cards.filter((card) => !card.hidden).length)} of ${count(cards.length)} findings`;
+    });
+    return make("div", { class: "tools" }, text, status);
+  }
+  section(`What stops this change (${gating.length})`, "gating", gating.length ? [findingTools(), ...gating.map(findingCard)] : []);
+  section(`Told, not gating (${told.length})`, "told", told.length && !gating.length ? [findingTools(), ...told.map(findingCard)] : told.map(findingCard));
   // --- Fixes that were tried.
   section("Fixes, tried and measured", "fixes", (report.fixes || []).map((fix) => make("article", {},
     make("p", {}, fix.sentence), make("pre", { tabindex: 0 }, fix.sql.join("\n")),
@@ -305,7 +320,7 @@
     const kilobytes = (bytes) => bytes ? count(Math.round(bytes / 1000)) + " kB" : "";
     section("The migration, statement by statement", "migration", timeline(statements.slice(0, 60)),
       estimate ? make("p", { class: "legend" }, "est.: " + estimate.basis) : null,
-      make("div", { class: "tablewrap" }, make("table", {}, make("thead", {}, make("tr", {},
+      scroller(make("table", {}, make("thead", {}, make("tr", {},
         beside(["statement"], ["at", 1], ["took", 1], estimate ? ["est.", 1] : null, ["strongest lock"], ["held", 1],
           estimate ? ["est.", 1] : null, ["WAL", 1], estimate ? ["est.", 1] : null).map(([name, right]) => make("th", { scope: "col", class: right ? "number" : null }, name)))),
         make("tbody", {}, statements.map((one) => make("tr", {}, make("td", {}, make("code", { class: "sql" }, one.text), one.file ? make("div", { class: "legend" }, `${one.file}:${one.line}`) : null),
@@ -355,7 +370,7 @@
         during.blocked || during.failed ? `${count(during.blocked)} queries waited, ${duration(during.wait_us_max)} at most; ${count(during.failed)} failed` : "no query waited",
         `${duration(during.migration_us)} under load`, during.blocker_us ? `scry added a transaction of ${duration(during.blocker_us)}` : ""]),
       duringChart(during),
-      during.blocking.length ? make("div", { class: "tablewrap" }, make("table", {}, make("thead", {}, make("tr", {},
+      during.blocking.length ? scroller(make("table", {}, make("thead", {}, make("tr", {},
         [["statement"], ["lock"], ["blocked", 1], ["failed", 1], ["longest wait", 1]].map(([name, right]) => make("th", { scope: "col", class: right ? "number" : null }, name)))),
         make("tbody", {}, during.blocking.map((one) => make("tr", {}, make("td", {}, make("code", { class: "sql" }, one.text)),
           make("td", {}, one.mode + (one.relation ? " on " + one.relation : "")), make("td", { class: "number" }, count(one.blocked)),
@@ -439,14 +454,23 @@
     [report.not_judged.length, "patterns not judged", () => "see above"],
     [report.findings.filter((finding) => finding.type === "ignored").length, "findings ignored by rules", () => "see above"],
   ].filter(([n]) => n > 0);
-  section("What was left out", "excluded", missing.length ? make("div", { class: "tablewrap" }, make("table", {}, make("thead", {}, make("tr", {}, make("th", { class: "number", scope: "col" }, "how many"), make("th", { scope: "col" }, "what"), make("th", { scope: "col" }, "why"))),
+  section("What was left out", "excluded", missing.length ? scroller(make("table", {}, make("thead", {}, make("tr", {}, make("th", { class: "number", scope: "col" }, "how many"), make("th", { scope: "col" }, "what"), make("th", { scope: "col" }, "why"))),
     make("tbody", {}, missing.map(([n, name, why]) => make("tr", {}, make("td", { class: "number" }, count(n)), make("th", { scope: "row" }, name), make("td", {}, why(n))))))) : make("p", {}, "Nothing that was captured."));
   section("Next", "next", report.next_steps.map((step) => make("div", { class: "steps" }, make("p", {}, step.why), make("code", {}, step.command))));
   document.querySelector("footer").textContent = `scry ${report.tool_version}, ${report.created}`;
   document.body.removeAttribute("data-loading");
   // The browser looked for the target before it was there.
   if (location.hash.length > 1) {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    let id = "";
+    try { id = decodeURIComponent(location.hash.slice(1)); } catch { /* Not ours. */ }
+    const target = document.getElementById(id);
     if (target) { location.replace(location.hash); target.scrollIntoView(); }
   }
+  // On paper nothing can be opened.
+  let closed = [];
+  window.addEventListener("beforeprint", () => {
+    closed = [...document.querySelectorAll("details:not([open])")];
+    for (const one of closed) one.open = true;
+  });
+  window.addEventListener("afterprint", () => { for (const one of closed) one.open = false; });
 })();
