@@ -62,6 +62,10 @@ _missing_packages() {
       if _lacks_command chromedriver && grep -qs '^ID=debian$' /etc/os-release; then
         echo '?chromium-driver'
       fi
+      # Their completions are tested in them.
+      for pair in zsh:?zsh fish:?fish; do
+        if _lacks_command "${pair%%:*}"; then echo "${pair#*:}"; fi
+      done
       for package in python3-psycopg python3-yaml libpostgresql-jdbc-java; do
         if ! _package_installed "$package"; then echo "?$package"; fi
       done

@@ -45,6 +45,56 @@ std::string Line(const CommonOptions& common, const job::Check& check) {
   return text;
 }
 
+void NoteProvider(job::DoctorSource& source, shadow::ProviderKind provider) {
+  source.physical |= provider == shadow::ProviderKind::kPhysical;
+  source.dump |= provider == shadow::ProviderKind::kDump;
+}
+
+// The database's own source, and those that its shadows have instead.
+base::Status AddSources(const config::Config& config, const std::string& name,
+                        std::vector<job::DoctorSource>& sources) {
+  job::DoctorSource own;
+  own.name = name;
+  const auto database = config.FindDatabase(name);
+  if (!database.ok()) {
+    own.problem = database.error().message;
+  } else if (database->source.empty()) {
+    own.problem = "has no source of its own";
+  } else {
+    own.source = database->source;
+  }
+  std::vector<job::DoctorSource> others;
+  for (const std::string& text : config.ShadowNames()) {
+    SCRY_TRY_ASSIGN(const shadow::ShadowName shadow, config::ParseShadowName(text));
+    if (shadow.database != name) continue;
+    const auto options = config.FindShadow(text);
+    if (options.ok() && options->provider == shadow::ProviderKind::kDirectory) continue;
+    if (options.ok() && options->source == own.source) {
+      NoteProvider(own, options->provider);
+      continue;
+    }
+    job::DoctorSource other;
+    other.name = text;
+    if (options.ok()) {
+      other.source = options->source;
+      NoteProvider(other, options->provider);
+    } else if (options.error().message != own.problem) {
+      other.problem = options.error().message;
+    } else {
+      continue;  // It has the database's, and is told with it.
+    }
+    others.push_back(std::move(other));
+  }
+  // Where each shadow has its own, the database needs none.
+  if (database.ok() && database->source.empty() && !others.empty()) {
+    sources.insert(sources.end(), others.begin(), others.end());
+    return {};
+  }
+  sources.push_back(std::move(own));
+  sources.insert(sources.end(), others.begin(), others.end());
+  return {};
+}
+
 base::Result<job::DoctorRequest> RequestOf(const CommonOptions& common) {
   job::DoctorRequest request;
   request.state_dir = common.state_dir;
@@ -52,24 +102,10 @@ base::Result<job::DoctorRequest> RequestOf(const CommonOptions& common) {
   SCRY_TRY_ASSIGN(const std::optional<config::Config> config, LoadConfigIfAny(common));
   if (!config) return request;
   request.config = config->file();
-  for (const std::string& name : config->DatabaseNames()) {
-    job::DoctorSource source;
-    source.name = name;
-    const auto database = config->FindDatabase(name);
-    if (!database.ok()) {
-      source.problem = database.error().message;
-    } else if (database->source.empty()) {
-      source.problem = "has no source of its own";
-    } else {
-      source.source = database->source;
-    }
-    for (const std::string& shadow : config->ShadowNames()) {
-      const auto options = config->FindShadow(shadow);
-      if (!options.ok() || options->name.database != name) continue;
-      source.physical |= options->provider == shadow::ProviderKind::kPhysical;
-      source.dump |= options->provider == shadow::ProviderKind::kDump;
-    }
-    request.sources.push_back(std::move(source));
+  const std::vector<std::string> databases = config->DatabaseNames();
+  request.databases = databases.size();
+  for (const std::string& name : databases) {
+    SCRY_TRY(AddSources(*config, name, request.sources));
   }
   return request;
 }

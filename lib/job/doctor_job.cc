@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <utility>
 
 #include "base/units.h"
@@ -16,6 +18,7 @@
 #include "os/directory.h"
 #include "os/random_name.h"
 #include "pg/admin.h"
+#include "pg/connection.h"
 #include "pg/conninfo.h"
 #include "pg/server_programs.h"
 #include "shadow/state_dir.h"
@@ -29,8 +32,10 @@ using base::FormatSize;
 constexpr uint64_t kDiskWantedBytes = 5ULL * 1000 * 1000 * 1000;
 constexpr rlim_t kFilesWanted = 4096;  // A connection per session and lane, and the servers' own.
 constexpr uint64_t kSharedMemoryWantedBytes = 256ULL * 1000 * 1000;
-constexpr std::array<const char*, 6> kServerPrograms = {
-    "postgres", "initdb", "pg_basebackup", "pg_controldata", "pg_dump", "pg_restore"};
+constexpr uint64_t kProcessesWanted = 1024;  // A backend per session and lane.
+constexpr uint64_t kSegmentsWanted = 16;     // Every server takes one.
+constexpr std::array<const char*, 7> kServerPrograms = {
+    "postgres", "initdb", "pg_basebackup", "pg_controldata", "pg_dump", "pg_restore", "psql"};
 
 // What the role of a source may do; nothing is written.
 constexpr const char* kSourceSql = R"(
@@ -50,6 +55,42 @@ SELECT current_setting('server_version_num'),
                     THEN NOT pg_catalog.has_sequence_privilege(c.oid, 'SELECT') END),
        pg_catalog.pg_is_in_recovery()
   FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)";
+
+constexpr uint64_t kNoLimit = UINT64_MAX;
+
+// nullopt: no such file, or "max".
+std::optional<uint64_t> NumberIn(const std::string& path) {
+  const auto text = os::LoadText(path);
+  uint64_t number = 0;
+  if (!text.ok()) return std::nullopt;
+  const auto end = std::from_chars(text->data(), text->data() + text->size(), number);
+  return end.ec == std::errc() ? std::optional<uint64_t>(number) : std::nullopt;
+}
+
+// Of this user or of its container, whichever ends first.
+uint64_t ProcessesMost() {
+  uint64_t most = kNoLimit;
+  const auto limit = [&](uint64_t number) { most = std::min(most, number); };
+  rlimit processes{};
+  if (getrlimit(RLIMIT_NPROC, &processes) == 0 && processes.rlim_cur != RLIM_INFINITY) {
+    limit(processes.rlim_cur);
+  }
+  if (const auto number = NumberIn("/proc/sys/kernel/threads-max")) limit(*number);
+  // "0::/path" for control groups of version 2, "8:pids:/path" for version 1.
+  const auto groups = os::LoadText("/proc/self/cgroup");
+  if (!groups.ok()) return most;
+  std::istringstream lines(*groups);
+  for (std::string line; std::getline(lines, line);) {
+    const size_t first = line.find(':');
+    const size_t second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    if (!controllers.empty() && controllers != "pids") continue;
+    const std::string root = controllers.empty() ? "/sys/fs/cgroup" : "/sys/fs/cgroup/pids";
+    if (const auto number = NumberIn(root + line.substr(second + 1) + "/pids.max")) limit(*number);
+  }
+  return most;
+}
 
 class Doctor {
  public:
@@ -159,6 +200,32 @@ class Doctor {
     Tell("shared memory", room ? Health::kGood : Health::kPoor,
          memory.ok() ? FormatSize(*memory) + " free in /dev/shm" : "no /dev/shm",
          room ? "" : "docker run --shm-size=1g: parallel queries of the forks need it");
+    Processes();
+    Segments();
+  }
+
+  void Processes() {
+    const uint64_t most = ProcessesMost();
+    const bool enough = most >= kProcessesWanted;
+    Tell("processes", enough ? Health::kGood : Health::kPoor,
+         most == kNoLimit ? "no limit" : fmt::format("up to {}", FormatCount(most)),
+         enough ? ""
+                : "ulimit -u 4096, or docker run --pids-limit=4096: a replay has a backend per "
+                  "session and lane");
+  }
+
+  // Servers use no semaphores of System V on Linux, but a segment each; those of killed servers
+  // stay.
+  void Segments() {
+    const std::optional<uint64_t> most = NumberIn("/proc/sys/kernel/shmmni");
+    const auto listed = os::LoadText("/proc/sysvipc/shm");
+    if (!most || !listed.ok()) return;
+    const auto lines = static_cast<uint64_t>(std::count(listed->begin(), listed->end(), '\n'));
+    const uint64_t used = lines == 0 ? 0 : lines - 1;  // The first is a heading.
+    const bool enough = used + kSegmentsWanted <= *most;
+    Tell("memory segments", enough ? Health::kGood : Health::kPoor,
+         fmt::format("{} of {} in use", FormatCount(used), FormatCount(*most)),
+         enough ? "" : "ipcrm those that ipcs -m shows without a process, or raise kernel.shmmni");
   }
 
   void PrivateServer() {
@@ -191,8 +258,8 @@ class Doctor {
       return;
     }
     Tell("configuration", Health::kGood,
-         fmt::format("{}, {} database{}", request_.config, request_.sources.size(),
-                     request_.sources.size() == 1 ? "" : "s"));
+         fmt::format("{}, {} database{}", request_.config, request_.databases,
+                     request_.databases == 1 ? "" : "s"));
   }
 
   void Source(const DoctorSource& source) {
@@ -231,6 +298,15 @@ class Doctor {
         lack(Health::kBroken, "wal_level or max_wal_senders forbids a base backup",
              "wal_level = replica and max_wal_senders = 2");
       }
+      if (health == Health::kGood) {
+        // Its own lines of pg_hba.conf, and no pooler in between.
+        if (const base::Status tried = TryReplication(source.source); !tried.ok()) {
+          lack(Health::kBroken, "no replication connection: " + tried.error().message,
+               fmt::format("a line 'host replication {} ADDRESS scram-sha-256' in pg_hba.conf, and "
+                           "the server itself as the address, no pooler",
+                           role));
+        }
+      }
     }
     if (source.dump && at(6) != "0") {
       lack(Health::kBroken, fmt::format("{} may not read {} tables", role, at(6)),
@@ -253,6 +329,17 @@ class Doctor {
     SCRY_TRY_ASSIGN(const pg::Rows rows, session.Exec(kSourceSql));
     if (rows.rows.empty()) return base::Fail("the server told nothing of this role");
     return rows.rows[0];
+  }
+
+  // What pg_basebackup asks first.
+  static base::Status TryReplication(const std::string& source) {
+    SCRY_TRY_ASSIGN(const pg::ConnInfo parsed, pg::ConnInfo::Parse(source));
+    SCRY_TRY_ASSIGN(pg::ConnInfo info, parsed.WithDefaults());
+    info.Set("replication", "true");
+    SCRY_TRY_ASSIGN(pg::Connection connection, pg::Connection::Connect(info));
+    SCRY_TRY_ASSIGN(const auto system, connection.QueryValue("IDENTIFY_SYSTEM"));
+    if (!system) return base::Fail("the server did not identify itself");
+    return {};
   }
 
   const DoctorRequest& request_;

@@ -29,7 +29,7 @@ struct Check {
 
 // A source as scry.yaml has it; `problem` says why there is none to connect to.
 struct DoctorSource {
-  std::string name;    // "prod-db".
+  std::string name;    // "prod-db", or "prod-db/ci-main" for one that a shadow has of its own.
   std::string source;  // CONNINFO.
   std::string problem;
   // How its shadows are made decides what its role needs.
@@ -40,6 +40,7 @@ struct DoctorSource {
 struct DoctorRequest {
   std::string state_dir;  // As --state-dir.
   std::string config;     // The file; empty: none was found.
+  size_t databases = 0;   // In that file.
   std::vector<DoctorSource> sources;
   int stop_fd = -1;
 };

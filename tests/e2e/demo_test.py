@@ -6,13 +6,16 @@ import glob
 import json
 import os
 import pty
+import pwd
 import re
 import select
+import shutil
 import signal
 import struct
 import subprocess
 import termios
 import time
+import unittest
 
 import scry_e2e
 
@@ -136,22 +139,64 @@ class ScenarioTest(DemoTest):
 
 
 class EndTest(DemoTest):
-    def test_ctrl_c_while_the_capture_runs_leaves_nothing_behind(self):
-        process = self.start("table-locking")
+    # (scenario, what is done when it comes, what runs then)
+    PHASES = (
+        ("missing-index", None, "initdb"),
+        ("missing-index", "load the shop", "the copy to a shadow"),
+        ("table-locking", "copy it to a shadow", "the capture"),
+        ("missing-index", "for the control", "the migration of the gate"),
+        ("missing-index", "VACUUM (ANALYZE)", "the replay of the gate"),
+        ("table-locking", "for the migration unde", "the migration under load"),
+    )
+
+    def start_until(self, scenario, done):
+        """A demo that has just done this step; None: that has begun."""
+        process = self.start(scenario)
         os.set_blocking(process.stderr.fileno(), False)
         seen = b""
 
-        def shadow_is_there():
+        def is_done():
             nonlocal seen
             with contextlib.suppress(TypeError):
                 seen += process.stderr.read()
-            return b"copy it to a shadow" in seen or process.poll() is not None
-        scry_e2e.wait_until(shadow_is_there, "the shadow")
-        time.sleep(0.5)  # Into the capture, whose sessions and relay run by then.
-        os.killpg(process.pid, signal.SIGINT)
-        self.assertEqual(process.wait(PATIENCE_S), 130, seen)
+            self.assertIsNone(process.poll(), seen)
+            return done is None or done.encode() in seen
+        scry_e2e.wait_until(is_done, done, PATIENCE_S)
+        time.sleep(0.5)  # Into the next step, whose processes run by then.
+        return process
+
+    def test_ctrl_c_leaves_nothing_behind_whatever_runs(self):
+        for scenario, done, running in self.PHASES:
+            with self.subTest(running=running):
+                process = self.start_until(scenario, done)
+                os.killpg(process.pid, signal.SIGINT)
+                self.assertEqual(process.wait(PATIENCE_S), 130)
+                self.assert_no_folder_left()
+                self.assert_nothing_left()
+
+    def test_what_a_killed_demo_left_goes_with_the_next_start(self):
+        process = self.start_until("missing-index", "for the control")
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(PATIENCE_S)
+        self.assertEqual(len(folders() - self.before), 1)
+        # Any private server will do.
+        done = self.run_scry("doctor", env={"SCRY_STATE_DIR": self.path("state")})
+        self.assertEqual(done.code, 0, done)
         self.assert_no_folder_left()
         self.assert_nothing_left()
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, to be somebody else")
+    def test_a_plain_user_needs_no_root(self):
+        # Folders above the build's may be closed to others.
+        binary = self.path("scry")
+        shutil.copy(self.binary, binary)
+        nobody = pwd.getpwnam("nobody")
+        done = subprocess.run(
+            [binary, "demo", "index-drop", "-q"], capture_output=True, text=True, check=False,
+            cwd=self.workspace, timeout=PATIENCE_S, start_new_session=True, user=nobody.pw_uid,
+            group=nobody.pw_gid, extra_groups=(), env=scry_e2e.clean_environment(HOME="/nonexistent"))
+        self.assertEqual(done.returncode, 0, done)
+        self.assertEqual(re.findall(r"exit status (\d+)", done.stdout), ["5", "0"])
 
     def test_ctrl_c_while_it_waits_for_enter_ends_it(self):
         code, shown = self.on_terminal("--step", answer=(b"press Enter", b"\x03"))
