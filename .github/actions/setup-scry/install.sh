@@ -86,8 +86,9 @@ build() { # FOLDER
 install_scry() {
   local folder made
   folder=$cache/$(key)
-  # Program and libraries: one from a cache needs the latter as well. And the servers of the forks.
-  install_packages build runtime
+  # The servers of the forks. What was built here needs the libraries it was built with as well, also
+  # when it comes from a cache; a released one brings its own.
+  if [ -n "$asked" ]; then install_packages runtime; else install_packages build runtime; fi
   if ! usable "$folder"; then
     # Two jobs of one machine may be here at once: what lies in place is always whole.
     mkdir -p "$cache"
