@@ -31,8 +31,8 @@ base::Result<std::vector<std::string>> ListDirectory(const std::string& path);
 // The folder and all inside; nothing there is success. Goes on after a failure and reports the
 // first.
 base::Status RemoveTree(const std::string& path);
-// The same of several, which must not overlap, side by side: a file system that gives blocks back to
-// its disk makes removing wait, not work. Reports the failure of the first in order.
+// The same of several, which must not overlap, side by side: a file system that gives blocks back
+// to its disk makes removing wait, not work. Reports the failure of the first in order.
 base::Status RemoveTrees(const std::vector<std::string>& paths);
 // Everything inside handed over to `owner`. Nothing to do when not root.
 base::Status ChownTree(const std::string& path, const User& owner);

@@ -284,6 +284,18 @@ class Writer {
         Count(during.sessions, "session", "sessions"), Count(during.blocked, "query", "queries"),
         FormatDuration(during.wait_us_max), FormatDuration(during.stall_us),
         FormatCount(during.failed));
+    if (during.rounds > 1) {
+      body += fmt::format("The traffic was begun {} times, as the migration took longer.\n\n",
+                          FormatCount(during.rounds));
+    }
+    if (during.unloaded_us > 0) {
+      body += fmt::format("The migration's last {} ran without any traffic.\n\n",
+                          FormatDuration(during.unloaded_us));
+    }
+    if (during.lock_timeout_us > 0) body += "Rehearsal: " + RehearsalText(during) + ".\n\n";
+    if (during.lock_timeout_us > 0 && during.chance >= 0) {
+      body += "Chance " + ChanceText(during) + ".\n\n";
+    }
     if (!during.statements_blocking.empty()) {
       body += "| statement | lock | blocked | failed | longest wait |\n|---|---|--:|--:|--:|\n";
     }

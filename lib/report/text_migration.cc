@@ -17,13 +17,6 @@
 namespace scry::report {
 namespace {
 
-// Nothing is rounded to what it is not: certain or impossible.
-std::string Percent(double share) {
-  if (share > 0 && share < 0.01) return "under 1 %";
-  if (share < 1 && share > 0.99) return "over 99 %";
-  return fmt::format("{:.0f} %", 100 * share);
-}
-
 using base::FormatCount;
 using base::FormatDuration;
 using base::OneLine;
@@ -124,21 +117,8 @@ class MigrationSections {
             FormatDuration(report_.migration.duration_us),
             during.exit_status == 0 ? "" : fmt::format("; it failed with {}", during.exit_status)));
     if (during.lock_timeout_us > 0) {
-      page_.Fact("rehearsal", fmt::format("lock_timeout {}: {} after {} of at most {}",
-                                          FormatDuration(during.lock_timeout_us),
-                                          during.succeeded ? "succeeded" : "gave up",
-                                          Count(during.attempts, "attempt", "attempts"),
-                                          FormatCount(during.attempts_max)));
-      if (during.chance >= 0) {
-        page_.Fact(
-            "chance",
-            fmt::format("of a lock on its tables, by the capture's transactions: {} for one "
-                        "attempt{}",
-                        Percent(during.chance_once),
-                        during.attempts_max < 2 ? std::string()
-                                                : fmt::format(", {} for {}", Percent(during.chance),
-                                                              FormatCount(during.attempts_max))));
-      }
+      page_.Fact("rehearsal", RehearsalText(during));
+      if (during.chance >= 0) page_.Fact("chance", ChanceText(during));
     }
     if (during.blocked == 0 && during.failed == 0) {
       page_.Fact("waited", "no query waited for it");

@@ -210,6 +210,29 @@ std::string RuleFate(const IgnoreRule& rule) {
                           : Count(rule.hidden, "finding", "findings");
 }
 
+std::string RehearsalText(const DuringFacts& during) {
+  return fmt::format(
+      "lock_timeout {}: {} after {} of at most {}", FormatDuration(during.lock_timeout_us),
+      during.succeeded ? "succeeded" : "gave up", Count(during.attempts, "attempt", "attempts"),
+      FormatCount(during.attempts_max));
+}
+
+std::string ChanceText(const DuringFacts& during) {
+  // Nothing is rounded to what it is not: certain or impossible.
+  const auto percent = [](double share) -> std::string {
+    if (share > 0 && share < 0.01) return "under 1 %";
+    if (share < 1 && share > 0.99) return "over 99 %";
+    return fmt::format("{:.0f} %", 100 * share);
+  };
+  std::string text =
+      fmt::format("of a lock on its tables, by the capture's transactions: {} for one attempt",
+                  percent(during.chance_once));
+  if (during.attempts_max > 1) {
+    text += fmt::format(", {} for {}", percent(during.chance), FormatCount(during.attempts_max));
+  }
+  return text;
+}
+
 MigrationEstimates EstimatesOf(const MigrationStatement& statement) {
   MigrationEstimates told;
   if (statement.held_us_estimated > 0) told.held = FormatDuration(statement.held_us_estimated);

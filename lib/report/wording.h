@@ -33,6 +33,10 @@ std::string LaneText(const LaneFacts& lane);
 std::string ReplayedText(const TestedFacts& tested);
 // What kept the replay from going faster, and what it did not run to its end.
 std::string WaitsText(const TestedFacts& tested);
+// How the migration went with a lock_timeout, and its chance by the captured transactions.
+// REQUIRES: it was asked for; of the second, it is known.
+std::string RehearsalText(const DuringFacts& during);
+std::string ChanceText(const DuringFacts& during);
 // What a statement of the migration would take on production; empty where it is as measured.
 struct MigrationEstimates {
   std::string took;
