@@ -461,8 +461,10 @@ bool IsDull(StatementKind kind) {
 
 bool DependsOnLocks(const StatementFacts& facts) {
   return facts.skips_locked || facts.nowait ||
-         std::any_of(facts.functions.begin(), facts.functions.end(),
-                     [](const std::string& name) { return name.starts_with("pg_try_advisory"); });
+         std::any_of(facts.functions.begin(), facts.functions.end(), [](const std::string& name) {
+           return name.starts_with("pg_try_advisory") || name == "pg_terminate_backend" ||
+                  name == "pg_cancel_backend";
+         });
 }
 
 std::string FingerprintText(uint64_t fingerprint) { return fmt::format("{:016x}", fingerprint); }

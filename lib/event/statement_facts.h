@@ -53,8 +53,8 @@ struct StatementFacts {
 // Whose speed nobody waits for: BEGIN and its like, and what only sets the session up.
 bool IsDull(StatementKind kind);
 
-// What it answers depends on the locks that others hold at that moment: it goes round them or gives
-// up, instead of waiting.
+// What it answers depends on what others are at in that moment: it goes round the locks they hold
+// or gives up, instead of waiting, or it says whether their session was still there.
 bool DependsOnLocks(const StatementFacts& facts);
 
 // "f3a9c0..." as 16 hex digits.

@@ -231,6 +231,7 @@ TEST_CASE("who does not wait for locks is told, wherever it says so", "[event]")
     CHECK(DependsOnLocks(One(text)));
   }
   CHECK(DependsOnLocks(One("SELECT pg_try_advisory_xact_lock(1)")));
+  CHECK(DependsOnLocks(One("SELECT pg_terminate_backend(17)")));
   for (const char* text : {"SELECT a FROM t FOR UPDATE", "LOCK TABLE t",
                            "SELECT pg_advisory_lock(1)", "SELECT 'skip locked'"}) {
     INFO(text);

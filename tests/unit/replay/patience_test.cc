@@ -68,6 +68,9 @@ void EndsWhomProductionEnded(Lanes& lanes) {
     script.Start(id);
     StartOf(script).backend_pid = static_cast<uint32_t>(1000000 + id);
   }
+  // Whoever reads what another has committed knows that it is connected, on each lane.
+  script.Query(2, "update t set v = 7 where id = 2");
+  script.Query(1, "select v from t where id = 2");
   script.Query(2, "begin", 'T');
   script.Query(2, "update t set v = 1 where id = 1", 'T');
   script.Query(1, "select pg_terminate_backend(1000002)");
