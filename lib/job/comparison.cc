@@ -178,8 +178,7 @@ Status Comparison::ReplayCaptures(const Lanes& lanes) {
     SCRY_TRY_ASSIGN(const replay::ReplayStats stats,
                     ReplayOne(lanes, {*source, report_.captures[i].statements}, table_,
                               /*set_sequences=*/true));
-    progress_.Done(
-        fmt::format("{} statements, {:.0f}/s", FormatCount(stats.statements), RateOf(stats)));
+    progress_.Done(RateText(stats.statements, stats.duration_us));
     stats_.Add(stats);
   }
   return {};

@@ -255,6 +255,24 @@ void DuringAct::ChooseBlocker() {
   during_.blocker_supposed = supposed_;
 }
 
+bool StopsOthers(const migration::StatementProfile& statement) {
+  return std::any_of(statement.locks.begin(), statement.locks.end(),
+                     [](const migration::TakenLock& lock) { return StopsTraffic(lock.mode); });
+}
+
+// Of those that are told, the one for this statement; a new one where there is none.
+compare::BlockingQuery& QueryOf(const migration::StatementProfile& statement,
+                                std::vector<compare::BlockingQuery>& queries) {
+  const auto known = std::find_if(queries.begin(), queries.end(), [&](const auto& one) {
+    return one.fingerprint == statement.fingerprint;
+  });
+  if (known != queries.end()) return *known;
+  compare::BlockingQuery& query = queries.emplace_back();
+  query.fingerprint = statement.fingerprint;
+  query.pattern = statement.pattern;
+  return query;
+}
+
 DuringAct::Timing DuringAct::TimingOf() const {
   Timing timing;
   bool begun = false;
@@ -262,9 +280,7 @@ DuringAct::Timing DuringAct::TimingOf() const {
     const Micros at_us = std::max<Micros>(statement.begin_us - request_.idle_started_us, 0);
     if (!begun) timing.startup_us = at_us;
     begun = true;
-    const bool stops = std::any_of(statement.locks.begin(), statement.locks.end(),
-                                   [](const auto& lock) { return StopsTraffic(lock.mode); });
-    if (!stops && statement.rows == 0) continue;
+    if (!StopsOthers(statement) && statement.rows == 0) continue;
     timing.lead_us = at_us;
     break;
   }
@@ -507,16 +523,9 @@ void DuringAct::AddOwnFailures(const migration::MigrationProfile& profile,
   auto failures = FailuresUnderLoad(request_.idle->statements, profile.statements, run_.given_up);
   if (failures.size() > kFailuresTold) failures.resize(kFailuresTold);
   for (const LoadFailure& failure : failures) {
-    auto known = std::find_if(
-        facts.statements.begin(), facts.statements.end(),
-        [&](const auto& one) { return one.fingerprint == failure.statement->fingerprint; });
-    if (known == facts.statements.end()) {
-      known = facts.statements.emplace(known);
-      known->fingerprint = failure.statement->fingerprint;
-      known->pattern = failure.statement->pattern;
-    }
-    known->failed_with = failure.statement->sqlstate;
-    known->repeated = failure.repeated;
+    compare::BlockingQuery& query = QueryOf(*failure.statement, facts.statements);
+    query.failed_with = failure.statement->sqlstate;
+    query.repeated = failure.repeated;
   }
   during_.succeeded = during_.exit_status == 0 && failures.empty();
   if (during_.exit_status == 0 || !failures.empty()) return;
@@ -551,18 +560,9 @@ void DuringAct::AddEstimates(std::vector<compare::BlockingQuery>& statements) co
   const auto& idle = request_.idle->statements;
   const auto& told = report_.migration.statements;  // The first of them.
   for (size_t i = 0; i < std::min(idle.size(), told.size()); ++i) {
-    const bool stops = std::any_of(idle[i].locks.begin(), idle[i].locks.end(),
-                                   [](const auto& lock) { return StopsTraffic(lock.mode); });
-    if (!stops || told[i].held_us_estimated == 0) continue;
-    auto known = std::find_if(statements.begin(), statements.end(), [&](const auto& one) {
-      return one.fingerprint == idle[i].fingerprint;
-    });
-    if (known == statements.end()) {
-      known = statements.emplace(known);
-      known->fingerprint = idle[i].fingerprint;
-      known->pattern = idle[i].pattern;
-    }
-    known->estimated_us = std::max(known->estimated_us, told[i].held_us_estimated);
+    if (!StopsOthers(idle[i]) || told[i].held_us_estimated == 0) continue;
+    compare::BlockingQuery& query = QueryOf(idle[i], statements);
+    query.estimated_us = std::max(query.estimated_us, told[i].held_us_estimated);
   }
 }
 

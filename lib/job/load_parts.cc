@@ -164,8 +164,7 @@ LoadParts::Glance LoadParts::Look() const {
 }
 
 std::string LoadParts::StateOf(const Glance& glance) const {
-  std::string text = fmt::format("{} statements, {:.0f}/s", base::FormatCount(glance.statements),
-                                 RateOf(glance.statements, glance.duration_us));
+  std::string text = RateText(glance.statements, glance.duration_us);
   if (paced_) text += fmt::format(", {} behind at most", base::FormatDuration(glance.lag_us_max));
   if (glance.errors_fresh > 0) {
     text += fmt::format(", {} new errors", base::FormatCount(glance.errors_fresh));

@@ -39,6 +39,12 @@ const char* NameOf(replay::SyncMode sync) {
 // Unless the user says otherwise. Each reads the capture for itself, which more of them repay less.
 constexpr size_t kJobsUsual = 8;
 
+// Its own connection is closed again: the threads may want it.
+Result<size_t> RoomOn(const pg::ConnInfo& target) {
+  SCRY_TRY_ASSIGN(replay::StallProbe probe, replay::StallProbe::Open({target}));
+  return probe.RoomForSessions();
+}
+
 class LoadReplay {
  public:
   LoadReplay(const LoadReplayRequest& request, Progress& progress,
@@ -95,8 +101,7 @@ Status LoadReplay::Admit() {
 
 // How much there was to replay is counted on the way: a capture is read once by each thread.
 Status LoadReplay::ReplayCaptures() {
-  SCRY_TRY_ASSIGN(replay::StallProbe probe, replay::StallProbe::Open({target_}));
-  SCRY_TRY_ASSIGN(const size_t room, probe.RoomForSessions());
+  SCRY_TRY_ASSIGN(const size_t room, RoomOn(target_));
   LoadParts parts(traffic_, options_, JobsOf(request_, os::UsableCpus().size()), room);
   for (const std::string& directory : request_.captures) {
     progress_.Step("replay on " + target_.Display() +

@@ -45,13 +45,10 @@ base::Status RunWatch::Check() const {
                     fmt::format("the time limit of {} ran out", base::FormatDuration(timeout_us_)));
 }
 
-double RateOf(uint64_t statements, Micros duration_us) {
-  return static_cast<double>(statements) * 1e6 /
-         static_cast<double>(std::max<Micros>(duration_us, 1));
-}
-
-double RateOf(const replay::ReplayStats& stats) {
-  return RateOf(stats.statements, stats.duration_us);
+std::string RateText(uint64_t statements, Micros duration_us) {
+  const double rate =
+      static_cast<double>(statements) * 1e6 / static_cast<double>(std::max<Micros>(duration_us, 1));
+  return fmt::format("{} statements, {:.0f}/s", base::FormatCount(statements), rate);
 }
 
 bool SleepUntil(Micros at_us, const std::stop_token& stop) {
@@ -67,10 +64,11 @@ base::Status SleepUntil(Micros at_us, const RunWatch& watch) {
   return {};
 }
 
-base::Result<replay::ReplayStats> WatchedReplay(
-    const std::vector<replay::LaneTarget>& lanes, Traffic traffic, event::PairSink& sink,
-    event::FactsCache& facts, const replay::ReplayOptions& options, const RunWatch& watch,
-    Progress& progress, const std::function<std::string(const replay::ReplayStats&)>& detail) {
+base::Result<replay::ReplayStats> WatchedReplay(const std::vector<replay::LaneTarget>& lanes,
+                                                Traffic traffic, event::PairSink& sink,
+                                                event::FactsCache& facts,
+                                                const replay::ReplayOptions& options,
+                                                const RunWatch& watch, Progress& progress) {
   bool timed_out = false;
   auto stats = replay::Replay(
       lanes, traffic.source, sink, facts, options, base::SystemClock(),
@@ -78,9 +76,7 @@ base::Result<replay::ReplayStats> WatchedReplay(
         const double share = traffic.statements == 0 ? traffic.source.ShareRead()
                                                      : static_cast<double>(now.statements) /
                                                            static_cast<double>(traffic.statements);
-        progress.Update(share,
-                        fmt::format("{} statements, {:.0f}/s{}", base::FormatCount(now.statements),
-                                    RateOf(now), detail ? detail(now) : ""));
+        progress.Update(share, RateText(now.statements, now.duration_us));
         timed_out = watch.OutOfTime();
         return !timed_out && !watch.ShouldStop();
       });

@@ -49,15 +49,14 @@ struct Traffic {
   uint64_t statements = 0;
 };
 
-// Replay() that ends with the watch. `detail` (may be empty) is put behind the count and the rate.
-base::Result<replay::ReplayStats> WatchedReplay(
-    const std::vector<replay::LaneTarget>& lanes, Traffic traffic, event::PairSink& sink,
-    event::FactsCache& facts, const replay::ReplayOptions& options, const RunWatch& watch,
-    Progress& progress,
-    const std::function<std::string(const replay::ReplayStats&)>& detail = nullptr);
+// Replay() that ends with the watch.
+base::Result<replay::ReplayStats> WatchedReplay(const std::vector<replay::LaneTarget>& lanes,
+                                                Traffic traffic, event::PairSink& sink,
+                                                event::FactsCache& facts,
+                                                const replay::ReplayOptions& options,
+                                                const RunWatch& watch, Progress& progress);
 
-// Statements a second.
-double RateOf(uint64_t statements, base::Micros duration_us);
-double RateOf(const replay::ReplayStats& stats);
+// "41,200 statements, 3100/s".
+std::string RateText(uint64_t statements, base::Micros duration_us);
 
 }  // namespace scry::job
