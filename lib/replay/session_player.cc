@@ -39,6 +39,8 @@ bool Answerable(const event::Exchange& exchange) {
   });
 }
 
+constexpr const char* kEndedBetween = "the connection to a lane ended between exchanges";
+
 }  // namespace
 
 SessionPlayer::SessionPlayer(Shared& shared, event::SessionStart start, uint64_t first_token)
@@ -111,6 +113,11 @@ bool SessionPlayer::AllLanes(LaneConnection::State state) const {
                      [&](const auto& lane) { return lane->state() == state; });
 }
 
+bool SessionPlayer::AnyLane(LaneConnection::State state) const {
+  return std::any_of(lanes_.begin(), lanes_.end(),
+                     [&](const auto& lane) { return lane->state() == state; });
+}
+
 base::Micros SessionPlayer::captured_us() const {
   if (work_.empty() || !work_.front().exchange) return 0;
   return Sane(work_.front().exchange->forwarded_us);
@@ -129,6 +136,7 @@ void SessionPlayer::StartNext(size_t rotation, bool warm_up, bool forced, base::
     EndWork();
     return;
   }
+  if (state_ == State::kWaiting && AnyLane(LaneConnection::State::kDead)) Exclude(kEndedBetween);
   if (state_ == State::kEnded || !Answerable(*work_.front().exchange)) {
     if (state_ == State::kEnded && !work_.front().own) CountExcluded(ended_why_);
     if (!work_.front().own) ++shared_.stats.exchanges_excluded;
@@ -198,8 +206,10 @@ void SessionPlayer::OnReady(size_t lane, bool readable, bool writable, base::Mic
     const bool dead = lanes_[lane]->state() == LaneConnection::State::kDead;
     if (alive && dead) shared_.suspects[lane] = true;
     NoteRefusal(lane, status);
-    if (dead && state_ == State::kWaiting) {
-      Exclude("the connection to a lane ended between exchanges");
+    // What ended it may be an exchange of another session, which has yet to run on other lanes and
+    // is to find there what it found here.
+    if (dead && state_ == State::kWaiting && AllLanes(LaneConnection::State::kDead)) {
+      Exclude(kEndedBetween);
       return;
     }
   }
@@ -215,10 +225,7 @@ void SessionPlayer::NoteRefusal(size_t lane, const base::Status& status) {
 
 // One lane's refusal ends the session, but only once it is known what the others say.
 void SessionPlayer::FinishConnecting(base::Micros now_us) {
-  const auto undecided = [](const auto& lane) {
-    return lane->state() == LaneConnection::State::kConnecting;
-  };
-  if (std::any_of(lanes_.begin(), lanes_.end(), undecided)) return;
+  if (AnyLane(LaneConnection::State::kConnecting)) return;
   PutConnect();
   const auto refused = std::find_if(refusals_.begin(), refusals_.end(),
                                     [](const auto& refusal) { return refusal.has_value(); });
@@ -394,9 +401,7 @@ void SessionPlayer::Yield() {
   if (!work_.front().own) ++shared_.stats.exchanges;
   if (gives_pairs) shared_.stats.statements += statements;
   MarkDivergence();
-  const bool dead = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
-    return lane->state() == LaneConnection::State::kDead;
-  });
+  const bool dead = AnyLane(LaneConnection::State::kDead);
   std::string reason = "the connection to a lane ended";
   for (size_t lane = 0; dead && lane < lanes_.size(); ++lane) {
     if (lanes_[lane]->state() != LaneConnection::State::kDead) continue;

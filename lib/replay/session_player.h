@@ -161,6 +161,7 @@ class SessionPlayer {
   void Pin() const;
   void CompareStarts();
   bool AllLanes(LaneConnection::State state) const;
+  bool AnyLane(LaneConnection::State state) const;
   void CloseLanes();
   void EndWork();
   void Become(State next);

@@ -73,8 +73,9 @@ void EndsWhomProductionEnded(Lanes& lanes) {
   script.Query(1, "select v from t where id = 2");
   script.Query(2, "begin", 'T');
   script.Query(2, "update t set v = 1 where id = 1", 'T');
-  script.Query(1, "select pg_terminate_backend(1000002)");
-  script.Query(1, "select pg_terminate_backend(1000099)");  // Not in the capture.
+  // The lanes take turns: one has noticed its end long before the other begins.
+  script.Query(1, "select pg_terminate_backend(1000002), pg_sleep(0.2)");
+  script.Query(1, "select pg_terminate_backend(1000099), pg_sleep(0)");  // Not in the capture.
   script.Query(1,
                "select pg_terminate_backend(pid) from pg_stat_activity where pid <> "
                "pg_backend_pid()");
@@ -99,8 +100,8 @@ void EndsWhomProductionEnded(Lanes& lanes) {
     CHECK(Same(pair));
   }
   const auto rows = [&](const char* text) { return replayed.Pair(text).lanes[0].rows; };
-  CHECK(rows("select pg_terminate_backend(1000002)") !=
-        rows("select pg_terminate_backend(1000099)"));
+  CHECK(rows("select pg_terminate_backend(1000002), pg_sleep(0.2)") !=
+        rows("select pg_terminate_backend(1000099), pg_sleep(0)"));
   CHECK(replayed.Pair("select pg_sleep(100)").lanes[1].outcome.sqlstate == "57014");
   CHECK(replayed.Pair("select 3").lanes[1].outcome.status == event::OutcomeStatus::kDone);
   CHECK(replayed.stats.notes.size() == 1);
