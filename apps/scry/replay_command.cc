@@ -41,6 +41,7 @@ struct Flags {
   bool reads_only = false;
   uint64_t multiply = 1;
   size_t jobs = 0;
+  size_t pipeline = 0;
   std::string shard;
   std::string timeout;
   std::string report_dir;
@@ -123,6 +124,7 @@ Result<job::LoadReplayRequest> LoadRequestOf(const CommonOptions& common, const 
   SCRY_TRY_ASSIGN(request.replay, PaceOf(flags, "1"));
   request.filters = FiltersOf(flags);
   request.jobs = flags.jobs;
+  request.pipeline = flags.pipeline;
   if (!flags.timeout.empty()) {
     SCRY_TRY_ASSIGN(request.timeout_us, base::ParseDuration(flags.timeout));
   }
@@ -193,8 +195,10 @@ ExitStatus Replay(const CommonOptions& common, const Flags& flags) {
               "make a load smaller"));
   }
   if (load) return Load(common, flags);
-  if (flags.jobs > 0) {
-    return Refuse(Usage("--jobs is for a load; a comparison keeps the order of all sessions"));
+  if (flags.jobs > 0 || flags.pipeline > 0) {
+    return Refuse(
+        Usage(fmt::format("{} is for a load; a comparison keeps the order of all sessions",
+                          flags.jobs > 0 ? "--jobs" : "--pipeline")));
   }
   if (flags.baseline.empty() || flags.candidate.empty()) {
     return Refuse(Usage("a comparison needs both --baseline and --candidate"));
@@ -243,9 +247,15 @@ void AddOptions(CLI::App* command, Flags& flags) {
       ->group("How");
   command
       ->add_option("--jobs,-j", flags.jobs,
-                   "Threads that share the sessions (load); usual: one for each CPU with\n"
+                   "Threads that share the sessions (load); usual: by the number of CPUs with\n"
                    "--reads-only --speed max --sync none, else 1")
       ->check(CLI::Range(size_t{1}, job::LoadParts::kJobsMax))
+      ->group("How");
+  command
+      ->add_option("--pipeline", flags.pipeline,
+                   "Exchanges of a session at the server at once, of which it runs one; usual:\n"
+                   "8 in a load with --speed max --sync none, else 1: sent when answered")
+      ->check(CLI::Range(size_t{1}, job::kPipelineMax))
       ->group("How");
   command->add_option("--timeout", flags.timeout, "Give up after 10m, 2h (exit status 2)")
       ->group("How");

@@ -75,6 +75,10 @@ void AnswerReader::Begin(const std::vector<event::FrontendMessage>& messages, Mi
                          AnswerDetail detail) {
   DropAll();
   detail_ = detail;
+  Append(messages, now_us);
+}
+
+void AnswerReader::Append(const std::vector<event::FrontendMessage>& messages, Micros now_us) {
   for (const auto& message : messages) {
     AddParts(message.type, base::AsBytes(message.head), base::AsBytes(message.tail), now_us);
   }

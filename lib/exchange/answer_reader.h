@@ -105,6 +105,9 @@ class AnswerReader {
   // (copy data that was never sent, since the COPY failed early).
   void Begin(const std::vector<event::FrontendMessage>& messages, Micros now_us,
              AnswerDetail detail = AnswerDetail::kFull);
+  // The same for one more, sent behind those in flight without waiting for their answers. Of the
+  // detail of that in flight.
+  void Append(const std::vector<event::FrontendMessage>& messages, Micros now_us);
   // One more message. Capture calls this for each; a lane for what it sends beside the captured
   // messages (CopyFail and Sync, to end a COPY that production did not enter). Terminate and
   // password messages are no questions and are not to be added. Of a message too large to keep, a

@@ -36,8 +36,52 @@ const char* NameOf(replay::SyncMode sync) {
   return "";
 }
 
-// Unless the user says otherwise. Each reads the capture for itself, which more of them repay less.
-constexpr size_t kJobsUsual = 8;
+// Each session goes on as soon as it was answered.
+bool IsFree(const replay::ReplayOptions& replay) {
+  return replay.sync == replay::SyncMode::kNone && replay.speed <= 0 && replay.connect_speed <= 0;
+}
+
+Status CheckFreedom(const LoadReplayRequest& request) {
+  if (IsFree(request.replay)) return {};
+  if (request.jobs > 1) {
+    return Fail(base::ErrorCode::kUsage,
+                "several --jobs keep no order and no pace between sessions: they go with "
+                "--speed max --sync none");
+  }
+  if (request.pipeline > 1) {
+    return Fail(base::ErrorCode::kUsage,
+                "a --pipeline waits for nobody else's commits and for no pace: it goes with "
+                "--speed max --sync none");
+  }
+  return {};
+}
+
+// More than one only where nothing but the server is to set the pace, unless the user says so.
+size_t PipelineOf(const LoadReplayRequest& request) {
+  constexpr size_t kUsual = 8;
+  if (request.pipeline > 0) return request.pipeline;
+  return IsFree(request.replay) ? kUsual : 1;
+}
+
+// So many threads. Several only where sessions need to know nothing of each other, unless the user
+// says so: without an order, without a pace, and of reads alone, since ids that one session makes
+// and another uses are known to one thread.
+size_t JobsOf(const LoadReplayRequest& request, size_t cpus) {
+  // Each reads the capture for itself, which more of them repay less.
+  constexpr size_t kUsualMax = 8;
+  // A statement costs a server several times what it costs a thread that need not wait for it.
+  constexpr size_t kCpusPerThread = 4;
+  if (request.jobs > 0) return request.jobs;
+  if (!IsFree(request.replay) || !request.selection.filter.reads_only) return 1;
+  const size_t threads = PipelineOf(request) > 1 ? cpus / kCpusPerThread : cpus;
+  return std::clamp<size_t>(threads, 1, kUsualMax);
+}
+
+replay::ReplayOptions OptionsOf(const LoadReplayRequest& request) {
+  replay::ReplayOptions options = request.replay;
+  options.pipeline = PipelineOf(request);
+  return options;
+}
 
 // Its own connection is closed again: the threads may want it.
 Result<size_t> RoomOn(const pg::ConnInfo& target) {
@@ -51,7 +95,7 @@ class LoadReplay {
              const std::function<bool()>& should_stop, SelectedTraffic traffic, pg::ConnInfo target)
       : request_(request),
         progress_(progress),
-        options_(request.replay),
+        options_(OptionsOf(request)),
         watch_(request.timeout_us, should_stop),
         traffic_(std::move(traffic)),
         target_(std::move(target)),
@@ -138,6 +182,7 @@ void LoadReplay::FillSettings() {
   report_.settings.speed = options_.speed;
   report_.settings.connect_speed = options_.connect_speed;
   report_.settings.sync = NameOf(options_.sync);
+  report_.settings.pipeline = options_.pipeline;
   report_.settings.multiply = filter.multiply;
   report_.settings.reads_only = filter.reads_only;
   report_.settings.filters = request_.filters;
@@ -181,27 +226,11 @@ Result<report::LoadReport> LoadReplay::Go() {
   return report_;
 }
 
-Status CheckJobs(const LoadReplayRequest& request, size_t jobs) {
-  const replay::ReplayOptions& replay = request.replay;
-  const bool free =
-      replay.sync == replay::SyncMode::kNone && replay.speed <= 0 && replay.connect_speed <= 0;
-  if (jobs <= 1 || free) return {};
-  return Fail(base::ErrorCode::kUsage,
-              "several --jobs keep no order and no pace between sessions: they go with "
-              "--speed max --sync none");
-}
-
 }  // namespace
-
-size_t JobsOf(const LoadReplayRequest& request, size_t cpus) {
-  if (request.jobs > 0) return request.jobs;
-  const bool alone = CheckJobs(request, 2).ok() && request.selection.filter.reads_only;
-  return alone ? std::min(cpus, kJobsUsual) : 1;
-}
 
 Result<report::LoadReport> RunLoadReplay(const LoadReplayRequest& request, Progress& progress,
                                          const std::function<bool()>& should_stop) {
-  SCRY_TRY(CheckJobs(request, request.jobs));
+  SCRY_TRY(CheckFreedom(request));
   SCRY_TRY_ASSIGN(pg::ConnInfo target, ResolveTarget(request.target));
   SCRY_TRY_ASSIGN(SelectedTraffic traffic,
                   SelectedTraffic::Make(request.selection, request.captures));

@@ -2,6 +2,7 @@
 // Compares nothing. Used by `scry replay --target`. Called from one thread; replays in several.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <vector>
@@ -15,6 +16,8 @@
 
 namespace scry::job {
 
+inline constexpr size_t kPipelineMax = 32;
+
 struct LoadReplayRequest {
   std::vector<std::string> captures;  // Directories, replayed one after the other. At least one.
   std::string target;                 // CONNINFO.
@@ -22,14 +25,10 @@ struct LoadReplayRequest {
   ReplaySelection selection;
   std::vector<std::string> filters;  // The selection as the user gave it, for the report.
   replay::ReplayOptions replay;
-  size_t jobs = 0;              // Threads that share the sessions; 0: see JobsOf().
+  size_t jobs = 0;              // Threads that share the sessions; 0: as many as serve it.
+  size_t pipeline = 0;          // 1 to kPipelineMax; 0: likewise; see ReplayOptions.
   base::Micros timeout_us = 0;  // Of the whole run; 0: none.
 };
-
-// So many threads replay it. Unless the user says otherwise, several only where sessions need to
-// know nothing of each other: without an order, without a pace, and of reads alone, since ids that
-// one session makes and another uses are known to one thread.
-size_t JobsOf(const LoadReplayRequest& request, size_t cpus);
 
 // kUsage: the target carries no mark and would be written to. kInconclusive: nothing was replayed.
 base::Result<report::LoadReport> RunLoadReplay(const LoadReplayRequest& request, Progress& progress,

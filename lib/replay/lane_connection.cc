@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include "base/check.h"
 #include "wire/backend.h"
 #include "wire/frontend.h"
 
@@ -42,21 +43,27 @@ class LaneConnection::Frames final : public wire::FrameSink {
   Frames(LaneConnection& lane, base::Micros now_us) : lane_(lane), now_us_(now_us) {}
   void OnFrame(uint8_t type, base::Bytes payload) override {
     // Between exchanges only asynchronous messages come.
-    if (lane_.state_ == State::kIdle && wire::IsAsynchronous(type)) {
-      lane_.answers_.OnBackend(type, payload, now_us_);
-    }
-    if (lane_.state_ != State::kRunning) return;
+    if (!Answers() && !(lane_.state_ == State::kIdle && wire::IsAsynchronous(type))) return;
     if (type == wire::backend::kCopyInResponse) ++lane_.copies_begun_;
     lane_.answers_.OnBackend(type, payload, now_us_);
-    if (lane_.answers_.done()) lane_.Finish(lane_.answers_.Take());
+    if (!lane_.answers_.done()) return;
+    if (lane_.state_ == State::kRunning) {
+      lane_.Finish(lane_.answers_.Take());
+    } else {
+      lane_.ahead_[lane_.ahead_over_++].answers = lane_.answers_.Take();
+    }
   }
   void OnPiece(uint8_t type, uint32_t length, uint32_t offset, base::Bytes piece) override {
-    if (lane_.state_ == State::kRunning) {
-      lane_.answers_.OnBackendPiece(type, length, offset, piece, now_us_);
-    }
+    if (Answers()) lane_.answers_.OnBackendPiece(type, length, offset, piece, now_us_);
   }
 
  private:
+  // Is anything in flight that frames may answer?
+  bool Answers() const {
+    return lane_.state_ == State::kRunning ||
+           (lane_.state_ == State::kIdle && lane_.ahead_unanswered() > 0);
+  }
+
   LaneConnection& lane_;
   const base::Micros now_us_;
 };
@@ -118,6 +125,7 @@ void LaneConnection::Run(const event::Exchange& captured,
   queued_ = copies_begun_ = copies_ended_ = 0;
   sync_added_ = false;
   started_us_ = now_us;
+  if (RunAhead()) return;
   answers_.Begin(messages, now_us, detail);
   if (state_ == State::kDead) {
     if (answers_.asked() > 0) taken_ = answers_.Lose(now_us);
@@ -135,6 +143,37 @@ void LaneConnection::Run(const event::Exchange& captured,
     wire::AppendMessage(out_, message.type, message.head, message.values, message.tail);
   }
   Write(now_us);
+}
+
+// Whether it was sent ahead, and may have been answered already.
+bool LaneConnection::RunAhead() {
+  if (ahead_.empty()) return false;
+  SCRY_CHECK(ahead_.front().messages == messages_);
+  Ahead ahead = std::move(ahead_.front());
+  ahead_.pop_front();
+  queued_ = messages_->size();
+  if (ahead_over_ > 0) {
+    --ahead_over_;
+    Finish(std::move(ahead.answers));
+    return true;
+  }
+  if (state_ == State::kDead) return false;  // It was lost with those before it.
+  state_ = State::kRunning;
+  return true;
+}
+
+void LaneConnection::SendAhead(const std::vector<event::FrontendMessage>& messages,
+                               base::Micros now_us) {
+  if (state_ == State::kDead) return;
+  ahead_.push_back({&messages, {}});
+  answers_.Append(messages, now_us);
+  for (const event::FrontendMessage& message : messages) {
+    wire::AppendMessage(out_, message.type, message.head, message.values, message.tail);
+  }
+}
+
+void LaneConnection::Flush(base::Micros now_us) {
+  if (state_ != State::kDead) Write(now_us);
 }
 
 void LaneConnection::QueueRest() {
@@ -177,6 +216,7 @@ void LaneConnection::Read(base::Micros now_us) {
 void LaneConnection::ReadFrames(base::Micros now_us) {
   std::array<uint8_t, kReadSize> buffer;  // NOLINT: filled by the read.
   Frames frames(*this, now_us);
+  const size_t over_before = ahead_over_;
   // A lane with much to say must not starve the others: back to the loop after a few reads.
   for (int i = 0; i < 4; ++i) {
     const auto read = connection_->ReadSome(buffer);
@@ -191,6 +231,28 @@ void LaneConnection::ReadFrames(base::Micros now_us) {
       return;
     }
     if (read->bytes < buffer.size()) break;
+  }
+  ShareTime(over_before);
+}
+
+// Exchanges whose answers were read together: what they took together is known, and the first of
+// them has it all.
+void LaneConnection::ShareTime(size_t from) {
+  const size_t over = ahead_over_ - from;
+  if (over == 0) return;
+  std::vector<event::Statement*> statements;
+  const auto collect = [&](exchange::Answers& answers) {
+    for (event::Statement& statement : answers.statements) statements.push_back(&statement);
+  };
+  if (from == 0 && state_ != State::kRunning) collect(taken_);
+  for (size_t i = from; i < ahead_over_; ++i) collect(ahead_[i].answers);
+  if (statements.empty()) return;
+  base::Micros together = 0;
+  for (const event::Statement* statement : statements) together += statement->outcome.elapsed_us;
+  for (size_t left = statements.size(); left > 0; --left) {
+    const base::Micros share = together / static_cast<base::Micros>(left);
+    statements[left - 1]->outcome.elapsed_us = share;
+    together -= share;
   }
 }
 
@@ -261,7 +323,7 @@ void LaneConnection::Finish(exchange::Answers answers) {
   BlameFailedParse(answers);
   taken_ = std::move(answers);
   status_ = taken_.status;
-  state_ = State::kIdle;
+  if (state_ != State::kDead) state_ = State::kIdle;
 }
 
 // A named statement that could not be prepared here fails again at each Bind, with 26000 "does not

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,6 +46,14 @@ class LaneConnection {
   // the exchange is lost at once. Both stay valid until it is over. REQUIRES: kIdle or kDead.
   void Run(const event::Exchange& captured, const std::vector<event::FrontendMessage>& messages,
            exchange::AnswerDetail detail, base::Micros now_us);
+  // Sends messages that Run() will be given next, or next after those sent ahead already, before it
+  // is their turn: the server finds them when it has answered what came before. They go out with
+  // Flush(), and stay valid until they are over. REQUIRES: kRunning, kIdle or kDead; of what is in
+  // flight and of these, answers are only counted, and nothing begins a COPY.
+  void SendAhead(const std::vector<event::FrontendMessage>& messages, base::Micros now_us);
+  void Flush(base::Micros now_us);
+  size_t ahead() const { return ahead_.size(); }
+  size_t ahead_unanswered() const { return ahead_.size() - ahead_over_; }
   // What the last exchange did, statement by statement. Once.
   exchange::Answers TakeAnswers() { return std::move(taken_); }
   // Notifications that came since; those that the last exchange's answers hold are not among them.
@@ -54,9 +63,10 @@ class LaneConnection {
     return connection_ ? connection_->ParameterStatus(name) : std::string();
   }
 
-  State state() const { return state_; }
+  // What was answered before the connection ended counts.
+  State state() const { return state_ == State::kDead && ahead_over_ > 0 ? State::kIdle : state_; }
   base::Micros started_us() const { return started_us_; }
-  uint8_t transaction_status() const { return state_ == State::kDead ? 0 : status_; }
+  uint8_t transaction_status() const { return state() == State::kDead ? 0 : status_; }
   uint32_t backend_pid() const { return connection_ ? connection_->backend_pid() : 0; }
   // Of a kDead connection: why, if what the server sent made no sense.
   const std::string& reason() const { return answers_.reason(); }
@@ -78,6 +88,8 @@ class LaneConnection {
   void EndSkipping(base::Micros now_us);
   void Add(uint8_t type, const std::string& payload, base::Micros now_us);
   void Finish(exchange::Answers answers);
+  bool RunAhead();
+  void ShareTime(size_t from);
   void BlameFailedParse(exchange::Answers& answers);
   bool Watch(bool read, bool write);
   void Die(base::Micros now_us);
@@ -99,6 +111,12 @@ class LaneConnection {
   };
   std::unordered_map<std::string, Refusal> refused_statements_;
   uint8_t status_ = 'I';
+  struct Ahead {
+    const std::vector<event::FrontendMessage>* messages = nullptr;
+    exchange::Answers answers;  // Once it is over.
+  };
+  std::deque<Ahead> ahead_;  // In the order of their turns.
+  size_t ahead_over_ = 0;    // Of them, from the front.
   // Of the exchange that runs: what production answered, and what this lane is asked.
   const std::vector<event::Statement>* captured_ = nullptr;
   const std::vector<event::FrontendMessage>* messages_ = nullptr;

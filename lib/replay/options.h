@@ -33,6 +33,9 @@ struct ReplayOptions {
   // Outcomes of lanes are judged. Without, pairs hold no results: only how statements ended, how
   // many rows they gave and how long they took.
   bool compare = true;
+  // Of each session, so many exchanges are with the server at once where one lane is not compared,
+  // without an order and a pace: the server never waits for this program, nor for the way to it.
+  size_t pipeline = 1;
   // A lane that has not answered for so long no longer holds up the next lane, nor (a reader)
   // commits.
   Micros hold_up_us = 50 * 1000;

@@ -39,6 +39,26 @@ bool Answerable(const event::Exchange& exchange) {
   });
 }
 
+// Whatever a server makes of it, it asks for nothing beside these messages.
+bool IsPlain(const event::Exchange& exchange) {
+  constexpr size_t kBytesMax = 64 * 1024;
+  size_t bytes = 0;
+  for (const event::FrontendMessage& message : exchange.messages) {
+    if (message.type == frontend::kCopyData || message.type == frontend::kCopyDone ||
+        message.type == frontend::kCopyFail) {
+      return false;
+    }
+    bytes += message.size();
+  }
+  // A COPY that failed has no tag.
+  return bytes <= kBytesMax &&
+         std::all_of(exchange.statements.begin(), exchange.statements.end(),
+                     [](const event::Statement& statement) {
+                       return statement.outcome.status == OutcomeStatus::kDone &&
+                              !statement.outcome.tag.starts_with("COPY");
+                     });
+}
+
 constexpr const char* kEndedBetween = "the connection to a lane ended between exchanges";
 
 }  // namespace
@@ -165,13 +185,45 @@ void SessionPlayer::StartNext(size_t rotation, bool warm_up, bool forced, base::
   since_us_ = now_us;
   Become(State::kRunning);
   StartLane(lane_order_[lanes_started_++], now_us);
+  if (shared_.options.pipeline > 1) SendAhead();
   FinishIfDone();
+}
+
+// In batches, or each would cost a call of its own.
+void SessionPlayer::SendAhead() {
+  if (lanes_.size() != 1) return;
+  LaneConnection& lane = *lanes_[0];
+  const size_t depth = shared_.options.pipeline - 1;  // Beside the one that runs.
+  if (lane.ahead_unanswered() > depth / 2) return;
+  const base::Micros now_us = shared_.Now();
+  // Those sent ahead let others follow, or they would not have been.
+  size_t next = lane.ahead() + 1;
+  if (next == 1 && !MayPipeline(work_.front())) return;
+  for (; next < work_.size() && lane.ahead_unanswered() < depth; ++next) {
+    if (!MayPipeline(work_[next])) break;
+    lane.SendAhead(work_[next].exchange->messages, now_us);
+  }
+  lane.Flush(now_us);
+}
+
+// Neither does it depend on answers, nor does what follows it.
+bool SessionPlayer::MayPipeline(const Work& work) const {
+  if (!work.exchange || work.own || work.signals || !work.cancels_us.empty()) return false;
+  const event::Exchange& exchange = *work.exchange;
+  return Answerable(exchange) && IsPlain(exchange) && portals_[0].empty() &&
+         !NeedsResults(exchange) &&
+         !(followed_ && shared_.identity.ForLane(exchange, 0, identity_));
 }
 
 void SessionPlayer::StartLane(size_t lane, base::Micros now_us) {
   const event::Exchange& captured = *work_.front().exchange;
   sent_.resize(lanes_.size());
   sent_[lane].reset();
+  if (lanes_[lane]->ahead() > 0) {  // As it was captured: see MayPipeline().
+    last_started_us_ = now_us;
+    lanes_[lane]->Run(captured, captured.messages, detail_, now_us);
+    return;
+  }
   if (followed_) sent_[lane] = shared_.identity.ForLane(captured, lane, identity_);
   if (!portals_[lane].empty()) {
     if (!sent_[lane]) sent_[lane] = captured.messages;

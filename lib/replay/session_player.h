@@ -147,6 +147,8 @@ class SessionPlayer {
   void FinishConnecting(base::Micros now_us);
   void PutConnect();
   void StartLane(size_t lane, base::Micros now_us);
+  void SendAhead();
+  bool MayPipeline(const Work& work) const;
   bool NeedsResults(const event::Exchange& exchange) const;
   void FinishIfDone();
   void Yield();

@@ -42,11 +42,9 @@ ordered_json Of(const LoadPattern& pattern) {
 }
 
 ordered_json Of(const LoadSettings& settings) {
-  return {{"speed", settings.speed},
-          {"connect_speed", settings.connect_speed},
-          {"sync", settings.sync},
-          {"multiply", settings.multiply},
-          {"reads_only", settings.reads_only},
+  return {{"speed", settings.speed},       {"connect_speed", settings.connect_speed},
+          {"sync", settings.sync},         {"multiply", settings.multiply},
+          {"pipeline", settings.pipeline}, {"reads_only", settings.reads_only},
           {"filters", settings.filters}};
 }
 
@@ -114,6 +112,7 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "connect_speed", to.connect_speed);
     Read(from, "sync", to.sync);
     Read(from, "multiply", to.multiply);
+    Read(from, "pipeline", to.pipeline);
     Read(from, "reads_only", to.reads_only);
     Read(from, "filters", to.filters);
   }

@@ -21,6 +21,7 @@ struct LoadSettings {
   double connect_speed = -1;  // Of the start of sessions; below 0: like `speed`.
   std::string sync;           // "commit", "time", "none".
   uint64_t multiply = 1;
+  uint64_t pipeline = 1;  // Exchanges of a session at the server at once.
   bool reads_only = false;
   std::vector<std::string> filters;  // "--user app", as given.
   friend bool operator==(const LoadSettings&, const LoadSettings&) = default;

@@ -122,6 +122,13 @@ class Writer {
       pace += fmt::format("; every session {} times", FormatCount(report_.settings.multiply));
     }
     Labelled("pace", pace);
+    if (report_.settings.pipeline > 1) {
+      Labelled(
+          "pipeline",
+          fmt::format("up to {} exchanges of a session at the server at once: it runs one after "
+                      "the other and waits for no client; answers read together share their time",
+                      report_.settings.pipeline));
+    }
     std::string only;
     for (const std::string& filter : report_.settings.filters) {
       only += (only.empty() ? "" : ", ") + filter;

@@ -50,9 +50,9 @@ def _by_pgbench(bench, server, work):
     return {"statements": done.transactions, "rate": done.tps, "cpu_s": done.cpu_s}
 
 
-def _by_scry(bench, server, work):
+def _by_scry(bench, server, work, *flags):
     done = bench.scry("replay", work["capture"], "--target", server.url(), "--speed", "max",
-                      "--sync", "none", "--reads-only", "--json")
+                      "--sync", "none", "--reads-only", "--json", *flags)
     report = json.loads(done.out)
     totals = report["totals"]
     failed = sum(one["new"] for one in report["errors"].values())
@@ -86,7 +86,8 @@ def run(bench, server):
         raise Broken(f"{summary['exchanges_lost']} exchanges are not in the capture to replay")
     work = {"transactions": transactions, "capture": capture.directory,
             "pgreplay": _pgreplay_file(bench, server, transactions)}
-    who = {"pgbench": _by_pgbench, "scry replay": _by_scry}
+    who = {"pgbench": _by_pgbench, "scry replay": _by_scry,
+           "scry replay, --pipeline 1": lambda *args: _by_scry(*args, "--pipeline", "1")}
     if work["pgreplay"]:
         who["pgreplay"] = _by_pgreplay
     runs = {name: [] for name in who}

@@ -159,7 +159,7 @@ class ReplayTest(scry_e2e.TestCase):
     def test_threads_share_the_sessions_and_add_up_to_the_whole(self):
         flags = ("--sync", "none", "--reads-only", "--multiply", "2")
         one = self.load(*flags, "--jobs", "1")
-        for jobs in ((), ("--jobs", "3"), ("--jobs", "64")):
+        for jobs in ((), ("--jobs", "3"), ("--jobs", "64"), ("--pipeline", "1"), ("--pipeline", "32")):
             many = self.load(*flags, *jobs)
             for name in ("sessions", "sessions_excluded", "sessions_filtered", "statements", "exchanges",
                          "exchanges_filtered", "exchanges_refused"):
@@ -169,8 +169,17 @@ class ReplayTest(scry_e2e.TestCase):
                               for p in many["patterns"]},
                              {p["fingerprint"]: (p["calls"], p["captured"], p["errors"])
                               for p in one["patterns"]})
-        ordered = self.load("--jobs", "2", code=64)
-        self.assertIn("--sync none", ordered.err)
+        for flag in ("--jobs", "--pipeline"):
+            ordered = self.load(flag, "2", code=64)
+            self.assertIn("--sync none", ordered.err)
+
+    def test_a_pipeline_is_for_what_nothing_holds_back(self):
+        self.assertEqual(self.load()["settings"]["pipeline"], 1)
+        self.assertEqual(self.load("--sync", "none", "--reads-only")["settings"]["pipeline"], 8)
+        done = self.run_scry("replay", self.capture, "--target", self.target.url("bench"), "--speed", "max",
+                             "--sync", "none", "--reads-only", "--pipeline", "4")
+        self.assertEqual(done.code, 0, done)
+        self.assertIn("up to 4 exchanges of a session", done.out)
 
     def test_filters_choose_sessions_statements_and_times(self):
         reader = self.load("--user", "read*")
