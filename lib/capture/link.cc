@@ -129,7 +129,7 @@ void Link::Connect() {
   facts.client = peer_;
   facts.protocol = packet.protocol;
   facts.parameters = packet.parameters;
-  recorder_.emplace(std::move(facts), relay_.sink_, relay_.commits_,
+  recorder_.emplace(std::move(facts), relay_.sink_, relay_.common_,
                     relay_.options_.exchange_bytes_max);
 }
 

@@ -74,7 +74,7 @@ class Relay {
   os::Listener listener_;
   os::Poller poller_;
   RelayCounters counters_;
-  exchange::CommitClock commits_;
+  exchange::CaptureCommon common_;
   bool accepting_ = true;
   uint64_t links_made_ = 0;
   uint64_t sessions_made_ = 0;

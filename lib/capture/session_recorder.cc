@@ -53,9 +53,9 @@ class SessionRecorder::BackendFrames final : public wire::FrameSink {
 };
 
 SessionRecorder::SessionRecorder(event::SessionStart facts, event::EventSink& sink,
-                                 exchange::CommitClock& commits, uint64_t exchange_bytes_max)
+                                 exchange::CaptureCommon& common, uint64_t exchange_bytes_max)
     : session_(facts.session),
-      tracker_(std::move(facts), commits, sink, Limits(exchange_bytes_max)) {}
+      tracker_(std::move(facts), common, sink, Limits(exchange_bytes_max)) {}
 
 void SessionRecorder::OnFrontend(base::Bytes bytes, base::Micros now_us) {
   FrontendFrames frames(tracker_, now_us);

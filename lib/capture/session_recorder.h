@@ -16,9 +16,9 @@ namespace scry::capture {
 
 class SessionRecorder {
  public:
-  // `facts`: session, client, protocol and startup parameters. `sink` and `commits` outlive it.
-  SessionRecorder(event::SessionStart facts, event::EventSink& sink, exchange::CommitClock& commits,
-                  uint64_t exchange_bytes_max);
+  // `facts`: session, client, protocol and startup parameters. `sink` and `common` outlive it.
+  SessionRecorder(event::SessionStart facts, event::EventSink& sink,
+                  exchange::CaptureCommon& common, uint64_t exchange_bytes_max);
 
   // Bytes that were forwarded, in any chunks, with the time they were.
   void OnFrontend(base::Bytes bytes, base::Micros now_us);

@@ -58,16 +58,24 @@ std::vector<event::Column> ToColumns(std::string_view description) {
   return columns;
 }
 
+const base::SharedText& NoText() {
+  static const base::SharedText kNone = std::make_shared<const std::string>();
+  return kNone;
+}
+
 }  // namespace
 
-AnswerReader::Prepared::Prepared(std::string text_in, uint64_t* total_in)
+AnswerReader::Prepared::Prepared(base::SharedText text_in, uint64_t* total_in)
     : text(std::move(text_in)), total(total_in) {
-  *total += text.size();
+  *total += text->size();
 }
-AnswerReader::Prepared::~Prepared() { *total -= text.size(); }
+AnswerReader::Prepared::~Prepared() { *total -= text->size(); }
 
-AnswerReader::AnswerReader(AnswerOptions options)
-    : options_(options), cells_(options.cells_max), kept_(options.row_bytes_kept) {}
+AnswerReader::AnswerReader(AnswerOptions options, base::TextPool texts)
+    : options_(options),
+      texts_(std::move(texts)),
+      cells_(options.cells_max),
+      kept_(options.row_bytes_kept) {}
 
 // --- Questions.
 
@@ -367,9 +375,12 @@ void AnswerReader::OnAnswer(uint8_t type, base::Bytes payload, Micros now_us) {
 void AnswerReader::OnParseComplete() {
   Asked& asked = asked_[cursor_++];
   const bool room = registered_bytes_ + asked.text.size() <= options_.registered_bytes_max;
-  auto prepared =
-      std::make_shared<Prepared>(room ? std::move(asked.text) : std::string(), &registered_bytes_);
-  Register(asked.name, std::move(prepared));
+  // The unnamed one is gone before others would find it.
+  base::SharedText text = asked.name.empty()
+                              ? std::make_shared<const std::string>(std::move(asked.text))
+                              : texts_.Share(asked.text);
+  if (!room) text = NoText();
+  Register(asked.name, std::make_shared<Prepared>(std::move(text), &registered_bytes_));
 }
 
 void AnswerReader::Register(const std::string& name, std::shared_ptr<Prepared> prepared) {
@@ -382,7 +393,7 @@ void AnswerReader::Register(const std::string& name, std::shared_ptr<Prepared> p
 std::shared_ptr<AnswerReader::Prepared> AnswerReader::FindPrepared(const std::string& name) {
   const auto found = prepared_.find(name);
   if (found != prepared_.end()) return found->second;
-  auto prepared = std::make_shared<Prepared>(std::string(), &registered_bytes_);
+  auto prepared = std::make_shared<Prepared>(NoText(), &registered_bytes_);
   Register(name, prepared);
   return prepared;
 }
@@ -427,7 +438,7 @@ void AnswerReader::Describe(base::Bytes payload) {
   const uint64_t described_in = payload.empty() ? 0 : serial_;
   if (asked.target == wire::Target::kStatement) {
     const auto prepared = FindPrepared(asked.name);
-    prepared->description = base::AsText(payload);
+    prepared->description = texts_.Share(base::AsText(payload));
     prepared->described_in = described_in;
     return;
   }
@@ -630,13 +641,13 @@ struct AnswerReader::Walk {
 
 std::string_view AnswerReader::PreparedText(const std::string& name) const {
   const auto found = prepared_.find(name);
-  return found == prepared_.end() ? std::string_view() : std::string_view(found->second->text);
+  return found == prepared_.end() ? std::string_view() : std::string_view(*found->second->text);
 }
 
 std::string_view AnswerReader::PortalText(const std::string& name) const {
   const auto found = portals_.find(name);
   if (found == portals_.end() || !found->second.prepared) return {};
-  return found->second.prepared->text;
+  return *found->second.prepared->text;
 }
 
 void AnswerReader::WalkMessage(size_t index, bool skipping, Walk& walk) const {
@@ -777,7 +788,7 @@ std::string AnswerReader::TakeDescription(const Asked& asked) {
   }
   if (portal.prepared && portal.prepared->described_in == serial_) {
     portal.prepared->described_in = 0;
-    return portal.prepared->description;
+    return *portal.prepared->description;
   }
   return {};
 }
@@ -789,7 +800,8 @@ std::vector<event::Column> AnswerReader::ColumnsOf(const Asked& asked) const {
   const Portal& portal = found->second;
   if (!portal.description.empty() || !portal.prepared) return ToColumns(portal.description);
   // Describe of a statement cannot know the formats that Bind asks for.
-  auto columns = ToColumns(portal.prepared->description);
+  const base::SharedText& description = portal.prepared->description;
+  auto columns = ToColumns(description ? std::string_view(*description) : std::string_view());
   ApplyFormats(portal.result_formats, columns);
   return columns;
 }

@@ -18,6 +18,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/text_pool.h"
 #include "event/event.h"
 #include "event/lane_pair.h"
 #include "exchange/row_digest.h"
@@ -94,7 +95,8 @@ class RowMapper {
 
 class AnswerReader {
  public:
-  explicit AnswerReader(AnswerOptions options = {});
+  // `texts` is that of others of the same thread.
+  explicit AnswerReader(AnswerOptions options = {}, base::TextPool texts = {});
   AnswerReader(const AnswerReader&) = delete;  // Registered texts count into a member.
   AnswerReader& operator=(const AnswerReader&) = delete;
 
@@ -156,12 +158,12 @@ class AnswerReader {
 
   // A prepared statement. Shared: a portal outlives the name of the statement it was bound from.
   struct Prepared {
-    Prepared(std::string text_in, uint64_t* total_in);
+    Prepared(base::SharedText text_in, uint64_t* total_in);
     ~Prepared();
     Prepared(const Prepared&) = delete;
     Prepared& operator=(const Prepared&) = delete;
-    std::string text;
-    std::string description;    // Payload of the last RowDescription.
+    base::SharedText text;         // Never null.
+    base::SharedText description;  // Payload of the last RowDescription; null: none.
     uint64_t described_in = 0;  // Exchange in which it came and was not yet given to a statement.
     uint64_t* total;
   };
@@ -239,6 +241,7 @@ class AnswerReader {
   bool counts_only() const { return detail_ == AnswerDetail::kCounts; }
 
   const AnswerOptions options_;
+  base::TextPool texts_;
   AnswerDetail detail_ = AnswerDetail::kFull;  // Of the exchange in flight.
   std::unique_ptr<RowMapper> mapper_;          // Null: rows stay as they are.
   uint64_t registered_bytes_ = 0;  // Outlives the two maps, whose entries count into it.

@@ -39,13 +39,13 @@ AnswerOptions ReaderOptions(const TrackerLimits& limits) {
 
 }  // namespace
 
-ExchangeTracker::ExchangeTracker(event::SessionStart facts, CommitClock& clock,
+ExchangeTracker::ExchangeTracker(event::SessionStart facts, CaptureCommon& common,
                                  event::EventSink& sink, TrackerLimits limits)
     : facts_(std::move(facts)),
-      clock_(clock),
+      common_(common),
       sink_(sink),
       limits_(limits),
-      reader_(ReaderOptions(limits)) {}
+      reader_(ReaderOptions(limits), common.texts) {}
 
 // --- Frontend.
 
@@ -87,7 +87,7 @@ bool ExchangeTracker::HasRoom(uint64_t bytes) const {
 void ExchangeTracker::OnFrontend(uint8_t type, base::Bytes payload, Micros now_us) {
   if (!SeeFrontend(type, payload.size(), now_us)) return;
   const bool dropped = !HasRoom(payload.size());
-  Keep(type, payload, payload.size(), {now_us, clock_.acknowledged}, dropped);
+  Keep(type, payload, payload.size(), {now_us, common_.acknowledged}, dropped);
 }
 
 void ExchangeTracker::OnFrontendPiece(uint8_t type, uint32_t payload_length, uint32_t offset,
@@ -100,7 +100,7 @@ void ExchangeTracker::OnFrontendPiece(uint8_t type, uint32_t payload_length, uin
   }
   if (offset == 0) {
     partial_.clear();
-    partial_stamp_ = {now_us, clock_.acknowledged};
+    partial_stamp_ = {now_us, common_.acknowledged};
     partial_dropped_ = !HasRoom(payload_length);
   }
   const size_t size_max = partial_dropped_ ? kPrefixBytesMax : payload_length;
@@ -169,7 +169,7 @@ void ExchangeTracker::OnBackend(uint8_t type, base::Bytes payload, Micros now_us
       ++index_;
       quiet_open_ = false;
       // Whatever it was, others may have seen its work.
-      if (wire::ParseReadyForQuery(payload) == 'I') ++clock_.acknowledged;
+      if (wire::ParseReadyForQuery(payload) == 'I') ++common_.acknowledged;
       break;
     case Phase::kRefused:
     case Phase::kClosed:
@@ -268,7 +268,7 @@ void ExchangeTracker::Finish(Answers answers, Micros now_us) {
     if (!dropped) exchange.messages.push_back(std::move(kept.message));
     PopKept();
   }
-  if (answers.committed) ++clock_.acknowledged;
+  if (answers.committed) ++common_.acknowledged;
   if (dropped) {
     event::Gap gap;
     gap.session = facts_.session;
@@ -285,7 +285,7 @@ void ExchangeTracker::Finish(Answers answers, Micros now_us) {
     exchange.first_answer_us = answers.first_answer_us;
     exchange.completed_us = answers.completed_us;
     exchange.commits_seen = head_stamp_.commits_seen;
-    exchange.commits_done = clock_.acknowledged;
+    exchange.commits_done = common_.acknowledged;
     exchange.status = answers.status;
     exchange.statements = std::move(answers.statements);
     exchange.notices = std::move(answers.unasked.notices);

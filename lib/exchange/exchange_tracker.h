@@ -11,17 +11,19 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/text_pool.h"
 #include "event/event.h"
 #include "event/event_sink.h"
 #include "exchange/answer_reader.h"
 
 namespace scry::exchange {
 
-// Commits acknowledged to clients: one for all sessions of a capture. It counts every exchange that
-// made work visible, or may have (see Answers::committed); replay decides which of them wrote.
-// For one thread, that of the trackers.
-struct CommitClock {
+// What the trackers of a capture have in common. For one thread, theirs.
+struct CaptureCommon {
+  // Commits acknowledged to clients, of all sessions. Counts every exchange that made work visible,
+  // or may have (see Answers::committed); replay decides which of them wrote.
   uint64_t acknowledged = 0;
+  base::TextPool texts;
 };
 
 struct TrackerLimits {
@@ -50,9 +52,9 @@ class ExchangeTracker {
   };
 
   // `facts` is what the relay knows from the StartupMessage: session, protocol, parameters, client.
-  // The tracker adds the rest and puts it at the first ReadyForQuery. `clock` and `sink` must
+  // The tracker adds the rest and puts it at the first ReadyForQuery. `common` and `sink` must
   // outlive it.
-  ExchangeTracker(event::SessionStart facts, CommitClock& clock, event::EventSink& sink,
+  ExchangeTracker(event::SessionStart facts, CaptureCommon& common, event::EventSink& sink,
                   TrackerLimits limits = {});
 
   // In the order of forwarding. Times are since the capture's start, at the forwarding.
@@ -105,7 +107,7 @@ class ExchangeTracker {
   void PutQuietGap(base::Micros now_us);
 
   event::SessionStart facts_;
-  CommitClock& clock_;
+  CaptureCommon& common_;
   event::EventSink& sink_;
   const TrackerLimits limits_;
   AnswerReader reader_;

@@ -68,8 +68,9 @@ class LaneConnection::Frames final : public wire::FrameSink {
   const base::Micros now_us_;
 };
 
-LaneConnection::LaneConnection(os::Poller& poller, uint64_t token, const ReplayOptions& options)
-    : poller_(poller), token_(token), answers_(AnswerOptionsOf(options)) {}
+LaneConnection::LaneConnection(os::Poller& poller, uint64_t token, const ReplayOptions& options,
+                               const base::TextPool& texts)
+    : poller_(poller), token_(token), answers_(AnswerOptionsOf(options), texts) {}
 
 LaneConnection::~LaneConnection() { Close(); }
 

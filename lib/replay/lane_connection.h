@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/text_pool.h"
 #include "event/event.h"
 #include "event/lane_pair.h"
 #include "exchange/answer_reader.h"
@@ -29,7 +30,8 @@ class LaneConnection {
   enum class State : uint8_t { kConnecting, kIdle, kRunning, kDead };
 
   // `poller` outlives the connection and gives `token` back.
-  LaneConnection(os::Poller& poller, uint64_t token, const ReplayOptions& options);
+  LaneConnection(os::Poller& poller, uint64_t token, const ReplayOptions& options,
+                 const base::TextPool& texts);
   LaneConnection(const LaneConnection&) = delete;
   LaneConnection& operator=(const LaneConnection&) = delete;
   ~LaneConnection();

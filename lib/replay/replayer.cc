@@ -106,7 +106,8 @@ class Run {
                 sink,          stats_,   census_,
                 suspects_,     clock,    clock.MonotonicUs(),
                 identity_,     doubt_,   rereads_,
-                lane_options_, backend_, cpus_} {
+                lane_options_, backend_, texts_,
+                cpus_} {
     stats_.notes = std::move(ground.notes);
     identity_.ShareSites(footprints_.sites());
   }
@@ -212,6 +213,7 @@ class Run {
   SessionPlayer::Shared shared_;
   std::optional<base::Micros> first_start_us_;       // In the capture's time.
   Sessions sessions_;                                // By session number.
+  const base::TextPool texts_;                       // That sessions prepare.
   std::unordered_map<uint32_t, uint64_t> backends_;  // Captured ones: whose they were last.
   const std::function<uint32_t(size_t, uint32_t)> backend_ = [this](size_t lane,
                                                                     uint32_t captured) {

@@ -108,8 +108,8 @@ void SessionPlayer::Connect(const std::vector<pg::ConnInfo>& lanes, base::Micros
   followed_ = first.empty() || first == pg::DatabaseOf(lanes.front(), start_.parameters);
   refusals_.resize(lanes.size());
   for (size_t lane = 0; lane < lanes.size(); ++lane) {
-    lanes_.push_back(
-        std::make_unique<LaneConnection>(shared_.poller, first_token_ + lane, shared_.options));
+    lanes_.push_back(std::make_unique<LaneConnection>(shared_.poller, first_token_ + lane,
+                                                      shared_.options, shared_.texts));
     if (followed_) lanes_[lane]->SetRowMapper(shared_.identity.MapperFor(lane));
     pg::StartupPlan plan = pg::PlanStartup(lanes[lane], start_.parameters);
     // What the session asks for itself comes later and wins.

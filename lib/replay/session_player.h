@@ -79,6 +79,7 @@ class SessionPlayer {
     const std::vector<std::string>& lane_options;  // By lane; see StallProbe::PatientOptions.
     // The backend of a lane that stands for a captured one; 0: none.
     const std::function<uint32_t(size_t lane, uint32_t captured)>& backend;
+    const base::TextPool& texts;
     const std::vector<int>& cpus;  // To spread sessions over; empty: the scheduler does.
     base::Micros Now() const { return clock.MonotonicUs() - epoch_us; }
   };

@@ -67,7 +67,7 @@ void Give(Bytes payload, bool pieces, Whole whole, Piece piece) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   scry::base::ByteReader in(Bytes(data, size));
   Sums sums;
-  exchange::CommitClock clock;
+  exchange::CaptureCommon clock;
   exchange::ExchangeTracker tracker({}, clock, sums, SmallLimits());
   exchange::AnswerOptions options;
   options.cells_max = 16;

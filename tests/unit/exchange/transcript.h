@@ -175,7 +175,7 @@ class Transcript {
 
   base::Micros now_us = 0;
   uint64_t ready_seen = 0;
-  CommitClock clock;
+  CaptureCommon clock;
   EventList list;
   ExchangeTracker tracker;
 
