@@ -15,15 +15,16 @@ import bench_capture  # noqa: E402
 import bench_demo  # noqa: E402
 import bench_gate  # noqa: E402
 import bench_log  # noqa: E402
+import bench_memory  # noqa: E402
 import bench_replay  # noqa: E402
 import bench_verdict  # noqa: E402
 import bench_zoo  # noqa: E402
 from bench_support import Bench, Broken, machine_facts, machine_text, say  # noqa: E402
 
 SUBJECTS = {"capture": bench_capture, "replay": bench_replay, "log": bench_log, "demo": bench_demo,
-            "zoo": bench_zoo, "gate": bench_gate, "verdict": bench_verdict}
-# What takes an hour runs only where it is named.
-NAMED_ONLY = ("verdict",)
+            "zoo": bench_zoo, "gate": bench_gate, "verdict": bench_verdict, "memory": bench_memory}
+# What takes long runs only where it is named.
+NAMED_ONLY = ("verdict", "memory")
 
 PEERS = ("pgbouncer", "pgreplay", "sysbench")
 
@@ -41,7 +42,9 @@ def parse(argv):
                "  zoo       a catalogue of migrations: what is seen of the dangerous, and false alarms\n"
                "  gate      where the time of scry ci test-migration goes, next to its migration and replays\n"
                "  verdict   false alarms on migrations that change nothing, and slowdowns that are found;\n"
-               "            takes an hour, so only where it is named\n\n"
+               "            takes an hour, so only where it is named\n"
+               "  memory    ten million statements of a thousand sessions: captured, replayed, compared;\n"
+               "            takes half an hour, so only where it is named\n\n"
                "exit status: 0 measured, however slow; 1 something does not work; 64 wrong usage\n"
                "SCRY_BINARY names a binary to measure instead of building one.")
     parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help="default: all")
