@@ -14,6 +14,7 @@ macro(scry_find_by_pkg_config prefix module)
 endmacro()
 
 scry_find(Threads)
+scry_find(OpenSSL)
 scry_find(PkgConfig)
 scry_find(fmt)
 scry_find(yaml-cpp)

@@ -1,5 +1,5 @@
 # SCRY_PORTABLE: what changes its soname from one release of a distribution to the next is linked
-# from archives, or compiled from headers. The program then needs libpq, libc and libm, of the
+# from archives, or compiled from headers. The program then needs libpq and its OpenSSL, libc and libm, of the
 # release it was built on or of any newer one.
 
 # scry_link_archive(TARGET NAME): lib<NAME>.a instead of what an imported target links.

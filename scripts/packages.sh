@@ -35,7 +35,7 @@ _missing_packages() {
       for pair in g++:g++ cmake:cmake ninja:ninja-build pkg-config:pkg-config ccache:?ccache; do
         if _lacks_command "${pair%%:*}"; then echo "${pair#*:}"; fi
       done
-      for package in libpq-dev libpqxx-dev libfmt-dev libyaml-cpp-dev libcli11-dev libzstd-dev \
+      for package in libpq-dev libssl-dev libpqxx-dev libfmt-dev libyaml-cpp-dev libcli11-dev libzstd-dev \
         libxxhash-dev nlohmann-json3-dev; do
         if ! _package_installed "$package"; then echo "$package"; fi
       done
@@ -49,6 +49,7 @@ _missing_packages() {
     tests)
       if ! _package_installed catch2; then echo catch2; fi
       if _lacks_command python3; then echo python3; fi
+      if _lacks_command openssl; then echo openssl; fi
       if _lacks_command git; then echo '?git'; fi
       # Migration tools, which the pages under examples/ are run with. A node from elsewhere has an npm
       # with it, and Debian's npm would not go with that.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 #include <libpq-fe.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -71,6 +73,58 @@ base::Result<IoCount> AfterSocketCall(ssize_t moved, const char* what, bool zero
   return base::FailErrno(what);
 }
 
+// What OpenSSL says of a call that moved nothing.
+base::Result<IoCount> AfterTlsCall(SSL* tls, int returned, const char* what) {
+  switch (SSL_get_error(tls, returned)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+      return IoCount{IoState::kWouldBlock, 0};
+    case SSL_ERROR_ZERO_RETURN:
+      return IoCount{IoState::kClosed, 0};
+    case SSL_ERROR_SYSCALL:
+      if (errno == 0) return IoCount{IoState::kClosed, 0};
+      return base::FailErrno(what);
+    default:
+      break;
+  }
+  // A server that ends does not always say goodbye.
+  const unsigned long error = ERR_get_error();
+#ifdef SSL_R_UNEXPECTED_EOF_WHILE_READING
+  if (ERR_GET_REASON(error) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+    return IoCount{IoState::kClosed, 0};
+  }
+#endif
+  const char* reason = ERR_reason_error_string(error);
+  return base::Fail(fmt::format("{}: {}", what, reason == nullptr ? "TLS failed" : reason));
+}
+
+// One record may be less than there is, and what OpenSSL has read the socket does not tell of.
+base::Result<IoCount> ReadTls(SSL* tls, std::span<uint8_t> buffer) {
+  size_t moved = 0;
+  while (moved < buffer.size()) {
+    ERR_clear_error();
+    errno = 0;
+    const int got = SSL_read(tls, buffer.data() + moved, static_cast<int>(buffer.size() - moved));
+    if (got <= 0) {
+      if (moved > 0) break;  // Whatever it was is told the next time.
+      return AfterTlsCall(tls, got, "read from the server");
+    }
+    moved += static_cast<size_t>(got);
+  }
+  return IoCount{IoState::kDone, moved};
+}
+
+base::Result<IoCount> WriteTls(SSL* tls, std::span<const uint8_t> bytes) {
+  constexpr size_t kAtOnceMax = size_t{1} << 30;
+  if (bytes.empty()) return IoCount{IoState::kWouldBlock, 0};
+  ERR_clear_error();
+  errno = 0;
+  const int put =
+      SSL_write(tls, bytes.data(), static_cast<int>(std::min(bytes.size(), kAtOnceMax)));
+  if (put <= 0) return AfterTlsCall(tls, put, "write to the server");
+  return IoCount{IoState::kDone, static_cast<size_t>(put)};
+}
+
 // On one line.
 std::string ServerMessage(const char* raw) { return base::OneLine(raw == nullptr ? "" : raw); }
 
@@ -133,6 +187,7 @@ struct Connection::Impl {
   PGconn* conn;
   ConnInfo info;
   bool raw = false;
+  SSL* tls = nullptr;  // Of conn, once raw; null: plain text.
 };
 
 Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -214,12 +269,22 @@ std::string Connection::ParameterStatus(const std::string& name) const {
 }
 
 base::Status Connection::BeginRaw() {
-  if (ssl_in_use() || PQgssEncInUse(impl_->conn) != 0) {
-    return base::Fail(
-        base::ErrorCode::kUnsupported,
-        fmt::format("{}: raw frames over an encrypted connection are not supported; add "
-                    "sslmode=disable gssencmode=disable",
-                    impl_->info.Display()));
+  if (PQgssEncInUse(impl_->conn) != 0) {
+    return base::Fail(base::ErrorCode::kUnsupported,
+                      fmt::format("{}: raw frames over a connection encrypted by GSS are not "
+                                  "supported; add gssencmode=disable",
+                                  impl_->info.Display()));
+  }
+  if (ssl_in_use()) {
+    impl_->tls = static_cast<SSL*>(PQsslStruct(impl_->conn, "OpenSSL"));
+    if (impl_->tls == nullptr) {
+      return base::Fail(base::ErrorCode::kUnsupported,
+                        fmt::format("{}: this libpq has another TLS than OpenSSL; reach the server "
+                                    "through a tunnel with sslmode=disable",
+                                    impl_->info.Display()));
+    }
+    // What could not be written is offered again from a buffer that has grown meanwhile.
+    SSL_set_mode(impl_->tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   }
   // Startup ends at ReadyForQuery, and a server says nothing more on its own but asynchronous
   // messages (a notice, a changed setting), which this lets libpq consume should one have come in
@@ -233,12 +298,14 @@ base::Status Connection::BeginRaw() {
 
 base::Result<IoCount> Connection::ReadSome(std::span<uint8_t> buffer) {
   if (!impl_->raw) return base::Fail("read frames: the connection is still libpq's");
+  if (impl_->tls != nullptr) return ReadTls(impl_->tls, buffer);
   return AfterSocketCall(recv(socket(), buffer.data(), buffer.size(), MSG_DONTWAIT),
                          "read from the server", !buffer.empty());
 }
 
 base::Result<IoCount> Connection::WriteSome(std::span<const uint8_t> bytes) {
   if (!impl_->raw) return base::Fail("write frames: the connection is still libpq's");
+  if (impl_->tls != nullptr) return WriteTls(impl_->tls, bytes);
   return AfterSocketCall(send(socket(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL),
                          "write to the server", false);
 }

@@ -54,9 +54,10 @@ class Connection {
   // As the server reported it; empty where it did not.
   std::string ParameterStatus(const std::string& name) const;
 
-  // Before raw IO: fails with kUnsupported under TLS or GSS, whose bytes libpq would have to
-  // decode. REQUIRES: ready. From now on the frames on the socket belong to the caller, from a
-  // clean start: libpq has read up to and with the first ReadyForQuery and nothing further.
+  // Before raw IO: fails with kUnsupported under GSS encryption, whose bytes only libpq can decode,
+  // and under TLS by another library than OpenSSL. REQUIRES: ready. From now on the frames on the
+  // socket belong to the caller, from a clean start: libpq has read up to and with the first
+  // ReadyForQuery and nothing further.
   base::Status BeginRaw();
   // Never block. Errors are those of the socket (reset, closed by us).
   base::Result<IoCount> ReadSome(std::span<uint8_t> buffer);

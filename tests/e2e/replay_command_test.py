@@ -243,7 +243,7 @@ class ReplayTest(scry_e2e.TestCase):
                  (["replay", self.capture, "--target", self.target.url(), "--from", "noon"],
                   "no moment"),
                  (["replay", self.capture, "--target", self.target.url("bench") +
-                   "?sslmode=require"], "plain text"),
+                   "?gssencmode=require"], "TLS or plain text"),
                  (["replay", self.capture, "--baseline", self.target.url("bench"), "--candidate",
                    self.target.url("bench")], "same server")]
         for argv, words in cases:
@@ -276,6 +276,50 @@ class ReplayTest(scry_e2e.TestCase):
         report = self.compare(code=5, change="alter table pgbench_tellers drop column tbalance")
         broken = [one for one in report["findings"] if one["type"] == "broken"]
         self.assertIn("42703", {one["sqlstate"] for one in broken}, report["findings"])
+
+    # --- TLS.
+
+    def answer_by_tls_alone(self):
+        """Until the end of the test, over TCP."""
+        server = self.target
+        hba, key, certificate = (os.path.join(server.data, name)
+                                 for name in ("pg_hba.conf", "server.key", "server.crt"))
+        subprocess.run(server._as_server_user(
+            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+            "-keyout", key, "-out", certificate), check=True, capture_output=True, cwd=server.folder)
+        with open(hba, encoding="utf-8") as file:
+            before = file.read()
+
+        def set_up(rules, ssl):
+            with open(hba, "w", encoding="utf-8") as file:
+                file.write(rules)
+            server.sql(f"alter system set ssl = {ssl}")
+            server.sql("select pg_reload_conf()")
+            # A session that starts before the reload may still find what was.
+            scry_e2e.wait_until(lambda: server.sql("show ssl") == ssl, "the server to read its settings")
+        self.addCleanup(set_up, before, "off")
+        set_up("local all all trust\nhostssl all all 127.0.0.1/32 trust\n", "on")
+
+    def test_servers_that_take_only_tls_are_replayed_on(self):
+        # More than sockets and records hold, both ways.
+        large = self.path("large")
+        capture = self.start_capture(large, server=self.source)
+        rows = "".join(f"{n}\t{'x' * 1000}\n" for n in range(3000))
+        done = self.psql(capture.url("bench"), "create temp table t (n int, x text);\n"
+                         f"copy t from stdin;\n{rows}\\.\n"
+                         "select * from t, generate_series(1, 7);\n")
+        self.assertEqual((done.code, capture.stop().code), (0, 0), done.err)
+        self.answer_by_tls_alone()
+        report = self.load(capture=large, target=self.target.url("bench", sslmode="require"))
+        self.assertEqual((report["totals"]["statements"], report["errors"]), (3, {}), report)
+        refused = self.psql(self.target.url("bench", sslmode="disable"), "select 1")
+        self.assertNotEqual(refused.code, 0, refused)
+        for target in (self.target.url("bench", sslmode="require"), self.target.url("bench")):
+            for flags in ((), ("--sync", "none", "--reads-only")):
+                report = self.load(*flags, target=target)
+                self.assertEqual(report["totals"]["sessions_excluded"], 0, report)
+                self.assertFalse([one for one in report["errors"].values() if one["new"]], report)
+        self.assertEqual(self.compare(code=0)["tested"]["statements"], self.statements)
 
     # --- Ends.
 
