@@ -10,6 +10,7 @@
 #include <stop_token>
 #include <thread>
 #include <utility>
+#include <variant>
 
 #include "base/units.h"
 #include "cause/safe_form.h"
@@ -29,7 +30,9 @@
 #include "migration/server_log.h"
 #include "migration/touched_tables.h"
 #include "migration/watch.h"
+#include "os/file.h"
 #include "pg/admin.h"
+#include "querylog/event_spool.h"
 #include "replay/traffic_filter.h"
 
 namespace scry::job {
@@ -113,23 +116,6 @@ class StartingGun final : public event::EventSource {
   Micros captured_us_ = 0;
 };
 
-// A part of a capture.
-class PartOfCapture final : public event::EventSource {
- public:
-  PartOfCapture(std::unique_ptr<event::EventSource> capture,
-                const replay::TrafficFilterOptions& window, event::FactsCache& facts)
-      : capture_(std::move(capture)),
-        window_(window),
-        filter_(*capture_, window_, facts, nullptr) {}
-  Result<bool> Read(event::Event& event) override { return filter_.Read(event); }
-  double ShareRead() const override { return filter_.ShareRead(); }
-
- private:
-  const std::unique_ptr<event::EventSource> capture_;
-  const replay::TrafficFilterOptions window_;
-  replay::TrafficFilter filter_;
-};
-
 class DuringAct {
  public:
   DuringAct(const DuringRequest& request, shadow::Fork& fork, const RunWatch& watch,
@@ -172,6 +158,7 @@ class DuringAct {
     return static_cast<Micros>(static_cast<double>(clocked_us) * std::max(options_.speed, 0.001));
   }
   Status ChoosePart();
+  Status SpoolPart();
   void ChooseBlocker();
   Timing TimingOf() const;
   Result<std::unique_ptr<event::EventSource>> OpenPart();
@@ -197,6 +184,7 @@ class DuringAct {
   report::Report& report_;
   report::DuringFacts& during_;
   TrafficPart part_;
+  std::unique_ptr<querylog::EventSpool> spool_;  // Of a part that is not the whole.
   Micros blocker_us_ = 0;
   bool supposed_ = false;         // Nobody asked for the blocker.
   std::vector<uint32_t> tables_;  // That the blocker holds.
@@ -334,15 +322,36 @@ Status DuringAct::ChoosePart() {
   return {};
 }
 
-Result<std::unique_ptr<event::EventSource>> DuringAct::OpenPart() {
-  SCRY_TRY_ASSIGN(std::unique_ptr<event::EventSource> capture, OpenWholeCapture(part_.capture));
+// Which part of a capture takes part in it only its whole tells: what was set up long before, and
+// what ends long after. To be read while traffic plays it must be at hand.
+Status DuringAct::SpoolPart() {
+  if (part_.whole) return {};
+  constexpr uint64_t kLookEvery = 1024;
+  progress_.Step("take the traffic that plays beside the migration");
+  SCRY_TRY_ASSIGN(spool_, querylog::EventSpool::Create(os::RealFileSystem(),
+                                                       fork_.log_file() + ".traffic"));
+  SCRY_TRY_ASSIGN(const std::unique_ptr<event::EventSource> capture,
+                  OpenWholeCapture(part_.capture));
   replay::TrafficFilterOptions window;
-  if (!part_.whole) {
-    window.from_us = part_.from_us;
-    window.to_us = part_.to_us;
+  window.from_us = part_.from_us;
+  window.to_us = part_.to_us;
+  replay::TrafficFilter filter(*capture, window, facts_, nullptr);
+  event::Event event;
+  uint64_t exchanges = 0;
+  for (uint64_t read = 0;; ++read) {
+    if (read % kLookEvery == 0) SCRY_TRY(watch_.Check());
+    SCRY_TRY_ASSIGN(const bool more, filter.Read(event));
+    if (!more) break;
+    exchanges += static_cast<uint64_t>(std::holds_alternative<event::Exchange>(event));
+    SCRY_TRY(spool_->Add(event));
   }
-  return std::unique_ptr<event::EventSource>(
-      std::make_unique<PartOfCapture>(std::move(capture), window, facts_));
+  SCRY_TRY(spool_->Finish());
+  progress_.Done(base::FormatCount(exchanges) + " exchanges");
+  return {};
+}
+
+Result<std::unique_ptr<event::EventSource>> DuringAct::OpenPart() {
+  return spool_ ? spool_->Open() : OpenWholeCapture(part_.capture);
 }
 
 // Once more, for as long as the command runs.
@@ -463,6 +472,7 @@ Status DuringAct::AwaitCommand(std::jthread& command) {
 
 Status DuringAct::Go() {
   SCRY_TRY(ChoosePart());
+  SCRY_TRY(SpoolPart());
   ChooseBlocker();
   SCRY_TRY_ASSIGN(const pg::ConnInfo loopback, fork_.OpenLoopback({}, request_.role));
   migration::WatchTarget target{fork_.Info(), loopback, fork_.log_file(), {}};

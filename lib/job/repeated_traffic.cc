@@ -77,6 +77,7 @@ double RepeatedTraffic::ShareRead() const {
   return source_ && rounds_ == 1 ? source_->ShareRead() : -1;
 }
 
+// Transactions and sessions that go on behind the part end with it.
 void RepeatedTraffic::Move(event::Event& event) {
   auto session = static_cast<uint64_t>(event::SessionOf(event));
   if (session != 0) {
@@ -91,9 +92,10 @@ void RepeatedTraffic::Move(event::Event& event) {
     ++exchanges_;
     const auto open = open_sessions_.find(session);
     if (open != open_sessions_.end()) ++open->second;
+    Micros& forwarded_us = std::get<event::Exchange>(event).forwarded_us;
+    forwarded_us = std::min(forwarded_us, to_us_ + shift_us_);
   } else if (auto* end = std::get_if<event::SessionEnd>(&event)) {
     open_sessions_.erase(session);
-    // Those that go on behind the part end with it.
     end->at_us = std::min(end->at_us, to_us_ + shift_us_);
   }
 }

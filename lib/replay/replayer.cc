@@ -396,7 +396,9 @@ void Run::Admit(ReadEvent&& read) {
     Open(std::move(*start));
   } else if (const auto* end = std::get_if<event::SessionEnd>(&read.event)) {
     if (read.listens) AddDelivery(*end);
-    AddWork(end->session, Work(), read.footprint);
+    Work work;
+    work.ends_us = end->at_us;
+    AddWork(end->session, std::move(work), read.footprint);
   } else if (const auto* gap = std::get_if<event::Gap>(&read.event)) {
     ++stats_.gaps;
     stats_.gap_exchanges += gap->exchanges;
@@ -458,7 +460,9 @@ void Run::EndAll() {
       end.at_us = last_read_us_;
       AddDelivery(end);
     }
-    AddWork(SessionId{id}, Work(), FootprintReader::End(trails_[id]));
+    Work work;
+    work.ends_us = last_read_us_;
+    AddWork(SessionId{id}, std::move(work), FootprintReader::End(trails_[id]));
   }
 }
 
@@ -741,7 +745,7 @@ bool Run::BreakLockWaits(const std::vector<LockWait>& waits) {
 
 // What lets the lock go has not been read yet, or is missing from the capture.
 void Run::FreeBlocker(uint64_t id) {
-  if (MayRead() || source_ended_) return;
+  if (MayRead() || source_ended_ || !source_.Ready()) return;
   if (extra_window_ < kExtraWindows * options_.window_bytes) {
     extra_window_ += options_.window_bytes;
     extra_works_ += kExtraWorks;

@@ -139,8 +139,13 @@ bool SessionPlayer::AnyLane(LaneConnection::State state) const {
 }
 
 base::Micros SessionPlayer::captured_us() const {
-  if (work_.empty() || !work_.front().exchange) return 0;
-  return Sane(work_.front().exchange->forwarded_us);
+  if (work_.empty()) return 0;
+  const Work& next = work_.front();
+  if (next.exchange) return Sane(next.exchange->forwarded_us);
+  const bool in_transaction = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
+    return lane->transaction_status() == 'T' || lane->transaction_status() == 'E';
+  });
+  return in_transaction ? Sane(next.ends_us) : 0;
 }
 
 base::Micros SessionPlayer::think_us() const {

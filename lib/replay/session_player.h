@@ -29,7 +29,8 @@ namespace scry::replay {
 
 // One thing to do, in the order of the session.
 struct Work {
-  std::optional<event::Exchange> exchange;  // Empty: the session ends.
+  std::optional<event::Exchange> exchange;  // Empty: the session ends ...
+  base::Micros ends_us = 0;                 // ... then, in the capture's time; 0: not known.
   CommitOrder::Ticket ticket = 0;
   bool only_reads = false;
   bool passes_locks = false;  // See ExchangeFacts.
@@ -136,7 +137,8 @@ class SessionPlayer {
   base::Micros free_since_us() const { return free_since_us_; }
   // In the capture, from that moment to the sending of the next exchange. 0: no matter.
   base::Micros think_us() const;
-  // When the next exchange was sent, in the capture's time. 0: no matter.
+  // When the next exchange was sent, in the capture's time, or a session ended whose transaction is
+  // open: it keeps its locks until then. 0: no matter.
   base::Micros captured_us() const;
   base::Micros started_us() const { return started_us_; }  // In the capture's time.
 

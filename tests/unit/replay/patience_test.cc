@@ -174,6 +174,40 @@ void TellsWhoIsLate(Lanes& lanes) {
   CHECK(replayed.stats.order_wait_us < 100 * 1000);
 }
 
+// A client that leaves without a COMMIT held its locks until it left.
+void KeepsLocksUntilTheEnd(Lanes& lanes) {
+  INFO("a transaction that its session's end rolls back lasts until then");
+  for (const bool ends : {true, false}) {
+    lanes.Reset(kTable);
+    lanes.options.speed = 1;
+    Script script;
+    script.Start(1);
+    script.Start(2);
+    const auto at = [&](event::Exchange& exchange, base::Micros us) {
+      exchange.forwarded_us = us;
+      exchange.completed_us = us + 1000;
+    };
+    at(script.Query(1, "begin", 'T'), 20 * 1000);
+    at(script.Query(1, "update t set v = 1 where id = 1", 'T'), 30 * 1000);
+    event::Exchange& refused = script.Query(2, "select v from t where id = 1 for update nowait");
+    at(refused, 300 * 1000);
+    refused.statements[0].outcome.status = event::OutcomeStatus::kError;
+    refused.statements[0].outcome.sqlstate = "55P03";
+    at(script.Query(2, "select 1"), 600 * 1000);
+    if (ends) {  // Else with the capture.
+      script.End(1);
+      std::get<event::SessionEnd>(script.events.back()).at_us = 610 * 1000;
+    }
+    const Replayed replayed = lanes.Play(script);
+    CHECK(replayed.error.empty());
+    for (const auto& lane : replayed.Pair(refused.statements[0].text).lanes) {
+      CHECK(lane.outcome.sqlstate == "55P03");
+    }
+    CHECK(replayed.stats.order_wait_us < 100 * 1000);
+    CHECK(replayed.stats.sessions_excluded == 0);
+  }
+}
+
 // Sessions 3 to 8: for two seconds there is hardly a moment without any progress.
 void KeepBusy(Script& script) {
   for (int i = 0; i < 250; ++i) {
@@ -230,6 +264,7 @@ void CancelsBesideTraffic(Lanes& lanes) {
 TEST_CASE("nothing waits for what does not end", "[replay][server]") {
   Lanes lanes;
   TellsWhoIsLate(lanes);
+  KeepsLocksUntilTheEnd(lanes);
   OthersGoOn(lanes);
   BreaksStallsBesideTraffic(lanes);
   CancelsBesideTraffic(lanes);
