@@ -1,11 +1,11 @@
 #include "capture/relay.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <utility>
 
 #include "capture/link.h"
+#include "os/file.h"
 
 namespace scry::capture {
 namespace {
@@ -16,14 +16,6 @@ constexpr base::Micros kTickUs = 50 * 1000;
 constexpr base::Micros kProbeUs = 3 * 1000 * 1000;
 // Accepted at most this many at a time, so that a flood of connections cannot starve the open ones.
 constexpr int kAcceptsPerRound = 64;
-
-// Two descriptors for each client: the usual soft limit of 1,024 would end at 500 clients.
-void RaiseDescriptorLimit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 }  // namespace
 
@@ -45,7 +37,7 @@ Relay::~Relay() {
 
 base::Result<std::unique_ptr<Relay>> Relay::Open(const RelayOptions& options,
                                                  event::EventSink& sink, const base::Clock& clock) {
-  RaiseDescriptorLimit();
+  (void)os::RaiseDescriptorLimit();  // Two for each client.
   SCRY_TRY_ASSIGN(const os::Address listen, os::ParseListenAddress(options.listen));
   SCRY_TRY_ASSIGN(os::Listener listener, os::Listen(listen));
   SCRY_TRY_ASSIGN(os::Poller poller, os::Poller::Open());

@@ -25,8 +25,10 @@ bool In(const std::array<std::string_view, N>& sorted, std::string_view word) {
 }
 
 // Sorted, for binary search.
-constexpr std::array<std::string_view, 48> kVolatileFunctions = {
+constexpr std::array<std::string_view, 59> kVolatileFunctions = {
     "age",
+    "array_sample",
+    "array_shuffle",
     "clock_timestamp",
     "current_date",
     "current_time",
@@ -50,11 +52,16 @@ constexpr std::array<std::string_view, 48> kVolatileFunctions = {
     "now",
     "pg_backend_pid",
     "pg_blocking_pids",
+    "pg_conf_load_time",
+    "pg_current_logfile",
     "pg_current_snapshot",
+    "pg_current_wal_flush_lsn",
+    "pg_current_wal_insert_lsn",
     "pg_current_wal_lsn",
     "pg_current_xact_id",
     "pg_current_xact_id_if_assigned",
     "pg_database_size",
+    "pg_indexes_size",
     "pg_is_in_recovery",
     "pg_last_wal_replay_lsn",
     "pg_last_xact_replay_timestamp",
@@ -73,11 +80,17 @@ constexpr std::array<std::string_view, 48> kVolatileFunctions = {
     "txid_current_if_assigned",
     "txid_current_snapshot",
     "uuid_generate_v1",
+    "uuid_generate_v1mc",
     "uuid_generate_v4",
+    "uuidv4",
+    "uuidv7",
+    "version",
 };
 // What even the number of rows may depend on.
-constexpr std::array<std::string_view, 4> kRandomFunctions = {"gen_random_bytes", "gen_random_uuid",
-                                                              "random", "random_normal"};
+constexpr std::array<std::string_view, 8> kRandomFunctions = {
+    "array_sample", "array_shuffle", "gen_random_bytes", "gen_random_uuid",
+    "random",       "random_normal", "uuidv4",           "uuidv7",
+};
 // Aggregates whose floating point result depends on the order of their input.
 constexpr std::array<std::string_view, 12> kFloatSums = {
     "avg",    "corr",       "covar_pop",   "covar_samp", "regr_avgx", "regr_slope",
@@ -93,22 +106,29 @@ static_assert(std::is_sorted(kOrderAggregates.begin(), kOrderAggregates.end()));
 
 // Whose values differ on every lane at any time. What others say of the server or of a sequence may
 // be the same on baseline and control, and still be none of the query's business.
-constexpr std::array<std::string_view, 16> kClocks = {"age",
-                                                      "clock_timestamp",
-                                                      "current_date",
-                                                      "current_time",
-                                                      "current_timestamp",
-                                                      "gen_random_bytes",
-                                                      "gen_random_uuid",
-                                                      "localtime",
-                                                      "localtimestamp",
-                                                      "now",
-                                                      "random",
-                                                      "random_normal",
-                                                      "statement_timestamp",
-                                                      "transaction_timestamp",
-                                                      "uuid_generate_v1",
-                                                      "uuid_generate_v4"};
+constexpr std::array<std::string_view, 21> kClocks = {
+    "age",
+    "array_sample",
+    "array_shuffle",
+    "clock_timestamp",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "gen_random_bytes",
+    "gen_random_uuid",
+    "localtime",
+    "localtimestamp",
+    "now",
+    "random",
+    "random_normal",
+    "statement_timestamp",
+    "transaction_timestamp",
+    "uuid_generate_v1",
+    "uuid_generate_v1mc",
+    "uuid_generate_v4",
+    "uuidv4",
+    "uuidv7",
+};
 static_assert(std::is_sorted(kClocks.begin(), kClocks.end()));
 
 template <size_t N>
@@ -536,7 +556,8 @@ bool IsIntroducedState(std::string_view sqlstate, bool captured_ok) {
 }
 
 bool IsVolatile(const StatementFacts& facts) {
-  return CallsOneOf(facts, kVolatileFunctions) || StartsWithWord(facts.pattern, "explain");
+  return CallsOneOf(facts, kVolatileFunctions) || StartsWithWord(facts.pattern, "explain") ||
+         StartsWithWord(facts.pattern, "show server_version");
 }
 
 std::string MessageWithoutValues(std::string_view sqlstate, std::string_view message) {

@@ -56,9 +56,9 @@ std::string_view WordOf(const Finding& finding) {
       if (finding.has_latency) return "latency";
       if (finding.difference == DifferenceKind::kNone && finding.sqlstate.empty()) return "";
       return IsAboutErrors(finding.difference) ? "error" : "result";
-    case FindingClass::kFaster:
     case FindingClass::kBlocked:
       return "lock";
+    case FindingClass::kFaster:
     case FindingClass::kIgnored:
       return "";
   }

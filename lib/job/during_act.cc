@@ -328,8 +328,8 @@ Status DuringAct::SpoolPart() {
   if (part_.whole) return {};
   constexpr uint64_t kLookEvery = 1024;
   progress_.Step("take the traffic that plays beside the migration");
-  SCRY_TRY_ASSIGN(spool_, querylog::EventSpool::Create(os::RealFileSystem(),
-                                                       fork_.log_file() + ".traffic"));
+  SCRY_TRY_ASSIGN(
+      spool_, querylog::EventSpool::Create(os::RealFileSystem(), fork_.log_file() + ".traffic"));
   SCRY_TRY_ASSIGN(const std::unique_ptr<event::EventSource> capture,
                   OpenWholeCapture(part_.capture));
   replay::TrafficFilterOptions window;

@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "event/event_source.h"
 #include "event/statement_facts.h"
+#include "os/file.h"
 #include "replay/replayer.h"
 
 namespace scry::job {
@@ -25,10 +26,13 @@ constexpr std::chrono::milliseconds kLookEvery(100);
 
 // Each thread has a connection of its own beside those of its sessions.
 constexpr size_t kRoomForOne = 4;
+// What this program has open beside sessions, each of which is a socket.
+constexpr size_t kFilesReserved = 64;
 
 replay::ReplayOptions ShareOf(const replay::ReplayOptions& whole, size_t jobs, size_t room) {
   replay::ReplayOptions options = whole;
-  if (jobs > 1) options.sessions_max = std::max<size_t>(room / jobs, 2) - 1;
+  const size_t files = std::max(os::RaiseDescriptorLimit(), kFilesReserved + 1) - kFilesReserved;
+  if (jobs > 1) options.sessions_max = std::max<size_t>(std::min(room, files) / jobs, 2) - 1;
   options.compare = false;
   options.window_bytes /= jobs;
   options.identities_max /= jobs;

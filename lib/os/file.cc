@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -243,6 +244,15 @@ Status ReplaceUserFile(const std::string& path, std::string_view bytes) {
   const size_t slash = target.rfind('/');
   if (slash == std::string::npos) return files.SyncDirectory(".");
   return files.SyncDirectory(slash == 0 ? "/" : target.substr(0, slash));
+}
+
+size_t RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
+  const rlim_t before = std::exchange(limit.rlim_cur, limit.rlim_max);
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = before;
+  constexpr rlim_t kMax = std::numeric_limits<int>::max();  // No descriptor is larger.
+  return static_cast<size_t>(std::clamp<rlim_t>(limit.rlim_cur, 1, kMax));
 }
 
 }  // namespace scry::os

@@ -57,6 +57,10 @@ class FileSystem {
 // The disk.
 FileSystem& RealFileSystem();
 
+// Lets the process open as many files and sockets as it may, and says how many that is: the usual
+// soft limit of 1,024 would end at a few hundred clients. Never below 1.
+size_t RaiseDescriptorLimit();
+
 // The whole file. Fails for one larger than `size_bytes_max`.
 base::Result<std::string> ReadWholeFile(FileSystem& files, const std::string& path,
                                         uint64_t size_bytes_max);

@@ -166,9 +166,21 @@ std::optional<std::vector<event::FrontendMessage>> Identity::ForLane(
       if (CallsUnknownFunction(message)) ++shared_->stats.functions_unknown;
     }
   }
+  return Rewritten(exchange, lane, session, shared_->stats);
+}
+
+bool Identity::Changes(const event::Exchange& exchange, size_t lane,
+                       const IdentitySession& session) const {
+  if (lane >= lanes_.size() || shared_->sites == nullptr) return false;
+  IdentityStats uncounted;
+  return Rewritten(exchange, *lanes_[lane], session, uncounted).has_value();
+}
+
+std::optional<std::vector<event::FrontendMessage>> Identity::Rewritten(
+    const event::Exchange& exchange, Lane& lane, const IdentitySession& session,
+    IdentityStats& stats) const {
   if (lane.from_source.empty() && lane.values.empty()) return std::nullopt;
-  return MessageRewriter(lane.from_source, shared_->columns, lane.values, *shared_->sites,
-                         shared_->stats)
+  return MessageRewriter(lane.from_source, shared_->columns, lane.values, *shared_->sites, stats)
       .Rewrite(exchange, session.narrow);
 }
 

@@ -39,6 +39,8 @@ class Identity {
   std::optional<std::vector<event::FrontendMessage>> ForLane(const event::Exchange& exchange,
                                                              size_t lane,
                                                              const IdentitySession& session);
+  // Whether ForLane() would change anything, uncounted.
+  bool Changes(const event::Exchange& exchange, size_t lane, const IdentitySession& session) const;
   // For a connection to that lane; does not outlive this.
   std::unique_ptr<exchange::RowMapper> MapperFor(size_t lane);
   // Results of the exchange may tell of values that a lane makes otherwise than production did.
@@ -56,6 +58,10 @@ class Identity {
   struct Lane;
   class Rows;
 
+  std::optional<std::vector<event::FrontendMessage>> Rewritten(const event::Exchange& exchange,
+                                                               Lane& lane,
+                                                               const IdentitySession& session,
+                                                               IdentityStats& stats) const;
   void TranslateTypes(std::vector<exchange::Answers>& answers);
   void TranslateColumns(size_t lane, const std::vector<event::Column>& baseline,
                         std::vector<event::Column>& columns);

@@ -201,6 +201,10 @@ void LaneConnection::Write(base::Micros now_us) {
     out_at_ += written->bytes;
   }
   const bool all = out_at_ == out_.size();
+  if (!all && out_at_ > kOutKeepMax) {  // What is sent ahead may never let it become empty.
+    out_.erase(0, out_at_);
+    out_at_ = 0;
+  }
   if (all) {
     out_.clear();
     out_at_ = 0;
@@ -385,7 +389,13 @@ bool LaneConnection::Watch(bool read, bool write) {
 }
 
 void LaneConnection::Die(base::Micros now_us) {
-  if (state_ == State::kRunning && answers_.asked() > 0) taken_ = answers_.Lose(now_us);
+  if (answers_.asked() > 0) {
+    if (state_ == State::kRunning) {
+      taken_ = answers_.Lose(now_us);
+    } else if (state_ == State::kIdle && ahead_unanswered() > 0) {
+      ahead_[ahead_over_++].answers = answers_.Lose(now_us);
+    }
+  }
   Close();
 }
 

@@ -20,11 +20,27 @@ bool IsBinary(const std::vector<uint16_t>& formats, size_t index) {
   return index < formats.size() && formats[index] == 1;
 }
 
-// The messages that carry a statement's text and its parameters, in the same exchange.
-struct Carriers {
-  std::optional<size_t> text;
-  std::optional<size_t> bind;
-};
+// The payload of the Parse that a Bind refers to; empty: not known, or no type of it is narrow.
+std::string DeclarationOf(const Messages& messages, size_t bind, std::string_view name,
+                          const NarrowStatements& narrow) {
+  for (size_t i = bind; i-- > 0;) {
+    if (messages[i].type != frontend::kParse) continue;
+    std::string payload = messages[i].Payload();
+    const auto parse = wire::ParseParse(base::AsBytes(payload));
+    if (parse && parse->name == name) return payload;
+  }
+  const auto known = narrow.find(std::string(name));
+  return known == narrow.end() ? std::string() : known->second;
+}
+
+// Of the statement that is prepared beside a client's.
+constexpr std::string_view kWider = "scry_wider";
+
+event::FrontendMessage OnWider(uint8_t type) {
+  return {type, "S" + std::string(kWider) + std::string(1, '\0'), {}, {}};
+}
+
+}  // namespace
 
 Carriers CarriersOf(const Messages& messages, size_t run) {
   Carriers carriers;
@@ -51,28 +67,6 @@ Carriers CarriersOf(const Messages& messages, size_t run) {
   }
   return carriers;
 }
-
-// The payload of the Parse that a Bind refers to; empty: not known, or no type of it is narrow.
-std::string DeclarationOf(const Messages& messages, size_t bind, std::string_view name,
-                          const NarrowStatements& narrow) {
-  for (size_t i = bind; i-- > 0;) {
-    if (messages[i].type != frontend::kParse) continue;
-    std::string payload = messages[i].Payload();
-    const auto parse = wire::ParseParse(base::AsBytes(payload));
-    if (parse && parse->name == name) return payload;
-  }
-  const auto known = narrow.find(std::string(name));
-  return known == narrow.end() ? std::string() : known->second;
-}
-
-// Of the statement that is prepared beside a client's.
-constexpr std::string_view kWider = "scry_wider";
-
-event::FrontendMessage OnWider(uint8_t type) {
-  return {type, "S" + std::string(kWider) + std::string(1, '\0'), {}, {}};
-}
-
-}  // namespace
 
 bool CallsUnknownFunction(const event::FrontendMessage& message) {
   if (message.type != frontend::kFunctionCall) return false;

@@ -22,6 +22,14 @@
 
 namespace scry::replay {
 
+// The messages that carry a statement's text and its parameters, in the same exchange.
+struct Carriers {
+  std::optional<size_t> text;
+  std::optional<size_t> bind;
+};
+// `run`: event::Statement::message.
+Carriers CarriersOf(const std::vector<event::FrontendMessage>& messages, size_t run);
+
 // A call by OID of a function that is not the server's own: nobody knows its OID elsewhere.
 bool CallsUnknownFunction(const event::FrontendMessage& message);
 

@@ -39,9 +39,13 @@ bool Answerable(const event::Exchange& exchange) {
   });
 }
 
-// Whatever a server makes of it, it asks for nothing beside these messages.
+// Whatever a server makes of it, it asks for nothing beside these messages: an error in others than
+// a Query skips what comes up to a Sync.
 bool IsPlain(const event::Exchange& exchange) {
   constexpr size_t kBytesMax = 64 * 1024;
+  if (exchange.messages.size() > 1 && exchange.messages.back().type != frontend::kSync) {
+    return false;
+  }
   size_t bytes = 0;
   for (const event::FrontendMessage& message : exchange.messages) {
     if (message.type == frontend::kCopyData || message.type == frontend::kCopyDone ||
@@ -217,7 +221,7 @@ bool SessionPlayer::MayPipeline(const Work& work) const {
   const event::Exchange& exchange = *work.exchange;
   return Answerable(exchange) && IsPlain(exchange) && portals_[0].empty() &&
          !NeedsResults(exchange) &&
-         !(followed_ && shared_.identity.ForLane(exchange, 0, identity_));
+         !(followed_ && shared_.identity.Changes(exchange, 0, identity_));
 }
 
 void SessionPlayer::StartLane(size_t lane, base::Micros now_us) {

@@ -4,11 +4,14 @@
 #include <cctype>
 #include <charconv>
 #include <cstddef>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/bytes.h"
 #include "base/letter_case.h"
+#include "replay/message_rewriter.h"
 #include "replay/row_rewriter.h"
 #include "wire/frontend.h"
 
@@ -139,16 +142,21 @@ void MapTextOf(event::FrontendMessage& message, const BackendOnLane& backend) {
   message = {message.type, out.Release(), {}, {}};
 }
 
+// In any case.
+bool MentionsBackends(std::string_view text) {
+  constexpr std::string_view kWord = "_backend";
+  for (size_t at = text.find('_'); at != std::string_view::npos; at = text.find('_', at + 1)) {
+    if (base::LowerAscii(text.substr(at, kWord.size())) == kWord) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Signals SignalsOf(const event::Exchange& exchange, event::FactsCache& facts) {
   Signals signals = Signals::kNone;
   for (const event::Statement& statement : exchange.statements) {
-    // Cheaper than to know the text.
-    if (statement.text.find("_backend") == std::string::npos &&
-        statement.text.find("_BACKEND") == std::string::npos) {
-      continue;
-    }
+    if (!MentionsBackends(statement.text)) continue;  // Cheaper than to know the text.
     const std::vector<std::string>& functions =
         facts.Get(statement.text, statement.ordinal).functions;
     const bool calls =
@@ -169,24 +177,28 @@ Signals SignalsOf(const event::Exchange& exchange, event::FactsCache& facts) {
 
 void MapSignals(const event::Exchange& captured, const BackendOnLane& backend,
                 std::vector<event::FrontendMessage>& messages) {
-  std::vector<bool> signalled;  // By parameter.
+  constexpr uint32_t kParametersMax = 65535;
+  std::map<size_t, std::vector<bool>> signalled;  // By Bind, then by parameter.
   for (const event::Statement& statement : captured.statements) {
+    const std::optional<size_t> bind = CarriersOf(captured.messages, statement.message).bind;
     for (const Argument& argument : ArgumentsOf(statement.text)) {
-      constexpr uint32_t kParametersMax = 65535;
       if (argument.kind != Argument::Kind::kParameter || argument.number == 0 ||
-          argument.number > kParametersMax) {
+          argument.number > kParametersMax || !bind) {
         continue;
       }
-      signalled.resize(std::max<size_t>(signalled.size(), argument.number), false);
-      signalled[argument.number - 1] = true;
+      std::vector<bool>& parameters = signalled[*bind];
+      parameters.resize(std::max<size_t>(parameters.size(), argument.number), false);
+      parameters[argument.number - 1] = true;
     }
   }
   for (event::FrontendMessage& message : messages) {
     if (message.type == frontend::kQuery || message.type == frontend::kParse) {
       MapTextOf(message, backend);
-    } else if (message.type == frontend::kBind && !signalled.empty()) {
-      MapBind(message, signalled, backend);
     }
+  }
+  for (const auto& [bind, parameters] : signalled) {
+    const bool there = bind < messages.size() && messages[bind].type == frontend::kBind;
+    if (there) MapBind(messages[bind], parameters, backend);
   }
 }
 

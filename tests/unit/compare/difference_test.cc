@@ -317,6 +317,16 @@ TEST_CASE("clocks and random numbers excuse values, not errors and counts", "[co
   CHECK(Of(Answer(kIdName, one), Answer(kIdName, {{"1", "z"}}), facts).excuse == Excuse::kVolatile);
   CHECK(Of(Answer(kIdName, one), Failure("42703"), facts).weight == Weight::kGate);
   CHECK(Of(Answer(kIdName, one), Answer(kIdName, {}), facts).weight == Weight::kGateIfMost);
+  // And what a server says of itself: another version, other sizes.
+  for (const char* name : {"version", "pg_indexes_size", "uuidv7"}) {
+    facts.functions = {name};
+    CHECK(Of(Answer(kIdName, one), Answer(kIdName, {{"1", "z"}}), facts).excuse ==
+          Excuse::kVolatile);
+  }
+  facts.functions = {};
+  facts.pattern = "SHOW server_version";
+  CHECK(Of(Answer(kIdName, one), Answer(kIdName, {{"1", "z"}}), facts).excuse == Excuse::kVolatile);
+  facts.pattern = {};
   facts.functions = {"random"};
   CHECK(Of(Answer(kIdName, one), Answer(kIdName, {}), facts).weight == Weight::kNote);
 }

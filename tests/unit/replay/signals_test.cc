@@ -26,6 +26,7 @@ TEST_CASE("whom a statement ends is named, or chosen by a query", "[replay]") {
   }
   for (const char* text :
        {"select pg_terminate_backend(pid) from pg_stat_activity",
+        "select Pg_Terminate_Backend(pid) from pg_stat_activity",
         "select pg_terminate_backend(12), pg_cancel_backend(pid) from pg_stat_activity",
         "select pg_cancel_backend(12 + 1)", "select pg_cancel_backend((select 1))"}) {
     INFO(text);
@@ -53,6 +54,7 @@ TEST_CASE("captured backends become the lane's", "[replay]") {
   const std::string text = "select $1::int, pg_terminate_backend($2)";
   for (const std::string& value : {std::string("12"), std::string("\0\0\0\x0c", 4)}) {
     event::Exchange exchange = script.Send(1, Extended(text, {"12", value}), {text});
+    exchange.statements[0].message = 3;
     MapSignals(exchange, kLane, exchange.messages);
     const std::string payload = exchange.messages[1].Payload();
     const auto bind = wire::ParseBind(base::AsBytes(payload));
@@ -60,6 +62,20 @@ TEST_CASE("captured backends become the lane's", "[replay]") {
     CHECK(*bind->parameters[0] == "12");
     CHECK(*bind->parameters[1] ==
           (value.size() == 2 ? std::string("3456") : std::string("\0\0\x0d\x80", 4)));
+  }
+  // Another statement of the exchange says nothing of backends.
+  const std::string other = "insert into audit values ($1)";
+  event::Exchange exchange =
+      script.Send(1, Extended("select pg_cancel_backend($1)", {"12"}) + Extended(other, {"12"}),
+                  {"select pg_cancel_backend($1)", other});
+  exchange.statements[0].message = 3;
+  exchange.statements[1].message = 8;
+  MapSignals(exchange, kLane, exchange.messages);
+  for (const auto& [message, number] : {std::pair(size_t{1}, "3456"), {size_t{6}, "12"}}) {
+    const std::string payload = exchange.messages[message].Payload();
+    const auto bind = wire::ParseBind(base::AsBytes(payload));
+    REQUIRE(bind);
+    CHECK(*bind->parameters[0] == number);
   }
 }
 
