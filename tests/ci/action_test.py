@@ -163,8 +163,8 @@ class ActionFixture(scry_e2e.TestCase):
             "GITHUB_SERVER_URL": "https://github.com", "GITHUB_RUN_ID": "1234", "GITHUB_TOKEN": "t0ken",
             "GITHUB_EVENT_NAME": "pull_request", "GITHUB_JOB": "test", "GITHUB_RUN_ATTEMPT": "2",
             "RUNNER_TEMP": os.path.join(self.folder, "temp"),
-            "SCRY_SHADOW": "shop/ci", "SCRY_COMMAND": "true", "SCRY_COMMENT": "true", "SCRY_TOKEN": "t0ken", "SCRY_REPORT": "scry-report",
-            "SCRY_LOGIN": BOT["login"], **inputs}
+            "SCRY_SHADOW": "shop/ci", "SCRY_COMMAND": "true", "SCRY_COMMENT": "true", "SCRY_TOKEN": "t0ken",
+            "SCRY_REPORT": "scry-report", "SCRY_LOGIN": BOT["login"], **inputs}
         return scry_e2e.clean_environment(**told)
 
     def step(self, name, code=0, **inputs):
@@ -427,7 +427,8 @@ class ActionTest(ActionFixture):
         _, outputs = self.run_gate(0, "safe")
         out, outputs, _ = self.finish(0, outputs, SCRY_SCANNED="failure")
         self.assertEqual(outputs["verdict"], "safe")
-        self.assertRegex(out, "::warning title=scry::the findings could not be uploaded.*security-events: write.*actions: read")
+        self.assertRegex(
+            out, "::warning title=scry::the findings could not be uploaded.*security-events: write.*actions: read")
 
     def test_a_cancelled_job_lets_scry_clean_up(self):
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -530,10 +531,12 @@ class ActionTest(ActionFixture):
             return {"GITHUB_EVENT_NAME": "repository_dispatch"}
 
         def pull(source):
-            return {"number": 7, "head": {"repo": source and {"full_name": source}}, "base": {"repo": {"full_name": "shop/shop"}}}
+            return {"number": 7, "head": {"repo": source and {"full_name": source}},
+                    "base": {"repo": {"full_name": "shop/shop"}}}
         comment = {"payload": {"issue": {"pull_request": {"url": "x"}}}}
         for payload in ({"pull_request": pull("stranger/shop")}, {"pull_request": pull(None)}, {"github": comment},
-                        {"pull_request": 7}, {"jobs": [{"pull_request": pull("stranger/shop")}, {"pull_request": pull("shop/shop")}]}):
+                        {"pull_request": 7},
+                        {"jobs": [{"pull_request": pull("stranger/shop")}, {"pull_request": pull("shop/shop")}]}):
             self.assertIn("this dispatch is about a pull request", self.refused(**dispatched(**payload)))
         for payload in ({}, {"ref": "main"}, {"pull_request": pull("shop/shop"), "github": comment}):
             self.assertEqual(self.step("admit", **dispatched(**payload))[1]["admitted"], "true")
@@ -965,7 +968,8 @@ class WorkflowTest(scry_e2e.TestCase):
             steps = documents[f".github/actions/{action}/action.yml"]["runs"]["steps"]
             names = [step["name"] for step in steps]
             first = names.index("Which scry")
-            self.assertEqual(names[first:first + 4], ["Which scry", "Find a build of it", "Install scry", "Keep the build"])
+            self.assertEqual(names[first:first + 4],
+                             ["Which scry", "Find a build of it", "Install scry", "Keep the build"])
             told.append([{key: one for key, one in step.items() if key != "run"} for step in steps[first:first + 4]])
         self.assertEqual(*told)
 
@@ -983,7 +987,8 @@ class WorkflowTest(scry_e2e.TestCase):
     def released(self, tag, tags, has_major):
         """What the step of release.yml that moves the tag of the major version asks of GitHub."""
         document = dict(self.documents())[".github/workflows/release.yml"]
-        [text] = [step["run"] for step in document["jobs"]["packages"]["steps"] if step.get("name", "").startswith("Move")]
+        [text] = [step["run"] for step in document["jobs"]["packages"]["steps"]
+                  if step.get("name", "").startswith("Move")]
         folder = os.path.join(self.workspace, "release")
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)

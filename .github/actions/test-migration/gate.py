@@ -475,7 +475,7 @@ def gate_command():
     argv = ["scry", "ci", "test-migration", env("SCRY_SHADOW"), "--report", env("SCRY_REPORT")]
     more = split("arguments", env("SCRY_ARGUMENTS"))
     if "--" in more:
-        raise ValueError("the input arguments has -- in it, after which the migration follows; that is the input command")
+        raise ValueError("the input arguments has -- in it, behind which is the migration: that is the input command")
     argv += more
     for capture in lines("SCRY_CAPTURE"):
         argv += ["--capture", capture]
