@@ -163,8 +163,8 @@ class ActionFixture(scry_e2e.TestCase):
             "GITHUB_SERVER_URL": "https://github.com", "GITHUB_RUN_ID": "1234", "GITHUB_TOKEN": "t0ken",
             "GITHUB_EVENT_NAME": "pull_request", "GITHUB_JOB": "test", "GITHUB_RUN_ATTEMPT": "2",
             "RUNNER_TEMP": os.path.join(self.folder, "temp"),
-            "SCRY_SHADOW": "shop/ci", "SCRY_COMMENT": "true", "SCRY_TOKEN": "t0ken", "SCRY_REPORT": "scry-report",
-            "SCRY_LOGIN": BOT["login"], **inputs}
+            "SCRY_SHADOW": "shop/ci", "SCRY_COMMAND": "true", "SCRY_COMMENT": "true", "SCRY_TOKEN": "t0ken",
+            "SCRY_REPORT": "scry-report", "SCRY_LOGIN": BOT["login"], **inputs}
         return scry_e2e.clean_environment(**told)
 
     def step(self, name, code=0, **inputs):
@@ -330,6 +330,53 @@ class ActionTest(ActionFixture):
             self.assertIn("says nothing about the migration", out)
             self.assertIn(f"no verdict (exit status {code})", self.bodies()[-1])
             self.assertIn("```text\nno such shadow: `shop/ci`\n```", self.bodies()[-1])
+            self.assertIn(f"::error title=scry::failed (exit status {code}): no such shadow: `shop/ci` (", out)
+
+    def wrong_usage(self, why, **inputs):
+        """Told before anything is built, and nothing is run."""
+        self.step("start", code=1, **inputs)
+        for name in ("start", "run"):
+            _, outputs, _ = self.step(name, code=int(name == "start"), **inputs)
+            self.assertEqual(outputs["exit-code"], "64")
+            self.assertFalse(os.path.exists(self.log), inputs)
+            out, outputs, summary = self.finish(64, outputs)
+            self.assertEqual(outputs["verdict"], "failed")
+            self.assertIn("::error title=scry::failed (exit status 64): the input ", out)
+            self.assertIn(why, out)
+            self.assertIn(why, summary)
+        os.remove(os.path.join(self.folder, "output"))
+
+    def test_no_command_and_no_shadow_are_wrong_usage_and_never_safe(self):
+        for command in ("", "  ", "\n", "''", "' '"):
+            self.wrong_usage("the input command is empty", SCRY_COMMAND=command)
+        for shadow in ("", " "):
+            self.wrong_usage("the input shadow is empty", SCRY_SHADOW=shadow)
+        self.wrong_usage("the input report is empty", SCRY_REPORT="")
+        self.wrong_usage("the input arguments has -- in it", SCRY_ARGUMENTS="--budget 10m -- true")
+
+    def test_what_only_a_shell_understands_is_wrong_usage(self):
+        for command, word in (("npm ci && npm run migrate", "&&"), ("a || true", "||"), ("a ; b", ";"), ("a; b", "a;"),
+                              ("a | tee log", "|"), ("a > log", ">"), ("a >log", ">log"), ("a 2>&1", "2>&1"),
+                              ("psql < a.sql", "<"), ("a&&b", "a&&b"), ("a &", "&"), ("'a b' && c", "&&")):
+            self.wrong_usage(f"the input command has {word} in it, and no shell runs it: put sh -c '...' around",
+                             SCRY_COMMAND=command)
+        for command in ("npm ci\nnpm run migrate\n", "alembic \\\n upgrade head", "a\r\nb"):
+            self.wrong_usage("has several lines, and no shell runs it: put sh -c '...' around", SCRY_COMMAND=command)
+        self.wrong_usage("the input command cannot be split into words: No closing quotation", SCRY_COMMAND="sh -c 'a && b")
+        self.wrong_usage("the input arguments cannot be split into words", SCRY_ARGUMENTS="'")
+
+    def test_what_is_quoted_is_nobodys_but_the_migrations(self):
+        for command, words in (
+                ("sh -c 'npm ci && npm run migrate'", ["sh", "-c", "npm ci && npm run migrate"]),
+                ("sh -c '\n  a\n  b > c\n'\n", ["sh", "-c", "\n  a\n  b > c\n"]),
+                ('sh -c "a \\"b\\" | c"', ["sh", "-c", 'a "b" | c']),
+                ("find . -exec psql -f {} \\;", ["find", ".", "-exec", "psql", "-f", "{}", ";"]),
+                ("psql postgresql://h/d?a=1&b=2 -c ';'", ["psql", "postgresql://h/d?a=1&b=2", "-c", ";"]),
+                ("alembic upgrade head\n", ["alembic", "upgrade", "head"])):
+            self.step("start", SCRY_COMMAND=command)
+            self.run_gate(0, "safe", SCRY_COMMAND=command)
+            arguments = self.played()[-1][0]
+            self.assertEqual(arguments[arguments.index("--") + 1:], words)
 
     def test_a_report_of_an_earlier_run_is_not_this_ones(self):
         self.run_gate(0, "safe")
@@ -374,6 +421,14 @@ class ActionTest(ActionFixture):
         out, outputs, _ = self.finish(0, outputs, SCRY_KEPT="failure")
         self.assertEqual(outputs["verdict"], "safe")
         self.assertIn("::warning title=scry::the report could not be kept", out)
+        self.assertNotIn("code scanning", out)
+
+    def test_findings_that_code_scanning_did_not_get_are_told_with_what_it_needs(self):
+        _, outputs = self.run_gate(0, "safe")
+        out, outputs, _ = self.finish(0, outputs, SCRY_SCANNED="failure")
+        self.assertEqual(outputs["verdict"], "safe")
+        self.assertRegex(
+            out, "::warning title=scry::the findings could not be uploaded.*security-events: write.*actions: read")
 
     def test_a_cancelled_job_lets_scry_clean_up(self):
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -426,6 +481,13 @@ class ActionTest(ActionFixture):
         self.assertEqual(self.step("look", **push)[1]["run"], "true")
         self.event(before=before, repository={"default_branch": "main"})
         self.assertEqual(self.step("look", **{**push, "GITHUB_REF": "refs/heads/x"})[1]["run"], "false")
+        # Whatever other branches the clone has.
+        self.git("update-ref", "refs/remotes/origin/trunk", before)
+        elsewhere = {**push, "GITHUB_REF": "refs/heads/x"}
+        self.event(before=before, repository={"default_branch": "trunk"})
+        self.assertEqual(self.step("look", **elsewhere)[1]["run"], "true")
+        self.event(before=before, repository={"default_branch": "nowhere"})
+        self.assertIn("could not look for migrations, so the gate runs", self.step("look", **elsewhere)[0])
         self.event(merge_group={"base_sha": before})
         self.assertEqual(self.step("look", **{**push, "GITHUB_EVENT_NAME": "merge_group"})[1]["run"], "true")
         self.event()
@@ -454,13 +516,30 @@ class ActionTest(ActionFixture):
         self.refused(GITHUB_EVENT_NAME="pull_request_target")
         self.event(issue={"number": 7, "pull_request": {"url": "x"}}, comment={"body": "/test"})
         self.refused(GITHUB_EVENT_NAME="issue_comment")
-        self.refused(GITHUB_EVENT_NAME="check_suite")
+        for happened in ("check_suite", "deployment", "deployment_status"):
+            self.refused(GITHUB_EVENT_NAME=happened)
         here = {"full_name": "shop/shop"}
         for head in ({"full_name": "stranger/shop"}, None):
             self.event(workflow_run={"head_repository": head}, repository=here)
             self.refused(GITHUB_EVENT_NAME="workflow_run")
         self.event(workflow_run={"head_repository": here}, repository=here)
         self.step("admit", GITHUB_EVENT_NAME="workflow_run")
+
+    def test_a_dispatch_for_a_pull_request_of_a_fork_is_refused(self):
+        def dispatched(**payload):
+            self.event(repository={"full_name": "shop/shop"}, client_payload=payload)
+            return {"GITHUB_EVENT_NAME": "repository_dispatch"}
+
+        def pull(source):
+            return {"number": 7, "head": {"repo": source and {"full_name": source}},
+                    "base": {"repo": {"full_name": "shop/shop"}}}
+        comment = {"payload": {"issue": {"pull_request": {"url": "x"}}}}
+        for payload in ({"pull_request": pull("stranger/shop")}, {"pull_request": pull(None)}, {"github": comment},
+                        {"pull_request": 7},
+                        {"jobs": [{"pull_request": pull("stranger/shop")}, {"pull_request": pull("shop/shop")}]}):
+            self.assertIn("this dispatch is about a pull request", self.refused(**dispatched(**payload)))
+        for payload in ({}, {"ref": "main"}, {"pull_request": pull("shop/shop"), "github": comment}):
+            self.assertEqual(self.step("admit", **dispatched(**payload))[1]["admitted"], "true")
 
     def test_a_comment_that_cannot_be_written_fails_nothing(self):
         for refuse in (True, "hang up"):
@@ -480,11 +559,12 @@ class Runner:
     """Enough of GitHub's runner for one composite action: contexts, conditions, outputs. Actions that it uses
     are noted, and do nothing."""
 
-    def __init__(self, document, folder, environment, contexts):
+    def __init__(self, document, folder, environment, contexts, action=ACTION):
         self.document = document
         self.folder = folder
-        self.environment = environment
+        self.environment = dict(environment)
         self.contexts = contexts
+        self.action = action
         self.steps = {}
         self.ran = []
         self.used = []
@@ -507,16 +587,17 @@ class Runner:
     def expand(self, text):
         return re.sub(r"\$\{\{(.*?)\}\}", lambda found: str(self.evaluate(found.group(1))), str(text))
 
-    def run(self, keep="success"):
+    def run(self, fails="", answers=None):
+        """`fails`: of an action that is used. `answers`: outputs by its name."""
         for step in self.document["runs"]["steps"]:
             condition = step.get("if", "")
             if (self.failed and "always()" not in condition) or (condition and not self.evaluate(condition)):
                 outcome, outputs = "skipped", {}
             elif "uses" in step:
-                self.used.append((step["uses"].split("@")[0], {key: self.expand(one) for key, one in step["with"].items()}))
-                is_upload = "upload-artifact" in step["uses"]
-                outcome = keep if is_upload else "success"
-                outputs = {"artifact-url": "https://github.com/artefact"} if is_upload and keep == "success" else {}
+                used = step["uses"].split("@")[0]
+                self.used.append((used, {key: self.expand(one) for key, one in step["with"].items()}))
+                outcome = "failure" if used == fails else "success"
+                outputs = (answers or {}).get(used, {}) if outcome == "success" else {}
             else:
                 outcome, outputs = self.shell(step)
             if outcome == "failure" and not step.get("continue-on-error"):
@@ -526,10 +607,11 @@ class Runner:
         return {name: self.expand(one["value"]) for name, one in self.document["outputs"].items()}
 
     def shell(self, step):
-        told = os.path.join(self.folder, "step-output")
-        with open(told, "w", encoding="utf-8"):
-            pass
-        environment = {**self.environment, "GITHUB_OUTPUT": told, "GITHUB_PATH": os.devnull, "GITHUB_ACTION_PATH": ACTION,
+        told, path = os.path.join(self.folder, "step-output"), os.path.join(self.folder, "step-path")
+        for file in (told, path):
+            with open(file, "w", encoding="utf-8"):
+                pass
+        environment = {**self.environment, "GITHUB_OUTPUT": told, "GITHUB_PATH": path, "GITHUB_ACTION_PATH": self.action,
                        **{key: self.expand(one) for key, one in step.get("env", {}).items()}}
         done = subprocess.run(["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
                               env=environment, capture_output=True, text=True, check=False,
@@ -539,13 +621,16 @@ class Runner:
         self.printed += done.stdout + done.stderr
         with open(told, encoding="utf-8") as file:
             outputs = dict(line.rstrip("\n").split("=", 1) for line in file)
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                self.environment["PATH"] = line.rstrip("\n") + os.pathsep + self.environment["PATH"]
         return "success" if done.returncode == 0 else "failure", outputs
 
 
 class WholeActionTest(ActionFixture):
     """action.yml itself: what its steps hand on to each other."""
 
-    def go(self, report="", exit_code=0, keep="success", **inputs):
+    def go(self, report="", exit_code=0, fails="", **inputs):
         try:
             import yaml  # pylint: disable=import-outside-toplevel
         except ImportError:
@@ -553,7 +638,7 @@ class WholeActionTest(ActionFixture):
         with open(os.path.join(ACTION, "action.yml"), encoding="utf-8") as file:
             document = yaml.safe_load(file)
         given = {name: one.get("default", "") for name, one in document["inputs"].items()}
-        given.update(shadow="shop/ci", command="alembic upgrade head", token="t0ken", **inputs)
+        given.update({"shadow": "shop/ci", "command": "alembic upgrade head", "token": "t0ken", **inputs})
         environment = self.environment(PLAY_EXIT=str(exit_code), PLAY_STDERR="scry: it was so",
                                        PLAY_REPORT=report and os.path.join(ROOT, "tests", "golden", "report", report + ".json"))
         for name in [name for name in environment if name.startswith("SCRY_")]:
@@ -561,7 +646,7 @@ class WholeActionTest(ActionFixture):
         runner = Runner(document, self.folder, environment, {
             "inputs": given, "strategy": {"job-index": "0", "job-total": "1"}, "runner": {"os": "Linux", "arch": "X64"},
             "github": {"token": "t0ken", "repository": "shop/shop", "workspace": self.repository}})
-        return runner, runner.run(keep)
+        return runner, runner.run(fails, {"actions/upload-artifact": {"artifact-url": "https://github.com/artefact"}})
 
     def test_a_verdict_comes_out_at_the_end(self):
         runner, outputs = self.go("safe")
@@ -584,10 +669,26 @@ class WholeActionTest(ActionFixture):
         self.assertIn("7.sql", self.played()[1][0])
 
     def test_a_report_that_cannot_be_kept_is_told(self):
-        runner, outputs = self.go("safe", keep="failure")
+        runner, outputs = self.go("safe", fails="actions/upload-artifact")
         self.assertFalse(runner.failed)
         self.assertEqual((outputs["verdict"], outputs["artifact-url"]), ("safe", ""))
         self.assertIn("the report could not be kept", runner.printed)
+
+    def test_findings_that_code_scanning_did_not_get_are_told(self):
+        runner, outputs = self.go("safe", fails="github/codeql-action/upload-sarif", **{"code-scanning": "true"})
+        self.assertFalse(runner.failed)
+        self.assertEqual(outputs["verdict"], "safe")
+        self.assertIn("the findings could not be uploaded to code scanning", runner.printed)
+
+    def test_a_command_that_is_not_there_is_told_before_anything_is_installed(self):
+        # `required` in action.yml is for people; the runner does not look.
+        for inputs in ({"command": ""}, {"shadow": " "}, {"command": "a && b"}):
+            runner, outputs = self.go("safe", **inputs)
+            self.assertTrue(runner.failed)
+            self.assertEqual((outputs["verdict"], outputs["exit-code"]), ("failed", "64"))
+            self.assertEqual(runner.ran, ["Admit this change", "Say that it is tested", "Report"])
+            self.assertIn("::error title=scry::failed (exit status 64): the input ", runner.printed)
+        self.assertFalse(os.path.exists(self.log))
 
     def test_what_scry_said_last_is_told_where_it_left_no_report(self):
         runner, outputs = self.go("", 6)
@@ -686,6 +787,31 @@ class InstallTest(scry_e2e.TestCase):
             os.utime(os.path.join(self.cache, name), (long_ago, long_ago))
         self.call("install")
         self.assertEqual((os.listdir(self.cache), self.builds()), ([self.which()["key"]], 2))
+
+    def test_a_build_is_kept_as_soon_as_it_is_there_and_once(self):
+        """Whatever the job comes to: at its end actions/cache keeps nothing if the gate did not say safe."""
+        try:
+            import yaml  # pylint: disable=import-outside-toplevel
+        except ImportError:
+            self.skipTest("python3-yaml is not installed")
+        with open(os.path.join(ROOT, ".github", "actions", "setup-scry", "action.yml"), encoding="utf-8") as file:
+            document = yaml.safe_load(file)
+        restore, save = "actions/cache/restore", "actions/cache/save"
+        for hit, uses in (("", [restore, save]), ("true", [restore])):
+            environment = scry_e2e.clean_environment(PATH="/usr/bin:/bin", SCRY_CACHE=self.cache)
+            runner = Runner(document, self.folder, environment, {
+                "inputs": {"version": ""}, "github": {"repository": "shop/shop", "workspace": self.folder}},
+                action=os.path.dirname(self.script))
+            outputs = runner.run(answers={restore: {"cache-hit": hit}})
+            self.assertEqual((outputs, runner.failed), ({"version": "1.2.3"}, False), runner.printed)
+            self.assertEqual([used for used, _ in runner.used], uses)
+            for _, given in runner.used:
+                self.assertEqual(given, {"path": self.which()["folder"], "key": self.which()["key"]})
+        self.program("bin", "1.2.3")
+        environment["PATH"] = os.path.join(self.folder, "bin") + ":/usr/bin:/bin"
+        runner = Runner(document, self.folder, environment, runner.contexts, action=os.path.dirname(self.script))
+        runner.run()
+        self.assertEqual(runner.used, [])
 
     def test_a_program_that_is_another_version_is_not_used(self):
         folder = os.path.relpath(self.which()["folder"], self.folder)
@@ -835,6 +961,71 @@ class WorkflowTest(scry_e2e.TestCase):
                     self.assertIn(re.search(r"gh run download .*--name (\S+)", text).group(1), left[workflow.group(1)])
         self.assertEqual(found, 1)
 
+    def test_both_actions_install_in_the_same_way(self):
+        documents = dict(self.documents())
+        told = []
+        for action in ("setup-scry", "test-migration"):
+            steps = documents[f".github/actions/{action}/action.yml"]["runs"]["steps"]
+            names = [step["name"] for step in steps]
+            first = names.index("Which scry")
+            self.assertEqual(names[first:first + 4],
+                             ["Which scry", "Find a build of it", "Install scry", "Keep the build"])
+            told.append([{key: one for key, one in step.items() if key != "run"} for step in steps[first:first + 4]])
+        self.assertEqual(*told)
+
+    def test_the_job_leaves_no_token_where_a_migration_runs(self):
+        found = 0
+        for path, document in self.documents():
+            if not path.startswith("examples/github"):
+                continue
+            for step in [step for job in document["jobs"].values() for step in job["steps"]]:
+                if step.get("uses", "").startswith("actions/checkout@"):
+                    found += 1
+                    self.assertIs(step["with"]["persist-credentials"], False, path)
+        self.assertEqual(found, 5)
+
+    def released(self, tag, tags, has_major):
+        """What the step of release.yml that moves the tag of the major version asks of GitHub."""
+        document = dict(self.documents())[".github/workflows/release.yml"]
+        [text] = [step["run"] for step in document["jobs"]["packages"]["steps"]
+                  if step.get("name", "").startswith("Move")]
+        folder = os.path.join(self.workspace, "release")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        for name, script in (
+                ("git", "echo 0123abc"),
+                ("gh", f'echo "$*" >>{folder}/asked\ncase "$*" in *matching-refs*) printf "%s" "{tags}" ;; '
+                       f'*PATCH*) exit {0 if has_major else 1} ;; esac')):
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write("#!/bin/sh\n" + script + "\n")
+            os.chmod(os.path.join(folder, name), 0o755)
+        subprocess.run(["bash", "-e", "-c", text], check=True, capture_output=True, env=scry_e2e.clean_environment(
+            PATH=folder + ":/usr/bin:/bin", GITHUB_REPOSITORY="scry-db/scry", GITHUB_REF_NAME=tag))
+        with open(os.path.join(folder, "asked"), encoding="utf-8") as file:
+            return file.read().splitlines()
+
+    def test_a_release_moves_the_tag_of_its_major_version(self):
+        tags = "refs/tags/v0.9.0\nrefs/tags/v0.10.0\nrefs/tags/v0.11.0-rc1\n"
+        asked, *moved = self.released("v0.10.0", tags, True)
+        self.assertEqual(asked, "api --paginate repos/scry-db/scry/git/matching-refs/tags/v0. --jq .[].ref")
+        self.assertEqual(moved, [
+            "api --silent --method PATCH repos/scry-db/scry/git/refs/tags/v0 -f sha=0123abc -F force=true"])
+        self.assertEqual(self.released("v0.10.0", tags, False)[2:], [
+            "api --silent --method POST repos/scry-db/scry/git/refs -f ref=refs/tags/v0 -f sha=0123abc"])
+        # A mended older version is not what others asked for.
+        self.assertEqual(len(self.released("v0.9.0", tags, True)), 1)
+
+    def test_only_whole_versions_are_released_and_examples_name_the_major_one(self):
+        [pattern] = dict(self.documents())[".github/workflows/release.yml"][True]["push"]["tags"]  # True: YAML's `on`.
+        as_regex = re.compile(pattern.replace(".", r"\."))
+        self.assertTrue(as_regex.fullmatch("v0.1.0") and as_regex.fullmatch("v12.34.56"))
+        self.assertFalse(any(as_regex.fullmatch(tag) for tag in ("v0", "v0.1", "v0.1.0-rc1", "vNext")))
+        with open(os.path.join(ROOT, "CMakeLists.txt"), encoding="utf-8") as file:
+            major = re.search(r"project\(scry VERSION (\d+)\.", file.read()).group(1)
+        for path in glob.glob(os.path.join(ROOT, "examples", "github", "*.yml")):
+            with open(path, encoding="utf-8") as file:
+                self.assertLessEqual(set(re.findall(r"scry-db/scry/\S+@(\S+)", file.read())), {"v" + major}, path)
+
     def test_steps_of_the_action_name_steps_before_them(self):
         for path, document in self.documents():
             if not path.endswith("action.yml"):
@@ -860,7 +1051,7 @@ class WorkflowTest(scry_e2e.TestCase):
                         required = {name for name, one in inputs.items() if one.get("required")}
                         self.assertLessEqual(required, set(step.get("with", {})), path)
                         self.assertLessEqual(set(step.get("with", {})), set(inputs), path)
-        self.assertEqual(uses, 7)
+        self.assertEqual(uses, 8)
 
 
 if __name__ == "__main__":

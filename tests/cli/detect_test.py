@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 
+import schema_page
 import scry_e2e
 
 
@@ -41,7 +42,9 @@ class DetectTest(scry_e2e.TestCase):
     def detect(self, *flags, code=0):
         done = self.run_scry("ci", "detect-migrations", "--json", "--repository", self.repository, *flags)
         self.assertEqual(done.code, code, done)
-        return json.loads(done.out)
+        report = json.loads(done.out)
+        schema_page.assert_described(self, report)
+        return report
 
     def test_only_what_the_branch_added_counts(self):
         self.write("src/app.py", "print('x')\n")

@@ -3,6 +3,7 @@
 import json
 import os
 
+import schema_page
 import scry_e2e
 
 
@@ -31,6 +32,7 @@ class DoctorTest(scry_e2e.TestCase):
     def checks(self, **options):
         report = json.loads(self.doctor("--json", **options).out)
         self.assertEqual(report["schema"], "scry.doctor/1")
+        schema_page.assert_described(self, report)
         return report["checks"]
 
     def check(self, name, **options):

@@ -14,19 +14,28 @@ PATIENCE_S = 300
 
 
 class Block:
-    """One ```sh block of a page. `status`: what the page says it ends with; 0 where it says nothing."""
+    """One ```sh block of a page. `status`: what the page says it ends with; 0 where it says nothing.
+    `shown`: what the page says of its output."""
 
     def __init__(self, script, prose):
         self.script = script
         said = re.search(r"[Ee]xit status \*\*(\d+)\*\*", prose)
         self.status = int(said.group(1)) if said else 0
         self.is_gate = "ci test-migration" in script
+        self.shown = "".join(re.findall(r"^    (.*\n)", prose, flags=re.MULTILINE))
 
 
 def blocks(page):
     with open(page, encoding="utf-8") as file:
         parts = re.split(r"^```sh\n(.*?)^```$", file.read(), flags=re.MULTILINE | re.DOTALL)
     return [Block(script, prose) for script, prose in zip(parts[1::2], parts[2::2])]
+
+
+def skeleton(output):
+    """What stays the same from run to run and build to build: no figures, and nothing that is read
+    off statements, as there is not always a parser."""
+    without_places = re.sub(r"^ +in \S+:\d+\n", "", output, flags=re.MULTILINE)
+    return re.sub(r"[\d,.]*\d", "N", re.sub(r": .*", ":", without_places))
 
 
 class Place:

@@ -32,6 +32,7 @@ class ExamplesTest(gate_support.GateTest):
             before = self.source_state()
             done = self.must(self.place.run(block.script, example), block.status)
             self.assertEqual(self.source_state(), before, block.script)
+            self.assertIn(examples_support.skeleton(block.shown), examples_support.skeleton(done.out))
             if block.is_gate:
                 reports.append(self.check_report(
                     os.path.join(self.place.folder, example, "report"), done))

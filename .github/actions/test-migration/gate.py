@@ -43,9 +43,12 @@ REPORT_FILES = ("report.json", "report.txt", "report.md", "report.html", "report
 JOB_VARIABLES = ("SCRY_TOKEN", "GITHUB_TOKEN", "GH_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN",
                  "GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_STEP_SUMMARY")
 # Their events do not say whose code a job of them checks out.
-UNTOLD_EVENTS = ("check_run", "check_suite", "status")
+UNTOLD_EVENTS = ("check_run", "check_suite", "deployment", "deployment_status", "status")
 # Nothing has changed since some other commit: they are asked for.
 BASELESS_EVENTS = ("schedule", "workflow_dispatch", "repository_dispatch")
+# What a shell takes as it stands, and words that it would not hand to a program.
+QUOTED = re.compile(r"""'[^']*'|"(?:\\[\s\S]|[^"\\])*"|\\.""")
+OF_A_SHELL = re.compile(r"(?:[|&;]|\d*[<>]).*|.*(?:&&|\|\|).*|.*;")
 
 
 def env(name, default=""):
@@ -231,6 +234,26 @@ def where():
 
 # --- admit: whose code is it?
 
+def members(value, key):
+    """What `key` names, however deep it lies."""
+    if isinstance(value, list):
+        for one in value:
+            yield from members(one, key)
+    elif isinstance(value, dict):
+        if key in value:
+            yield value[key]
+        for one in value.values():
+            yield from members(one, key)
+
+
+def dispatched_for_stranger(told, here):
+    """Whether a repository_dispatch is about a pull request that is not known to be this repository's own. Bots
+    that turn a comment like /test into a dispatch hand the pull request on in client_payload."""
+    pulls = list(members(part(told, "client_payload"), "pull_request"))
+    heads = [pull["head"] for pull in pulls if isinstance(pull, dict) and "head" in pull]
+    return bool(pulls) and (not heads or any(part(head, "repo", "full_name") != here for head in heads))
+
+
 def stranger():
     """Why the code may be a stranger's; empty: it is this repository's own."""
     told = event()
@@ -246,6 +269,8 @@ def stranger():
     run_of = told.get("workflow_run")
     if run_of and part(run_of, "head_repository", "full_name") != here:
         return "the workflow that began this run was one of a fork"
+    if dispatched_for_stranger(told, here):
+        return "this dispatch is about a pull request that comes from a fork, or does not say where that comes from"
     if part(told, "issue", "pull_request"):
         return "a comment on a pull request does not say whose code that is"
     if happened in UNTOLD_EVENTS:
@@ -275,7 +300,13 @@ def running(old):
 
 
 def start():
+    """What is told wrong is said here, before anything is built and also where no migration is found."""
     Comments().put(running, only_if_there=True)
+    try:
+        gate_command()
+    except ValueError as error:
+        refuse_usage(error)
+        return 1
     return 0
 
 
@@ -296,6 +327,8 @@ def base():
         if default and env("GITHUB_REF") == f"refs/heads/{default}":
             pushed_onto = part(told, "before")
             return pushed_onto if pushed_onto and pushed_onto.strip("0") else None
+        # A clone may hold another branch by one of the names that scry would try.
+        return f"origin/{default}" if default else ""
     return ""
 
 
@@ -411,14 +444,52 @@ def clean_environment():
             if key not in JOB_VARIABLES and not key.startswith("ACTIONS_")}
 
 
+def split(name_of_input, text):
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"the input {name_of_input} cannot be split into words: {error}") from None
+
+
+def migration_command():
+    """The words of the input `command`. ValueError: there are none, or they are for a shell."""
+    text = env("SCRY_COMMAND").strip()
+    words = split("command", text)
+    if not words or not words[0].strip():
+        raise ValueError("the input command is empty; it is the migration, for example: alembic upgrade head")
+    bare = QUOTED.sub("_", text)
+    if re.search(r"[\r\n]", bare):
+        raise ValueError("the input command has several lines, and no shell runs it: put sh -c '...' around them")
+    for word in bare.split():
+        if OF_A_SHELL.fullmatch(word):
+            raise ValueError(f"the input command has {word} in it, and no shell runs it: put sh -c '...' around the "
+                             "command, or quotes around this word")
+    return words
+
+
 def gate_command():
+    """ValueError: an input is wrong."""
+    for one in ("shadow", "report"):
+        if not env(f"SCRY_{one.upper()}").strip():
+            raise ValueError(f"the input {one} is empty")
     argv = ["scry", "ci", "test-migration", env("SCRY_SHADOW"), "--report", env("SCRY_REPORT")]
-    argv += shlex.split(env("SCRY_ARGUMENTS"))
+    more = split("arguments", env("SCRY_ARGUMENTS"))
+    if "--" in more:
+        raise ValueError("the input arguments has -- in it, behind which is the migration: that is the input command")
+    argv += more
     for capture in lines("SCRY_CAPTURE"):
         argv += ["--capture", capture]
     for path in json.loads(env("SCRY_MIGRATIONS") or "[]"):
         argv += ["--migrations", path]
-    return [*argv, "--", *shlex.split(env("SCRY_COMMAND"))]
+    return [*argv, "--", *migration_command()]
+
+
+def refuse_usage(error):
+    """The last step tells it."""
+    with inert_output():
+        print(error)
+    output("exit-code", 64)
+    output("said", error)
 
 
 def artifact_name():
@@ -455,8 +526,7 @@ def run():
     try:
         argv = gate_command()
     except ValueError as error:
-        command("error", f"command or arguments cannot be split: {error}")
-        output("exit-code", 64)
+        refuse_usage(error)
         return 0
     folder = os.path.abspath(env("SCRY_REPORT"))
     for file in REPORT_FILES:  # An earlier run's are not to be taken for this one's.
@@ -472,7 +542,7 @@ def run():
                 code = CANCELLED
     except OSError as error:
         said = f"scry could not be started: {error}"
-        command("error", said)
+        print(said)
         code = 1
     output("exit-code", code)
     output("said", said)
@@ -521,12 +591,17 @@ def finish():
     summary(text + where())
     if env("SCRY_KEPT") == "failure":
         command("warning", "the report could not be kept as an artefact; the job summary has it")
+    if env("SCRY_SCANNED") == "failure":
+        command("warning", "the findings could not be uploaded to code scanning. That needs the permission "
+                           "security-events: write, in a private repository actions: read as well, and code scanning "
+                           "to be available there")
     # Before it is known whether there is a migration, a pull request that has no comment gets none.
     Comments().put(lambda old: text + where() + before(old), only_if_there=env("SCRY_RUN") != "true")
     output("verdict", verdict)
     output("exit-code", code)
     if code != 0:
-        command("error", f"{verdict} (exit status {code}): {meaning}")
+        why = f"{said} ({meaning})" if said and not path else meaning
+        command("error", f"{verdict} (exit status {code}): {why}")
     return code
 
 

@@ -177,6 +177,9 @@ TEST_CASE("the sample configuration is one that scry takes", "[config]") {
   REQUIRE(config.ok());
   CHECK(config->ShadowNames() == std::vector<std::string>{"shop/ci", "shop/local"});
   CHECK(config->FindShadow("shop/local")->source == "b");
+  // Copied as it stands, it disarms nothing that gates by default.
+  const compare::GatePolicy gate = config->policy().gate;
+  CHECK((gate.error && gate.result && gate.latency && gate.work && gate.budget && gate.lock));
 }
 
 TEST_CASE("a file that says nothing of the policy leaves the defaults", "[config]") {
