@@ -16,6 +16,7 @@ import subprocess
 
 import gate_support
 import replay_order_test
+import scry_e2e
 
 
 class Tpcb(replay_order_test.TpcbTest):
@@ -145,6 +146,7 @@ def main():
     parser.add_argument("--keep", help="copies captures there whose replay was not perfect")
     flags = parser.parse_args()
     replay_order_test.SECONDS = flags.seconds
+    scry_e2e.PATIENCE_S = 3600  # A minute of traffic is replayed for longer than a test may take.
     rows = {}
     print(f"{'workload':9} {'run':>5} " + cells(COLUMNS), flush=True)
     for name in flags.workloads:
