@@ -41,6 +41,10 @@ update customers set visits = visits where id = :id;
 commit;
 """
 
+LONG = "begin; select count(*) from orders; select pg_sleep(1.5); commit;"
+# Its client leaves without a word.
+LEFT_OPEN = "begin; select count(*) from orders;\n\\! sleep 1.5\n"
+
 
 class DuringTest(gate_support.GateTest):
     def prepare(self):
@@ -49,16 +53,16 @@ class DuringTest(gate_support.GateTest):
         self.config_of()
         self.create_shadow()
         type(self).plain = self.capture_load("plain", SHOPPING)
-        type(self).long = self.capture_load("long", SHOPPING, long_transaction=True)
+        type(self).long = self.capture_load("long", SHOPPING, LONG)
         type(self).visits = self.capture_load("visits", VISITS)
 
-    def capture_load(self, name, script, long_transaction=False):
+    def capture_load(self, name, script, long_transaction=""):
         path = self.sql_file(name + ".pgbench", script)
 
         def play(url):
             def report():
                 time.sleep(0.8)
-                self.must(self.psql(url, "begin; select count(*) from orders; select pg_sleep(1.5); commit;", "-q"))
+                self.must(self.psql(url, long_transaction, "-q"))
             other = threading.Thread(target=report)
             if long_transaction:
                 other.start()
@@ -110,6 +114,16 @@ class DuringTest(gate_support.GateTest):
                              {"select", "update"})
         self.assertGreater(during["migration_us"], report["migration"]["duration_us"])
         self.assertIn("block", report["sentence"])
+
+    def test_a_transaction_lasts_until_its_client_leaves(self):
+        traffic = self.capture_load("left", SHOPPING, LEFT_OPEN)
+        # So slow that only a part of the capture is played.
+        report = self.during("alter table orders add column vip bool;\n", traffic, code=5,
+                             flags=("--during-speed", "0.15"))
+        during = report["during"]
+        self.assertEqual(during["blocker_us"], 0, "the capture has its own")
+        [blocking] = during["blocking"]
+        self.assertGreater(blocking["waited_us"], 1500000)
 
     def test_the_safe_forms_pass_beside_the_same_transaction(self):
         for sql in ("create index concurrently orders_total on orders (total);\n",
