@@ -42,8 +42,8 @@ enum class Excuse : uint8_t {
   kNone,
   kVolatile,        // The query calls now(), random(), nextval() ...
   kCatalog,         // It reads the system catalogs, which a migration is meant to change.
-  kTiesAtLimit,     // Rows with equal sort keys at the edge of LIMIT or OFFSET.
-  kLimitUnordered,  // LIMIT without ORDER BY.
+  kTiesAtLimit,     // Rows with equal sort keys at the edge of LIMIT or OFFSET, or of a fetch.
+  kLimitUnordered,  // LIMIT without ORDER BY; the same fetched in part.
   kHiddenSortKey,   // ORDER BY something that is not in the output.
   kRowOrderSums,    // Floating point sums and array_agg() depend on the order rows are read in.
   kRace,            // 40001, 40P01, 55P03, 57014: who came first; SKIP LOCKED too.

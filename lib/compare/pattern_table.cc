@@ -80,23 +80,25 @@ void ColumnTally::Add(ColumnBits columns) {
   for (size_t bit = 0; bit < kColumnBits; ++bit) counts_[bit] += columns >> bit & 1U;
 }
 
-PatternTable::PatternTable(PatternTableLimits limits)
-    : limits_(limits), samples_left_(limits.samples_total), text_bytes_left_(limits.text_bytes) {}
+PatternTable::PatternTable(PatternTableLimits limits, FetchLimits fetch_limits)
+    : limits_(limits),
+      fetches_(fetch_limits),
+      samples_left_(limits.samples_total),
+      text_bytes_left_(limits.text_bytes) {}
 
 void PatternTable::Put(const StatementPair& pair) {
   Put(pair, facts_.Get(pair.text, pair.ordinal));
 }
 
 void PatternTable::Put(const StatementPair& pair, const event::StatementFacts& facts) {
-  const Difference difference = JudgePair(pair, facts, ClockSlack(pair));
-  const TaintBook::Following following = taint_.Add(pair, facts, difference);
-  if (following.in_transaction) {
-    const auto cause = patterns_.find(following.cause);
-    if (cause != patterns_.end()) ++cause->second.cut_short;
-  }
+  const base::Micros clock_slack_us = ClockSlack(pair);
+  const FetchBook::Part part = fetches_.Add(pair, facts, ended_);
+  totals_.parts_alone = fetches_.parts_alone();
+  PutWholes();
+  const bool alone = part == FetchBook::Part::kNone;
+  const Difference difference = alone ? JudgePair(pair, facts, clock_slack_us) : Difference();
+  const TaintBook::Following following = Follow(pair, facts, difference);
   ++totals_.statements;
-  totals_.doubted += difference.doubted && !following.in_transaction ? 1U : 0U;
-  if (difference.excuse != Excuse::kNone) ++totals_.excuses[difference.excuse];
   totals_.warm_up += pair.warm_up ? 1U : 0U;
   totals_.held_up += pair.held_up ? 1U : 0U;
   totals_.order_broken += pair.order_broken ? 1U : 0U;
@@ -109,12 +111,9 @@ void PatternTable::Put(const StatementPair& pair, const event::StatementFacts& f
   const bool compared = !pair.lanes.empty() && IsCompared(pair, difference);
   totals_.compared += compared ? 1U : 0U;
   FidelityCounts fidelity;
-  if (!knowable_ || knowable_(pair, facts)) {
-    JudgeFidelity(pair, facts, difference.introduced, fidelity);
-  } else {
-    ++totals_.fidelity_skipped;
+  if (alone || !Succeeded(pair.captured)) {
+    fidelity = JudgeFidelityOf(pair, facts, difference.introduced);
   }
-  totals_.fidelity.Add(fidelity);
 
   PatternStats* stats = Open(pair, facts, difference.weight >= Weight::kWarning);
   if (stats == nullptr) {
@@ -122,7 +121,8 @@ void PatternTable::Put(const StatementPair& pair, const event::StatementFacts& f
     return;
   }
   ++stats->calls;
-  stats->compared += compared ? 1U : 0U;
+  // Of a portal's parts only the whole counts, so that it can be most of what was compared.
+  stats->compared += compared && part != FetchBook::Part::kOfPortal ? 1U : 0U;
   stats->warm_up += pair.warm_up ? 1U : 0U;
   stats->held_up += pair.held_up ? 1U : 0U;
   stats->order_broken += pair.order_broken ? 1U : 0U;
@@ -142,15 +142,56 @@ void PatternTable::Put(const StatementPair& pair, const event::StatementFacts& f
         errors.size() < limits_.sqlstates_per_lane || errors.count(outcome.sqlstate) != 0;
     ++errors[room ? outcome.sqlstate : std::string("other")];
   }
-  if (IsErrorKind(difference.control) || IsResultKind(difference.control)) {
-    ++stats->control_differences[difference.control];
-  }
-  stats->control_columns.Add(difference.noisy_columns());
-  stats->candidate_columns.Add(difference.columns);
-  if (difference.kind != DifferenceKind::kNone) {
-    AddDifference(*stats, pair, facts, difference, following.in_transaction ? 0 : following.cause);
-  }
+  AddDifference(*stats, pair, facts, difference, following);
   AddLatency(*stats, pair, difference);
+}
+
+void PatternTable::EndSessions() {
+  fetches_.EndAll(ended_);
+  PutWholes();
+}
+
+void PatternTable::PutWholes() {
+  for (FetchedWhole& whole : ended_) PutWhole(whole);
+  ended_.clear();
+}
+
+// Its parts were counted as statements when they came.
+void PatternTable::PutWhole(FetchedWhole& whole) {
+  const Difference difference = JudgeWhole(whole, clock_slack_us_);
+  const TaintBook::Following following = Follow(whole.pair, whole.facts, difference);
+  const FidelityCounts fidelity = JudgeFidelityOf(whole.pair, whole.facts, difference.introduced);
+  PatternStats* stats = Open(whole.pair, whole.facts, difference.weight >= Weight::kWarning);
+  if (stats == nullptr) return;
+  // A DECLARE was compared when it ran.
+  stats->compared += !whole.declared && IsCompared(whole.pair, difference) ? 1U : 0U;
+  stats->fidelity.Add(fidelity);
+  AddDifference(*stats, whole.pair, whole.facts, difference, following);
+}
+
+TaintBook::Following PatternTable::Follow(const StatementPair& pair,
+                                          const event::StatementFacts& facts,
+                                          const Difference& difference) {
+  const TaintBook::Following following = taint_.Add(pair, facts, difference);
+  if (following.in_transaction) {
+    const auto cause = patterns_.find(following.cause);
+    if (cause != patterns_.end()) ++cause->second.cut_short;
+  }
+  totals_.doubted += difference.doubted && !following.in_transaction ? 1U : 0U;
+  if (difference.excuse != Excuse::kNone) ++totals_.excuses[difference.excuse];
+  return following;
+}
+
+FidelityCounts PatternTable::JudgeFidelityOf(const StatementPair& pair,
+                                             const event::StatementFacts& facts, bool introduced) {
+  FidelityCounts fidelity;
+  if (!knowable_ || knowable_(pair, facts)) {
+    JudgeFidelity(pair, facts, introduced, fidelity);
+  } else {
+    ++totals_.fidelity_skipped;
+  }
+  totals_.fidelity.Add(fidelity);
+  return fidelity;
 }
 
 void PatternTable::PutUnasked(const event::UnaskedPair& pair) {
@@ -227,7 +268,14 @@ void PatternTable::KeepRows(const StatementPair& pair, const event::StatementFac
 
 void PatternTable::AddDifference(PatternStats& stats, const StatementPair& pair,
                                  const event::StatementFacts& facts, const Difference& difference,
-                                 uint64_t cause) {
+                                 const TaintBook::Following& following) {
+  if (IsErrorKind(difference.control) || IsResultKind(difference.control)) {
+    ++stats.control_differences[difference.control];
+  }
+  stats.control_columns.Add(difference.noisy_columns());
+  stats.candidate_columns.Add(difference.columns);
+  if (difference.kind == DifferenceKind::kNone) return;
+  const uint64_t cause = following.in_transaction ? 0 : following.cause;
   KindStats& kind = stats.differences[difference.kind];
   ++kind.count;
   kind.weights.Add(difference.weight);

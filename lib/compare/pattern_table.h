@@ -14,6 +14,7 @@
 
 #include "compare/connect_tally.h"
 #include "compare/difference.h"
+#include "compare/fetch_book.h"
 #include "compare/fidelity.h"
 #include "compare/row_sample.h"
 #include "compare/taint_book.h"
@@ -183,6 +184,7 @@ struct TableTotals {
   FidelityCounts fidelity;
   uint64_t fidelity_skipped = 0;     // Not judged: see PatternTable::JudgeFidelityWhere.
   uint64_t overflow_statements = 0;  // Of patterns past the limit.
+  uint64_t parts_alone = 0;          // Of fetched results, judged each by itself: see FetchLimits.
   std::array<uint64_t, kLanesMax> time_us{};
   std::map<Excuse, uint64_t> excuses;
   bool has_control = false;
@@ -190,7 +192,7 @@ struct TableTotals {
 
 class PatternTable : public event::PairSink {
  public:
-  explicit PatternTable(PatternTableLimits limits = {});
+  explicit PatternTable(PatternTableLimits limits = {}, FetchLimits fetch_limits = {});
   void Put(const event::StatementPair& pair) override;
   // The same with facts that the caller knows.
   void Put(const event::StatementPair& pair, const event::StatementFacts& facts);
@@ -198,6 +200,8 @@ class PatternTable : public event::PairSink {
   void PutNotification(const event::Notification& notification,
                        std::optional<size_t> lane) override;
   void PutConnect(const event::ConnectPair& pair) override { connects_.Put(pair); }
+  // There are no more pairs of any session so far: judges what clients had not fetched to its end.
+  void EndSessions();
 
   // From now on, fidelity is judged only of statements for which `knowable` is true: those whose
   // data the lanes can have.
@@ -217,11 +221,17 @@ class PatternTable : public event::PairSink {
                      bool must_keep);
   std::string KeepText(const std::string& text);
   base::Micros ClockSlack(const event::StatementPair& pair);
+  FidelityCounts JudgeFidelityOf(const event::StatementPair& pair,
+                                 const event::StatementFacts& facts, bool introduced);
+  void PutWholes();
+  void PutWhole(FetchedWhole& whole);
+  TaintBook::Following Follow(const event::StatementPair& pair, const event::StatementFacts& facts,
+                              const Difference& difference);
   void KeepRows(const event::StatementPair& pair, const event::StatementFacts& facts,
                 const Difference& difference, Example& example);
   void AddDifference(PatternStats& stats, const event::StatementPair& pair,
                      const event::StatementFacts& facts, const Difference& difference,
-                     uint64_t cause);
+                     const TaintBook::Following& following);
   void AddLatency(PatternStats& stats, const event::StatementPair& pair,
                   const Difference& difference);
   void SplitByCost(PatternStats& stats, CostSplit& split, uint8_t decade, uint64_t salt,
@@ -234,6 +244,8 @@ class PatternTable : public event::PairSink {
   event::FactsCache facts_;
   std::unordered_map<uint64_t, PatternStats> patterns_;
   TaintBook taint_;
+  FetchBook fetches_;
+  std::vector<FetchedWhole> ended_;  // For its memory.
   Knowable knowable_;
   TableTotals totals_;
   UnaskedTally unasked_;

@@ -108,13 +108,6 @@ std::optional<std::vector<size_t>> VisibleKeys(const LaneOutcome& baseline,
   return places;
 }
 
-bool SkipsRows(const event::StatementFacts& facts) {
-  static constexpr std::string_view kWord = " offset ";
-  const auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
-  return std::search(facts.pattern.begin(), facts.pattern.end(), kWord.begin(), kWord.end(),
-                     same) != facts.pattern.end();
-}
-
 // "orders" has its key in "order_id".
 bool NamedAfter(std::string_view column, std::string_view relation) {
   constexpr std::string_view kEnd = "_id";
@@ -179,7 +172,7 @@ struct Sorted {
 RowsVerdict CompareGroups(const Sorted& a, const Sorted& b, bool keys_are_id,
                           const event::StatementFacts& facts) {
   const size_t count = a.keys.size();
-  const bool skips = facts.limited && SkipsRows(facts);
+  const bool skips = facts.limited && facts.skips;
   bool edge_differs = false;
   bool all_single = true;
   size_t groups = 0;
@@ -345,6 +338,7 @@ std::optional<RowsVerdict> CompareRowsByValue(const LaneOutcome& baseline,
   event::StatementFacts by_place;
   by_place.ordered = facts.ordered;
   by_place.limited = facts.limited;
+  by_place.skips = facts.skips;
   by_place.pattern = facts.pattern;
   by_place.relations = facts.relations;
   for (const std::string& key : facts.sort_keys) by_place.sort_keys.push_back(KeyAmong(key, match));

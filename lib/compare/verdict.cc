@@ -36,9 +36,10 @@ const char* ExcuseSentence(Excuse excuse) {
     case Excuse::kCatalog:
       return "not weighed: the system catalogs show the migration";
     case Excuse::kTiesAtLimit:
-      return "not weighed: other rows among those tied at the edge of a LIMIT";
+      return "not weighed: other rows among those tied at the edge of a LIMIT, or of what was "
+             "fetched";
     case Excuse::kLimitUnordered:
-      return "compared by number of rows only: LIMIT without ORDER BY";
+      return "compared by number of rows only: LIMIT, or fetched in part, without ORDER BY";
     case Excuse::kHiddenSortKey:
       return "not weighed: equal rows in another order, sorted by something not in the output";
     case Excuse::kRowOrderSums:
@@ -284,6 +285,12 @@ class Judgement {
           fmt::format("{} of rare patterns were checked for breaks only: there were too many "
                       "patterns to keep",
                       Statements(totals.overflow_statements)));
+    }
+    if (totals.parts_alone > 0) {
+      Note(
+          fmt::format("{} fetched a part of a result that was compared by itself, whatever the "
+                      "order of its query: too many cursors were open to put all together",
+                      Statements(totals.parts_alone)));
     }
   }
 

@@ -37,14 +37,23 @@ struct LaneOutcome {
   uint32_t backend_pid = 0;        // Whose log lines are about it.
 };
 
+// A part of a portal's rows, as an Execute asks for it.
+struct PortalPart {
+  std::string name;       // Empty: the unnamed portal.
+  uint32_t rows_max = 0;  // 0: all that are left.
+  bool first = false;     // The portal was bound in this exchange, and not executed since.
+};
+
 struct StatementPair {
   SessionId session = SessionId::kNone;
   uint64_t exchange = 0;    // Index in the session.
   Micros completed_us = 0;  // Of its exchange, when captured. Since start.
   std::string text;         // See Statement.
   uint32_t ordinal = 0;
-  Micros started_us = 0;           // Its exchange, on the first lane: monotonic time of the clock.
-  Outcome captured;                // What production did.
+  Micros started_us = 0;  // Its exchange, on the first lane: monotonic time of the clock.
+  Outcome captured;       // What production did.
+  // Of an Execute whose portal may give its rows in several parts. None: it gives all, in one.
+  std::optional<PortalPart> portal;
   std::vector<LaneOutcome> lanes;  // Baseline, candidate and, where there is one, control.
   // Lanes ran at the same time, as one did not answer within the hold-up limit.
   bool held_up = false;

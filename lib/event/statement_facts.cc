@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
@@ -319,7 +321,51 @@ void ReadSelect(const json& select, StatementFacts& facts) {
   const json sort = select.value("sortClause", json::array());
   facts.ordered = !sort.empty();
   facts.limited = select.contains("limitCount") || select.contains("limitOffset");
+  facts.skips = select.contains("limitOffset");
   for (const json& sort_by : sort) facts.sort_keys.push_back(SortKey(select, sort_by));
+}
+
+void ReadDeclare(const json& node, StatementFacts& facts) {
+  constexpr int64_t kOptionHold = 0x20;  // CURSOR_OPT_HOLD of the server's parsenodes.h.
+  facts.cursor.act = CursorAct::kDeclare;
+  facts.cursor.name = Text(node, "portalname");
+  facts.cursor.holds = (node.value("options", int64_t{0}) & kOptionHold) != 0;
+  const json* query = tree::Find(node, "query");
+  const json* select = query == nullptr ? nullptr : tree::Find(*query, "SelectStmt");
+  if (select != nullptr) ReadSelect(*select, facts);
+}
+
+void ReadFetch(const json& node, StatementFacts& facts) {
+  CursorUse& cursor = facts.cursor;
+  const bool moves = node.value("ismove", false);
+  cursor.act = moves ? CursorAct::kMove : CursorAct::kFetch;
+  cursor.name = Text(node, "portalname");
+  // FORWARD is what is left out where nothing else is said; a negative count goes back, and 0 gives
+  // the row once more that the cursor stands on.
+  const std::string direction = Text(node, "direction");
+  const json* how_many = tree::Find(node, "howMany");
+  int64_t rows = 0;
+  if (how_many != nullptr && how_many->is_number_integer()) rows = how_many->get<int64_t>();
+  if (how_many != nullptr && how_many->is_string()) {
+    const std::string& digits = how_many->get_ref<const std::string&>();
+    if (std::from_chars(digits.data(), digits.data() + digits.size(), rows).ec != std::errc()) {
+      rows = 0;
+    }
+  }
+  cursor.onwards = (direction.empty() || direction == "FETCH_FORWARD") && rows > 0;
+  if (!cursor.onwards) return;
+  // FETCH ALL asks for the largest number there is; servers of 32 bits have a smaller one.
+  const bool all = rows >= std::numeric_limits<int32_t>::max();
+  cursor.rows = all ? CursorUse::kAllRows : static_cast<uint64_t>(rows);
+}
+
+void ReadCursorUse(const std::string& type, const json& node, StatementFacts& facts) {
+  if (type == "DeclareCursorStmt") ReadDeclare(node, facts);
+  if (type == "FetchStmt") ReadFetch(node, facts);
+  if (type == "ClosePortalStmt") {
+    facts.cursor.act = CursorAct::kClose;
+    facts.cursor.name = Text(node, "portalname");
+  }
 }
 
 StatementKind KindOfTransaction(const std::string& kind, bool& writes) {
@@ -432,6 +478,7 @@ std::optional<StatementFacts> FactsOfTree(const std::string& text, const json& s
     facts.writes = false;
   }
   if (type == "SelectStmt") ReadSelect(node, facts);
+  ReadCursorUse(type, node, facts);
   return facts;
 }
 

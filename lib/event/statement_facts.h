@@ -29,6 +29,19 @@ enum class StatementKind : uint8_t {
   kOther,  // Everything else, and what could not be parsed.
 };
 
+// What a statement does with a cursor of SQL.
+enum class CursorAct : uint8_t { kNone, kDeclare, kFetch, kMove, kClose };
+
+struct CursorUse {
+  static constexpr uint64_t kAllRows = UINT64_MAX;
+
+  CursorAct act = CursorAct::kNone;
+  std::string name;      // As the server folds it. Empty: of CLOSE ALL.
+  bool holds = false;    // DECLARE ... WITH HOLD: it outlives its transaction.
+  bool onwards = false;  // FETCH and MOVE: the next rows, in their order.
+  uint64_t rows = 0;     // So many of them at most.
+};
+
 struct StatementFacts {
   std::string pattern;       // Normalised text on one line: constants become $1, $2 ...
   uint64_t fingerprint = 0;  // Of libpg_query; of the pattern text where that cannot parse.
@@ -36,10 +49,12 @@ struct StatementFacts {
   StatementKind kind = StatementKind::kOther;
   bool writes = true;    // May change data or take row locks; true where unknown. Functions are not
                          // judged here: see `functions`.
-  bool ordered = false;  // ORDER BY at the top level.
+  bool ordered = false;  // ORDER BY at the top level; of DECLARE: of the cursor's query, as are
+                         // `limited`, `skips` and `sort_keys`.
   bool skips_locked = false;  // FOR UPDATE SKIP LOCKED and its like, anywhere in it.
   bool nowait = false;        // FOR UPDATE NOWAIT and its like, LOCK TABLE NOWAIT.
   bool limited = false;       // LIMIT, OFFSET or FETCH FIRST at the top level.
+  bool skips = false;         // OFFSET at the top level.
   // The sort keys: an output column name ("created_at") or its position from 1 ("#2"). Empty entry:
   // an expression that is no output column.
   std::vector<std::string> sort_keys;
@@ -48,6 +63,7 @@ struct StatementFacts {
   // The table or view that it makes (CREATE TABLE, SELECT INTO ...), also among `relations`.
   std::string makes;
   bool makes_temporary = false;
+  CursorUse cursor;
 };
 
 // Whose speed nobody waits for: BEGIN and its like, and what only sets the session up.

@@ -178,6 +178,7 @@ Status Comparison::ReplayCaptures(const Lanes& lanes) {
     SCRY_TRY_ASSIGN(const replay::ReplayStats stats,
                     ReplayOne(lanes, {*source, report_.captures[i].statements}, table_,
                               /*set_sequences=*/true));
+    table_.EndSessions();
     progress_.Done(RateText(stats.statements, stats.duration_us));
     stats_.Add(stats);
   }

@@ -40,7 +40,9 @@ base::Status RunSamples(const Samples& samples, uint64_t seed, compare::PatternT
   for (const auto& [fingerprint, drawn] : samples) statements += drawn.size() * kStatementsEach;
   replay::SampleSource source(samples, /*rounds=*/1, seed);
   ChosenPatterns sink(table, facts, samples);
-  return replay({source, statements}, sink);
+  SCRY_TRY(replay({source, statements}, sink));
+  table.EndSessions();
+  return {};
 }
 
 }  // namespace scry::job

@@ -92,6 +92,7 @@ Status RerunSessions(const SessionRerun& rerun, compare::PatternTable& table,
       only.sessions = &sessions[i];
       replay::TrafficFilter filter(*source, only, facts, nullptr);
       SCRY_TRY(replay({filter, /*statements=*/0}, sink));
+      table.EndSessions();
     }
   }
   return {};

@@ -8,6 +8,7 @@
 #include "os/affinity.h"
 #include "pg/startup.h"
 #include "replay/lost_race.h"
+#include "replay/portal_part.h"
 #include "replay/signals.h"
 #include "wire/frontend.h"
 
@@ -522,6 +523,7 @@ void SessionPlayer::PutPair(size_t statement, std::vector<exchange::Answers>& an
     pair.text = std::move(captured.text);
     pair.ordinal = captured.ordinal;
     pair.captured = std::move(captured.outcome);
+    pair.portal = PortalPartOf(exchange, captured.message);
   }
   pair.lanes = std::move(outcomes_);  // For its memory.
   pair.lanes.clear();

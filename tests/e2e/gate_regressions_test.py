@@ -1,9 +1,16 @@
 """A migration that breaks, changes or slows what the application does: exit status 5, by name."""
 
 import subprocess
+import unittest
 
 import gate_support
 import scry_e2e
+import scry_wire
+
+try:
+    import psycopg
+except ImportError:
+    psycopg = None
 
 PEOPLE = """
 create table people (id int primary key, email text not null, city text not null, score int not null);
@@ -110,6 +117,81 @@ class RegressionTest(gate_support.GateTest):
                                      flags=("--config", path))
         [different] = self.findings(report, "different", gates=False)
         self.assertEqual(different["type"], "different")
+
+
+PARCELS = """
+create table parcels (id int not null, owner text not null, weight int not null);
+insert into parcels select i, 'owner ' || i % 50, i * 7919 % 1000 from generate_series(1, 5000) i;
+analyze parcels;
+grant select on parcels to app;
+"""
+# Rows lie in another order then: whoever asks for none gets it.
+REORDER = "create index parcels_weight on parcels (weight); cluster parcels using parcels_weight; "
+
+
+@unittest.skipIf(psycopg is None, "no psycopg")
+class FetchedInPartsTest(gate_support.GateTest):
+    """One result in parts: by a cursor of psycopg, by FETCH, and by Execute's limit of rows."""
+
+    def prepare(self):
+        self.server.sql("create role app login;" + PARCELS)
+        self.config_of()
+        self.create_shadow()
+        type(self).whole = self.capture(
+            self.path("whole"), lambda url: self.fetch(url, all_rows=True), user="app")
+        type(self).half = self.capture(
+            self.path("half"), lambda url: self.fetch(url, all_rows=False), user="app")
+
+    def fetch(self, url, all_rows):
+        with psycopg.connect(url) as connection:
+            for i in range(3):
+                with connection.cursor(name=f"cursor_{i}") as cursor:
+                    cursor.itersize = 700
+                    cursor.execute("select owner, weight from parcels where weight < 900")
+                    rows = list(cursor) if all_rows else cursor.fetchmany(700)
+                    self.assertEqual(len(rows) > 4000, all_rows)
+                connection.execute("declare by_sql no scroll cursor for select owner from parcels")
+                size = 999
+                while size == 999:
+                    size = len(connection.execute("fetch 999 from by_sql").fetchall())
+                    if not all_rows:
+                        break
+                connection.commit()
+            connection.execute("select count(*) from parcels")
+        self.execute_in_parts(url, all_rows)
+
+    @staticmethod
+    def execute_in_parts(url, all_rows):
+        at = psycopg.conninfo.conninfo_to_dict(url)
+        with scry_wire.Client(at["host"], int(at["port"]), user="app", dbname="postgres") as client:
+            for _ in range(3):
+                client.do(scry_wire.query("begin"))
+                answers = client.do(
+                    scry_wire.parse("select weight, owner from parcels where id > 10"),
+                    scry_wire.bind(portal="p"), scry_wire.describe("p"), scry_wire.execute("p", 800),
+                    scry_wire.SYNC)
+                while all_rows and b"s" in scry_wire.kinds(answers):
+                    answers = client.do(scry_wire.execute("p", 800), scry_wire.SYNC)
+                client.do(scry_wire.query("commit"))
+
+    def test_other_parts_of_the_same_rows_are_no_difference(self):
+        _, report = self.migrate_sql(REORDER, capture=self.whole, code=0)
+        self.assert_safe(report)
+
+    def test_another_row_is_found_in_whatever_part_it_lies(self):
+        _, report = self.migrate_sql(
+            "update parcels set owner = 'nobody' where id = 3777; " + REORDER, capture=self.whole, code=5)
+        found = self.findings(report, "different")
+        patterns = sorted(one["pattern"].lower() for one in found)
+        self.assertEqual(len(found), 3, patterns)
+        for one in found:
+            self.assertEqual((one["difference"], one["affected"]), ("values", 3), one)
+            self.assertIn("from parcels", one["pattern"].lower())
+
+    def test_a_part_of_the_rows_is_as_under_a_limit(self):
+        done, report = self.migrate_sql(REORDER, capture=self.half, code=0)
+        self.assert_safe(report)
+        self.assertIn("fetched in part, without ORDER BY", done.out + str(report["notes"]))
 
 
 if __name__ == "__main__":

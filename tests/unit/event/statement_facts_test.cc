@@ -217,6 +217,63 @@ TEST_CASE("order, limit and sort keys are those of the top level", "[event]") {
   }
 }
 
+TEST_CASE("an OFFSET at the top level skips rows", "[event]") {
+  if (!HasParser()) return;
+  CHECK(One("select id from t order by id limit 5 offset 10").skips);
+  CHECK_FALSE(One("select id from t order by id limit 5").skips);
+  CHECK_FALSE(One("select id from (select id from t offset 5) x order by id limit 5").skips);
+}
+
+TEST_CASE("what is done with which cursor is told", "[event]") {
+  if (!HasParser()) return;
+  const CursorUse declared = One("declare \"C\" no scroll cursor for select 1").cursor;
+  CHECK(declared.act == CursorAct::kDeclare);
+  CHECK(declared.name == "C");
+  CHECK_FALSE(declared.holds);
+  CHECK(One("declare c cursor with hold for select 1").cursor.holds);
+  for (const auto& [text, rows] : std::vector<std::pair<const char*, uint64_t>>{
+           {"fetch c", 1},
+           {"fetch next from C", 1},
+           {"fetch 10 from c", 10},
+           {"fetch forward 10 in c", 10},
+           {"fetch all from c", CursorUse::kAllRows},
+           {"fetch forward all from c", CursorUse::kAllRows}}) {
+    INFO(text);
+    const CursorUse fetch = One(text).cursor;
+    CHECK(fetch.act == CursorAct::kFetch);
+    CHECK(fetch.name == "c");
+    CHECK(fetch.onwards);
+    CHECK(fetch.rows == rows);
+  }
+  for (const char* text :
+       {"fetch prior from c", "fetch backward 5 from c", "fetch backward all from c",
+        "fetch first from c", "fetch last from c", "fetch absolute 7 from c",
+        "fetch relative 2 from c", "fetch forward 0 from c", "fetch -3 from c"}) {
+    INFO(text);
+    CHECK(One(text).cursor.act == CursorAct::kFetch);
+    CHECK_FALSE(One(text).cursor.onwards);
+  }
+  CHECK(One("move 5 in c").cursor.act == CursorAct::kMove);
+  CHECK(One("move 5 in c").cursor.rows == 5);
+  CHECK(One("close c").cursor.name == "c");
+  CHECK(One("close all").cursor.act == CursorAct::kClose);
+  CHECK(One("close all").cursor.name.empty());
+  CHECK(One("select 1").cursor.act == CursorAct::kNone);
+}
+
+TEST_CASE("a cursor is ordered and limited as its query is", "[event]") {
+  if (!HasParser()) return;
+  const StatementFacts facts =
+      One("declare c cursor for select id, name from t order by name limit 5 offset 2");
+  CHECK(facts.ordered);
+  CHECK(facts.limited);
+  CHECK(facts.skips);
+  CHECK(facts.sort_keys == Names{"name"});
+  CHECK(facts.relations == Names{"t"});
+  CHECK(SamePattern("declare c1 cursor for select id from t",
+                    "declare c2 cursor for select id from t"));
+}
+
 TEST_CASE("who does not wait for locks is told, wherever it says so", "[event]") {
   if (!HasParser()) return;
   const StatementFacts skips =
