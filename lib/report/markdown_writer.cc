@@ -269,6 +269,7 @@ class Writer {
         numbers += fmt::format("{}{}, built in {}", numbers.empty() ? "" : "; ",
                                base::FormatSize(fix.size_bytes), FormatDuration(fix.build_us));
       }
+      if (fix.waits) numbers = MarkdownText(FixWaitsText(*fix.waits));
       if (!numbers.empty()) text += numbers + "\n\n";
     }
     return text.empty() ? text : "#### Fix, tried and measured\n\n" + text;

@@ -210,6 +210,14 @@ std::string RuleFate(const IgnoreRule& rule) {
                           : Count(rule.hidden, "finding", "findings");
 }
 
+std::string FixWaitsText(const FixWaits& waits) {
+  return fmt::format("longest wait {} -> {}; {} blocked -> {}; takes {} instead of {}",
+                     FormatDuration(waits.wait_us_before), FormatDuration(waits.wait_us_fixed),
+                     Count(waits.blocked_before, "query", "queries"),
+                     FormatCount(waits.blocked_fixed), FormatDuration(waits.took_us_fixed),
+                     FormatDuration(waits.took_us_before));
+}
+
 std::string RehearsalText(const DuringFacts& during) {
   return fmt::format(
       "lock_timeout {}: {} after {} of at most {}", FormatDuration(during.lock_timeout_us),

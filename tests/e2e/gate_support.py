@@ -38,7 +38,7 @@ CAUSE = {"object": str, "mechanism": str, "sentence": str, "statement?": str, "s
 FIX = {
     "kind": str, "sql": list, "sentence": str, "findings": list, "us_before": NUMBER, "us_after": NUMBER,
     "us_fixed": NUMBER, "blocks_before": NUMBER, "blocks_after": NUMBER, "blocks_fixed": NUMBER,
-    "size_bytes": int, "build_us": int, "writes": list, "advice": list, "latencies?": list}
+    "size_bytes": int, "build_us": int, "writes": list, "advice": list, "latencies?": list, "waits?": dict}
 LATENCY = {"before": dict, "after": dict, "factor": NUMBER, "factor_low": NUMBER,
            "factor_high": NUMBER, "p": NUMBER, "confirmed": bool, "again_pairs": int, "part": str}
 PATTERN = {"fingerprint": str, "pattern": str, "type": str, "calls": int, "pairs": int, "share": NUMBER,
