@@ -59,9 +59,12 @@ struct Waits {
   uint64_t blocked = 0;
   Micros wait_us_max = 0;
 
+  Micros stall_us = 0;
+
   void Add(const report::BlockingStatement& statement) {
     blocked += statement.blocked + statement.failed;
     wait_us_max = std::max(wait_us_max, statement.wait_us_max);
+    stall_us += statement.stall_us;
   }
 };
 
@@ -75,29 +78,50 @@ std::set<std::string> RewrittenTexts(const SplitPlan& plan, const report::Report
 
 // Of the statements that are rewritten, and of those in their place: what stays as it is makes
 // others wait as before.
-report::FixWaits WaitsOf(const SplitPlan& plan, const SplitOutcome& outcome,
-                         const report::Report& report) {
+struct BothWaits {
+  Waits before;
+  Waits fixed;
+};
+BothWaits WaitsOf(const SplitPlan& plan, const SplitOutcome& outcome,
+                  const report::Report& report) {
   const std::set<std::string> rewritten = RewrittenTexts(plan, report);
   std::set<std::string> left;
-  Waits before;
+  BothWaits waits;
   for (const report::BlockingStatement& statement : report.during.statements_blocking) {
     if (rewritten.contains(statement.text)) {
-      before.Add(statement);
+      waits.before.Add(statement);
     } else {
       left.insert(statement.text);
     }
   }
-  Waits fixed;
   for (const report::BlockingStatement& statement : outcome.during.statements_blocking) {
-    if (!left.contains(statement.text)) fixed.Add(statement);
+    if (!left.contains(statement.text)) waits.fixed.Add(statement);
   }
-  const auto took = [](const report::DuringFacts& during) {
-    Micros sum = 0;
-    for (const auto& statement : during.migration_statements) sum += statement.duration_us;
-    return sum;
-  };
-  return {before.wait_us_max, fixed.wait_us_max,   before.blocked,
-          fixed.blocked,      took(report.during), took(outcome.during)};
+  return waits;
+}
+
+// Queries that no longer wait for what is rewritten may wait for what is left instead.
+bool OnlyMovesWaits(const SplitPlan& plan, const SplitOutcome& outcome,
+                    const report::Report& report) {
+  const Micros mended_us = WaitsOf(plan, outcome, report).before.stall_us;
+  return mended_us > 0 && outcome.during.stall_us > report.during.stall_us - mended_us / 2;
+}
+
+Micros TookUs(const report::DuringFacts& during) {
+  Micros sum = 0;
+  for (const auto& statement : during.migration_statements) sum += statement.duration_us;
+  return sum;
+}
+
+// What blocks of the migration as it is, and is not rewritten.
+std::set<std::string> LeftBlocking(const SplitPlan& plan, const report::Report& report) {
+  std::set<std::string> left;
+  for (const report::Finding& finding : report.findings) {
+    if (IsBlocked(finding) && !plan.fingerprints.contains(finding.fingerprint)) {
+      left.insert(finding.fingerprint);
+    }
+  }
+  return left;
 }
 
 std::string Paste(const std::string& sql, bool show_values) {
@@ -215,16 +239,15 @@ std::string WhyNoFix(const SplitPlan& plan, const SplitOutcome& outcome,
                        FormatDuration(during.unloaded_us));
   }
   if (!outcome.schema_change.empty()) return "it ends in another schema: " + outcome.schema_change;
-  std::set<std::string> left;  // What the migration does as it is, and is not rewritten.
-  for (const report::Finding& finding : report.findings) {
-    if (IsBlocked(finding) && !plan.fingerprints.contains(finding.fingerprint)) {
-      left.insert(finding.fingerprint);
-    }
-  }
+  const std::set<std::string> left = LeftBlocking(plan, report);
   for (const report::Finding& finding : outcome.findings) {
     if (!IsBlocked(finding) || !finding.gates || left.contains(finding.fingerprint)) continue;
     const std::string reason = finding.reasons.empty() ? "blocks" : finding.reasons.front();
     return fmt::format("of {}, {}", Told(finding.pattern), reason);
+  }
+  if (OnlyMovesWaits(plan, outcome, report)) {
+    return fmt::format("queries wait for other statements of the migration instead, {} in all",
+                       FormatDuration(during.stall_us));
   }
   if (outcome.held_us_estimated > policy.lock.max_wait_us && left.empty()) {
     return fmt::format("on production it would hold a lock for about {} (an estimate)",
@@ -246,10 +269,15 @@ report::Fix FixOf(const SplitPlan& plan, const SplitOutcome& outcome, const repo
     concurrent = concurrent || sql.find(" CONCURRENTLY") != std::string::npos;
     fix.sql.push_back(shown + ";");
   }
-  fix.waits = WaitsOf(plan, outcome, report);
+  const BothWaits waits = WaitsOf(plan, outcome, report);
+  fix.waits = {waits.before.wait_us_max, waits.fixed.wait_us_max, waits.before.blocked,
+               waits.fixed.blocked,      TookUs(report.during),   TookUs(outcome.during)};
   fix.sentence =
       "in place of the migration's own: ends in the same schema, and keeps to the policy while the "
       "same traffic runs";
+  if (!LeftBlocking(plan, report).empty()) {
+    fix.sentence += "; what blocks of its other statements stays";
+  }
   if (outcome.during.blocker_supposed && fix.waits->blocked_fixed > 0) {
     fix.sentence += fmt::format(
         "; who still waits does so behind the transaction of {} that scry "

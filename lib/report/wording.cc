@@ -211,11 +211,14 @@ std::string RuleFate(const IgnoreRule& rule) {
 }
 
 std::string FixWaitsText(const FixWaits& waits) {
-  return fmt::format("longest wait {} -> {}; {} blocked -> {}; takes {} instead of {}",
-                     FormatDuration(waits.wait_us_before), FormatDuration(waits.wait_us_fixed),
-                     Count(waits.blocked_before, "query", "queries"),
-                     FormatCount(waits.blocked_fixed), FormatDuration(waits.took_us_fixed),
-                     FormatDuration(waits.took_us_before));
+  const std::string took =
+      fmt::format("takes {} instead of {}", FormatDuration(waits.took_us_fixed),
+                  FormatDuration(waits.took_us_before));
+  if (waits.blocked_before + waits.blocked_fixed == 0) return "no query waited here; " + took;
+  const auto longest = [](Micros us) { return us > 0 ? FormatDuration(us) : std::string("none"); };
+  return fmt::format("longest wait {} -> {}; {} blocked -> {}; {}", longest(waits.wait_us_before),
+                     longest(waits.wait_us_fixed), Count(waits.blocked_before, "query", "queries"),
+                     FormatCount(waits.blocked_fixed), took);
 }
 
 std::string RehearsalText(const DuringFacts& during) {
