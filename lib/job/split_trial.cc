@@ -48,6 +48,15 @@ Micros EstimatedUs(const report::Finding& finding, const report::Report& report)
   return longest;
 }
 
+Micros EstimatedUs(const SplitPlan& plan, const report::Report& report) {
+  Micros longest = 0;
+  for (const report::Finding& finding : report.findings) {
+    if (!plan.fingerprints.contains(finding.fingerprint)) continue;
+    longest = std::max(longest, EstimatedUs(finding, report));
+  }
+  return longest;
+}
+
 bool IsToBeMended(const report::Finding& finding, const report::Report& report,
                   const compare::Policy& policy) {
   return IsBlocked(finding) &&
@@ -76,35 +85,32 @@ std::set<std::string> RewrittenTexts(const SplitPlan& plan, const report::Report
   return texts;
 }
 
-// Of the statements that are rewritten, and of those in their place: what stays as it is makes
-// others wait as before.
-struct BothWaits {
+// Of the statements that are rewritten and of those in their place; and of those that stay as they
+// are, without and with the others rewritten.
+struct TrialWaits {
   Waits before;
   Waits fixed;
+  Waits left_before;
+  Waits left_fixed;
 };
-BothWaits WaitsOf(const SplitPlan& plan, const SplitOutcome& outcome,
-                  const report::Report& report) {
+TrialWaits WaitsOf(const SplitPlan& plan, const SplitOutcome& outcome,
+                   const report::Report& report) {
   const std::set<std::string> rewritten = RewrittenTexts(plan, report);
   std::set<std::string> left;
-  BothWaits waits;
+  TrialWaits waits;
   for (const report::BlockingStatement& statement : report.during.statements_blocking) {
-    if (rewritten.contains(statement.text)) {
-      waits.before.Add(statement);
-    } else {
-      left.insert(statement.text);
-    }
+    if (!rewritten.contains(statement.text)) left.insert(statement.text);
+    (rewritten.contains(statement.text) ? waits.before : waits.left_before).Add(statement);
   }
   for (const report::BlockingStatement& statement : outcome.during.statements_blocking) {
-    if (!left.contains(statement.text)) waits.fixed.Add(statement);
+    (left.contains(statement.text) ? waits.left_fixed : waits.fixed).Add(statement);
   }
   return waits;
 }
 
 // Queries that no longer wait for what is rewritten may wait for what is left instead.
-bool OnlyMovesWaits(const SplitPlan& plan, const SplitOutcome& outcome,
-                    const report::Report& report) {
-  const Micros mended_us = WaitsOf(plan, outcome, report).before.stall_us;
-  return mended_us > 0 && outcome.during.stall_us > report.during.stall_us - mended_us / 2;
+bool OnlyMoves(const TrialWaits& waits) {
+  return waits.left_fixed.stall_us > waits.left_before.stall_us + waits.before.stall_us / 2;
 }
 
 Micros TookUs(const report::DuringFacts& during) {
@@ -245,9 +251,10 @@ std::string WhyNoFix(const SplitPlan& plan, const SplitOutcome& outcome,
     const std::string reason = finding.reasons.empty() ? "blocks" : finding.reasons.front();
     return fmt::format("of {}, {}", Told(finding.pattern), reason);
   }
-  if (OnlyMovesWaits(plan, outcome, report)) {
+  const TrialWaits waits = WaitsOf(plan, outcome, report);
+  if (OnlyMoves(waits)) {
     return fmt::format("queries wait for other statements of the migration instead, {} in all",
-                       FormatDuration(during.stall_us));
+                       FormatDuration(waits.left_fixed.stall_us));
   }
   if (outcome.held_us_estimated > policy.lock.max_wait_us && left.empty()) {
     return fmt::format("on production it would hold a lock for about {} (an estimate)",
@@ -269,7 +276,7 @@ report::Fix FixOf(const SplitPlan& plan, const SplitOutcome& outcome, const repo
     concurrent = concurrent || sql.find(" CONCURRENTLY") != std::string::npos;
     fix.sql.push_back(shown + ";");
   }
-  const BothWaits waits = WaitsOf(plan, outcome, report);
+  const TrialWaits waits = WaitsOf(plan, outcome, report);
   fix.waits = {waits.before.wait_us_max, waits.fixed.wait_us_max, waits.before.blocked,
                waits.fixed.blocked,      TookUs(report.during),   TookUs(outcome.during)};
   fix.sentence =
@@ -277,6 +284,11 @@ report::Fix FixOf(const SplitPlan& plan, const SplitOutcome& outcome, const repo
       "same traffic runs";
   if (!LeftBlocking(plan, report).empty()) {
     fix.sentence += "; what blocks of its other statements stays";
+  }
+  if (const Micros held_us = EstimatedUs(plan, report); held_us > 0) {
+    fix.sentence +=
+        fmt::format("; on production the original would hold a lock for about {} (an estimate)",
+                    FormatDuration(held_us));
   }
   if (outcome.during.blocker_supposed && fix.waits->blocked_fixed > 0) {
     fix.sentence += fmt::format(
@@ -291,6 +303,10 @@ report::Fix FixOf(const SplitPlan& plan, const SplitOutcome& outcome, const repo
   if (plan.migration.splits) {
     fix.advice.emplace_back(
         "It is no longer one transaction: where a part fails, what came before it stays");
+  }
+  if (fix.waits->blocked_fixed > 0) {
+    fix.advice.emplace_back(
+        "SET lock_timeout = '200ms' before it, and try again what fails: nobody then waits longer");
   }
   if (hidden) {
     fix.advice.emplace_back("Its literals are left out here: --show-values shows them");
