@@ -51,7 +51,7 @@ class CauseSections {
     std::vector<std::string> told;  // Advice, once.
     for (const Fix& fix : report_.fixes) {
       // For copying: never broken or cut.
-      for (const std::string& sql : fix.sql) page_.Line("  " + CleanLine(sql));
+      for (const std::string& sql : SqlLines(fix)) page_.Line("  " + base::Printable(sql));
       TellPatterns(fix.findings);
       page_.Detail(fix.sentence);
       if (fix.waits) page_.Detail(FixWaitsText(*fix.waits));

@@ -210,6 +210,18 @@ std::string RuleFate(const IgnoreRule& rule) {
                           : Count(rule.hidden, "finding", "findings");
 }
 
+std::vector<std::string> SqlLines(const Fix& fix) {
+  std::vector<std::string> lines;
+  for (const std::string& sql : fix.sql) {
+    for (size_t at = 0; at <= sql.size();) {
+      const size_t end = std::min(sql.find('\n', at), sql.size());
+      lines.push_back(sql.substr(at, end - at));
+      at = end + 1;
+    }
+  }
+  return lines;
+}
+
 std::string FixWaitsText(const FixWaits& waits) {
   const std::string took =
       fmt::format("takes {} instead of {}", FormatDuration(waits.took_us_fixed),

@@ -283,7 +283,7 @@ class GateTest(scry_e2e.TestCase):
         self.assertEqual((shown.code, shown.out, shown.err), (0, written, ""))
         # A command is for copying and never cut; nor is a single word, such as a long path.
         uncut = {step["command"] for step in report["next_steps"]}
-        uncut |= {sql for fix in report.get("fixes", []) for sql in fix["sql"]}
+        uncut |= {sql for fix in report.get("fixes", []) for text in fix["sql"] for sql in text.splitlines()}
         for line in written.splitlines():
             short = len(line) <= COLUMNS_MAX or " " not in line.strip() or line.strip() in uncut
             self.assertTrue(short, line)

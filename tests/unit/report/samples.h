@@ -381,7 +381,8 @@ inline Report Explained() {
   vacuum.advice = fix.advice;  // Told once.
   Fix split;
   split.kind = "split migration";
-  split.sql = {"CREATE INDEX CONCURRENTLY orders_total ON orders (total);"};
+  split.sql = {"CREATE INDEX CONCURRENTLY orders_total ON orders (total);", "BEGIN;",
+               "DO $$ BEGIN\n  NULL;  -- Two  blanks.\nEND $$;", "COMMIT;"};
   split.sentence =
       "in place of the migration's own: ends in the same schema, and keeps to the policy while the "
       "same traffic runs";
