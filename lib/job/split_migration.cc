@@ -79,12 +79,27 @@ class Splitter {
         continue;
       }
       close();
-      Say(rewrite->second);
+      for (const std::string& sql : rewrite->second) {
+        SayUnder(settings, sql, script_[from].sql, script_[to - 1].sql);
+      }
       ++parts;
     }
     close();
     split_.splits = split_.splits || parts > 1;
     return true;
+  }
+
+  // A lock_timeout of the transaction is to hold for what comes out of it, where that can be.
+  void SayUnder(const std::vector<std::string>& settings, const std::string& sql,
+                const std::string& begin, const std::string& commit) {
+    const bool alone = base::UpperAscii(sql).find(" CONCURRENTLY ") != std::string::npos;
+    if (settings.empty() || alone) {
+      Say({sql});
+      return;
+    }
+    Say({begin});
+    Say(settings);
+    Say({sql, commit});
   }
 
   void Say(const std::vector<std::string>& statements) {

@@ -26,23 +26,30 @@ TEST_CASE("statements of no transaction are replaced where they stand", "[job]")
 }
 
 TEST_CASE("a transaction is committed before and begun anew behind", "[job]") {
-  const auto split =
-      SplitUp(Script({"BEGIN", "UPDATE t SET a = 1", "COMMIT", "begin work",
-                      "SET LOCAL lock_timeout = '1s'", "X", "ALTER TABLE t A", "Y", "COMMIT"}),
-              {{6, {"A1", "A2"}}});
+  const auto script = Script({"BEGIN", "UPDATE t SET a = 1", "COMMIT", "begin work", "X",
+                              "ALTER TABLE t A", "Y", "COMMIT"});
+  const auto split = SplitUp(script, {{5, {"A1", "A2"}}});
   REQUIRE(split);
-  CHECK(split->changed == Sql{"begin work", "SET LOCAL lock_timeout = '1s'", "X", "COMMIT", "A1",
-                              "A2", "begin work", "SET LOCAL lock_timeout = '1s'", "Y", "COMMIT"});
+  CHECK(split->changed ==
+        Sql{"begin work", "X", "COMMIT", "A1", "A2", "begin work", "Y", "COMMIT"});
   CHECK(split->script.size() == split->changed.size() + 3);
   CHECK(split->splits);
 }
 
-TEST_CASE("a transaction that is left with nothing is gone", "[job]") {
-  const auto split =
-      SplitUp(Script({"BEGIN", "SET LOCAL lock_timeout = '1s'", "ALTER TABLE t A", "COMMIT"}),
-              {{2, {"A"}}});
+TEST_CASE("settings of a transaction hold for its parts, where that can be", "[job]") {
+  const std::string local = "SET LOCAL lock_timeout = '1s'";
+  const auto script = Script({"BEGIN", local, "ALTER TABLE t A", "Y", "COMMIT"});
+  const auto split = SplitUp(script, {{2, {"DROP INDEX CONCURRENTLY i", "A2"}}});
   REQUIRE(split);
-  CHECK(split->script == Sql{"A"});
+  CHECK(split->changed == Sql{"DROP INDEX CONCURRENTLY i", "BEGIN", local, "A2", "COMMIT", "BEGIN",
+                              local, "Y", "COMMIT"});
+}
+
+TEST_CASE("a transaction that is left with nothing is gone", "[job]") {
+  const auto script = Script({"BEGIN", "SET LOCAL lock_timeout = '1s'", "X", "COMMIT"});
+  const auto split = SplitUp(script, {{2, {"DROP INDEX CONCURRENTLY i"}}});
+  REQUIRE(split);
+  CHECK(split->script == Sql{"DROP INDEX CONCURRENTLY i"});
   CHECK_FALSE(split->splits);
 }
 

@@ -62,8 +62,9 @@ TEST_CASE("several statements of one message are a transaction", "[migration]") 
 }
 
 TEST_CASE("what would not do the same again is no script", "[migration]") {
-  for (const char* sql : {"copy t from stdin", "rollback", "savepoint a", "select $1",
-                          "commit and chain", "prepare transaction 'a'", "not sql"}) {
+  for (const char* sql :
+       {"copy t from stdin", "rollback", "savepoint a", "select $1", "commit and chain",
+        "prepare transaction 'a'", "not sql", "select 'one'\n'string'"}) {
     CAPTURE(sql);
     CHECK(Session().Sends("select 0").Sends(sql).Script().empty());
   }
