@@ -79,7 +79,7 @@ class Rewriter {
     for (const CatalogObject* relation : after_.Named("relation", name)) {
       const auto indexes = after_.Of("index", relation->name);
       const bool unique = std::any_of(indexes.begin(), indexes.end(), [](const auto* index) {
-        return index->Fact("unique") == "true" && index->Fact("predicate").empty();
+        return index->Fact("unique") == "yes" && index->Fact("predicate").empty();
       });
       if (!unique) return {};
     }
@@ -149,7 +149,7 @@ class Rewriter {
            std::all_of(relations.begin(), relations.end(), [&](const CatalogObject* relation) {
              const auto columns = before_.Of("column", relation->name);
              return std::any_of(columns.begin(), columns.end(), [&](const CatalogObject* one) {
-               return one->Fact("name") == column && one->Fact("not_null") == "true";
+               return one->Fact("name") == column && one->Fact("not_null") == "yes";
              });
            });
   }

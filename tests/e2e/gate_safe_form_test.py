@@ -13,6 +13,8 @@ create table orders (id int primary key, customer int not null, total int);
 insert into orders select i, 1 + i % 500, i % 100 from generate_series(1, 5000) i;
 create table customers (id int primary key);
 insert into customers select i from generate_series(1, 500) i;
+create materialized view volume as select customer, count(*) from orders group by customer;
+create unique index on volume (customer);
 grant select, insert, update, delete on orders, customers to app;
 """
 
@@ -47,7 +49,7 @@ class SafeFormTest(gate_support.GateTest):
     def test_a_transaction_is_split_and_its_statements_are_replaced(self):
         out, report, [fix] = self.run_migration(
             "begin;\nset local statement_timeout = '1min';\ncreate index orders_total on orders (total);\n"
-            "alter table orders alter total set not null; -- rows are there\n"
+            "refresh materialized view volume;\nalter table orders alter total set not null; -- rows are there\n"
             "alter table orders add constraint known foreign key (customer) references customers;\n"
             "select pg_sleep(0.6);\ncommit;\n", flags=("--show-values",))
         local = ["begin;", "set local statement_timeout = '1min';"]
@@ -58,7 +60,8 @@ class SafeFormTest(gate_support.GateTest):
             "alter table orders DROP CONSTRAINT total_not_null_check;",
             "alter table orders add constraint known foreign key (customer) references customers NOT VALID;",
             "alter table orders VALIDATE CONSTRAINT known;", "select pg_sleep(0.6);"]
-        self.assertEqual(fix["sql"], ["create index CONCURRENTLY orders_total on orders (total);"] +
+        self.assertEqual(fix["sql"], ["create index CONCURRENTLY orders_total on orders (total);",
+                                      "refresh materialized view CONCURRENTLY volume;"] +
                          [line for sql in in_its_place for line in (*local, sql, "commit;")])
         waits = fix["waits"]
         self.assertGreater(waits["wait_us_before"], 300000)

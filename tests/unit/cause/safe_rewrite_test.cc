@@ -15,12 +15,12 @@ void AddRelation(Catalog& catalog, const std::string& name, const std::string& k
 }
 void AddColumn(Catalog& catalog, const std::string& table, const std::string& name, bool not_null) {
   CatalogObject column{"column", table + "." + name, name, table, "", {}, {}};
-  column.facts = {{"name", name}, {"not_null", not_null ? "true" : "false"}};
+  column.facts = {{"name", name}, {"not_null", not_null ? "yes" : "no"}};
   catalog.Add(column);
 }
 void AddIndex(Catalog& catalog, const std::string& table, const std::string& name, bool unique) {
   CatalogObject index{"index", name, name, table, "", {}, {}};
-  index.facts = {{"name", name}, {"unique", unique ? "true" : "false"}};
+  index.facts = {{"name", name}, {"unique", unique ? "yes" : "no"}};
   catalog.Add(index);
 }
 
