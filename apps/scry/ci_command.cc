@@ -224,7 +224,8 @@ void AddCiCommand(CLI::App& app, Chosen& chosen) {
   command->add_flag("--show-values", flags->show_values, "Examples with their constants");
   command->add_option("--fix", flags->fix,
                       "SQL file to run after CMD: is the migration safe with it?");
-  command->add_flag("--no-fix", flags->no_fix, "Do not look for fixes of what got slower");
+  command->add_flag("--no-fix", flags->no_fix,
+                    "Do not look for fixes of what got slower or blocks");
   command->add_flag("--keep", flags->keep,
                     "Leave the forks for a look; 'scry shadow gc' removes them");
   command->add_option("command", flags->command, "After --: the migration");

@@ -1,5 +1,6 @@
 #include "event/parse_tree.h"
 
+#include <algorithm>
 #include <utility>
 
 #ifdef SCRY_HAVE_PG_QUERY
@@ -60,6 +61,33 @@ std::optional<json> Parse(const std::string& text) {
 std::optional<json> Parse(const std::string& /*text*/) { return std::nullopt; }
 
 #endif  // SCRY_HAVE_PG_QUERY
+
+namespace {
+
+bool IsPlace(const std::string& key) {
+  return key == "location" || key == "stmt_len" || key.ends_with("_location");
+}
+
+}  // namespace
+
+json WithoutPlaces(const json& node) {
+  if (!node.is_structured()) return node;
+  json bare = node.is_array() ? json::array() : json::object();
+  for (const auto& [key, value] : node.items()) {
+    if (node.is_array()) {
+      bare.push_back(WithoutPlaces(value));
+    } else if (!IsPlace(key)) {
+      bare[key] = WithoutPlaces(value);
+    }
+  }
+  return bare;
+}
+
+bool Holds(const json& node, const char* type) {
+  if (!node.is_structured()) return false;
+  if (Find(node, type) != nullptr) return true;
+  return std::any_of(node.begin(), node.end(), [&](const json& one) { return Holds(one, type); });
+}
 
 const json* Find(const json& node, const char* key) {
   if (!node.is_object()) return nullptr;

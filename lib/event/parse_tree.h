@@ -1,5 +1,6 @@
 // The parse tree of libpg_query, as JSON: what statement_facts and value_sites read their answers
-// from. Internal to lib/event. Pure. Without libpg_query no text parses.
+// from. Internal to lib/event, and for what rewrites statements in lib/cause. Pure. Without
+// libpg_query no text parses.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -14,6 +15,11 @@ constexpr int kDepthMax = 512;
 // The whole tree of a query string: {"stmts": [..]}. Nothing for text that does not parse, that is
 // too long or that nests too deep.
 std::optional<nlohmann::json> Parse(const std::string& text);
+
+// A tree without the places of its nodes in the text: equal for two ways to write one statement.
+nlohmann::json WithoutPlaces(const nlohmann::json& node);
+// Is a node of this type anywhere in the tree?
+bool Holds(const nlohmann::json& node, const char* type);
 
 // The member `key` of an object, or nullptr.
 const nlohmann::json* Find(const nlohmann::json& node, const char* key);

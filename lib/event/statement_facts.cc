@@ -500,6 +500,8 @@ std::vector<StatementFacts> AnalyzeParsed(const std::string& text) {
 
 }  // namespace
 
+std::string OneLineSql(std::string_view text) { return TextFolder(text, false).Fold(); }
+
 bool IsDull(StatementKind kind) {
   return kind == StatementKind::kBegin || kind == StatementKind::kCommit ||
          kind == StatementKind::kRollback || kind == StatementKind::kSavepoint ||

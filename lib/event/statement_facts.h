@@ -66,6 +66,9 @@ struct StatementFacts {
   CursorUse cursor;
 };
 
+// The text on one line, without comments and closing semicolons; constants stay as they are.
+std::string OneLineSql(std::string_view text);
+
 // Whose speed nobody waits for: BEGIN and its like, and what only sets the session up.
 bool IsDull(StatementKind kind);
 

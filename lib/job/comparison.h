@@ -91,6 +91,8 @@ class Comparison {
   // stand against it; a replay that compared nothing, or lost fidelity, does. REQUIRES: Run()
   // succeeded.
   bool LetsGate() const;
+  // What LookAtCatalogs() read; nullptr: nothing.
+  const LaneCatalogs* catalogs() const { return catalogs_.get(); }
   // Of findings that came after Run(): the rules are asked for them as well.
   void AddCauses(const std::vector<ExplainedFinding>& findings);
 

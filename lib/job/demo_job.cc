@@ -293,6 +293,7 @@ Status Story::TryMigration() {
 Status Story::WriteProposal() {
   std::string proposal;
   for (const report::Fix& fix : outcome_.runs.front().report.fixes) {
+    if (fix.waits) continue;  // It stands in place of the migration, not behind it.
     for (const std::string& sql : fix.sql) proposal += sql + "\n";
   }
   if (proposal.empty()) {

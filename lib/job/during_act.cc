@@ -130,7 +130,7 @@ class DuringAct {
         book_(facts_) {}
 
   Status Go();
-  std::vector<ExplainedFinding> TakeKnown() { return std::move(known_); }
+  DuringOutcome TakeOutcome() { return std::move(outcome_); }
 
  private:
   struct CommandRun {
@@ -197,7 +197,7 @@ class DuringAct {
   std::atomic<bool> command_ended_ = false;
   std::atomic<bool> repeating_ = false;  // The traffic has begun once more.
   std::atomic<bool> enough_ = false;     // Of repeated traffic.
-  std::vector<ExplainedFinding> known_;
+  DuringOutcome outcome_;
 };
 
 // What the migration locks so that others stop.
@@ -482,11 +482,11 @@ Status DuringAct::Go() {
     target.settings = {{"lock_timeout", fmt::format("{}ms", timeout_ms)}};
   }
   SCRY_TRY_ASSIGN(migration_, migration::MigrationWatch::Begin(target));
-  progress_.Step("migrate while traffic runs");
+  progress_.Step(request_.step);
   SCRY_TRY_ASSIGN(const replay::ReplayStats stats, PlayTraffic());
   SCRY_TRY(run_.status);
-  SCRY_TRY_ASSIGN(const migration::MigrationProfile profile, migration_->End());
-  Conclude(profile, stats);
+  SCRY_TRY_ASSIGN(outcome_.profile, migration_->End());
+  Conclude(outcome_.profile, stats);
   progress_.Done(during_.blocked + during_.failed == 0
                      ? "no query waited"
                      : fmt::format("{} queries waited, {} at most",
@@ -651,7 +651,7 @@ void DuringAct::Conclude(const migration::MigrationProfile& profile,
   verdict.findings = compare::JudgeBlocking(facts, request_.policy);
   for (compare::Finding& finding :
        compare::JudgeStalePlans(blame.stale, stats.statements, request_.policy)) {
-    ExplainedFinding& known = known_.emplace_back();
+    ExplainedFinding& known = outcome_.known.emplace_back();
     known.id = finding.id;
     known.facts = book_.stale_queries().at(finding.fingerprint).facts;
     verdict.findings.push_back(std::move(finding));
@@ -670,12 +670,11 @@ bool WantsDuring(DuringMode mode, const migration::MigrationProfile& idle) {
 
 shadow::Settings DuringSettings() { return migration::LogSettings(); }
 
-Result<std::vector<ExplainedFinding>> RunDuring(const DuringRequest& request, shadow::Fork& fork,
-                                                const RunWatch& watch, Progress& progress,
-                                                report::Report& report) {
+Result<DuringOutcome> RunDuring(const DuringRequest& request, shadow::Fork& fork,
+                                const RunWatch& watch, Progress& progress, report::Report& report) {
   DuringAct act(request, fork, watch, progress, report);
   SCRY_TRY(act.Go());
-  return act.TakeKnown();
+  return act.TakeOutcome();
 }
 
 }  // namespace scry::job

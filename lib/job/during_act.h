@@ -69,6 +69,12 @@ struct DuringRequest {
   const migration::MigrationProfile* idle = nullptr;
   base::Micros idle_started_us = 0;  // Monotonic time.
   base::Micros idle_us = 0;
+  std::string step = "migrate while traffic runs";  // For progress.
+};
+
+struct DuringOutcome {
+  std::vector<ExplainedFinding> known;  // Of findings that may have a cause in the catalogues.
+  migration::MigrationProfile profile;  // Of the migration under load.
 };
 
 // Does the mode ask for it, after a run without traffic?
@@ -77,9 +83,8 @@ bool WantsDuring(DuringMode mode, const migration::MigrationProfile& idle);
 shadow::Settings DuringSettings();
 
 // Fills report.during and adds its findings and notes. The caller checked the fork's marker.
-// Answers what is known of findings that may have a cause in the catalogues.
-base::Result<std::vector<ExplainedFinding>> RunDuring(const DuringRequest& request,
-                                                      shadow::Fork& fork, const RunWatch& watch,
-                                                      Progress& progress, report::Report& report);
+base::Result<DuringOutcome> RunDuring(const DuringRequest& request, shadow::Fork& fork,
+                                      const RunWatch& watch, Progress& progress,
+                                      report::Report& report);
 
 }  // namespace scry::job

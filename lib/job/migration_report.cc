@@ -58,8 +58,12 @@ bool MayHoldPassword(const std::string& text) {
 
 }  // namespace
 
+bool TellsLiterals(const std::string& text, bool show_values) {
+  return show_values && !MayHoldPassword(text);
+}
+
 std::string TextOf(const migration::StatementProfile& statement, bool show_values) {
-  const bool whole = show_values && statement.ordinal == 0 && !MayHoldPassword(statement.text);
+  const bool whole = statement.ordinal == 0 && TellsLiterals(statement.text, show_values);
   return base::Printable(base::OneLine(whole ? statement.text : statement.pattern),
                          kTextColumnsMax);
 }

@@ -43,6 +43,8 @@ const migration::StatementProfile* FailedStatement(
 void FillFailure(const migration::MigrationProfile& profile, bool show_values,
                  std::vector<report::Cause>& causes);
 
+// May a statement be told with its literals?
+bool TellsLiterals(const std::string& text, bool show_values);
 // One statement's text, as above.
 std::string TextOf(const migration::StatementProfile& statement, bool show_values);
 

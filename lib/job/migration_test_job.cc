@@ -14,6 +14,7 @@
 #include "job/migration_files.h"
 #include "job/migration_report.h"
 #include "job/run_watch.h"
+#include "job/split_trial.h"
 #include "job/traffic_budget.h"
 #include "migration/command.h"
 #include "migration/server_log.h"
@@ -70,10 +71,13 @@ class MigrationTest {
   Status Migrate();
   void FindLines();
   void EstimateForProduction();
+  Result<std::vector<std::string>> PsqlCommand(const std::string& file) const;
   Result<std::vector<std::string>> FixCommand() const;
   Status RunFix(migration::CommandOptions options);
   Status Settle();
+  Result<shadow::Fork*> MakeForkUnderLoad(const std::string& lane, const std::string& what);
   Status During();
+  Status TrySafeForm(DuringRequest request, Micros act_us);
   int WithDuring(int exit_status);
   int WithoutLoad(int exit_status);
   Result<std::vector<replay::LaneTarget>> Lanes();
@@ -102,6 +106,7 @@ class MigrationTest {
   migration::MigrationProfile profile_;  // Of its run without traffic ...
   Micros started_us_ = 0;                // ... when that began ...
   Micros took_us_ = 0;                   // ... and took, with the fix.
+  migration::ProductionSize production_;
   Comparison comparison_;
   std::vector<ExplainedFinding> known_during_;  // Of the migration under load.
 };
@@ -312,21 +317,25 @@ void MigrationTest::FindLines() {
 
 void MigrationTest::EstimateForProduction() {
   std::vector<std::string> notes;  // The replay of the captures tells them.
-  migration::ProductionSize production;
-  production.database_bytes = request_.production_bytes;
+  production_.database_bytes = request_.production_bytes;
   for (const std::string& capture : request_.captures) {
     const auto snapshot = SnapshotOf(capture, notes);
-    if (snapshot) AddTableSizes(*snapshot, production);
+    if (snapshot) AddTableSizes(*snapshot, production_);
   }
-  FillEstimates(profile_, production, report_.migration);
+  FillEstimates(profile_, production_, report_.migration);
 }
 
-// Psql: a file may hold what runs in no transaction. Empty: there is no fix.
+// A file may hold what runs in no transaction.
+Result<std::vector<std::string>> MigrationTest::PsqlCommand(const std::string& file) const {
+  SCRY_TRY_ASSIGN(const pg::Programs programs, pg::FindPrograms(shadow_.server_major));
+  return std::vector<std::string>{programs.Path("psql"), "-X", "-q", "-v",
+                                  "ON_ERROR_STOP=1",     "-f", file};
+}
+
+// Empty: there is no fix.
 Result<std::vector<std::string>> MigrationTest::FixCommand() const {
   if (request_.fix_file.empty()) return std::vector<std::string>();
-  SCRY_TRY_ASSIGN(const pg::Programs programs, pg::FindPrograms(shadow_.server_major));
-  return std::vector<std::string>{programs.Path("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f",
-                                  request_.fix_file};
+  return PsqlCommand(request_.fix_file);
 }
 
 // As a part of the migration, watched as it is.
@@ -384,17 +393,23 @@ Status MigrationTest::Settle() {
   return {};
 }
 
-// The migration once more, on a fork of its own, while traffic runs.
-Status MigrationTest::During() {
-  if (request_.command.empty() || !WantsDuring(request_.during.mode, profile_)) return {};
-  progress_.Step(fmt::format("fork {} for the migration under load", request_.shadow.Text()));
+Result<shadow::Fork*> MigrationTest::MakeForkUnderLoad(const std::string& lane,
+                                                       const std::string& what) {
+  progress_.Step(fmt::format("fork {} for {} under load", request_.shadow.Text(), what));
   shadow::ForkOptions options = LaneOptions();
-  options.lane = "during";
+  options.lane = lane;
   options.loopback = true;
   options.extra = DuringSettings();
   SCRY_TRY_ASSIGN(shadow::Fork * fork, run_->MakeFork(shadow_, options, Control()));
   progress_.Done("");
   SCRY_TRY(shadow::CheckMarker(fork->Info(), run_->nonce()));
+  return fork;
+}
+
+// The migration once more, on a fork of its own, while traffic runs.
+Status MigrationTest::During() {
+  if (request_.command.empty() || !WantsDuring(request_.during.mode, profile_)) return {};
+  SCRY_TRY_ASSIGN(shadow::Fork * fork, MakeForkUnderLoad("during", "the migration"));
   DuringRequest request;
   request.options = request_.during;
   request.captures = request_.captures;
@@ -406,9 +421,39 @@ Status MigrationTest::During() {
   request.idle = &profile_;
   request.idle_started_us = started_us_;
   request.idle_us = took_us_;
-  SCRY_TRY_ASSIGN(known_during_, RunDuring(request, *fork, watch_, progress_, report_));
+  const Micros began_us = base::SystemClock().MonotonicUs();
+  SCRY_TRY_ASSIGN(DuringOutcome outcome, RunDuring(request, *fork, watch_, progress_, report_));
+  known_during_ = std::move(outcome.known);
   comparison_.AddCauses(known_during_);
-  return {};
+  return TrySafeForm(std::move(request), base::SystemClock().MonotonicUs() - began_us);
+}
+
+// What it should rather have sent, where that is known and blocked traffic. `act_us`: so long took
+// what is to be done again.
+Status MigrationTest::TrySafeForm(DuringRequest request, Micros act_us) {
+  const LaneCatalogs* catalogs = comparison_.catalogs();
+  const bool rehearsal = request.options.lock_timeout_us > 0;
+  if (!request_.prove_fixes || catalogs == nullptr || rehearsal) return {};
+  const auto plan = PlanSplit(profile_.script, *catalogs, report_, request_.policy);
+  if (!plan) return {};
+  // A time limit must not cost the verdict that is there by now.
+  if (watch_.limited() && watch_.LeftUs() / 2 < act_us) {
+    report_.notes.push_back("There was no time to try a safe form of what blocks traffic.");
+    return {};
+  }
+  const std::string script = run_->folder() + "/safe_form.sql";
+  SCRY_TRY_ASSIGN(shadow::Fork * fork, MakeForkUnderLoad("safe-form", "its safe form"));
+  request.command = CommandOptions();
+  SCRY_TRY_ASSIGN(request.command.argv, PsqlCommand(script));
+  // Psql needs no time to start that is worth counting: the first statement comes at once.
+  if (!profile_.statements.empty()) {
+    const Micros startup_us = profile_.statements.front().begin_us - request.idle_started_us;
+    request.idle_started_us += startup_us;
+    request.idle_us = std::max<Micros>(request.idle_us - startup_us, 0);
+  }
+  request.step = "try its safe form while traffic runs";
+  return TrySplit({*plan, std::move(request), script, *catalogs, production_}, *fork, watch_,
+                  progress_, report_);
 }
 
 // What the migration did to traffic while it ran is proven by the server's log and not by the

@@ -55,6 +55,7 @@ class Builder {
     }
     profile_.statements_more = seen_.statements_more;
     profile_.gaps.log_dropped = log_.dropped;
+    profile_.script = ScriptOf(seen_);
   }
 
   MigrationProfile Run() {

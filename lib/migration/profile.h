@@ -12,6 +12,7 @@
 #include "event/event.h"
 #include "migration/catalog_state.h"
 #include "migration/lock_mode.h"
+#include "migration/script.h"
 #include "migration/server_log.h"
 
 namespace scry::migration {
@@ -70,6 +71,7 @@ struct MigrationProfile {
   std::vector<LockWaitEvent> waits;
   std::vector<DeadlockEvent> deadlocks;
   WatchGaps gaps;
+  std::vector<RecordedStatement> script;  // Empty: it was no plain SQL (script.h).
 
   // The strongest lock that the migration took on a relation; kNone: none.
   LockMode Strongest(uint32_t relation) const;

@@ -130,6 +130,14 @@ class Reader : public JsonMembers<Reader> {
     if (const json* without = Object(from, "without")) Fill(*without, to.without);
     if (const json* with = Object(from, "with")) Fill(*with, to.with);
   }
+  void Fill(const json& from, FixWaits& to) {
+    Read(from, "wait_us_before", to.wait_us_before);
+    Read(from, "wait_us_fixed", to.wait_us_fixed);
+    Read(from, "blocked_before", to.blocked_before);
+    Read(from, "blocked_fixed", to.blocked_fixed);
+    Read(from, "took_us_before", to.took_us_before);
+    Read(from, "took_us_fixed", to.took_us_fixed);
+  }
   void Fill(const json& from, Fix& to) {
     Read(from, "kind", to.kind);
     Read(from, "sql", to.sql);
@@ -146,6 +154,7 @@ class Reader : public JsonMembers<Reader> {
     ReadList(from, "writes", to.writes);
     Read(from, "advice", to.advice);
     ReadList(from, "latencies", to.latencies);
+    if (const json* waits = Object(from, "waits")) Fill(*waits, to.waits.emplace());
   }
   void Fill(const json& from, LaneLatencies& to) {
     Read(from, "lane", to.lane);

@@ -142,6 +142,12 @@ ordered_json Of(const WriteCost& cost) {
           {"without", Of(cost.without)},           {"with", Of(cost.with)}};
 }
 
+ordered_json Of(const FixWaits& waits) {
+  return {{"wait_us_before", waits.wait_us_before}, {"wait_us_fixed", waits.wait_us_fixed},
+          {"blocked_before", waits.blocked_before}, {"blocked_fixed", waits.blocked_fixed},
+          {"took_us_before", waits.took_us_before}, {"took_us_fixed", waits.took_us_fixed}};
+}
+
 ordered_json Of(const Fix& fix) {
   ordered_json writes = ordered_json::array();
   for (const WriteCost& cost : fix.writes) writes.push_back(Of(cost));
@@ -160,6 +166,7 @@ ordered_json Of(const Fix& fix) {
                        {"writes", writes},
                        {"advice", fix.advice}};
   AddLatencies(fix.latencies, json);
+  if (fix.waits) json["waits"] = Of(*fix.waits);
   return json;
 }
 

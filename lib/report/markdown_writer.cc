@@ -255,7 +255,7 @@ class Writer {
     std::string text;
     for (size_t i = 0; i < report_.fixes.size() && i < kFixesMax; ++i) {
       const Fix& fix = report_.fixes[i];
-      text += MarkdownText(fix.sentence) + "\n\n" + Fenced(fix.sql, "sql") + "\n";
+      text += MarkdownText(fix.sentence) + "\n\n" + Fenced(SqlLines(fix), "sql") + "\n";
       std::string numbers;
       if (fix.us_after > 0) {
         numbers = fmt::format("{} without it, **{}** with it", FormatDuration(fix.us_after),
@@ -269,6 +269,7 @@ class Writer {
         numbers += fmt::format("{}{}, built in {}", numbers.empty() ? "" : "; ",
                                base::FormatSize(fix.size_bytes), FormatDuration(fix.build_us));
       }
+      if (fix.waits) numbers = MarkdownText(FixWaitsText(*fix.waits));
       if (!numbers.empty()) text += numbers + "\n\n";
     }
     return text.empty() ? text : "#### Fix, tried and measured\n\n" + text;

@@ -326,9 +326,22 @@ struct WriteCost {
   friend bool operator==(const WriteCost&, const WriteCost&) = default;
 };
 
-// A remedy that was applied to the candidate and measured there.
+// What the statements that a fix rewrites did to traffic, on a fork while it played, and what their
+// new form did to the same traffic. Of all statements of the migration, where it says so.
+struct FixWaits {
+  Micros wait_us_before = 0;  // The longest of a query.
+  Micros wait_us_fixed = 0;
+  uint64_t blocked_before = 0;  // Queries that waited, or failed for it.
+  uint64_t blocked_fixed = 0;
+  Micros took_us_before = 0;  // All statements of the migration, one after the other.
+  Micros took_us_fixed = 0;
+  friend bool operator==(const FixWaits&, const FixWaits&) = default;
+};
+
+// A remedy that was applied to the candidate and measured there; or, with `waits`, the migration in
+// a form that was tried on a fork of its own.
 struct Fix {
-  std::string kind;                   // "index", "index kept", "statistics", "vacuum".
+  std::string kind;  // "index", "index kept", "statistics", "vacuum", "split migration".
   std::vector<std::string> sql;       // To paste, one statement each.
   std::string sentence;               // What it does and how well that was shown.
   std::vector<std::string> findings;  // Ids of those it mends.
@@ -345,6 +358,7 @@ struct Fix {
   std::vector<WriteCost> writes;         // Patterns that write its table, as far as measured.
   std::vector<std::string> advice;       // Sentences.
   std::vector<LaneLatencies> latencies;  // Of the first finding, with the fix. Empty: not timed.
+  std::optional<FixWaits> waits;         // None: it is no other form of the migration.
   friend bool operator==(const Fix&, const Fix&) = default;
 };
 

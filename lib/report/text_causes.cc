@@ -44,20 +44,24 @@ class CauseSections {
 
   void WriteFixes() {
     if (report_.fixes.empty()) return;
-    page_.Heading("FIX", "applied to the candidate and measured");
+    const bool split = std::any_of(report_.fixes.begin(), report_.fixes.end(),
+                                   [](const Fix& fix) { return fix.waits.has_value(); });
+    page_.Heading("FIX",
+                  split ? "tried on forks and measured" : "applied to the candidate and measured");
     std::vector<std::string> told;  // Advice, once.
     for (const Fix& fix : report_.fixes) {
       // For copying: never broken or cut.
-      for (const std::string& sql : fix.sql) page_.Line("  " + CleanLine(sql));
+      for (const std::string& sql : SqlLines(fix)) page_.Line("  " + base::Printable(sql));
       TellPatterns(fix.findings);
       page_.Detail(fix.sentence);
+      if (fix.waits) page_.Detail(FixWaitsText(*fix.waits));
       std::string numbers;
       if (fix.us_before > 0 || fix.blocks_before > 0) {
         numbers = "before " + Measured(fix.us_before, fix.blocks_before) + ", ";
       }
       numbers += fmt::format("after {}, with the fix {}", Measured(fix.us_after, fix.blocks_after),
                              Measured(fix.us_fixed, fix.blocks_fixed));
-      page_.Detail(numbers);
+      if (!fix.waits) page_.Detail(numbers);
       if (fix.size_bytes > 0) {
         page_.Detail(fmt::format("{}, built in {}", base::FormatSize(fix.size_bytes),
                                  FormatDuration(fix.build_us)));

@@ -210,6 +210,29 @@ std::string RuleFate(const IgnoreRule& rule) {
                           : Count(rule.hidden, "finding", "findings");
 }
 
+std::vector<std::string> SqlLines(const Fix& fix) {
+  std::vector<std::string> lines;
+  for (const std::string& sql : fix.sql) {
+    for (size_t at = 0; at <= sql.size();) {
+      const size_t end = std::min(sql.find('\n', at), sql.size());
+      lines.push_back(sql.substr(at, end - at));
+      at = end + 1;
+    }
+  }
+  return lines;
+}
+
+std::string FixWaitsText(const FixWaits& waits) {
+  const std::string took =
+      fmt::format("takes {} instead of {}", FormatDuration(waits.took_us_fixed),
+                  FormatDuration(waits.took_us_before));
+  if (waits.blocked_before + waits.blocked_fixed == 0) return "no query waited here; " + took;
+  const auto longest = [](Micros us) { return us > 0 ? FormatDuration(us) : std::string("none"); };
+  return fmt::format("longest wait {} -> {}; {} blocked -> {}; {}", longest(waits.wait_us_before),
+                     longest(waits.wait_us_fixed), Count(waits.blocked_before, "query", "queries"),
+                     FormatCount(waits.blocked_fixed), took);
+}
+
 std::string RehearsalText(const DuringFacts& during) {
   return fmt::format(
       "lock_timeout {}: {} after {} of at most {}", FormatDuration(during.lock_timeout_us),

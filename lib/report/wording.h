@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "report/report.h"
 
@@ -37,6 +38,10 @@ std::string WaitsText(const TestedFacts& tested);
 // REQUIRES: it was asked for; of the second, it is known.
 std::string RehearsalText(const DuringFacts& during);
 std::string ChanceText(const DuringFacts& during);
+// Its SQL line by line: a body in $$ keeps its lines, as a comment in it ends with one.
+std::vector<std::string> SqlLines(const Fix& fix);
+// "longest wait 812 ms -> 3 ms; 41 queries blocked -> 0; takes 1.9 s instead of 0.8 s".
+std::string FixWaitsText(const FixWaits& waits);
 // What a statement of the migration would take on production; empty where it is as measured.
 struct MigrationEstimates {
   std::string took;

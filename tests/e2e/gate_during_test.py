@@ -150,9 +150,11 @@ class DuringTest(gate_support.GateTest):
     def test_a_lock_kept_through_later_statements_is_put_down_to_the_one_that_took_it(self):
         report = self.during("begin;\ncreate index orders_total on orders (total);\n"
                              "select pg_sleep(0.8);\nselect pg_sleep(0.2);\ncommit;\n",
-                             self.plain, code=5, flags=("--blocker", "none"))
+                             self.plain, code=5, flags=("--blocker", "none", "--no-fix"))
+        self.assertNotIn("fixes", report)
         [finding] = self.blocked(report)
         self.assertIn("orders_total", finding["pattern"])
+        self.assertIn("CONCURRENTLY", finding["advice"][0])
         [blocking] = report["during"]["blocking"]
         self.assertEqual(blocking["mode"], "Share")
         self.assertEqual({one["pattern"].split()[0].lower() for one in blocking["patterns"]}, {"update"},
@@ -205,7 +207,7 @@ class DuringTest(gate_support.GateTest):
     def test_a_migration_longer_than_the_traffic_is_under_load_to_its_end(self):
         report = self.during("alter table orders add column vip bool;\nselect pg_sleep(7);\nbegin;\n"
                              "create index orders_total on orders (total);\nselect pg_sleep(0.9);\ncommit;\n",
-                             self.plain, code=5, flags=("--blocker", "none"))
+                             self.plain, code=5, flags=("--blocker", "none", "--no-fix"))
         during = report["during"]
         self.assertGreater(during["rounds"], 1)
         self.assertEqual(during["unloaded_us"], 0)

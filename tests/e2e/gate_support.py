@@ -38,7 +38,7 @@ CAUSE = {"object": str, "mechanism": str, "sentence": str, "statement?": str, "s
 FIX = {
     "kind": str, "sql": list, "sentence": str, "findings": list, "us_before": NUMBER, "us_after": NUMBER,
     "us_fixed": NUMBER, "blocks_before": NUMBER, "blocks_after": NUMBER, "blocks_fixed": NUMBER,
-    "size_bytes": int, "build_us": int, "writes": list, "advice": list, "latencies?": list}
+    "size_bytes": int, "build_us": int, "writes": list, "advice": list, "latencies?": list, "waits?": dict}
 LATENCY = {"before": dict, "after": dict, "factor": NUMBER, "factor_low": NUMBER,
            "factor_high": NUMBER, "p": NUMBER, "confirmed": bool, "again_pairs": int, "part": str}
 PATTERN = {"fingerprint": str, "pattern": str, "type": str, "calls": int, "pairs": int, "share": NUMBER,
@@ -283,7 +283,7 @@ class GateTest(scry_e2e.TestCase):
         self.assertEqual((shown.code, shown.out, shown.err), (0, written, ""))
         # A command is for copying and never cut; nor is a single word, such as a long path.
         uncut = {step["command"] for step in report["next_steps"]}
-        uncut |= {sql for fix in report.get("fixes", []) for sql in fix["sql"]}
+        uncut |= {sql for fix in report.get("fixes", []) for text in fix["sql"] for sql in text.splitlines()}
         for line in written.splitlines():
             short = len(line) <= COLUMNS_MAX or " " not in line.strip() or line.strip() in uncut
             self.assertTrue(short, line)

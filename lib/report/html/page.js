@@ -288,6 +288,9 @@
     make("p", { class: "facts" }, [
       fix.us_after > 0 ? `${duration(fix.us_after)} without it, ${duration(fix.us_fixed)} with it` + (fix.us_before > 0 ? `, ${duration(fix.us_before)} before` : "") : "",
       fix.blocks_after > 0 ? `${count(Math.round(fix.blocks_after))} blocks without it, ${count(Math.round(fix.blocks_fixed))} with it` : "",
+      fix.waits ? `longest wait ${duration(fix.waits.wait_us_before)} \u2192 ${duration(fix.waits.wait_us_fixed)}` : "",
+      fix.waits ? `${count(fix.waits.blocked_before)} queries blocked \u2192 ${count(fix.waits.blocked_fixed)}` : "",
+      fix.waits ? `takes ${duration(fix.waits.took_us_fixed)} instead of ${duration(fix.waits.took_us_before)}` : "",
       fix.size_bytes > 0 ? `${count(Math.round(fix.size_bytes / 1000))} kB, built in ${duration(fix.build_us)}` : "",
     ].filter(Boolean).map((fact) => make("span", {}, fact))),
     make("p", { class: "facts" }, fix.findings.map((id) => make("span", {}, make("a", { href: "#" + id }, id)))),
