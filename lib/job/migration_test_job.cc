@@ -72,10 +72,12 @@ class MigrationTest {
   void EstimateForProduction();
   Result<std::vector<std::string>> FixCommand() const;
   Status RunFix(migration::CommandOptions options);
+  void TellUnused(bool connected);
   Status Settle();
   Status During();
   int WithDuring(int exit_status);
   int WithoutLoad(int exit_status);
+  void SayUnused();
   Result<std::vector<replay::LaneTarget>> Lanes();
   void FillLanes();
   void FillNextSteps();
@@ -102,6 +104,7 @@ class MigrationTest {
   migration::MigrationProfile profile_;  // Of its run without traffic ...
   Micros started_us_ = 0;                // ... when that began ...
   Micros took_us_ = 0;                   // ... and took, with the fix.
+  bool unused_ = false;  // The command ended well, and the fork heard nothing of it.
   Comparison comparison_;
   std::vector<ExplainedFinding> known_during_;  // Of the migration under load.
 };
@@ -249,8 +252,11 @@ Status MigrationTest::Migrate() {
   started_us_ = base::SystemClock().MonotonicUs();
   const auto ran = migration::RunCommand(options);
   Status fixed;
+  bool connected = false;
   if (ran.ok() && ran->finished.success()) {
     progress_.Done("");
+    unused_ = !watch->SawStatement();
+    connected = !watch->BackendPids().empty();
     fixed = RunFix(options);
   }
   took_us_ = base::SystemClock().MonotonicUs() - started_us_;
@@ -266,6 +272,7 @@ Status MigrationTest::Migrate() {
   if (!profile.ok()) SCRY_TRY(candidate().CheckAlive());
   SCRY_TRY_ASSIGN(profile_, std::move(profile));
   FillMigration(profile_, started_us_, request_.show_values, report_.migration);
+  TellUnused(connected);
   FindLines();
   if (!profile_.triggers) {
     report_.notes.push_back(
@@ -294,6 +301,22 @@ Status MigrationTest::Migrate() {
   SCRY_TRY(fixed);
   EstimateForProduction();
   return {};
+}
+
+// Equal forks are equal: a SAFE that a variable nobody reads led to must not pass for a test.
+void MigrationTest::TellUnused(bool connected) {
+  // A client that did not wait for its answer is heard of by now.
+  if (request_.fix_file.empty() && !profile_.statements.empty()) unused_ = false;
+  if (!unused_) return;
+  report_.notes.push_back(
+      connected ? "The command connected to the fork and sent no statement to it."
+                : "The command never connected to the fork; does it read DATABASE_URL or PG*?");
+}
+
+void MigrationTest::SayUnused() {
+  if (!unused_) return;
+  report_.sentence =
+      "nothing was migrated: the command sent no statement to the fork; " + report_.sentence;
 }
 
 // A file that the command was given is what ran, whatever else holds the same statement. A line
@@ -543,6 +566,7 @@ Result<report::Report> MigrationTest::Go() {
   int exit_status = kExitSafe;
   if (status.ok()) {
     exit_status = WithDuring(comparison_.ExitStatus());
+    SayUnused();
   } else if (status.error().code == base::ErrorCode::kMigration) {
     report::FillMigrationFailed(report_);
     FillFailure(profile_, request_.show_values, report_.causes);
