@@ -6,6 +6,7 @@
 
 #include "base/units.h"
 #include "command.h"
+#include "command_line.h"
 #include "config/config.h"
 #include "configuration.h"
 #include "job/comparison.h"
@@ -49,9 +50,6 @@ base::Result<job::DuringOptions> DuringOf(const Flags& flags) {
     during.mode = job::DuringMode::kAlways;
   } else if (flags.during == "never") {
     during.mode = job::DuringMode::kNever;
-  } else if (flags.during != "auto") {
-    return base::Fail(base::ErrorCode::kUsage,
-                      "--during takes auto, always or never, not '" + flags.during + "'");
   }
   SCRY_TRY_ASSIGN(during.speed, ParseSpeed(flags.during_speed));
   if (during.speed <= 0) {
@@ -190,7 +188,9 @@ void AddCiCommand(CLI::App& app, Chosen& chosen) {
   command->add_option("--to", flags->to, "Up to then");
   command->add_option("--budget", flags->budget,
                       "Of that, sessions that show every query often enough in 10m of replay");
-  command->add_option("--seed", flags->seed, "Of that choice; the same gives the same")->group("");
+  command->add_option("--seed", flags->seed, "Of that choice; the same gives the same")
+      ->check(WholeNumber(0))
+      ->group("");
   command->add_option("--report", flags->report_dir,
                       "Leave report.json, .txt, .md and .html there");
   command
@@ -201,13 +201,16 @@ void AddCiCommand(CLI::App& app, Chosen& chosen) {
   command->add_option("--speed", flags->speed, "1: as captured, N: N times as fast, max (default)");
   command->add_option("--connect-speed", flags->connect_speed,
                       "The same for the starts of sessions; default: as --speed");
-  command->add_option("--sync", flags->sync,
-                      "Across sessions: commit (what each had seen; default), time, none");
+  command
+      ->add_option("--sync", flags->sync,
+                   "Across sessions: commit (what each had seen; default), time, none")
+      ->check(OneOf({"commit", "time", "none"}));
   const char* under_traffic = "The migration under traffic";
   command
       ->add_option("--during", flags->during,
                    "CMD once more beside captured traffic: auto (if it locks;\n"
                    "default), always, never")
+      ->check(OneOf({"auto", "always", "never"}))
       ->group(under_traffic);
   command->add_option("--during-speed", flags->during_speed, "Pace of that traffic: 1 (default), N")
       ->group(under_traffic);
@@ -219,6 +222,7 @@ void AddCiCommand(CLI::App& app, Chosen& chosen) {
   command->add_option("--lock-timeout", flags->lock_timeout, "For CMD beside traffic: 200ms")
       ->group(under_traffic);
   command->add_option("--retries", flags->retries, "So often after a lock timeout; default: 0")
+      ->check(WholeNumber(0))
       ->group(under_traffic);
   command->add_flag("--plans", flags->plans, "Whole plans of the slower queries");
   command->add_flag("--show-values", flags->show_values, "Examples with their constants");

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "command.h"
+#include "command_line.h"
 #include "terminal.h"
 
 // Completions and the manual come from the parser itself: what they know is what the program takes.
@@ -290,7 +291,7 @@ void AddCompletionCommand(CLI::App& app, Chosen& chosen) {
       app.add_subcommand("completion", "Print what completes scry's commands and flags in a shell");
   completion->add_option("shell", *shell, "bash, zsh or fish")
       ->required()
-      ->check(CLI::IsMember(std::vector<std::string>{"bash", "zsh", "fish"}));
+      ->check(OneOf({"bash", "zsh", "fish"}));
   completion->footer(
       "EXIT STATUS\n  0 done   64 wrong usage\nEXAMPLE\n  source <(scry completion bash)");
   completion->callback([&app, &chosen, shell] {

@@ -101,11 +101,6 @@ base::Result<double> ParseSpeed(const std::string& text) {
 base::Result<replay::SyncMode> ParseSyncMode(const std::string& text, double speed) {
   if (text == "commit") return replay::SyncMode::kCommit;
   if (text == "none") return replay::SyncMode::kNone;
-  if (text != "time") {
-    return base::Fail(
-        base::ErrorCode::kUsage,
-        fmt::format("'{}' is no --sync; write commit, time or none", base::Printable(text)));
-  }
   if (speed > 0) return replay::SyncMode::kTime;
   return base::Fail(base::ErrorCode::kUsage,
                     "--sync time needs a pace: give --speed 1, or --sync commit");

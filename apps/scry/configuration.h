@@ -30,7 +30,7 @@ base::Result<std::vector<std::string>> SourcesOfConfig(const CommonOptions& comm
 base::Result<base::Micros> ParseBudget(const std::string& text);
 // "max" is 0, "1", "2.5".
 base::Result<double> ParseSpeed(const std::string& text);
-// "commit", "time" or "none". `speed`: time needs a pace.
+// REQUIRES: "commit", "time" or "none". `speed`: time needs a pace.
 base::Result<replay::SyncMode> ParseSyncMode(const std::string& text, double speed);
 
 // Readable once Ctrl-C came; -1 if signals cannot be caught.

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "command.h"
+#include "command_line.h"
 #include "config/config.h"
 #include "job/accept_job.h"
 #include "job/migration_files.h"
@@ -187,7 +188,7 @@ ExitStatus Accept(const CommonOptions& common, const Flags& flags) {
 
 void AddTop(CLI::App* command, Flags& flags) {
   command->add_option("--top", flags.top, "Patterns of a load replay shown; 0: all")
-      ->check(CLI::NonNegativeNumber);
+      ->check(WholeNumber(0));
 }
 
 }  // namespace
@@ -216,7 +217,7 @@ void AddReportCommand(CLI::App& app, Chosen& chosen) {
       ->add_option("--to", flags->to,
                    "text, json, markdown, html, junit, github, gitlab, openmetrics, sarif")
       ->required()
-      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kFormats), std::end(kFormats))));
+      ->check(OneOf({std::begin(kFormats), std::end(kFormats)}));
   convert->add_option("-o,--output", flags->output, "Write it to this file; default: print it");
   convert->add_option("--file", flags->file,
                       "gitlab, sarif: the file for findings without a line (default: scry.yaml)");

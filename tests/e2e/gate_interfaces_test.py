@@ -74,6 +74,13 @@ class InterfaceTest(gate_support.GateTest):
         _, report = self.migrate_sql("select 1", code=0)
         self.assertNotIn("nothing was migrated", report["sentence"])
 
+    def test_two_dashes_with_nothing_behind_them_are_wrong_usage(self):
+        for command in ((), ("",)):
+            with self.subTest(command=command):
+                done = self.must(self.scry("ci", "test-migration", "db/main", "--", *command), 64)
+                self.assertIn("nothing stands behind --", self.assert_one_line(done))
+        self.migrate("sh", "-c", "psql -XqAtc 'select 1'", "--", code=0)
+
     def test_the_source_of_a_single_shadow_is_hidden_too(self):
         path = self.path("hidden")
         config = self.config(
