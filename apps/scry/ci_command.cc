@@ -76,7 +76,9 @@ base::Result<job::DuringOptions> DuringOf(const Flags& flags) {
 // runner that holds no secret of production can test all the same.
 base::Status Configure(const config::Config& config, job::MigrationTestRequest& request) {
   ApplyPolicy(config, request.policy);
-  request.other_sources = SourcesOf(config);
+  for (config::NamedSource& named : config.Sources()) {
+    if (!named.source.empty()) request.other_sources.push_back(std::move(named.source));
+  }
   const auto database = config.FindDatabase(request.shadow.database, config::Unset::kTold);
   if (!database.ok()) {
     if (database.error().code != base::ErrorCode::kNotFound) return database.error();

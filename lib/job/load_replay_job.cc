@@ -129,7 +129,7 @@ class LoadReplay {
 // Before anything is sent that could change something.
 Status LoadReplay::Admit() {
   progress_.Step("look at " + target_.Display());
-  SCRY_TRY(RefuseSources(target_, request_.sources));
+  SCRY_TRY(RefuseSources(target_, request_.sources, reads_only()));
   SCRY_TRY_ASSIGN(const std::vector<std::string> databases, traffic_.Databases(request_.captures));
   SCRY_TRY(ChooseDatabase(databases, target_));
   SCRY_TRY_ASSIGN(report_.server_version, ServerVersion(target_));

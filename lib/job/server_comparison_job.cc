@@ -104,7 +104,7 @@ Status ServerComparison::Admit() {
   replay::HiddenWrites hidden;
   for (Server& server : servers_) {
     progress_.Step(fmt::format("look at the {}", server.lane));
-    SCRY_TRY(RefuseSources(server.info, request_.sources));
+    SCRY_TRY(RefuseSources(server.info, request_.sources, reads_only()));
     SCRY_TRY(ChooseDatabase(databases, server.info));
     report::LaneFacts lane;
     lane.name = server.lane;
