@@ -110,6 +110,7 @@ base::Result<job::MigrationTestRequest> RequestOf(const CommonOptions& common, c
     return base::Fail(base::ErrorCode::kUsage,
                       "--migrations: cannot read " + base::Printable(path));
   }
+  request.report_dir = flags.report_dir;
   request.keep = flags.keep;
   request.show_values = flags.show_values;
   request.prove_fixes = !flags.no_fix;

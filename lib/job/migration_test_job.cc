@@ -80,6 +80,7 @@ class MigrationTest {
   void SayUnused();
   Result<std::vector<replay::LaneTarget>> Lanes();
   void FillLanes();
+  std::string GateCommand() const;
   void FillNextSteps();
   report::Report Finish(int exit_status);
   Status EndRun();
@@ -494,10 +495,28 @@ void MigrationTest::FillLanes() {
   }
 }
 
+// What makes the next run the same test as this one, up to the migration.
+std::string MigrationTest::GateCommand() const {
+  std::vector<std::string> words = {"scry", "ci", "test-migration", request_.shadow.Text()};
+  const auto add = [&](const char* flag, const std::string& value) {
+    if (!value.empty()) words.insert(words.end(), {flag, value});
+  };
+  for (const std::string& capture : request_.captures) add("--capture", capture);
+  add("--from", request_.selection.from);
+  add("--to", request_.selection.to);
+  add("--last", request_.selection.last);
+  const bool seconds = request_.budget_us % 1000000 == 0;
+  if (request_.budget_us > 0) {
+    add("--budget", seconds ? fmt::format("{}s", request_.budget_us / 1000000)
+                            : fmt::format("{}us", request_.budget_us));
+  }
+  add("--fix", request_.fix_file);
+  return CommandText(words);
+}
+
 void MigrationTest::FillNextSteps() {
-  const std::string capture = CommandText({request_.captures.front()});
-  const std::string gate =
-      fmt::format("scry ci test-migration {} --capture {}", request_.shadow.Text(), capture);
+  const std::string top = "scry log top " + CommandText(request_.captures);
+  const std::string gate = GateCommand();
   if (report_.exit_status == kExitRegressions) {
     const bool slow =
         std::any_of(report_.findings.begin(), report_.findings.end(),
@@ -514,13 +533,14 @@ void MigrationTest::FillNextSteps() {
     report_.next_steps.push_back({"after the fix, run it again", gate + " -- ..."});
     report_.next_steps.push_back(
         {"if the worst is meant to be so, accept it",
-         fmt::format("scry report accept {} --reason ... --until ...", report_.findings[0].id)});
+         fmt::format("scry report accept {}{} --reason ... --until ...", report_.findings[0].id,
+                     request_.report_dir.empty() ? "" : " " + CommandText({request_.report_dir}))});
   } else if (report_.exit_status == kExitMigration) {
     report_.next_steps.push_back({"look at the forks it failed on", gate + " --keep -- ..."});
   } else if (report_.exit_status == kExitInconclusive) {
-    report_.next_steps.push_back({"see what the capture holds", "scry log top " + capture});
+    report_.next_steps.push_back({"see what the capture holds", top});
   } else {
-    report_.next_steps.push_back({"see what was tested", "scry log top " + capture});
+    report_.next_steps.push_back({"see what was tested", top});
   }
 }
 
