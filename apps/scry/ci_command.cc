@@ -153,12 +153,16 @@ ExitStatus TestMigration(const CommonOptions& common, const Flags& flags) {
   if (!request.ok()) return Refuse(request.error());
   const auto state = shadow::StateDir::Open(common.state_dir);
   if (!state.ok()) return Refuse(state.error());
+  if (!flags.report_dir.empty()) {
+    const base::Status made = job::MakeReportFolder(flags.report_dir);
+    if (!made.ok()) return Refuse(made.error());
+  }
   TerminalProgress progress(common);
   const auto report =
       job::RunMigrationTest(*state, *request, progress, [] { return Interrupted(); });
   if (!report.ok()) return Refuse(report.error());
   PrintReport(common, *report, flags.plans);
-  // Printed first: a folder that cannot be written loses nothing.
+  // Printed first: a folder that can no longer be written loses nothing.
   if (!flags.report_dir.empty()) {
     const base::Status written = job::WriteReportFiles(*report, flags.report_dir);
     // Nor does it turn a verdict against the migration into a failure of scry.

@@ -195,6 +195,10 @@ ExitStatus Replay(const CommonOptions& common, const Flags& flags) {
         Usage("--budget chooses for a verdict, and a load has none; --shard and --last "
               "make a load smaller"));
   }
+  if (!flags.report_dir.empty()) {
+    const base::Status made = job::MakeReportFolder(flags.report_dir);
+    if (!made.ok()) return Refuse(made.error());
+  }
   if (load) return Load(common, flags);
   if (flags.jobs > 0 || flags.pipeline > 0) {
     return Refuse(

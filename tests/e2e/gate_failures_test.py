@@ -220,14 +220,30 @@ class FailureTest(gate_support.GateTest):
                 done = self.must(self.scry("shadow", "list", "--state-dir", folder), 1)
                 self.assertIn(folder, self.assert_one_line(done))
 
-    def test_a_report_folder_that_cannot_be_written_loses_no_verdict(self):
-        done = self.must(self.scry("ci", "test-migration", "db/main", "--capture", self.traffic,
-                                   "--report", "/dev/null/report"), 1)
-        self.assertIn("SAFE", done.out)
-        self.assertIn("/dev/null/report", done.err)
-        done = self.must(self.scry("ci", "test-migration", "db/main", "--capture", self.traffic,
-                                   "--report", "/dev/null/report", "--", "false"), 7)
-        self.assertIn("/dev/null/report", done.err)
+    def test_a_report_folder_that_cannot_be_is_told_before_anything_is_forked(self):
+        for folder in ("/dev/null/report", "/proc/no/where"):
+            for command in (("ci", "test-migration", "db/main", "--capture", self.traffic),
+                            ("replay", self.traffic, "--target", self.server.url())):
+                with self.subTest(folder=folder, command=command):
+                    done = self.must(self.scry(*command, "--report", folder), 1)
+                    self.assertIn(f"cannot leave a report in {folder}: ", self.assert_one_line(done))
+                    self.assertEqual(done.err.count("\n"), 1, done.err)
+
+    def test_a_report_folder_that_is_gone_in_the_end_loses_no_verdict(self):
+        folder = self.path("left")
+        for command, code in (("true", 1), ("false", 7)):
+            done = self.must(self.scry(
+                "ci", "test-migration", "db/main", "--capture", self.traffic, "--report", folder, "--", "sh", "-c",
+                f"rm -rf {folder}; touch {folder}; {command}"), code)
+            self.assertIn({1: "SAFE", 7: "MIGRATION FAILED"}[code], done.out)
+            self.assertIn(folder, done.err)
+            os.unlink(folder)
+
+    def test_a_file_that_cannot_be_written_is_1_and_named_as_it_was_given(self):
+        _, _ = self.migrate(code=0)
+        [folder] = glob.glob(self.path("report-*"))
+        done = self.must(self.scry("report", "convert", folder, "--to", "html", "-o", "/nonexistent/x.html"), 1)
+        self.assertRegex(self.assert_one_line(done), r"/nonexistent/x\.html: No such file")
 
     def test_forks_that_cannot_be_removed_lose_no_verdict(self):
         def immutable(path, flag):
