@@ -63,6 +63,7 @@ class MigrationTest {
 
  private:
   static ComparisonRequest ComparisonOf(const MigrationTestRequest& request);
+  Status CheckCommand() const;
   Status Select();
   shadow::ForkOptions LaneOptions() const;
   Status MakeLanes();
@@ -262,13 +263,7 @@ Status MigrationTest::Migrate() {
   }
   took_us_ = base::SystemClock().MonotonicUs() - started_us_;
   auto profile = watch->End();
-  if (!ran.ok() && ran.error().code == base::ErrorCode::kNotFound) {
-    // As a shell says it. A report belongs to every migration that was tried.
-    report_.migration.exit_status = 127;
-    report_.migration.output = {ran.error().message};
-    return Fail(base::ErrorCode::kMigration, ran.error().message);
-  }
-  if (!ran.ok()) return ran.error();
+  if (!ran.ok()) return Fail(ran.error().message);  // It was there a moment ago.
   // Without a server there is nothing to tell.
   if (!profile.ok()) SCRY_TRY(candidate().CheckAlive());
   SCRY_TRY_ASSIGN(profile_, std::move(profile));
@@ -566,8 +561,18 @@ base::Error MigrationTest::WithServerWord(base::Error error) {
   return error;
 }
 
+// Known before three forks are made for it.
+Status MigrationTest::CheckCommand() const {
+  if (request_.command.empty()) return {};
+  const Status found = os::CheckProgram(request_.command.front(), os::CurrentEnvironment());
+  if (found.ok()) return {};
+  return Fail(base::ErrorCode::kUsage,
+              "cannot start the migration: " + base::OneLine(found.error().message));
+}
+
 Result<report::Report> MigrationTest::Go() {
   const auto body = [&]() -> Status {
+    SCRY_TRY(CheckCommand());
     SCRY_TRY(Select());
     SCRY_TRY(comparison_.Survey());
     SCRY_TRY(MakeLanes());

@@ -86,11 +86,18 @@ class FailureTest(gate_support.GateTest):
         _, report = self.migrate("sh", "-c", "kill -TERM $$", code=7)
         self.assertEqual(report["migration"]["exit_status"], 128 + signal.SIGTERM)
 
-    def test_a_migration_that_is_no_program_exits_7_and_names_it(self):
-        done, report = self.migrate("no-such-program", "--upgrade", code=7)
-        self.assertIn("no-such-program: no such program in PATH", done.out)
+    def test_a_migration_that_is_no_program_exits_64_before_anything_is_forked(self):
+        script = self.sql_file("not-executable.sh", "exit 0")
+        for program, why in (("no-such-program", "no such program in PATH"),
+                             (self.path("nowhere/migrate"), "No such file"), (script, "Permission denied"),
+                             (self.workspace, "it is no file")):
+            with self.subTest(program=program):
+                done, _ = self.migrate(program, "--upgrade", code=64)
+                line = self.assert_one_line(done)
+                self.assertIn(f"run {program}: {why}", line)
+                self.assertNotIn("fork", done.err)
+        done, report = self.migrate("sh", "-c", "no-such-program", code=7)
         self.assertEqual(report["migration"]["exit_status"], 127)
-        self.assertEqual(report["migration"]["command"], "no-such-program --upgrade")
 
     # --- 3 and 64: what was asked for.
 
