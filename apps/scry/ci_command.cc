@@ -80,8 +80,11 @@ base::Status Configure(const config::Config& config, job::MigrationTestRequest& 
     if (!named.source.empty()) request.other_sources.push_back(std::move(named.source));
   }
   const auto database = config.FindDatabase(request.shadow.database, config::Unset::kTold);
+  // A name that the file does not know may be that of a shadow all the same; where the file would
+  // have to name the captures, it is a mistake.
   if (!database.ok()) {
-    if (database.error().code != base::ErrorCode::kNotFound) return database.error();
+    const bool needed = request.captures.empty();
+    if (needed || database.error().code != base::ErrorCode::kNotFound) return database.error();
     return {};
   }
   const auto shadow = config.FindShadow(request.shadow.Text());

@@ -106,6 +106,7 @@ class FailureTest(gate_support.GateTest):
                 (("ci", "test-migration", "db/main", "--capture", self.path("no-capture")),
                  "no-capture"),
                 (("ci", "test-migration", "db/other", "--capture", self.traffic), "db/other"),
+                (("ci", "test-migration", "nope/main"), "has no database 'nope'; known: db"),
                 (("shadow", "show", "db/other"), "db/main"),
                 (("shadow", "destroy", "db/other"), "db/other"),
                 (("shadow", "url", "db/other"), "db/other"),
