@@ -89,9 +89,8 @@ Result<replay::HiddenWrites> HiddenWritesOf(const pg::ConnInfo& target,
 }
 
 Result<std::string> ServerVersion(const pg::ConnInfo& target) {
-  auto session = pg::AdminSession::Connect(target);
-  if (!session.ok()) return std::move(session).With("connect to " + target.Display()).error();
-  SCRY_TRY_ASSIGN(const pg::Rows rows, session->Exec("SHOW server_version"));
+  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(target));
+  SCRY_TRY_ASSIGN(const pg::Rows rows, session.Exec("SHOW server_version"));
   const std::string version = rows.Single().value_or("");
   return version.substr(0, version.find(' '));
 }
