@@ -169,6 +169,12 @@ ExitStatus Accept(const CommonOptions& common, const Flags& flags) {
   request.config = ConfigFileOf(common);
   const auto accepted = job::AcceptFinding(request, base::SystemClock().WallUs());
   if (!accepted.ok()) return Refuse(accepted.error());
+  if (!accepted->checked) {
+    PrintNote(
+        fmt::format("{} was not checked against a report: there is none here; 'scry report "
+                    "accept ID REPORT' names one",
+                    flags.finding));
+  }
   std::string ids;
   std::string json;
   for (const std::string& id : accepted->findings) {

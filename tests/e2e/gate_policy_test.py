@@ -108,6 +108,7 @@ class PolicyTest(gate_support.GateTest):
             "config": config, "made": True, "findings": ["broken-00f3a9c0d1e2f3a4"],
             "until": "2999-12-31"})
         self.assertIn("finding: broken-00f3a9c0d1e2f3a4\n", self.read(config))
+        self.assertIn("broken-00f3a9c0d1e2f3a4 was not checked against a report", done.err)
         done = self.accept("latency", self.path("other.yaml"), code=64)
         self.assertIn("no id of a finding", self.assert_one_line(done))
         self.assertFalse(os.path.exists(self.path("other.yaml")))
