@@ -574,7 +574,10 @@ Result<report::Report> MigrationTest::Go() {
   const auto body = [&]() -> Status {
     SCRY_TRY(CheckCommand());
     SCRY_TRY(Select());
-    SCRY_TRY(comparison_.Survey());
+    const Status surveyed = comparison_.Survey();
+    if (!surveyed.ok()) {
+      return traffic_ ? traffic_->WithWindow(surveyed.error()) : surveyed.error();
+    }
     SCRY_TRY(MakeLanes());
     SCRY_TRY(Migrate());
     SCRY_TRY(watch_.Check());

@@ -162,7 +162,8 @@ void ServerComparison::FillNextSteps() {
 Result<report::Report> ServerComparison::Go() {
   SCRY_TRY(Admit());
   SCRY_TRY(Choose());
-  SCRY_TRY(comparison_.Survey());
+  const Status surveyed = comparison_.Survey();
+  if (!surveyed.ok()) return traffic_.WithWindow(surveyed.error());
   SCRY_TRY(comparison_.LookAtCatalogs([&] { return Lanes(); }, /*copies=*/false));
   SCRY_TRY(comparison_.Run([&] { return Lanes(); }));
   report_.tool_version = SCRY_VERSION;
