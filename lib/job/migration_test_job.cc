@@ -249,6 +249,7 @@ Status MigrationTest::Migrate() {
   report_.migration.command = CommandText(request_.command);
   std::vector<std::string> told = request_.command;
   told.front() = BaseName(told.front());
+  SCRY_TRY(watch_.Check());  // What is left of a limit that ran out would be told as the limit.
   progress_.Step("run " + CommandText(told));
   progress_.Note("");  // The command's own output follows.
   started_us_ = base::SystemClock().MonotonicUs();
@@ -352,6 +353,7 @@ Result<std::vector<std::string>> MigrationTest::FixCommand() const {
 Status MigrationTest::RunFix(migration::CommandOptions options) {
   SCRY_TRY_ASSIGN(options.argv, FixCommand());
   if (options.argv.empty()) return {};
+  SCRY_TRY(watch_.Check());
   if (watch_.limited()) options.timeout_us = watch_.LeftUs();
   progress_.Step("run " + BaseName(request_.fix_file));
   progress_.Note("");

@@ -172,6 +172,11 @@ class FailureTest(gate_support.GateTest):
                                    "--timeout", "3s", "--", "sh", "-c", f"touch {mark}; sleep 300"), 2)
         self.assert_one_line(done)
 
+    def test_a_timeout_is_told_as_it_was_given(self):
+        done = self.must(self.scry("ci", "test-migration", "db/main", "--capture", self.traffic,
+                                   "--timeout", "1ms", "--", "true"), 2)
+        self.assertIn("the time limit of 1 ms ran out", self.assert_one_line(done).replace("1.00 ms", "1 ms"))
+
     def test_a_timeout_ends_a_slow_replay_with_2(self):
         done = self.must(self.scry("ci", "test-migration", "db/main", "--capture", self.waiting,
                                    "--timeout", "5s"), 2)
