@@ -59,7 +59,13 @@ ExitStatus Run(const CommonOptions& common, const Flags& flags) {
                               base::FormatCount(summary->exchanges_lost),
                               summary->last_error.empty() ? "" : " (" + summary->last_error + ")"));
     }
-    PrintResult(fmt::format("next: scry log top {}\n", base::Printable(flags.directory)));
+    if (summary->sessions == 0 && !flags.command.empty()) {
+      PrintResult(
+          fmt::format("{} never connected to the proxy; does it read DATABASE_URL or PG*?\n",
+                      base::Printable(flags.command.front())));
+    } else {
+      PrintResult(fmt::format("next: scry log top {}\n", base::Printable(flags.directory)));
+    }
   }
   if (Interrupted() && summary->exit_code) {
     return Refuse(base::Fail(base::ErrorCode::kInterrupted,

@@ -6,6 +6,7 @@
 
 #include "base/units.h"
 #include "command.h"
+#include "command_line.h"
 #include "config/config.h"
 #include "configuration.h"
 #include "job/comparison.h"
@@ -49,9 +50,6 @@ base::Result<job::DuringOptions> DuringOf(const Flags& flags) {
     during.mode = job::DuringMode::kAlways;
   } else if (flags.during == "never") {
     during.mode = job::DuringMode::kNever;
-  } else if (flags.during != "auto") {
-    return base::Fail(base::ErrorCode::kUsage,
-                      "--during takes auto, always or never, not '" + flags.during + "'");
   }
   SCRY_TRY_ASSIGN(during.speed, ParseSpeed(flags.during_speed));
   if (during.speed <= 0) {
@@ -78,10 +76,15 @@ base::Result<job::DuringOptions> DuringOf(const Flags& flags) {
 // runner that holds no secret of production can test all the same.
 base::Status Configure(const config::Config& config, job::MigrationTestRequest& request) {
   ApplyPolicy(config, request.policy);
-  request.other_sources = SourcesOf(config);
+  for (config::NamedSource& named : config.Sources()) {
+    if (!named.source.empty()) request.other_sources.push_back(std::move(named.source));
+  }
   const auto database = config.FindDatabase(request.shadow.database, config::Unset::kTold);
+  // A name that the file does not know may be that of a shadow all the same; where the file would
+  // have to name the captures, it is a mistake.
   if (!database.ok()) {
-    if (database.error().code != base::ErrorCode::kNotFound) return database.error();
+    const bool needed = request.captures.empty();
+    if (needed || database.error().code != base::ErrorCode::kNotFound) return database.error();
     return {};
   }
   const auto shadow = config.FindShadow(request.shadow.Text());
@@ -110,6 +113,7 @@ base::Result<job::MigrationTestRequest> RequestOf(const CommonOptions& common, c
     return base::Fail(base::ErrorCode::kUsage,
                       "--migrations: cannot read " + base::Printable(path));
   }
+  request.report_dir = flags.report_dir;
   request.keep = flags.keep;
   request.show_values = flags.show_values;
   request.prove_fixes = !flags.no_fix;
@@ -152,12 +156,16 @@ ExitStatus TestMigration(const CommonOptions& common, const Flags& flags) {
   if (!request.ok()) return Refuse(request.error());
   const auto state = shadow::StateDir::Open(common.state_dir);
   if (!state.ok()) return Refuse(state.error());
+  if (!flags.report_dir.empty()) {
+    const base::Status made = job::MakeReportFolder(flags.report_dir);
+    if (!made.ok()) return Refuse(made.error());
+  }
   TerminalProgress progress(common);
   const auto report =
       job::RunMigrationTest(*state, *request, progress, [] { return Interrupted(); });
   if (!report.ok()) return Refuse(report.error());
   PrintReport(common, *report, flags.plans);
-  // Printed first: a folder that cannot be written loses nothing.
+  // Printed first: a folder that can no longer be written loses nothing.
   if (!flags.report_dir.empty()) {
     const base::Status written = job::WriteReportFiles(*report, flags.report_dir);
     // Nor does it turn a verdict against the migration into a failure of scry.
@@ -190,7 +198,9 @@ void AddCiCommand(CLI::App& app, Chosen& chosen) {
   command->add_option("--to", flags->to, "Up to then");
   command->add_option("--budget", flags->budget,
                       "Of that, sessions that show every query often enough in 10m of replay");
-  command->add_option("--seed", flags->seed, "Of that choice; the same gives the same")->group("");
+  command->add_option("--seed", flags->seed, "Of that choice; the same gives the same")
+      ->check(WholeNumber(0))
+      ->group("");
   command->add_option("--report", flags->report_dir,
                       "Leave report.json, .txt, .md and .html there");
   command
@@ -201,13 +211,16 @@ void AddCiCommand(CLI::App& app, Chosen& chosen) {
   command->add_option("--speed", flags->speed, "1: as captured, N: N times as fast, max (default)");
   command->add_option("--connect-speed", flags->connect_speed,
                       "The same for the starts of sessions; default: as --speed");
-  command->add_option("--sync", flags->sync,
-                      "Across sessions: commit (what each had seen; default), time, none");
+  command
+      ->add_option("--sync", flags->sync,
+                   "Across sessions: commit (what each had seen; default), time, none")
+      ->check(OneOf({"commit", "time", "none"}));
   const char* under_traffic = "The migration under traffic";
   command
       ->add_option("--during", flags->during,
                    "CMD once more beside captured traffic: auto (if it locks;\n"
                    "default), always, never")
+      ->check(OneOf({"auto", "always", "never"}))
       ->group(under_traffic);
   command->add_option("--during-speed", flags->during_speed, "Pace of that traffic: 1 (default), N")
       ->group(under_traffic);
@@ -219,6 +232,7 @@ void AddCiCommand(CLI::App& app, Chosen& chosen) {
   command->add_option("--lock-timeout", flags->lock_timeout, "For CMD beside traffic: 200ms")
       ->group(under_traffic);
   command->add_option("--retries", flags->retries, "So often after a lock timeout; default: 0")
+      ->check(WholeNumber(0))
       ->group(under_traffic);
   command->add_flag("--plans", flags->plans, "Whole plans of the slower queries");
   command->add_flag("--show-values", flags->show_values, "Examples with their constants");

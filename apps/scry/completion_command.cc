@@ -8,13 +8,14 @@
 #include <vector>
 
 #include "command.h"
+#include "command_line.h"
 #include "terminal.h"
 
 // Completions and the manual come from the parser itself: what they know is what the program takes.
 namespace scry::app {
 namespace {
 
-// Commands that only the build uses.
+// The group of what is taken and not told of.
 constexpr const char* kHidden = "";
 
 std::vector<const CLI::App*> Commands(const CLI::App& app) {
@@ -26,7 +27,7 @@ std::vector<const CLI::App*> Commands(const CLI::App& app) {
 std::vector<const CLI::Option*> Flags(const CLI::App& app) {
   std::vector<const CLI::Option*> flags;
   for (const CLI::Option* option : app.get_options()) {
-    if (option->nonpositional()) flags.push_back(option);
+    if (option->nonpositional() && option->get_group() != kHidden) flags.push_back(option);
   }
   return flags;
 }
@@ -68,18 +69,39 @@ bool OfTheRootAlone(const std::string& name) {
   return name == "-h" || name == "--help" || name == "--version";
 }
 
-std::string Words(const CLI::App& app, const CLI::App& root) {
+void Add(const std::string& word, std::string& words) {
+  words += (words.empty() ? "" : " ") + word;
+}
+
+// What an option or a positional takes, where that is one of a few words: as OneOf() describes it.
+std::string ValuesOf(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  const size_t open = type.find('{');
+  const size_t close = type.find('}', open);
+  if (open == std::string::npos || close == std::string::npos) return {};
+  std::string values = type.substr(open + 1, close - open - 1);
+  std::replace(values.begin(), values.end(), ',', ' ');
+  return values;
+}
+
+// Subcommands, and the words that a positional takes.
+std::string WordsOf(const CLI::App& app) {
   std::string words;
-  const auto add = [&](const std::string& word) { words += (words.empty() ? "" : " ") + word; };
-  for (const CLI::App* command : Commands(app)) add(command->get_name());
-  for (const CLI::Option* option : Flags(app)) {
-    for (const std::string& name : Names(*option)) add(name);
+  for (const CLI::App* command : Commands(app)) Add(command->get_name(), words);
+  for (const CLI::Option* option : app.get_options()) {
+    if (!option->nonpositional() && !ValuesOf(*option).empty()) Add(ValuesOf(*option), words);
   }
-  if (&app != &root) {
-    for (const CLI::Option* option : Flags(root)) {
-      for (const std::string& name : Names(*option)) {
-        if (!OfTheRootAlone(name)) add(name);
-      }
+  return words;
+}
+
+std::string FlagWords(const CLI::App& app, const CLI::App& root) {
+  std::string words;
+  for (const CLI::Option* option : Flags(app)) {
+    for (const std::string& name : Names(*option)) Add(name, words);
+  }
+  for (const CLI::Option* option : Flags(root)) {
+    for (const std::string& name : Names(*option)) {
+      if (&app != &root && !OfTheRootAlone(name)) Add(name, words);
     }
   }
   return words;
@@ -95,14 +117,33 @@ std::string Paths(const CLI::App& root, const std::string& separator) {
   return paths;
 }
 
+// What follows an option that takes a value: its words, or files. The cases are "COMMAND OPTION";
+// those of the root are taken anywhere.
+std::string BashValues(const CLI::App& root) {
+  std::string cases;
+  ForEach(root, "", [&](const CLI::App& app, const std::string& path) {
+    for (const CLI::Option* option : Flags(app)) {
+      if (option->get_items_expected_max() == 0) continue;
+      std::string patterns;
+      for (const std::string& name : Names(*option)) {
+        if (!patterns.empty()) patterns += "|";
+        patterns += path.empty() ? "*" + Quoted(" " + name) : Quoted(path + " " + name);
+      }
+      cases += fmt::format("    {}) words={} ;;\n", patterns, Quoted(ValuesOf(*option)));
+    }
+  });
+  return cases;
+}
+
 std::string Bash(const CLI::App& root) {
   std::string cases;
   ForEach(root, "", [&](const CLI::App& app, const std::string& path) {
-    cases += fmt::format("    {}) words={} ;;\n", Quoted(path), Quoted(Words(app, root)));
+    cases += fmt::format("    {}) words={} flags={} ;;\n", Quoted(path), Quoted(WordsOf(app)),
+                         Quoted(FlagWords(app, root)));
   });
   return "# bash completion for scry: scry completion bash >/etc/bash_completion.d/scry\n"
          "_scry() {\n"
-         "  local current=${COMP_WORDS[COMP_CWORD]} path= next word words=\n"
+         "  local current=${COMP_WORDS[COMP_CWORD]} path= next word words= flags=\n"
          "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
          "    # After -- it is somebody else's command line.\n"
          "    if [ \"$word\" = -- ]; then COMPREPLY=(); compopt -o default; return; fi\n"
@@ -114,9 +155,14 @@ std::string Bash(const CLI::App& root) {
          "  case $path in\n" +
          cases +
          "  esac\n"
+         "  if [[ $current == -* ]]; then words=$flags; fi\n"
+         "  case \"$path ${COMP_WORDS[COMP_CWORD-1]}\" in\n" +
+         BashValues(root) +
+         "  esac\n"
          "  COMPREPLY=()\n"
          "  while IFS= read -r word; do COMPREPLY+=(\"$word\"); done < <(compgen -W \"$words\" -- "
          "\"$current\")\n"
+         "  # Captures and reports are folders.\n"
          "  if [ ${#COMPREPLY[@]} -eq 0 ]; then compopt -o default; fi\n"
          "}\n"
          "complete -F _scry scry\n";
@@ -290,7 +336,7 @@ void AddCompletionCommand(CLI::App& app, Chosen& chosen) {
       app.add_subcommand("completion", "Print what completes scry's commands and flags in a shell");
   completion->add_option("shell", *shell, "bash, zsh or fish")
       ->required()
-      ->check(CLI::IsMember(std::vector<std::string>{"bash", "zsh", "fish"}));
+      ->check(OneOf({"bash", "zsh", "fish"}));
   completion->footer(
       "EXIT STATUS\n  0 done   64 wrong usage\nEXAMPLE\n  source <(scry completion bash)");
   completion->callback([&app, &chosen, shell] {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
 #include <filesystem>
 
@@ -57,27 +56,9 @@ void ApplyPolicy(const config::Config& config, compare::Policy& policy) {
   policy.today = compare::DateOf(base::SystemClock().WallUs());
 }
 
-std::vector<std::string> SourcesOf(const config::Config& config) {
-  std::vector<std::string> sources;
-  const auto add = [&](const std::string& source) {
-    if (source.empty() || std::find(sources.begin(), sources.end(), source) != sources.end())
-      return;
-    sources.push_back(source);
-  };
-  for (const std::string& name : config.DatabaseNames()) {
-    const auto database = config.FindDatabase(name);
-    if (database.ok()) add(database->source);
-  }
-  for (const std::string& name : config.ShadowNames()) {
-    const auto shadow = config.FindShadow(name);
-    if (shadow.ok()) add(shadow->source);
-  }
-  return sources;
-}
-
-base::Result<std::vector<std::string>> SourcesOfConfig(const CommonOptions& common) {
+base::Result<std::vector<config::NamedSource>> SourcesOfConfig(const CommonOptions& common) {
   SCRY_TRY_ASSIGN(const std::optional<config::Config> config, LoadConfigIfAny(common));
-  return config ? SourcesOf(*config) : std::vector<std::string>();
+  return config ? config->Sources() : std::vector<config::NamedSource>();
 }
 
 base::Result<base::Micros> ParseBudget(const std::string& text) {
@@ -101,11 +82,6 @@ base::Result<double> ParseSpeed(const std::string& text) {
 base::Result<replay::SyncMode> ParseSyncMode(const std::string& text, double speed) {
   if (text == "commit") return replay::SyncMode::kCommit;
   if (text == "none") return replay::SyncMode::kNone;
-  if (text != "time") {
-    return base::Fail(
-        base::ErrorCode::kUsage,
-        fmt::format("'{}' is no --sync; write commit, time or none", base::Printable(text)));
-  }
   if (speed > 0) return replay::SyncMode::kTime;
   return base::Fail(base::ErrorCode::kUsage,
                     "--sync time needs a pace: give --speed 1, or --sync commit");

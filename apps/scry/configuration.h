@@ -21,16 +21,14 @@ base::Result<std::optional<config::Config>> LoadConfigIfAny(const CommonOptions&
 
 // The policy of scry.yaml, as of today.
 void ApplyPolicy(const config::Config& config, compare::Policy& policy);
-// CONNINFOs of all sources that scry.yaml names, those of single shadows too, but for those whose
-// variables are not set. Each once. No scry.yaml: none.
-std::vector<std::string> SourcesOf(const config::Config& config);
-base::Result<std::vector<std::string>> SourcesOfConfig(const CommonOptions& common);
+// All sources that scry.yaml names. No scry.yaml: none.
+base::Result<std::vector<config::NamedSource>> SourcesOfConfig(const CommonOptions& common);
 
 // "10m"; empty is 0: no budget.
 base::Result<base::Micros> ParseBudget(const std::string& text);
 // "max" is 0, "1", "2.5".
 base::Result<double> ParseSpeed(const std::string& text);
-// "commit", "time" or "none". `speed`: time needs a pace.
+// REQUIRES: "commit", "time" or "none". `speed`: time needs a pace.
 base::Result<replay::SyncMode> ParseSyncMode(const std::string& text, double speed);
 
 // Readable once Ctrl-C came; -1 if signals cannot be caught.

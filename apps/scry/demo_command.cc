@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "command.h"
+#include "command_line.h"
 #include "configuration.h"
 #include "job/demo_job.h"
 #include "report/json_writer.h"
@@ -85,7 +86,7 @@ void AddDemoCommand(CLI::App& app, Chosen& chosen) {
   auto flags = std::make_shared<Flags>();
   const std::vector<std::string> names = job::DemoScenarioNames();
   flags->scenario = names.front();
-  command->add_option("scenario", flags->scenario, "Which of them")->check(CLI::IsMember(names));
+  command->add_option("scenario", flags->scenario, "Which of them")->check(OneOf(names));
   command->add_flag("--step", flags->step, "Explain each step, and wait for Enter");
   command->add_option("--report", flags->report_dir,
                       "Leave the report of each run there, as HTML, JSON and text");

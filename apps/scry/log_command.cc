@@ -6,6 +6,7 @@
 
 #include "base/units.h"
 #include "command.h"
+#include "command_line.h"
 #include "job/log_job.h"
 
 namespace scry::app {
@@ -71,14 +72,12 @@ void AddVerb(CLI::App* log, Chosen& chosen, const std::string& verb, const std::
   command->add_option("capture", flags->captures, "Folders of captures")->required();
   if (verb != "verify") {
     // Without the checks -1 would be a very large number, and 0 every session.
-    command->add_option("--session", flags->session, "Only this session")
-        ->check(CLI::PositiveNumber);
+    command->add_option("--session", flags->session, "Only this session")->check(WholeNumber(1));
     command->add_option("--from", flags->from, "From so long after the capture's start (10s, 5m)");
     command->add_option("--to", flags->to, "Until so long after the capture's start");
   }
   if (verb == "top") {
-    command->add_option("--limit", flags->limit, "Patterns shown; 0: all")
-        ->check(CLI::NonNegativeNumber);
+    command->add_option("--limit", flags->limit, "Patterns shown; 0: all")->check(WholeNumber(0));
   }
   if (verb == "cat") command->add_flag("--hide-values", flags->hide_values, "Patterns, no values");
   command->callback([&chosen, flags, verb] {

@@ -1,10 +1,15 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <exception>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "base/units.h"
 #include "command.h"
+#include "command_line.h"
 #include "pg/conninfo.h"
 
 namespace {
@@ -68,13 +73,45 @@ EXAMPLE
 void AddCommonOptions(CLI::App& app, Chosen& chosen) {
   app.add_option("--config", chosen.common.config_path, "scry.yaml to use");
   app.add_option("--state-dir", chosen.common.state_dir, "Where shadows live");
-  static const std::map<std::string, ColorWhen> kColors = {
-      {"auto", ColorWhen::kAuto}, {"always", ColorWhen::kAlways}, {"never", ColorWhen::kNever}};
-  app.add_option("--color", chosen.common.color, "auto, always or never")
-      ->transform(CLI::CheckedTransformer(kColors));
+  const auto color = [&chosen](const std::string& when) {
+    chosen.common.color = when == "always"  ? ColorWhen::kAlways
+                          : when == "never" ? ColorWhen::kNever
+                                            : ColorWhen::kAuto;
+  };
+  app.add_option_function<std::string>("--color", color, "auto, always or never")
+      ->check(scry::app::OneOf({"auto", "always", "never"}));
   app.add_flag("--json", chosen.common.json, "One JSON document on stdout");
   app.add_flag("-q,--quiet", chosen.common.quiet, "No progress");
   app.add_flag("-v,--verbose", chosen.common.verbose, "More detail");
+}
+
+// `scry help log top` is `scry log top --help`.
+ExitStatus PrintHelp(const CLI::App& app, const std::vector<std::string>& words) {
+  const CLI::App* command = &app;
+  for (const std::string& word : words) {
+    const auto named =
+        command->get_subcommands([&](const CLI::App* known) { return known->get_name() == word; });
+    if (named.empty()) {
+      return scry::app::Refuse(scry::base::Fail(
+          scry::base::ErrorCode::kUsage,
+          fmt::format("there is no command '{}' (try 'scry --help')",
+                      scry::base::Printable(fmt::format("{}", fmt::join(words, " ")), 60))));
+    }
+    command = named.front();
+  }
+  const std::string path = scry::app::PathOf(*command);
+  scry::app::PrintResult(
+      command->get_formatter()->make_help(command, path, CLI::AppFormatMode::Normal));
+  return ExitStatus::kSafe;
+}
+
+void AddHelpCommand(CLI::App& app, Chosen& chosen) {
+  auto words = std::make_shared<std::vector<std::string>>();
+  CLI::App* help = app.add_subcommand("help", "Print the help of a command");
+  help->group("");  // -h is what the texts name.
+  help->add_option("of", *words, "Its words");
+  help->callback(
+      [&app, &chosen, words] { chosen.action = [&app, words] { return PrintHelp(app, *words); }; });
 }
 
 ExitStatus Run(int argc, char** argv) {
@@ -98,27 +135,28 @@ ExitStatus Run(int argc, char** argv) {
   scry::app::AddDemoCommand(app, chosen);
   scry::app::AddDoctorCommand(app, chosen);
   scry::app::AddCompletionCommand(app, chosen);
+  AddHelpCommand(app, chosen);
   app.add_subcommand("version", "Print the version")->callback([&chosen] {
     chosen.action = [] {
       scry::app::PrintResult(fmt::format("scry {}\n", kVersion));
       return ExitStatus::kSafe;
     };
   });
+  const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version.
     app.exit(success);
     return ExitStatus::kSafe;
   } catch (const CLI::ParseError& error) {
-    std::string message = error.what();
-    const std::string first = argc > 1 ? argv[1] : "";
-    const auto named =
-        app.get_subcommands([&](const CLI::App* known) { return known->get_name() == first; });
-    if (!first.empty() && first[0] != '-' && named.empty()) {
-      message = fmt::format("there is no command '{}'", scry::base::Printable(first, 40));
-    }
     scry::app::PrintError(
-        scry::base::Fail(scry::base::ErrorCode::kUsage, message + " (try 'scry --help')"));
+        scry::base::Fail(scry::base::ErrorCode::kUsage, scry::app::UsageText(app, error, words)));
+    return ExitStatus::kUsage;
+  }
+  if (scry::app::LacksCommand(scry::app::ChosenCommand(app), words)) {
+    scry::app::PrintError(scry::base::Fail(
+        scry::base::ErrorCode::kUsage,
+        "nothing stands behind --; an unset variable? Leave -- away for no command at all"));
     return ExitStatus::kUsage;
   }
   return chosen.action ? chosen.action() : ExitStatus::kUsage;

@@ -7,6 +7,7 @@
 
 #include "base/units.h"
 #include "command.h"
+#include "command_line.h"
 #include "configuration.h"
 #include "job/comparison.h"
 #include "job/load_parts.h"
@@ -194,6 +195,10 @@ ExitStatus Replay(const CommonOptions& common, const Flags& flags) {
         Usage("--budget chooses for a verdict, and a load has none; --shard and --last "
               "make a load smaller"));
   }
+  if (!flags.report_dir.empty()) {
+    const base::Status made = job::MakeReportFolder(flags.report_dir);
+    if (!made.ok()) return Refuse(made.error());
+  }
   if (load) return Load(common, flags);
   if (flags.jobs > 0 || flags.pipeline > 0) {
     return Refuse(
@@ -230,11 +235,11 @@ void AddOptions(CLI::App* command, Flags& flags) {
       ->add_option("--budget", flags.budget,
                    "Sessions that show every query often enough in 10m of replay (compare)")
       ->group("What is replayed");
-  command->add_option("--seed", flags.seed, "Of that choice")->group("");
+  command->add_option("--seed", flags.seed, "Of that choice")->check(WholeNumber(0))->group("");
   command->add_flag("--reads-only", flags.reads_only, "Only what is known to read")
       ->group("What is replayed");
   command->add_option("--multiply", flags.multiply, "So many copies of every session")
-      ->check(CLI::Range(uint64_t{1}, replay::kMultiplyMax))
+      ->check(WholeNumber(1, replay::kMultiplyMax))
       ->group("What is replayed");
   command->add_option("--shard", flags.shard, "1/3: one of three parts, by session")
       ->group("What is replayed");
@@ -244,18 +249,19 @@ void AddOptions(CLI::App* command, Flags& flags) {
   command->add_option("--connect-speed", flags.connect_speed, "The same for new connections")
       ->group("How");
   command->add_option("--sync", flags.sync, "commit (compare, max), time (load with a pace), none")
+      ->check(OneOf({"commit", "time", "none"}))
       ->group("How");
   command
       ->add_option("--jobs,-j", flags.jobs,
                    "Threads that share the sessions (load); usual: by the number of CPUs with\n"
                    "--reads-only --speed max --sync none, else 1")
-      ->check(CLI::Range(size_t{1}, job::LoadParts::kJobsMax))
+      ->check(WholeNumber(1, job::LoadParts::kJobsMax))
       ->group("How");
   command
       ->add_option("--pipeline", flags.pipeline,
                    "Exchanges of a session at the server at once, of which it runs one; usual:\n"
                    "8 in a load with --speed max --sync none, else 1: sent when answered")
-      ->check(CLI::Range(size_t{1}, job::kPipelineMax))
+      ->check(WholeNumber(1, job::kPipelineMax))
       ->group("How");
   command->add_option("--timeout", flags.timeout, "Give up after 10m, 2h (exit status 2)")
       ->group("How");
@@ -264,7 +270,7 @@ void AddOptions(CLI::App* command, Flags& flags) {
                    "Leave report.json and .txt there (compare: .md and .html too)")
       ->group("Output");
   command->add_option("--top", flags.top, "Patterns shown; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(WholeNumber(0))
       ->group("Output");
   command->add_flag("--plans", flags.plans, "Whole plans of the slower queries")->group("Output");
   command->add_flag("--show-values", flags.show_values, "Examples with their constants")

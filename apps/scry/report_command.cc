@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "command.h"
+#include "command_line.h"
 #include "config/config.h"
 #include "job/accept_job.h"
 #include "job/migration_files.h"
@@ -168,6 +169,12 @@ ExitStatus Accept(const CommonOptions& common, const Flags& flags) {
   request.config = ConfigFileOf(common);
   const auto accepted = job::AcceptFinding(request, base::SystemClock().WallUs());
   if (!accepted.ok()) return Refuse(accepted.error());
+  if (!accepted->checked) {
+    PrintNote(
+        fmt::format("{} was not checked against a report: there is none here; 'scry report "
+                    "accept ID REPORT' names one",
+                    flags.finding));
+  }
   std::string ids;
   std::string json;
   for (const std::string& id : accepted->findings) {
@@ -187,7 +194,7 @@ ExitStatus Accept(const CommonOptions& common, const Flags& flags) {
 
 void AddTop(CLI::App* command, Flags& flags) {
   command->add_option("--top", flags.top, "Patterns of a load replay shown; 0: all")
-      ->check(CLI::NonNegativeNumber);
+      ->check(WholeNumber(0));
 }
 
 }  // namespace
@@ -216,7 +223,7 @@ void AddReportCommand(CLI::App& app, Chosen& chosen) {
       ->add_option("--to", flags->to,
                    "text, json, markdown, html, junit, github, gitlab, openmetrics, sarif")
       ->required()
-      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kFormats), std::end(kFormats))));
+      ->check(OneOf({std::begin(kFormats), std::end(kFormats)}));
   convert->add_option("-o,--output", flags->output, "Write it to this file; default: print it");
   convert->add_option("--file", flags->file,
                       "gitlab, sarif: the file for findings without a line (default: scry.yaml)");

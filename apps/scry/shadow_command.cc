@@ -111,8 +111,8 @@ Result<std::string> Collect(const CommonOptions& common, const Flags& flags) {
 
 Result<std::string> Mark(const CommonOptions& common, const Flags& flags) {
   SCRY_TRY_ASSIGN(const pg::ConnInfo target, job::ResolveTarget(flags.target));
-  SCRY_TRY_ASSIGN(const std::vector<std::string> sources, SourcesOfConfig(common));
-  SCRY_TRY(job::RefuseSources(target, sources));
+  SCRY_TRY_ASSIGN(const std::vector<config::NamedSource> sources, SourcesOfConfig(common));
+  SCRY_TRY(job::RefuseSources(target, sources, /*reads_only=*/false));
   SCRY_TRY(shadow::MarkTarget(target));
   if (common.json) return fmt::format("{{\"marked\": {}}}\n", JsonString(target.Display()));
   return fmt::format(

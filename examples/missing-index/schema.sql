@@ -71,3 +71,5 @@ GRANT UPDATE (stock) ON products TO shop_app;
 GRANT SELECT, INSERT, UPDATE ON orders TO shop_app;
 GRANT SELECT, INSERT ON order_items TO shop_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON carts TO shop_app;
+-- A capture, which connects as the application, reads where they stand.
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO shop_app;

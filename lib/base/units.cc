@@ -53,6 +53,14 @@ size_t SequenceLength(std::string_view text) {
   return length;
 }
 
+// Embeddings, overrides and isolates (U+202A..U+202E, U+2066..U+2069): after them a terminal or a
+// browser shows text in another order than it has, so that a statement reads as what it is not.
+bool TurnsText(std::string_view text) {
+  return text.size() >= 3 &&
+         ((text.starts_with("\xe2\x80") && text[2] >= '\xaa' && text[2] <= '\xae') ||
+          (text.starts_with("\xe2\x81") && text[2] >= '\xa6' && text[2] <= '\xa9'));
+}
+
 }  // namespace
 
 Result<Micros> ParseDuration(std::string_view text) {
@@ -139,6 +147,13 @@ std::string Printable(std::string_view text, size_t columns_max) {
     }
     const size_t length = SequenceLength(text);
     const auto byte = static_cast<uint8_t>(text[0]);
+    if (TurnsText(text)) {
+      out += fmt::format("\\u{:04x}", 0x2000 + (static_cast<uint8_t>(text[1]) & 0x3f) * 64 +
+                                          (static_cast<uint8_t>(text[2]) & 0x3f));
+      columns += 6;
+      text.remove_prefix(length);
+      continue;
+    }
     if (length == 0 || byte < 0x20 || byte == 0x7f) {
       if (byte == '\n') {
         out += "\\n";

@@ -155,6 +155,24 @@ base::Result<shadow::ShadowOptions> Config::FindShadow(std::string_view name) co
   return options;
 }
 
+std::vector<NamedSource> Config::Sources() const {
+  std::vector<NamedSource> sources;
+  const auto add = [&](std::string name, const std::optional<Template>& source) {
+    if (!source) return;
+    NamedSource& named = sources.emplace_back();
+    named.name = std::move(name);
+    auto text = Expand(*source, environment_, file_);
+    (text.ok() ? named.source : named.unset) = text.ok() ? *text : text.error().message;
+  };
+  for (const auto& [database, entry] : document_.databases) {
+    add(database, entry.source);
+    for (const auto& [shadow, shadow_entry] : entry.shadows) {
+      add(shadow::ShadowName{database, shadow}.Text(), shadow_entry.source);
+    }
+  }
+  return sources;
+}
+
 std::string Config::InFileFolder(std::string path) const {
   const std::filesystem::path given(path);
   if (given.is_absolute()) return path;

@@ -59,6 +59,13 @@ struct DatabaseOptions {
   uint64_t production_bytes = 0;      // Of the production database; 0: not told.
 };
 
+// A source: of a database, or of a shadow that has one of its own.
+struct NamedSource {
+  std::string name;    // "shop", "shop/ci".
+  std::string source;  // CONNINFO; empty: see below.
+  std::string unset;   // Which of its variables is not set, as an error message.
+};
+
 class Config {
  public:
   Config(std::string file, Document document, Environment environment)
@@ -78,6 +85,8 @@ class Config {
   base::Result<DatabaseOptions> FindDatabase(std::string_view name,
                                              Unset unset = Unset::kError) const;
   base::Result<shadow::ShadowOptions> FindShadow(std::string_view name) const;
+  // All that the file names, in the order of their names.
+  std::vector<NamedSource> Sources() const;
 
  private:
   std::string InFileFolder(std::string path) const;

@@ -110,6 +110,7 @@ Result<Accepted> AcceptFinding(const AcceptRequest& request, base::Micros now_us
   rule.reason = request.reason;
   Accepted accepted;
   accepted.config = request.config;
+  accepted.checked = !ReportOf(request).empty();
   accepted.until = compare::FormatDate(*rule.until);
   accepted.made = !Exists(request.config);
   std::string text;

@@ -23,6 +23,7 @@ struct Accepted {
   bool made = false;
   std::vector<std::string> findings;  // A slower one with more work is two: each may come alone.
   std::string until;
+  bool checked = false;  // Against a report; else the id was only well-formed.
 };
 
 // kUsage: a day that is past, a rule that is there, a file that no rule can be added to. kNotFound:

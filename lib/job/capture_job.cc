@@ -13,6 +13,7 @@
 #include "migration/command.h"
 #include "os/file.h"
 #include "os/subprocess.h"
+#include "pg/admin.h"
 #include "pg/connection.h"
 #include "pg/conninfo.h"
 #include "querylog/log_writer.h"
@@ -159,6 +160,16 @@ Result<std::unique_ptr<capture::Relay>> OpenRelay(const CaptureRequest& request,
   return capture::Relay::Open(options, sink, clock);
 }
 
+// " (connection refused ...)", in libpq's words; empty where it answers by now.
+std::string WhyUnreachable(const pg::ConnInfo& upstream) {
+  const auto session = pg::AdminSession::Connect(upstream);
+  if (session.ok()) return {};
+  std::string why = base::OneLine(session.error().message);
+  const std::string known = "connect to " + upstream.Display() + ": ";
+  if (why.starts_with(known)) why.erase(0, known.size());
+  return " (" + base::Printable(why, 400) + ")";
+}
+
 }  // namespace
 
 Result<CaptureSummary> RunCapture(const CaptureRequest& request, Progress& progress,
@@ -167,7 +178,8 @@ Result<CaptureSummary> RunCapture(const CaptureRequest& request, Progress& progr
   SCRY_TRY_ASSIGN(const pg::ConnInfo upstream, named.WithDefaults());
   if (!request.listen.empty()) SCRY_TRY(os::ParseListenAddress(request.listen));
   if (pg::Ping(upstream) == pg::PingState::kNoResponse) {
-    return Fail(fmt::format("no server answers at {}; check --upstream", upstream.Display()));
+    return Fail(fmt::format("no server answers at {}; check --upstream{}", upstream.Display(),
+                            WhyUnreachable(upstream)));
   }
   Source source = LookAt(upstream, progress);
   querylog::WriteOptions write_options;

@@ -355,7 +355,7 @@ void Story::PrintEnd() {
 // What would fail at the end fails at once.
 Status Story::Prepare() {
   if (request_.report_dir.empty()) return {};
-  return os::RealFileSystem().MakeDirectories(request_.report_dir).With("leave reports");
+  return MakeReportFolder(request_.report_dir);
 }
 
 Result<DemoOutcome> Story::Tell() {

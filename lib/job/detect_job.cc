@@ -63,25 +63,28 @@ std::string Trimmed(std::string text) {
   return text;
 }
 
-// What the CI system compares with, then what the remote calls its default.
-std::vector<std::string> Bases() {
-  std::vector<std::string> bases;
+// A commit that the CI system compares with, and the variable that says so.
+struct NamedBase {
+  std::string revision;
+  std::string variable;
+};
+
+std::vector<NamedBase> BasesOfCi() {
+  std::vector<NamedBase> bases;
   const os::Environment environment = os::CurrentEnvironment();
   const auto add = [&](const char* variable, const char* prefix) {
     const auto value = os::GetVariable(environment, variable);
-    if (value && !value->empty()) bases.push_back(prefix + *value);
+    // Zeros, of a new branch, are none.
+    if (!value || value->find_first_not_of('0') == std::string::npos) return;
+    bases.push_back({prefix + *value, variable});
   };
   add("GITHUB_BASE_REF", "origin/");
   add("CI_MERGE_REQUEST_DIFF_BASE_SHA", "");
   add("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "origin/");
-  // A push to the default branch: that branch is what is to be tested. Zeros, of a new one, are
-  // none.
+  // A push to the default branch: that branch is what is to be tested.
   const auto branch = os::GetVariable(environment, "CI_COMMIT_BRANCH");
   if (branch && !branch->empty() && branch == os::GetVariable(environment, "CI_DEFAULT_BRANCH")) {
     add("CI_COMMIT_BEFORE_SHA", "");
-  }
-  for (const char* name : {"origin/HEAD", "origin/main", "origin/master", "main", "master"}) {
-    bases.emplace_back(name);
   }
   return bases;
 }
@@ -92,18 +95,32 @@ Result<bool> Exists(Git& git, const std::string& revision) {
   return found.has_value();
 }
 
+base::Error NotFetched(const std::string& revision, const std::string& named_by) {
+  return Fail(base::ErrorCode::kUsage,
+              fmt::format("git knows no commit {}{}; fetch it first (in GitHub Actions: "
+                          "actions/checkout with fetch-depth: 0)",
+                          base::Printable(revision, 100), named_by));
+}
+
 Result<std::string> BaseOf(Git& git, const std::string& asked) {
   if (!asked.empty()) {
     SCRY_TRY_ASSIGN(const bool exists, Exists(git, asked));
     if (exists) return asked;
-    return Fail(base::ErrorCode::kUsage,
-                fmt::format("git knows no commit {}; fetch it first (in GitHub Actions: "
-                            "actions/checkout with fetch-depth: 0)",
-                            base::Printable(asked, 100)));
+    return NotFetched(asked, "");
   }
-  for (const std::string& base : Bases()) {
+  const std::vector<NamedBase> named = BasesOfCi();
+  for (const NamedBase& base : named) {
+    SCRY_TRY_ASSIGN(const bool exists, Exists(git, base.revision));
+    if (exists) return base.revision;
+  }
+  // Another one would be a comparison that nobody asked for, and may find nothing.
+  if (!named.empty()) {
+    return NotFetched(named.front().revision, ", which " + named.front().variable + " names");
+  }
+  // What the remote calls its default.
+  for (const char* base : {"origin/HEAD", "origin/main", "origin/master", "main", "master"}) {
     SCRY_TRY_ASSIGN(const bool exists, Exists(git, base));
-    if (exists) return base;
+    if (exists) return std::string(base);
   }
   return Fail(base::ErrorCode::kUsage,
               "no branch to compare with: name it with --base, and fetch it first");

@@ -9,6 +9,7 @@
 #include "job/capture_survey.h"
 #include "job/load_parts.h"
 #include "job/replay_target.h"
+#include "job/report_files.h"
 #include "job/run_watch.h"
 #include "os/affinity.h"
 #include "os/file.h"
@@ -129,7 +130,7 @@ class LoadReplay {
 // Before anything is sent that could change something.
 Status LoadReplay::Admit() {
   progress_.Step("look at " + target_.Display());
-  SCRY_TRY(RefuseSources(target_, request_.sources));
+  SCRY_TRY(RefuseSources(target_, request_.sources, reads_only()));
   SCRY_TRY_ASSIGN(const std::vector<std::string> databases, traffic_.Databases(request_.captures));
   SCRY_TRY(ChooseDatabase(databases, target_));
   SCRY_TRY_ASSIGN(report_.server_version, ServerVersion(target_));
@@ -240,7 +241,7 @@ Result<report::LoadReport> RunLoadReplay(const LoadReplayRequest& request, Progr
 
 Status WriteLoadReportFiles(const report::LoadReport& report, const std::string& directory) {
   os::FileSystem& files = os::RealFileSystem();
-  SCRY_TRY(files.MakeDirectories(directory).With("write the report to " + directory));
+  SCRY_TRY(MakeReportFolder(directory));
   SCRY_TRY(os::ReplaceFile(files, directory + "/report.json", report::WriteLoadJson(report)));
   report::LoadTextOptions options;
   options.top = 0;

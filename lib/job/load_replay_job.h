@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "config/config.h"
 #include "job/progress.h"
 #include "job/replay_selection.h"
 #include "replay/options.h"
@@ -21,7 +22,7 @@ inline constexpr size_t kPipelineMax = 32;
 struct LoadReplayRequest {
   std::vector<std::string> captures;  // Directories, replayed one after the other. At least one.
   std::string target;                 // CONNINFO.
-  std::vector<std::string> sources;   // CONNINFOs that must never be a target.
+  std::vector<config::NamedSource> sources;  // Must never be a target.
   ReplaySelection selection;
   std::vector<std::string> filters;  // The selection as the user gave it, for the report.
   replay::ReplayOptions replay;

@@ -64,6 +64,7 @@ class MigrationTest {
 
  private:
   static ComparisonRequest ComparisonOf(const MigrationTestRequest& request);
+  Status CheckCommand() const;
   Status Select();
   shadow::ForkOptions LaneOptions() const;
   Status MakeLanes();
@@ -74,14 +75,17 @@ class MigrationTest {
   Result<std::vector<std::string>> PsqlCommand(const std::string& file) const;
   Result<std::vector<std::string>> FixCommand() const;
   Status RunFix(migration::CommandOptions options);
+  void TellUnused(bool connected);
   Status Settle();
   Result<shadow::Fork*> MakeForkUnderLoad(const std::string& lane, const std::string& what);
   Status During();
   Status TrySafeForm(DuringRequest request, Micros act_us);
   int WithDuring(int exit_status);
   int WithoutLoad(int exit_status);
+  void SayUnused();
   Result<std::vector<replay::LaneTarget>> Lanes();
   void FillLanes();
+  std::string GateCommand() const;
   void FillNextSteps();
   report::Report Finish(int exit_status);
   Status EndRun();
@@ -107,6 +111,7 @@ class MigrationTest {
   Micros started_us_ = 0;                // ... when that began ...
   Micros took_us_ = 0;                   // ... and took, with the fix.
   migration::ProductionSize production_;
+  bool unused_ = false;  // The command ended well, and the fork heard nothing of it.
   Comparison comparison_;
   std::vector<ExplainedFinding> known_during_;  // Of the migration under load.
 };
@@ -249,28 +254,27 @@ Status MigrationTest::Migrate() {
   report_.migration.command = CommandText(request_.command);
   std::vector<std::string> told = request_.command;
   told.front() = BaseName(told.front());
+  SCRY_TRY(watch_.Check());  // What is left of a limit that ran out would be told as the limit.
   progress_.Step("run " + CommandText(told));
   progress_.Note("");  // The command's own output follows.
   started_us_ = base::SystemClock().MonotonicUs();
   const auto ran = migration::RunCommand(options);
   Status fixed;
+  bool connected = false;
   if (ran.ok() && ran->finished.success()) {
     progress_.Done("");
+    unused_ = !watch->SawStatement();
+    connected = !watch->BackendPids().empty();
     fixed = RunFix(options);
   }
   took_us_ = base::SystemClock().MonotonicUs() - started_us_;
   auto profile = watch->End();
-  if (!ran.ok() && ran.error().code == base::ErrorCode::kNotFound) {
-    // As a shell says it. A report belongs to every migration that was tried.
-    report_.migration.exit_status = 127;
-    report_.migration.output = {ran.error().message};
-    return Fail(base::ErrorCode::kMigration, ran.error().message);
-  }
-  if (!ran.ok()) return ran.error();
+  if (!ran.ok()) return Fail(ran.error().message);  // It was there a moment ago.
   // Without a server there is nothing to tell.
   if (!profile.ok()) SCRY_TRY(candidate().CheckAlive());
   SCRY_TRY_ASSIGN(profile_, std::move(profile));
   FillMigration(profile_, started_us_, request_.show_values, report_.migration);
+  TellUnused(connected);
   FindLines();
   if (!profile_.triggers) {
     report_.notes.push_back(
@@ -299,6 +303,22 @@ Status MigrationTest::Migrate() {
   SCRY_TRY(fixed);
   EstimateForProduction();
   return {};
+}
+
+// Equal forks are equal: a SAFE that a variable nobody reads led to must not pass for a test.
+void MigrationTest::TellUnused(bool connected) {
+  // A client that did not wait for its answer is heard of by now.
+  if (request_.fix_file.empty() && !profile_.statements.empty()) unused_ = false;
+  if (!unused_) return;
+  report_.notes.push_back(
+      connected ? "The command connected to the fork and sent no statement to it."
+                : "The command never connected to the fork; does it read DATABASE_URL or PG*?");
+}
+
+void MigrationTest::SayUnused() {
+  if (!unused_) return;
+  report_.sentence =
+      "nothing was migrated: the command sent no statement to the fork; " + report_.sentence;
 }
 
 // A file that the command was given is what ran, whatever else holds the same statement. A line
@@ -342,6 +362,7 @@ Result<std::vector<std::string>> MigrationTest::FixCommand() const {
 Status MigrationTest::RunFix(migration::CommandOptions options) {
   SCRY_TRY_ASSIGN(options.argv, FixCommand());
   if (options.argv.empty()) return {};
+  SCRY_TRY(watch_.Check());
   if (watch_.limited()) options.timeout_us = watch_.LeftUs();
   progress_.Step("run " + BaseName(request_.fix_file));
   progress_.Note("");
@@ -516,10 +537,28 @@ void MigrationTest::FillLanes() {
   }
 }
 
+// What makes the next run the same test as this one, up to the migration.
+std::string MigrationTest::GateCommand() const {
+  std::vector<std::string> words = {"scry", "ci", "test-migration", request_.shadow.Text()};
+  const auto add = [&](const char* flag, const std::string& value) {
+    if (!value.empty()) words.insert(words.end(), {flag, value});
+  };
+  for (const std::string& capture : request_.captures) add("--capture", capture);
+  add("--from", request_.selection.from);
+  add("--to", request_.selection.to);
+  add("--last", request_.selection.last);
+  const bool seconds = request_.budget_us % 1000000 == 0;
+  if (request_.budget_us > 0) {
+    add("--budget", seconds ? fmt::format("{}s", request_.budget_us / 1000000)
+                            : fmt::format("{}us", request_.budget_us));
+  }
+  add("--fix", request_.fix_file);
+  return CommandText(words);
+}
+
 void MigrationTest::FillNextSteps() {
-  const std::string capture = CommandText({request_.captures.front()});
-  const std::string gate =
-      fmt::format("scry ci test-migration {} --capture {}", request_.shadow.Text(), capture);
+  const std::string top = "scry log top " + CommandText(request_.captures);
+  const std::string gate = GateCommand();
   if (report_.exit_status == kExitRegressions) {
     const bool slow =
         std::any_of(report_.findings.begin(), report_.findings.end(),
@@ -536,13 +575,14 @@ void MigrationTest::FillNextSteps() {
     report_.next_steps.push_back({"after the fix, run it again", gate + " -- ..."});
     report_.next_steps.push_back(
         {"if the worst is meant to be so, accept it",
-         fmt::format("scry report accept {} --reason ... --until ...", report_.findings[0].id)});
+         fmt::format("scry report accept {}{} --reason ... --until ...", report_.findings[0].id,
+                     request_.report_dir.empty() ? "" : " " + CommandText({request_.report_dir}))});
   } else if (report_.exit_status == kExitMigration) {
     report_.next_steps.push_back({"look at the forks it failed on", gate + " --keep -- ..."});
   } else if (report_.exit_status == kExitInconclusive) {
-    report_.next_steps.push_back({"see what the capture holds", "scry log top " + capture});
+    report_.next_steps.push_back({"see what the capture holds", top});
   } else {
-    report_.next_steps.push_back({"see what was tested", "scry log top " + capture});
+    report_.next_steps.push_back({"see what was tested", top});
   }
 }
 
@@ -568,10 +608,23 @@ base::Error MigrationTest::WithServerWord(base::Error error) {
   return error;
 }
 
+// Known before three forks are made for it.
+Status MigrationTest::CheckCommand() const {
+  if (request_.command.empty()) return {};
+  const Status found = os::CheckProgram(request_.command.front(), os::CurrentEnvironment());
+  if (found.ok()) return {};
+  return Fail(base::ErrorCode::kUsage,
+              "cannot start the migration: " + base::OneLine(found.error().message));
+}
+
 Result<report::Report> MigrationTest::Go() {
   const auto body = [&]() -> Status {
+    SCRY_TRY(CheckCommand());
     SCRY_TRY(Select());
-    SCRY_TRY(comparison_.Survey());
+    const Status surveyed = comparison_.Survey();
+    if (!surveyed.ok()) {
+      return traffic_ ? traffic_->WithWindow(surveyed.error()) : surveyed.error();
+    }
     SCRY_TRY(MakeLanes());
     SCRY_TRY(Migrate());
     SCRY_TRY(watch_.Check());
@@ -588,6 +641,7 @@ Result<report::Report> MigrationTest::Go() {
   int exit_status = kExitSafe;
   if (status.ok()) {
     exit_status = WithDuring(comparison_.ExitStatus());
+    SayUnused();
   } else if (status.error().code == base::ErrorCode::kMigration) {
     report::FillMigrationFailed(report_);
     FillFailure(profile_, request_.show_values, report_.causes);

@@ -46,6 +46,7 @@ struct MigrationTestRequest {
   bool show_values = false;
   bool prove_fixes = true;  // Look for fixes, and try them on the candidate.
   std::string fix_file;     // SQL to run after the command, by psql, as a part of it. Empty: none.
+  std::string report_dir;   // Where the caller leaves the report; empty: nowhere.
   std::vector<std::string> notes;  // Sentences for the report, of what the caller could not honour.
   int stop_fd = -1;                // Readable: interrupted.
   int output_fd = 2;               // Where the command's output is shown; -1: nowhere.

@@ -192,6 +192,23 @@ base::Status SelectedTraffic::AddDatabases(const std::string& directory, const C
   }
 }
 
+base::Error SelectedTraffic::WithWindow(base::Error error) const {
+  if (error.code != base::ErrorCode::kInconclusive) return error;
+  Micros longest_us = 0;
+  bool windowed = false;
+  uint64_t statements = 0;
+  for (const auto& [directory, capture] : captures_) {
+    windowed = windowed || capture.options.from_us || capture.options.to_us;
+    longest_us = std::max(longest_us, capture.whole.facts.duration_us);
+    statements += capture.whole.facts.statements;
+  }
+  if (!windowed || statements == 0) return error;
+  return Fail(error.code,
+              fmt::format("no statements of the capture are between --from and --to, or in --last; "
+                          "it lasted {}",
+                          base::FormatDuration(longest_us)));
+}
+
 replay::TrafficFilterStats SelectedTraffic::Stats() const {
   replay::TrafficFilterStats sum;
   for (const auto& [directory, capture] : captures_) sum.Add(capture.stats);

@@ -53,6 +53,10 @@ class SelectedTraffic {
   // This, of every `parts`-th session alone. REQUIRES: after Guard().
   SelectedTraffic Part(uint64_t part, uint64_t parts) const;
 
+  // What the survey of an empty selection failed with, as the window tells it: captures that hold
+  // statements hold none in it. Other errors stay. REQUIRES: what was opened was read to its end.
+  base::Error WithWindow(base::Error error) const;
+
   // Outlived by this.
   base::Result<std::unique_ptr<event::EventSource>> Open(const std::string& directory);
   OpenTraffic Opener() {

@@ -40,6 +40,12 @@ Status ChooseEncryption(pg::ConnInfo& target) {
   return {};
 }
 
+Result<pg::ConnInfo> AddressOf(const config::NamedSource& named) {
+  if (!named.unset.empty()) return Fail(base::ErrorCode::kUsage, named.unset);
+  SCRY_TRY_ASSIGN(const pg::ConnInfo source, pg::ConnInfo::Parse(named.source));
+  return source.WithDefaults();
+}
+
 }  // namespace
 
 Result<pg::ConnInfo> ResolveTarget(const std::string& conninfo) {
@@ -83,9 +89,8 @@ Result<replay::HiddenWrites> HiddenWritesOf(const pg::ConnInfo& target,
 }
 
 Result<std::string> ServerVersion(const pg::ConnInfo& target) {
-  auto session = pg::AdminSession::Connect(target);
-  if (!session.ok()) return std::move(session).With("connect to " + target.Display()).error();
-  SCRY_TRY_ASSIGN(const pg::Rows rows, session->Exec("SHOW server_version"));
+  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(target));
+  SCRY_TRY_ASSIGN(const pg::Rows rows, session.Exec("SHOW server_version"));
   const std::string version = rows.Single().value_or("");
   return version.substr(0, version.find(' '));
 }
@@ -95,12 +100,19 @@ bool SameServer(const pg::ConnInfo& a, const pg::ConnInfo& b) {
   return HostOf(a) == HostOf(b) || (IsLocalName(HostOf(a)) && IsLocalName(HostOf(b)));
 }
 
-Status RefuseSources(const pg::ConnInfo& target, const std::vector<std::string>& sources) {
-  for (const std::string& text : sources) {
-    const auto named = pg::ConnInfo::Parse(text);
-    if (!named.ok()) continue;
-    const auto source = named->WithDefaults();
-    if (!source.ok() || !SameServer(*source, target)) continue;
+Status RefuseSources(const pg::ConnInfo& target, const std::vector<config::NamedSource>& sources,
+                     bool reads_only) {
+  for (const config::NamedSource& named : sources) {
+    const auto source = AddressOf(named);
+    if (!source.ok()) {
+      if (reads_only) continue;
+      return Fail(
+          base::ErrorCode::kUsage,
+          fmt::format("cannot tell whether {} is the source of {}: {} (or give the --config "
+                      "of another folder)",
+                      target.Display(), named.name, source.error().message));
+    }
+    if (!SameServer(*source, target)) continue;
     return Fail(
         base::ErrorCode::kUsage,
         fmt::format("{} is the server of a source in scry.yaml, and nothing is ever written "

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "config/config.h"
 #include "pg/conninfo.h"
 #include "replay/hidden_writes.h"
 
@@ -30,9 +31,10 @@ base::Result<replay::HiddenWrites> HiddenWritesOf(const pg::ConnInfo& target,
 // "15.7". Fails where nobody answers.
 base::Result<std::string> ServerVersion(const pg::ConnInfo& target);
 
-// kUsage if `target` is the server of one of `sources` (CONNINFOs; those that cannot be read are
-// passed over).
-base::Status RefuseSources(const pg::ConnInfo& target, const std::vector<std::string>& sources);
+// kUsage if `target` is the server of one of `sources`, and where it cannot be told whether it is:
+// that is let pass with `reads_only` alone.
+base::Status RefuseSources(const pg::ConnInfo& target,
+                           const std::vector<config::NamedSource>& sources, bool reads_only);
 
 // The same host and port. Names are not looked up.
 bool SameServer(const pg::ConnInfo& a, const pg::ConnInfo& b);

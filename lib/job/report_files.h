@@ -8,6 +8,9 @@
 
 namespace scry::job {
 
+// Makes it, and fails where nothing could be written there: before a long run rather than after it.
+base::Status MakeReportFolder(const std::string& directory);
+
 // report.json, report.txt, report.md and report.html in `directory`, which is made.
 base::Status WriteReportFiles(const report::Report& report, const std::string& directory);
 

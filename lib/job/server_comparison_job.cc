@@ -104,7 +104,7 @@ Status ServerComparison::Admit() {
   replay::HiddenWrites hidden;
   for (Server& server : servers_) {
     progress_.Step(fmt::format("look at the {}", server.lane));
-    SCRY_TRY(RefuseSources(server.info, request_.sources));
+    SCRY_TRY(RefuseSources(server.info, request_.sources, reads_only()));
     SCRY_TRY(ChooseDatabase(databases, server.info));
     report::LaneFacts lane;
     lane.name = server.lane;
@@ -162,7 +162,8 @@ void ServerComparison::FillNextSteps() {
 Result<report::Report> ServerComparison::Go() {
   SCRY_TRY(Admit());
   SCRY_TRY(Choose());
-  SCRY_TRY(comparison_.Survey());
+  const Status surveyed = comparison_.Survey();
+  if (!surveyed.ok()) return traffic_.WithWindow(surveyed.error());
   SCRY_TRY(comparison_.LookAtCatalogs([&] { return Lanes(); }, /*copies=*/false));
   SCRY_TRY(comparison_.Run([&] { return Lanes(); }));
   report_.tool_version = SCRY_VERSION;

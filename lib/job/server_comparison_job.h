@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "compare/policy.h"
+#include "config/config.h"
 #include "job/progress.h"
 #include "job/replay_selection.h"
 #include "replay/options.h"
@@ -22,8 +23,8 @@ struct ServerComparisonRequest {
   std::vector<std::string> captures;  // Directories. At least one.
   std::string baseline;               // CONNINFOs.
   std::string candidate;
-  std::string control;               // Empty: none.
-  std::vector<std::string> sources;  // CONNINFOs that must never be a target.
+  std::string control;                       // Empty: none.
+  std::vector<config::NamedSource> sources;  // Must never be a target.
   compare::Policy policy;
   ReplaySelection selection;
   base::Micros budget_us = 0;  // So much replay is chosen from that; 0: all of it.

@@ -94,6 +94,19 @@ bool MentionsOne(std::string_view value, const pg::ConnInfo& source) {
   return false;
 }
 
+// libpq's "host=db user=me", and the "Host=db;Username=me" of others: of whatever server.
+bool LooksLikeConnInfo(std::string_view value) {
+  const auto holds = [&](std::string_view word) {
+    return FindIgnoringCase(value, word, 0) != std::string_view::npos;
+  };
+  if (!holds("host") && !holds("service=")) return false;
+  if (value.starts_with("Host=") || value.starts_with("host=")) {
+    if (holds(";user") || holds(";database=")) return true;
+  }
+  const auto info = pg::ConnInfo::Parse(value);
+  return info.ok() && (info->Has("host") || info->Has("hostaddr") || info->Has("service"));
+}
+
 bool IsHidden(std::string_view name, std::string_view value,
               const std::vector<pg::ConnInfo>& sources) {
   if (std::find(kNeverHidden.begin(), kNeverHidden.end(), name) != kNeverHidden.end()) return false;
@@ -104,6 +117,7 @@ bool IsHidden(std::string_view name, std::string_view value,
     return FindIgnoringCase(value, form, 0) != std::string_view::npos;
   };
   if (std::any_of(kAddressForms.begin(), kAddressForms.end(), holds)) return true;
+  if (LooksLikeConnInfo(value)) return true;
   return MentionsSource(value, sources);
 }
 

@@ -181,6 +181,11 @@ std::vector<uint32_t> MigrationWatch::BackendPids() const {
   return backend_pids_;
 }
 
+bool MigrationWatch::SawStatement() const {
+  const std::lock_guard lock(mutex_);
+  return !seen_.statements.empty() || seen_.statements_more > 0;
+}
+
 void MigrationWatch::Put(event::Event event) {
   if (const auto* start = std::get_if<event::SessionStart>(&event)) {
     const std::lock_guard lock(mutex_);

@@ -65,6 +65,8 @@ class MigrationWatch final : private event::EventSink {
   void ForgetSqlstate();
   // Backends that the command had so far. Any thread.
   std::vector<uint32_t> BackendPids() const;
+  // Has the fork answered any statement of the command so far? Any thread.
+  bool SawStatement() const;
 
  private:
   explicit MigrationWatch(const WatchTarget& target);

@@ -202,19 +202,44 @@ Result<std::string> ReadWholeFile(FileSystem& files, const std::string& path,
   return file->ReadAt(0, static_cast<size_t>(size_bytes));
 }
 
-Status ReplaceFile(FileSystem& files, const std::string& path, std::string_view bytes) {
-  const std::string temporary = path + ".tmp";
+namespace {
+
+// Of a file that was to be written: nobody asked for the temporary one, and that its folder is
+// missing is not what kNotFound is about.
+Status AsWritten(Status status, const std::string& temporary, const std::string& path) {
+  if (status.ok()) return status;
+  Error error = status.error();
+  if (error.code == base::ErrorCode::kNotFound) error.code = base::ErrorCode::kFailed;
+  const size_t at = error.message.find(temporary);
+  if (at != std::string::npos) error.message.replace(at, temporary.size(), path);
+  return error;
+}
+
+Status SyncFolderOf(FileSystem& files, const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return files.SyncDirectory(".");
+  return files.SyncDirectory(slash == 0 ? "/" : path.substr(0, slash));
+}
+
+Status Replace(FileSystem& files, const std::string& path, const std::string& temporary,
+               std::string_view bytes, mode_t mode) {
   // A crash may have left one.
   SCRY_TRY(files.Remove(temporary));
   {
     SCRY_TRY_ASSIGN(const auto file, files.Create(temporary));
     SCRY_TRY(file->Append(bytes));
+    if (mode != 0 && ::chmod(temporary.c_str(), mode) != 0) return FailPath("chmod", temporary);
     SCRY_TRY(file->Sync());
   }
   SCRY_TRY(files.Rename(temporary, path));
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return files.SyncDirectory(".");
-  return files.SyncDirectory(slash == 0 ? "/" : path.substr(0, slash));
+  return SyncFolderOf(files, path);
+}
+
+}  // namespace
+
+Status ReplaceFile(FileSystem& files, const std::string& path, std::string_view bytes) {
+  const std::string temporary = path + ".tmp";
+  return AsWritten(Replace(files, path, temporary, bytes, 0), temporary, path);
 }
 
 Status ReplaceUserFile(const std::string& path, std::string_view bytes) {
@@ -231,19 +256,8 @@ Status ReplaceUserFile(const std::string& path, std::string_view bytes) {
   } else if (errno != ENOENT) {
     return FailPath("stat", path);
   }
-  FileSystem& files = RealFileSystem();
   const std::string temporary = target + ".scry-tmp";
-  SCRY_TRY(files.Remove(temporary));
-  {
-    SCRY_TRY_ASSIGN(const auto file, files.Create(temporary));
-    SCRY_TRY(file->Append(bytes));
-    if (::chmod(temporary.c_str(), mode) != 0) return FailPath("chmod", temporary);
-    SCRY_TRY(file->Sync());
-  }
-  SCRY_TRY(files.Rename(temporary, target));
-  const size_t slash = target.rfind('/');
-  if (slash == std::string::npos) return files.SyncDirectory(".");
-  return files.SyncDirectory(slash == 0 ? "/" : target.substr(0, slash));
+  return AsWritten(Replace(RealFileSystem(), target, temporary, bytes, mode), temporary, path);
 }
 
 size_t RaiseDescriptorLimit() {

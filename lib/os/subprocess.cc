@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -548,6 +549,20 @@ std::string Finished::Describe() const {
       return "was stopped";
   }
   return "ended";
+}
+
+base::Status CheckProgram(const std::string& name, const Environment& environment) {
+  SCRY_TRY_ASSIGN(const std::string path, FindExecutable(name, environment));
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) {
+    const bool missing = errno == ENOENT || errno == ENOTDIR;
+    base::Error error = base::FailErrno("run " + name);
+    if (missing) error.code = base::ErrorCode::kNotFound;
+    return error;
+  }
+  if (!S_ISREG(info.st_mode)) return base::Fail(fmt::format("run {}: it is no file", name));
+  if (access(path.c_str(), X_OK) != 0) return base::FailErrno("run " + name);
+  return {};
 }
 
 base::Result<Finished> RunProgram(const Program& program, const RunLimits& limits) {

@@ -86,6 +86,10 @@ struct RunLimits {
   base::Micros grace_us = 5 * 1000000;  // Between SIGTERM and SIGKILL, both to the whole group.
 };
 
+// Whether a program of this name could be started: in one line why not, of kNotFound where there is
+// none. `environment`: whose PATH names without a slash are looked up in.
+base::Status CheckProgram(const std::string& name, const Environment& environment);
+
 // Runs to the end. Fails only where the program could not be started; how it ended is a value. What
 // it leaves running in its group is killed.
 base::Result<Finished> RunProgram(const Program& program, const RunLimits& limits = {});

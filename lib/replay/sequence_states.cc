@@ -205,7 +205,9 @@ std::vector<std::string> SequenceReport::Notes() const {
   add(migrated, "was", "were", " moved by the migration and stayed where it put them.");
   add(refused, "took", "took", " no state of the capture.");
   add(missing, "of the source is", "of the source are", " not in the shadow.");
-  add(unreadable, "of the source", "of the source", " could not be read by the capture.");
+  add(unreadable, "of the source", "of the source",
+      " could not be read by the capture; GRANT SELECT ON SEQUENCE ... to the role of --upstream "
+      "mends it.");
   return notes;
 }
 

@@ -171,11 +171,13 @@ std::string WriteGitlabCodeQuality(const Report& report, const std::string& path
     add("migration-failed", failure.id, "blocker", failure.text, failure.statement);
   }
   const Origins origins(report);
-  for (const Finding& finding : report.findings) {
+  const std::vector<std::string> ids = UniqueIds(report);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const Finding& finding = report.findings[i];
     if (!IsProblem(finding)) continue;
     const FindingOrigin origin = origins.Of(finding);
     const auto severity = kSeverities.find(finding.type);
-    add(finding.type, finding.id,
+    add(finding.type, ids[i],
         finding.gates && severity != kSeverities.end() ? severity->second : "info",
         FindingMessage(finding, origin), origin.statement);
   }
@@ -285,21 +287,26 @@ std::string WriteOpenMetrics(const Report& report) {
   for (const LaneFacts& lane : report.lanes) {
     metrics.Value(static_cast<double>(lane.busy_us) / 1e6, {{"lane", lane.name}});
   }
+  const std::vector<std::string> ids = UniqueIds(report);
+  const auto pair = [&](size_t i, double before, double after) {
+    // What the baseline cannot run is held against production.
+    const std::string lane = report.findings[i].type == "new-slow" ? "captured" : "baseline";
+    metrics.Value(before, {{"finding", ids[i]}, {"lane", lane}});
+    metrics.Value(after, {{"finding", ids[i]}, {"lane", "candidate"}});
+  };
   const auto latency = [&](std::string_view name, std::string_view help, double Latency::*part) {
     metrics.Family(name, help, "seconds");
-    for (const Finding& finding : report.findings) {
-      if (!finding.has_latency) continue;
-      metrics.Value(finding.before.*part / 1e6, {{"finding", finding.id}, {"lane", "baseline"}});
-      metrics.Value(finding.after.*part / 1e6, {{"finding", finding.id}, {"lane", "candidate"}});
+    for (size_t i = 0; i < ids.size(); ++i) {
+      const Finding& finding = report.findings[i];
+      if (finding.has_latency) pair(i, finding.before.*part / 1e6, finding.after.*part / 1e6);
     }
   };
   latency("scry_finding_p50_seconds", "Median latency of a finding", &Latency::p50_us);
   latency("scry_finding_p99_seconds", "99th percentile of a finding", &Latency::p99_us);
   metrics.Family("scry_finding_blocks", "Blocks that one execution of a finding touches");
-  for (const Finding& finding : report.findings) {
-    if (!finding.has_work) continue;
-    metrics.Value(finding.work_before.blocks, {{"finding", finding.id}, {"lane", "baseline"}});
-    metrics.Value(finding.work_after.blocks, {{"finding", finding.id}, {"lane", "candidate"}});
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const Finding& finding = report.findings[i];
+    if (finding.has_work) pair(i, finding.work_before.blocks, finding.work_after.blocks);
   }
   return metrics.Done();
 }

@@ -98,6 +98,16 @@ std::string FindingMessage(const Finding& finding, const FindingOrigin& origin) 
   return text;
 }
 
+std::vector<std::string> UniqueIds(const Report& report) {
+  std::vector<std::string> ids;
+  std::map<std::string_view, uint64_t> seen;
+  for (const Finding& finding : report.findings) {
+    const uint64_t number = ++seen[finding.id];
+    ids.push_back(number == 1 ? finding.id : fmt::format("{}-{}", finding.id, number));
+  }
+  return ids;
+}
+
 bool IsProblem(const Finding& finding) {
   return finding.type != "new" && finding.type != "faster" && finding.type != "ignored";
 }

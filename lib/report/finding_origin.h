@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "report/report.h"
 
@@ -58,6 +59,10 @@ std::string PlaceText(const MigrationStatement& statement);
 
 // A line each: why, which query, how much, and what follows from that. Printable.
 std::string FindingMessage(const Finding& finding, const FindingOrigin& origin);
+
+// An id for each finding that no other of the report has, for forms that hold nothing twice: its
+// own, and numbered where a report has it again.
+std::vector<std::string> UniqueIds(const Report& report);
 
 // Findings that are no problem are of no use where only problems are shown.
 bool IsProblem(const Finding& finding);

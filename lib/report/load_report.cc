@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -41,6 +42,14 @@ std::string PartsOf(const std::string& shard) {
   return slash == std::string::npos ? std::string() : shard.substr(slash + 1);
 }
 
+// A copy, or the file itself given twice: no two replays end in the same microsecond with the same
+// totals.
+bool AreOne(const LoadReport& a, const LoadReport& b) {
+  return a.created_us == b.created_us && a.target == b.target &&
+         a.totals.duration_us == b.totals.duration_us &&
+         a.totals.statements == b.totals.statements && a.totals.sessions == b.totals.sessions;
+}
+
 base::Status CheckTogether(const std::vector<LoadReport>& reports) {
   const LoadReport& first = reports.front();
   std::set<std::string> shards;
@@ -66,6 +75,14 @@ base::Status CheckTogether(const std::vector<LoadReport>& reports) {
                           fmt::format("shards {} and {} are parts of different divisions",
                                       first.shards.front(), shard));
       }
+    }
+  }
+  if (!first.shards.empty()) return {};  // Those tell themselves apart.
+  for (auto one = reports.begin(); one != reports.end(); ++one) {
+    if (std::any_of(std::next(one), reports.end(),
+                    [&](const auto& b) { return AreOne(*one, b); })) {
+      return base::Fail(base::ErrorCode::kUsage,
+                        "a report is given twice: it would be added to itself");
     }
   }
   return {};

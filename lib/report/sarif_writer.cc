@@ -75,11 +75,12 @@ class Writer {
       const MigrationFailure failure = FailureOf(report_);
       Add(kMigrationFailed, true, failure.text, failure.statement, failure.id);
     }
-    for (const Finding& finding : report_.findings) {
+    const std::vector<std::string> ids = UniqueIds(report_);
+    for (size_t i = 0; i < ids.size(); ++i) {
+      const Finding& finding = report_.findings[i];
       if (!IsProblem(finding)) continue;
       const FindingOrigin origin = origins_.Of(finding);
-      Add(finding.type, finding.gates, FindingMessage(finding, origin), origin.statement,
-          finding.id);
+      Add(finding.type, finding.gates, FindingMessage(finding, origin), origin.statement, ids[i]);
     }
     ordered_json driver = {{"name", "scry"}, {"version", report_.tool_version}, {"rules", Rules()}};
     ordered_json run = {{"tool", {{"driver", std::move(driver)}}},

@@ -12,9 +12,7 @@ constexpr const char* kCommentPrefix = "replays of scry may write to cluster ";
 base::Result<pg::AdminSession> Open(const pg::ConnInfo& target) {
   pg::ConnInfo plain = target;
   plain.Set("options", "");
-  auto session = pg::AdminSession::Connect(plain);
-  if (!session.ok()) return std::move(session).With("connect to " + target.Display()).error();
-  return session;
+  return pg::AdminSession::Connect(plain);
 }
 
 base::Result<std::string> CommentOf(pg::AdminSession& session) {

@@ -13,12 +13,12 @@ import scry_e2e
 
 
 class CompletionTest(scry_e2e.TestCase):
-    def complete(self, *words):
+    def complete(self, *words, compopt=":"):
         script = os.path.join(self.workspace, "scry.bash")
         with open(script, "w", encoding="utf-8") as file:
             file.write(self.run_scry("completion", "bash").out)
         done = subprocess.run(
-            ["bash", "-c", 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); compopt() { :; }; _scry; '
+            ["bash", "-c", 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); compopt() { ' + compopt + '; }; _scry; '
              'printf "%s\\n" "${COMPREPLY[@]}"', script, *words], capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return done.stdout.split()
@@ -33,6 +33,25 @@ class CompletionTest(scry_e2e.TestCase):
         self.assertEqual(self.complete("scry", "ci", "test-migration", "--rep"), ["--report"])
         self.assertEqual(self.complete("scry", "--json", "shadow", "cr"), ["create"])
         self.assertEqual(self.complete("scry", "ci", "test-migration", "db/x", "--", "psql", "--ver"), [])
+
+    def completes_files(self, *words):
+        return self.complete(*words, compopt="COMPREPLY+=(any-file)") == ["any-file"]
+
+    def test_values_and_files_follow_what_takes_them(self):
+        self.assertEqual(self.complete("scry", "report", "convert", "out", "--to", "mark"), ["markdown"])
+        self.assertEqual(self.complete("scry", "ci", "test-migration", "--during", ""), ["auto", "always", "never"])
+        for before in ((), ("log", "top")):
+            self.assertEqual(self.complete("scry", *before, "--color", "n"), ["never"])
+        self.assertEqual(self.complete("scry", "demo", "in"), ["index-drop"])
+        self.assertEqual(self.complete("scry", "completion", ""), ["bash", "zsh", "fish"])
+        for words in (("log", "top", ""), ("report", "show", "o"), ("report", "merge", "a", ""), ("replay", ""),
+                      ("ci", "test-migration", "db/x", "--capture", ""), ("capture", "-o", "c"), ("--config", "")):
+            self.assertTrue(self.completes_files("scry", *words), words)
+
+    def test_what_is_hidden_is_not_completed(self):
+        for words, hidden in ((("ci", "test-migration"), "--seed"), (("capture",), "--queue")):
+            self.assertEqual(self.complete("scry", *words, hidden), [])
+        self.assertNotIn("manual", self.complete("scry", ""))
 
     def test_every_flag_of_a_command_is_completed(self):
         for words in (("ci", "test-migration"), ("replay",), ("capture",)):

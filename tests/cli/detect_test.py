@@ -120,6 +120,27 @@ class DetectTest(scry_e2e.TestCase):
                              env={"GITHUB_BASE_REF": "release"})
         self.assertEqual(done, (0, "0 of 0 changed files since origin/release are migrations\n", ""))
 
+    def test_a_base_that_the_ci_system_names_and_nobody_fetched_is_refused(self):
+        self.git("update-ref", "refs/remotes/origin/main", "HEAD")
+        self.write("migrations/0002_region.sql", "ALTER TABLE orders ADD COLUMN region text;\n")
+        self.commit()
+        gone = "1" * 40
+        for environment, named in (
+                ({"GITHUB_BASE_REF": "release"}, "origin/release, which GITHUB_BASE_REF names"),
+                ({"CI_MERGE_REQUEST_DIFF_BASE_SHA": gone}, f"{gone}, which CI_MERGE_REQUEST_DIFF_BASE_SHA names"),
+                ({"CI_COMMIT_BRANCH": "main", "CI_DEFAULT_BRANCH": "main", "CI_COMMIT_BEFORE_SHA": gone},
+                 f"{gone}, which CI_COMMIT_BEFORE_SHA names")):
+            with self.subTest(environment=environment):
+                done = self.run_scry("ci", "detect-migrations", "--repository", self.repository, env=environment)
+                self.assertEqual((done.code, done.out, done.err.count("\n")), (64, "", 1), done)
+                self.assertIn(f"git knows no commit {named}; fetch it first", done.err)
+        # One of two is enough, and a new branch has no commit before it.
+        for environment in ({"CI_MERGE_REQUEST_DIFF_BASE_SHA": gone, "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main"},
+                            {"CI_COMMIT_BRANCH": "main", "CI_DEFAULT_BRANCH": "main", "CI_COMMIT_BEFORE_SHA": "0" * 40}):
+            done = self.run_scry("ci", "detect-migrations", "--repository", self.repository, env=environment)
+            self.assertEqual((done.code, done.out.splitlines()[-1]),
+                             (0, "1 of 1 changed file since origin/main is a migration"), done)
+
     def test_what_cannot_be_compared_is_refused_in_one_line(self):
         for flag, value, word in (("--base", "nowhere", "fetch-depth: 0"),
                                   ("--base", "--output=x", "git knows no commit"),

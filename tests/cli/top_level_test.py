@@ -9,7 +9,7 @@ import scry_e2e
 HERE = os.path.dirname(os.path.abspath(__file__))
 # One line on stderr, which says how to go on, and nothing on stdout.
 ONE_LINE = r"\Ascry: [^\n]+\n\Z"
-USAGE_LINE = r"\Ascry: [^\n]+ \(try 'scry --help'\)\n\Z"
+USAGE_LINE = r"\Ascry: [^\n]+ \(try 'scry( [a-z-]+)* --help'\)\n\Z"
 
 
 class TopLevelTest(scry_e2e.TestCase):
@@ -74,6 +74,40 @@ class TopLevelTest(scry_e2e.TestCase):
                 done = self.run_scry(*args)
                 self.assertEqual((done.code, done.out), (64, ""), done)
                 self.assertRegex(done.err, USAGE_LINE)
+
+    def test_wrong_usage_is_told_in_words_of_a_person(self):
+        for args, told, command in (
+                ((), "a command is missing: ", ""),
+                (("nonsense",), "there is no command 'nonsense'", ""),
+                (("--nonsense",), "scry has no option '--nonsense'", ""),
+                (("log",), "a command is missing: info, top, cat, verify", " log"),
+                (("log", "nonsense"), "there is no command 'log nonsense'; log has info, top, cat, verify", " log"),
+                (("log", "top", "--limt", "3", "cap"), "scry log top has no option '--limt'", " log top"),
+                (("log", "top"), "capture is required", " log top"),
+                (("log", "top", "--limit", "many", "cap"), "--limit: 'many' is no whole number from 0 on", " log top"),
+                (("log", "top", "--session", "0", "cap"), "--session: '0' is no whole number from 1 on", " log top"),
+                (("replay", "cap", "--jobs", "9999999"), "--jobs: '9999999' is no whole number from 1 to ", " replay"),
+                (("--color", "mauve", "version"), "--color: 'mauve' is none of auto, always, never", ""),
+                (("report", "convert", "r", "--to", "pdf"), "--to: 'pdf' is none of text, json, ", " report convert"),
+                (("demo", "nothing"), "scenario: 'nothing' is none of missing-index, ", " demo"),
+                (("version", "extra"), "'extra' is a word too many", " version"),
+                (("capture", "--upstrem", "x"), "scry capture has no option '--upstrem'", " capture"),
+                (("ci", "test-migration", "a/b", "psql", "-c", "select 1"),
+                 "scry ci test-migration has no option '-c'; if it is one of psql, write -- before that command: "
+                 "-- psql -c ...", " ci test-migration")):
+            with self.subTest(args=args):
+                done = self.run_scry(*args)
+                self.assertEqual((done.code, done.out), (64, ""), done)
+                self.assertTrue(done.err.startswith("scry: " + told), done.err)
+                self.assertTrue(done.err.endswith(f" (try 'scry{command} --help')\n"), done.err)
+                self.assertLess(len(done.err), 300)
+
+    def test_help_is_a_command_too(self):
+        for words in ((), ("log",), ("log", "top"), ("ci", "test-migration")):
+            self.assertEqual(self.run_scry("help", *words), self.run_scry(*words, "--help"))
+        done = self.run_scry("help", "log", "nonsense")
+        self.assertEqual((done.code, done.out, done.err),
+                         (64, "", "scry: there is no command 'log nonsense' (try 'scry --help')\n"))
 
     def test_wrong_values_are_64_and_the_line_names_them(self):
         for args in (("--from", "soon"), ("--to", "-3s"), ("--from", "5parsecs")):

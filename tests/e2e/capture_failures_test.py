@@ -131,10 +131,22 @@ class FailuresTest(scry_e2e.TestCase):
                              f"postgresql://me:hunter2@127.0.0.1:{port}/db", "-o", directory)
         self.assertEqual(done.code, 1, done)
         self.assertEqual(done.out, "")
-        self.assertEqual(
+        self.assertRegex(
             done.err,
-            f"scry: no server answers at db on 127.0.0.1:{port} as me; check --upstream\n")
+            rf"\Ascry: no server answers at db on 127.0.0.1:{port} as me; check --upstream "
+            r"\(connection [^\n]*Connection refused[^\n]*\)\n\Z")
+        self.assertNotIn("hunter2", done.err)
+        marked = self.run_scry("shadow", "mark", "--target", f"postgresql://me:hunter2@127.0.0.1:{port}/db")
+        self.assertEqual((marked.code, marked.err.count("connect to ")), (1, 1), marked)
         self.assertFalse(os.path.exists(directory))
+
+    def test_a_command_that_does_not_come_by_the_proxy_is_told(self):
+        done = self.run_scry("capture", "--upstream", self.server.url(), "-o", self.path("cap"), "--", "true")
+        self.assertEqual(done.code, 0, done)
+        self.assertEqual(done.out.splitlines()[1:], ["true never connected to the proxy; does it read DATABASE_URL or PG*?"])
+        done = self.run_scry("capture", "--upstream", self.server.url(), "-o", self.path("cap2"), "--",
+                             scry_e2e.program("psql"), "-Xqc", "select 1")
+        self.assertIn("next: scry log top", done.out)
 
     def test_a_server_that_goes_away_is_told_to_clients_as_08006(self):
         directory = self.path("cap")

@@ -86,11 +86,18 @@ class FailureTest(gate_support.GateTest):
         _, report = self.migrate("sh", "-c", "kill -TERM $$", code=7)
         self.assertEqual(report["migration"]["exit_status"], 128 + signal.SIGTERM)
 
-    def test_a_migration_that_is_no_program_exits_7_and_names_it(self):
-        done, report = self.migrate("no-such-program", "--upgrade", code=7)
-        self.assertIn("no-such-program: no such program in PATH", done.out)
+    def test_a_migration_that_is_no_program_exits_64_before_anything_is_forked(self):
+        script = self.sql_file("not-executable.sh", "exit 0")
+        for program, why in (("no-such-program", "no such program in PATH"),
+                             (self.path("nowhere/migrate"), "No such file"), (script, "Permission denied"),
+                             (self.workspace, "it is no file")):
+            with self.subTest(program=program):
+                done, _ = self.migrate(program, "--upgrade", code=64)
+                line = self.assert_one_line(done)
+                self.assertIn(f"run {program}: {why}", line)
+                self.assertNotIn("fork", done.err)
+        done, report = self.migrate("sh", "-c", "no-such-program", code=7)
         self.assertEqual(report["migration"]["exit_status"], 127)
-        self.assertEqual(report["migration"]["command"], "no-such-program --upgrade")
 
     # --- 3 and 64: what was asked for.
 
@@ -99,6 +106,7 @@ class FailureTest(gate_support.GateTest):
                 (("ci", "test-migration", "db/main", "--capture", self.path("no-capture")),
                  "no-capture"),
                 (("ci", "test-migration", "db/other", "--capture", self.traffic), "db/other"),
+                (("ci", "test-migration", "nope/main"), "has no database 'nope'; known: db"),
                 (("shadow", "show", "db/other"), "db/main"),
                 (("shadow", "destroy", "db/other"), "db/other"),
                 (("shadow", "url", "db/other"), "db/other"),
@@ -164,6 +172,11 @@ class FailureTest(gate_support.GateTest):
                                    "--timeout", "3s", "--", "sh", "-c", f"touch {mark}; sleep 300"), 2)
         self.assert_one_line(done)
 
+    def test_a_timeout_is_told_as_it_was_given(self):
+        done = self.must(self.scry("ci", "test-migration", "db/main", "--capture", self.traffic,
+                                   "--timeout", "1ms", "--", "true"), 2)
+        self.assertIn("the time limit of 1 ms ran out", self.assert_one_line(done).replace("1.00 ms", "1 ms"))
+
     def test_a_timeout_ends_a_slow_replay_with_2(self):
         done = self.must(self.scry("ci", "test-migration", "db/main", "--capture", self.waiting,
                                    "--timeout", "5s"), 2)
@@ -220,14 +233,30 @@ class FailureTest(gate_support.GateTest):
                 done = self.must(self.scry("shadow", "list", "--state-dir", folder), 1)
                 self.assertIn(folder, self.assert_one_line(done))
 
-    def test_a_report_folder_that_cannot_be_written_loses_no_verdict(self):
-        done = self.must(self.scry("ci", "test-migration", "db/main", "--capture", self.traffic,
-                                   "--report", "/dev/null/report"), 1)
-        self.assertIn("SAFE", done.out)
-        self.assertIn("/dev/null/report", done.err)
-        done = self.must(self.scry("ci", "test-migration", "db/main", "--capture", self.traffic,
-                                   "--report", "/dev/null/report", "--", "false"), 7)
-        self.assertIn("/dev/null/report", done.err)
+    def test_a_report_folder_that_cannot_be_is_told_before_anything_is_forked(self):
+        for folder in ("/dev/null/report", "/proc/no/where"):
+            for command in (("ci", "test-migration", "db/main", "--capture", self.traffic),
+                            ("replay", self.traffic, "--target", self.server.url())):
+                with self.subTest(folder=folder, command=command):
+                    done = self.must(self.scry(*command, "--report", folder), 1)
+                    self.assertIn(f"cannot leave a report in {folder}: ", self.assert_one_line(done))
+                    self.assertEqual(done.err.count("\n"), 1, done.err)
+
+    def test_a_report_folder_that_is_gone_in_the_end_loses_no_verdict(self):
+        folder = self.path("left")
+        for command, code in (("true", 1), ("false", 7)):
+            done = self.must(self.scry(
+                "ci", "test-migration", "db/main", "--capture", self.traffic, "--report", folder, "--", "sh", "-c",
+                f"rm -rf {folder}; touch {folder}; {command}"), code)
+            self.assertIn({1: "SAFE", 7: "MIGRATION FAILED"}[code], done.out)
+            self.assertIn(folder, done.err)
+            os.unlink(folder)
+
+    def test_a_file_that_cannot_be_written_is_1_and_named_as_it_was_given(self):
+        _, _ = self.migrate(code=0)
+        [folder] = glob.glob(self.path("report-*"))
+        done = self.must(self.scry("report", "convert", folder, "--to", "html", "-o", "/nonexistent/x.html"), 1)
+        self.assertRegex(self.assert_one_line(done), r"/nonexistent/x\.html: No such file")
 
     def test_forks_that_cannot_be_removed_lose_no_verdict(self):
         def immutable(path, flag):

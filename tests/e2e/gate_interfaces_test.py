@@ -59,6 +59,28 @@ class InterfaceTest(gate_support.GateTest):
         self.assertIn("PROD_DATABASE_URL is empty", note)
         self.assertEqual(self.scry("shadow", "create", "db/main", env={"PROD_DATABASE_URL": ""}).code, 64)
 
+    def test_a_command_that_migrates_nothing_is_told_so_in_the_verdict(self):
+        told = "nothing was migrated: the command sent no statement to the fork; "
+        for number, (command, note) in enumerate((("true", "never connected to the fork; does it read DATABASE_URL or PG*?"),
+                ("exec psql -Xqc '\\q'", "connected to the fork and sent no statement"))):
+            with self.subTest(command=command):
+                done, report = self.migrate("sh", "-c", command, code=0)
+                self.assertEqual(report["sentence"][:len(told)], told)
+                self.assertRegex(done.out, r"\ASAFE  nothing was migrated: ")
+                self.assertEqual([note in one for one in report["notes"]].count(True), 1, report["notes"])
+                for name in ("report.md", "report.html"):
+                    with open(os.path.join(self.path(f"report-{number}"), name), encoding="utf-8") as file:
+                        self.assertIn(told, file.read())
+        _, report = self.migrate_sql("select 1", code=0)
+        self.assertNotIn("nothing was migrated", report["sentence"])
+
+    def test_two_dashes_with_nothing_behind_them_are_wrong_usage(self):
+        for command in ((), ("",)):
+            with self.subTest(command=command):
+                done = self.must(self.scry("ci", "test-migration", "db/main", "--", *command), 64)
+                self.assertIn("nothing stands behind --", self.assert_one_line(done))
+        self.migrate("sh", "-c", "psql -XqAtc 'select 1'", "--", code=0)
+
     def test_the_source_of_a_single_shadow_is_hidden_too(self):
         path = self.path("hidden")
         config = self.config(

@@ -66,10 +66,9 @@ class PolicyTest(gate_support.GateTest):
         self.assertEqual(report["ignore_rules"], [])
         for finding in gating:
             self.assertIn(finding["id"], done.out)
-        self.assertIn(f"scry report accept {gating[0]['id']} --reason", done.out)
-
         folder = sorted(name for name in os.listdir(self.path("."))
                         if name.startswith("report-"))[-1]
+        self.assertIn(f"scry report accept {gating[0]['id']} {self.path(folder)} --reason", done.out)
         folder = self.path(folder)
         unknown = self.accept("slower-0000000000000000", config, report=folder, code=3)
         self.assertIn(gating[0]["id"], self.assert_one_line(unknown))
@@ -109,6 +108,7 @@ class PolicyTest(gate_support.GateTest):
             "config": config, "made": True, "findings": ["broken-00f3a9c0d1e2f3a4"],
             "until": "2999-12-31"})
         self.assertIn("finding: broken-00f3a9c0d1e2f3a4\n", self.read(config))
+        self.assertIn("broken-00f3a9c0d1e2f3a4 was not checked against a report", done.err)
         done = self.accept("latency", self.path("other.yaml"), code=64)
         self.assertIn("no id of a finding", self.assert_one_line(done))
         self.assertFalse(os.path.exists(self.path("other.yaml")))
@@ -159,9 +159,16 @@ class PolicyTest(gate_support.GateTest):
         self.assertLess(half["tested"]["statements"], report["tested"]["statements"])
         done = self.must(self.scry("ci", "test-migration", "db/main", "--capture", self.traffic,
                                    "--from", "7d"), 6)
-        self.assertIn("no statements", self.assert_one_line(done))
+        self.assertRegex(self.assert_one_line(done), r"no statements .* between --from and --to.*; it lasted \d")
         done, _ = self.migrate(flags=("--last", "1h", "--to", "1s"), code=64)
         self.assertIn("--last goes without", self.assert_one_line(done))
+
+    def test_what_comes_next_is_the_same_test(self):
+        fix = self.sql_file("fix.sql", "select 1;")
+        flags = ("--to", "1h", "--budget", "10m", "--fix", fix)
+        _, report = self.migrate_sql("alter table accounts rename to gone", code=5, flags=flags)
+        command = f"scry ci test-migration db/main --capture {self.traffic} --to 1h --budget 600s --fix {fix} -- ..."
+        self.assertIn(command, [step["command"] for step in report["next_steps"]])
 
     def test_a_budget_of_the_policy_gates_what_is_slow(self):
         config = self.config(self.read(self.workspace + "/scry.yaml") + "policy:\n"

@@ -232,6 +232,36 @@ class ReplayTest(scry_e2e.TestCase):
             self.assertEqual(done.code, 64, done)
             self.assertIn("nothing is ever written to a source", done.err)
 
+    def test_a_source_that_is_not_known_here_stops_what_would_write(self):
+        config = self.path("scry.yaml")
+        known = f"source: {self.target.url('bench')}"
+        for source, own, words in (
+                ("source: ${SHOP_URL}", "", ("source of db:", "SHOP_URL is not set; set it")),
+                ("source: service=nowhere", "", ("source of db:", "nowhere")),
+                ("source: host=elsewhere", ", source: 'host=x password=${SHOP_URL}'",
+                 ("source of db/main:", "SHOP_URL is not set"))):
+            with open(config, "w", encoding="utf-8") as file:
+                file.write(f"version: 1\ndatabases:\n  db:\n    {source}\n    shadows:\n"
+                           f"      main: {{ provider: dump{own} }}\n")
+            before = self.written()
+            for command in (["replay", self.capture, "--target", self.target.url()],
+                            ["replay", self.capture, "--baseline", self.target.url("bench"),
+                             "--candidate", self.target.url("pristine")],
+                            ["shadow", "mark", "--target", self.target.url()]):
+                with self.subTest(source=source, command=command):
+                    done = self.run_scry("--config", config, *command)
+                    self.assertEqual(done.code, 64, done)
+                    self.assertIn("cannot tell whether", done.err)
+                    for word in words:
+                        self.assertIn(word, done.err)
+            self.assertEqual(self.written(), before)
+        # What only reads is refused by a source that is known alone.
+        self.load("--reads-only", "--config", config)
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(f"version: 1\ndatabases:\n  db:\n    {known}\n")
+        done = self.run_scry("--config", config, "replay", self.capture, "--reads-only", "--target", self.target.url())
+        self.assertEqual(done.code, 64, done)
+
     def test_wrong_usage_is_told(self):
         cases = [(["replay", self.capture], "where to?"),
                  (["replay", self.capture, "--target", "x", "--baseline", "y"], "one or the other"),

@@ -102,6 +102,14 @@ TEST_CASE("printable text is one line without a byte that moves a terminal", "[b
   CHECK(Printable("\r") == "\\x0d");
 }
 
+TEST_CASE("printable text is read in the order it has", "[base]") {
+  CHECK(Printable("drop \xe2\x80\xae table") == "drop \\u202e table");
+  CHECK(Printable("\xe2\x80\xaa\xe2\x81\xa6\xe2\x81\xa9") == "\\u202a\\u2066\\u2069");
+  // Their neighbours: U+2029, U+202F, U+2065 is none, U+206A.
+  CHECK(Printable("\xe2\x80\xaf\xe2\x81\xaa") == "\xe2\x80\xaf\xe2\x81\xaa");
+  CHECK(Printable("עברית") == "עברית");
+}
+
 TEST_CASE("good UTF-8 stays and broken UTF-8 is shown byte by byte", "[base]") {
   CHECK(Printable("äöü€😀") == "äöü€😀");
   CHECK(Printable("\xff") == "\\xff");

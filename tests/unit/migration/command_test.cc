@@ -55,11 +55,15 @@ TEST_CASE("nothing of the source's address is left in the environment", "[migrat
                                 "H=localhost:5499",
                                 "I=db",
                                 "J=x@db/y",
-                                "K=[{\"h\":\"db\"}]"};
+                                "K=[{\"h\":\"db\"}]",
+                                "R=host=elsewhere.example user=shop",
+                                "S=dbname=shop hostaddr=10.0.0.7",
+                                "T=service=shop",
+                                "U=Host=elsewhere.example;Username=shop;Password=x"};
   const os::Environment keep = {
-      "PATH=/opt/db/bin:/usr/bin", "HOME=/home/db", "L=localhost", "M=/srv/db/x",
-      "N=localhost:5498",          "O=dbx",         "P=mydb",      "EMPTY=",
-      "Q=db.prod.example.org"};
+      "PATH=/opt/db/bin:/usr/bin", "HOME=/home/db", "L=localhost",      "M=/srv/db/x",
+      "N=localhost:5498",          "O=dbx",         "P=mydb",           "EMPTY=",
+      "Q=db.prod.example.org",     "V=--host=x",    "W=ghost=x user=y", "X=user=me dbname=x"};
   os::Environment base = hide;
   base.insert(base.end(), keep.begin(), keep.end());
   std::vector<std::string> hidden;

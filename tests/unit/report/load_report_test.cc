@@ -187,6 +187,12 @@ TEST_CASE("reports that do not belong together are not merged", "[report]") {
   CHECK(refused(first, first));
   CHECK(refused(first, Sample("2/3")));
   CHECK(refused(first, Sample()));
+  // Unsharded ones add up, but for a copy.
+  LoadReport later = Sample();
+  later.created_us += 1;
+  CHECK_FALSE(refused(Sample(), later));
+  CHECK(refused(Sample(), Sample()));
+  CHECK_FALSE(MergeLoadReports({Sample(), later, Sample()}).ok());
   second.captures[0].name = "elsewhere";
   CHECK_FALSE(refused(first, second));
   second.captures[0].statements = 7;

@@ -427,5 +427,34 @@ TEST_CASE("OpenMetrics text can be read back line by line", "[report]") {
   }
 }
 
+TEST_CASE("what a change introduces is held against production in OpenMetrics", "[report]") {
+  Report report = Regressions();
+  Finding& finding = report.findings[0];
+  finding.type = "new-slow";
+  finding.id = "new-slow-1";
+  finding.has_latency = true;
+  const std::string text = WriteOpenMetrics(report);
+  CHECK(text.find("{finding=\"new-slow-1\",lane=\"captured\"}") != std::string::npos);
+  CHECK(text.find("{finding=\"new-slow-1\",lane=\"baseline\"}") == std::string::npos);
+}
+
+TEST_CASE("a finding that is there twice is told apart where nothing may be twice", "[report]") {
+  Report report = Regressions();
+  report.findings.push_back(report.findings.front());
+  report.findings.push_back(report.findings.front());
+  std::set<std::string> seen;
+  for (const std::string& line : LinesOf(WriteOpenMetrics(report))) {
+    if (!line.starts_with("# ")) CHECK(seen.insert(line.substr(0, line.rfind(' '))).second);
+  }
+  for (const auto& issue : nlohmann::json::parse(WriteGitlabCodeQuality(report, "x"))) {
+    CHECK(seen.insert("gitlab " + issue["fingerprint"].get<std::string>()).second);
+  }
+  const auto sarif = nlohmann::json::parse(WriteSarif(report, "x").text);
+  for (const auto& result : sarif["runs"][0]["results"]) {
+    const auto& hash = result["partialFingerprints"]["primaryLocationLineHash"];
+    CHECK(seen.insert("sarif " + hash.get<std::string>()).second);
+  }
+}
+
 }  // namespace
 }  // namespace scry::report
