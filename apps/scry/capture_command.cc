@@ -106,8 +106,7 @@ void AddCaptureCommand(CLI::App& app, Chosen& chosen) {
   command->footer(
       "EXIT STATUS\n  0 captured   1 the server, the disk or CMD failed   64 wrong usage\n"
       "  130 interrupted before CMD ended (without CMD, Ctrl-C is a good end)\n"
-      "EXAMPLE\n  scry capture --upstream \"$DATABASE_URL\" -o cap -- pgbench -c 8 -T 20 -M "
-      "prepared");
+      "EXAMPLE\n  scry capture --upstream \"$DATABASE_URL\" -o cap -- pgbench -c 8 -T 20");
   command->callback([&chosen, flags] {
     chosen.action = [&chosen, flags] { return Run(chosen.common, *flags); };
   });

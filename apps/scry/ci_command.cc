@@ -182,6 +182,9 @@ ExitStatus TestMigration(const CommonOptions& common, const Flags& flags) {
 void AddCiCommand(CLI::App& app, Chosen& chosen) {
   CLI::App* ci = app.add_subcommand("ci", "Test a migration before it ships.");
   ci->require_subcommand(1);
+  ci->footer(
+      "EXIT STATUS\n  that of the command; see its own --help\n"
+      "EXAMPLE\n  scry ci test-migration prod-db/ci-main -- alembic upgrade head");
   AddDetectCommand(*ci, chosen);
   CLI::App* command = ci->add_subcommand(
       "test-migration",

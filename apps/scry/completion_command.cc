@@ -294,7 +294,7 @@ std::string Fish(const CLI::App& root) {
 
 // help() of the root would be that of the command which is running.
 std::string Help(const CLI::App& app) {
-  return app.get_formatter()->make_help(&app, "scry", CLI::AppFormatMode::Normal);
+  return app.get_formatter()->make_help(&app, PathOf(app), CLI::AppFormatMode::Normal);
 }
 
 // Text for troff: no line begins a request, no backslash is one.
@@ -323,7 +323,7 @@ std::string Manual(const CLI::App& root, const std::string& version) {
       version, Roff(Help(root)));
   ForEach(root, "", [&](const CLI::App& app, const std::string& path) {
     if (path.empty() || !Commands(app).empty()) return;
-    out += fmt::format(".SS \"scry {}\"\n.nf\n{}.fi\n", path, Roff(app.help()));
+    out += fmt::format(".SS \"scry {}\"\n.nf\n{}.fi\n", path, Roff(Help(app)));
   });
   return out;
 }

@@ -66,8 +66,16 @@ ExitStatus Run(const std::string& verb, const CommonOptions& common, const Flags
   return Verify(*request);
 }
 
-void AddVerb(CLI::App* log, Chosen& chosen, const std::string& verb, const std::string& help) {
+std::string Footer(const std::string& example) {
+  return "EXIT STATUS\n  0 done   1 verify found damage   3 no such capture   64 wrong usage\n"
+         "EXAMPLE\n  scry log " +
+         example;
+}
+
+void AddVerb(CLI::App* log, Chosen& chosen, const std::string& verb, const std::string& help,
+             const std::string& example) {
   CLI::App* command = log->add_subcommand(verb, help);
+  command->footer(Footer(verb + example));
   auto flags = std::make_shared<Flags>();
   command->add_option("capture", flags->captures, "Folders of captures")->required();
   if (verb != "verify") {
@@ -90,13 +98,12 @@ void AddVerb(CLI::App* log, Chosen& chosen, const std::string& verb, const std::
 void AddLogCommand(CLI::App& app, Chosen& chosen) {
   CLI::App* log = app.add_subcommand("log", "What a capture holds.");
   log->require_subcommand(1);
-  AddVerb(log, chosen, "info", "Sessions, statements, size, and what is missing");
-  AddVerb(log, chosen, "top", "Patterns by total time");
-  AddVerb(log, chosen, "cat", "Every exchange, readable or with --json one document a line");
-  AddVerb(log, chosen, "verify", "Read every byte, check every sum");
-  log->footer(
-      "EXIT STATUS\n  0 done   1 verify found damage   3 no such capture   64 wrong usage\n"
-      "EXAMPLE\n  scry log top cap");
+  AddVerb(log, chosen, "info", "Sessions, statements, size, and what is missing", " cap");
+  AddVerb(log, chosen, "top", "Patterns by total time", " cap --limit 50");
+  AddVerb(log, chosen, "cat", "Every exchange, readable or with --json one document a line",
+          " cap --session 3");
+  AddVerb(log, chosen, "verify", "Read every byte, check every sum", " cap");
+  log->footer(Footer("top cap"));
 }
 
 }  // namespace scry::app

@@ -136,7 +136,9 @@ ExitStatus Run(int argc, char** argv) {
   scry::app::AddDoctorCommand(app, chosen);
   scry::app::AddCompletionCommand(app, chosen);
   AddHelpCommand(app, chosen);
-  app.add_subcommand("version", "Print the version")->callback([&chosen] {
+  CLI::App* version = app.add_subcommand("version", "Print the version");
+  version->footer("EXIT STATUS\n  0 done   64 wrong usage\nEXAMPLE\n  scry version");
+  version->callback([&chosen] {
     chosen.action = [] {
       scry::app::PrintResult(fmt::format("scry {}\n", kVersion));
       return ExitStatus::kSafe;

@@ -203,6 +203,9 @@ void AddReportCommand(CLI::App& app, Chosen& chosen) {
   CLI::App* report =
       app.add_subcommand("report", "Reports that 'scry ci test-migration' and 'scry replay' left.");
   report->require_subcommand(1);
+  report->footer(
+      "EXIT STATUS\n  0 done   1 failed   3 no such report   64 wrong usage\n"
+      "EXAMPLE\n  scry report show report");
   auto flags = std::make_shared<Flags>();
 
   CLI::App* show = report->add_subcommand("show", "Print a report again");
@@ -251,11 +254,12 @@ void AddReportCommand(CLI::App& app, Chosen& chosen) {
       ->required();
   accept->footer(
       "EXIT STATUS\n"
-      "  0 written   1 not writable   3 no such report or finding   64 wrong usage, a day that is\n"
-      "  past, a rule that is there, or a file that no rule can be added to\n"
+      "  0 written   1 not writable   3 no such report or finding\n"
+      "  64 wrong usage, a day that is past, a rule that is there, or a file that no\n"
+      "     rule can be added to\n"
       "EXAMPLE\n"
-      "  scry report accept slower-00f3a9c0d1e2f3a4 out --reason \"nightly only\" --until "
-      "2027-01-31");
+      "  scry report accept slower-00f3a9c0d1e2f3a4 --reason \"nightly only\" \\\n"
+      "      --until 2027-01-31");
   accept->callback([&chosen, flags] {
     chosen.action = [&chosen, flags] { return Accept(chosen.common, *flags); };
   });
@@ -269,9 +273,8 @@ void AddReportCommand(CLI::App& app, Chosen& chosen) {
       "Exit with 5 where a finding gates that did not in OLD, and with 6 or 7 where NEW\n"
       "judged nothing");
   diff->footer(
-      "EXIT STATUS\n  0 done   1 not readable   3 no such report   5 newly gating, with "
-      "--exit-code\n"
-      "  6, 7 NEW is inconclusive, or its migration failed, with --exit-code   64 wrong usage\n"
+      "EXIT STATUS\n  0 done   1 not readable   3 no such report   64 wrong usage\n"
+      "  with --exit-code: 5 newly gating, 6 NEW is inconclusive, 7 its command failed\n"
       "EXAMPLE\n  scry report diff main/report.json out --exit-code");
   diff->callback([&chosen, flags] {
     chosen.action = [&chosen, flags] { return Diff(chosen.common, *flags); };

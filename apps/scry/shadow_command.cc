@@ -135,10 +135,18 @@ Result<std::string> Unmark(const CommonOptions& common, const Flags& flags) {
 
 using Verb = Result<std::string> (*)(const CommonOptions&, const Flags&);
 
+// `example`: what follows the verb.
+std::string Footer(const std::string& example) {
+  return "EXIT STATUS\n  0 done   1 failed   3 no such shadow   64 wrong usage or configuration\n"
+         "EXAMPLE\n  scry shadow " +
+         example;
+}
+
 CLI::App* AddVerb(CLI::App* shadow, Chosen& chosen, const std::string& name,
-                  const std::string& help, bool named, Verb verb,
+                  const std::string& help, const std::string& example, bool named, Verb verb,
                   const std::shared_ptr<Flags>& flags) {
   CLI::App* command = shadow->add_subcommand(name, help);
+  command->footer(Footer(name + example));
   if (named) command->add_option("shadow", flags->name, "DATABASE/SHADOW")->required();
   command->callback([&chosen, flags, verb] {
     chosen.action = [&chosen, flags, verb] {
@@ -159,27 +167,27 @@ void AddShadowCommand(CLI::App& app, Chosen& chosen) {
       "Kept copies of a database, as scry.yaml describes them; forks are made from them.");
   shadow->require_subcommand(1);
   auto flags = std::make_shared<Flags>();
-  AddVerb(shadow, chosen, "create", "Copy the source; nothing is written to it", true, Create,
+  AddVerb(shadow, chosen, "create", "Copy the source; nothing is written to it", " prod-db/ci-main",
+          true, Create, flags);
+  AddVerb(shadow, chosen, "list", "All shadows", " --json", false, List, flags);
+  AddVerb(shadow, chosen, "show", "One shadow: size, age, settings", " prod-db/ci-main", true, Show,
           flags);
-  AddVerb(shadow, chosen, "list", "All shadows", false, List, flags);
-  AddVerb(shadow, chosen, "show", "One shadow: size, age, settings", true, Show, flags);
-  AddVerb(shadow, chosen, "url", "Start its server and print a connection string", true, Url,
-          flags);
-  CLI::App* destroy =
-      AddVerb(shadow, chosen, "destroy", "Stop and remove it", true, Destroy, flags);
+  AddVerb(shadow, chosen, "url", "Start its server and print a connection string",
+          " prod-db/ci-main", true, Url, flags);
+  CLI::App* destroy = AddVerb(shadow, chosen, "destroy", "Stop and remove it",
+                              " prod-db/ci-main --force", true, Destroy, flags);
   destroy->add_flag("--force", flags->force, "Even while somebody is connected");
-  CLI::App* gc =
-      AddVerb(shadow, chosen, "gc", "Remove what killed runs left behind", false, Collect, flags);
+  CLI::App* gc = AddVerb(shadow, chosen, "gc", "Remove what killed runs left behind", " --kept",
+                         false, Collect, flags);
   gc->add_flag("--kept", flags->kept_too, "Also forks kept with --keep");
   CLI::App* mark = AddVerb(shadow, chosen, "mark", "Let replays write to a server of your own",
-                           false, Mark, flags);
+                           " --target \"$TEST_DATABASE_URL\"", false, Mark, flags);
   mark->add_option("--target", flags->target, "CONNINFO, as a role that may create roles")
       ->required();
-  CLI::App* unmark = AddVerb(shadow, chosen, "unmark", "Take that back", false, Unmark, flags);
+  CLI::App* unmark = AddVerb(shadow, chosen, "unmark", "Take that back",
+                             " --target \"$TEST_DATABASE_URL\"", false, Unmark, flags);
   unmark->add_option("--target", flags->target, "CONNINFO")->required();
-  shadow->footer(
-      "EXIT STATUS\n  0 done   1 failed   3 no such shadow   64 wrong usage or configuration\n"
-      "EXAMPLE\n  scry shadow create prod-db/ci-main");
+  shadow->footer(Footer("create prod-db/ci-main"));
 }
 
 }  // namespace scry::app
