@@ -9,5 +9,5 @@
 
 -- section: migration
 insert into reviews (product_id, stars, words)
-    select 1 + i % 2500, 1 + i % 5, 'more words ' || i from generate_series(1, 900000) i;
+    select 1 + i % 2500, 1 + i % 5, 'more words ' || i from generate_series(1, 2500000) i;
 create index reviews_words on reviews (words);
