@@ -7,6 +7,7 @@
 #include <cctype>
 #include <optional>
 
+#include "base/letter_case.h"
 #include "base/units.h"
 #include "compare/clock_columns.h"
 #include "compare/result_rows.h"
@@ -24,18 +25,10 @@ bool In(const std::array<std::string_view, N>& sorted, std::string_view word) {
   return std::binary_search(sorted.begin(), sorted.end(), word);
 }
 
-// Sorted, for binary search.
-constexpr std::array<std::string_view, 59> kVolatileFunctions = {
-    "age",
-    "array_sample",
-    "array_shuffle",
-    "clock_timestamp",
-    "current_date",
-    "current_time",
-    "current_timestamp",
+// All of them sorted, for binary search. What these say of the server or of a sequence may be the
+// same on baseline and control, and still be none of the query's business.
+constexpr std::array<std::string_view, 38> kServerFunctions = {
     "currval",
-    "gen_random_bytes",
-    "gen_random_uuid",
     "gen_salt",
     "inet_client_addr",
     "inet_client_port",
@@ -46,10 +39,7 @@ constexpr std::array<std::string_view, 59> kVolatileFunctions = {
     "lo_create",
     "lo_from_bytea",
     "lo_import",
-    "localtime",
-    "localtimestamp",
     "nextval",
-    "now",
     "pg_backend_pid",
     "pg_blocking_pids",
     "pg_conf_load_time",
@@ -70,42 +60,14 @@ constexpr std::array<std::string_view, 59> kVolatileFunctions = {
     "pg_size_pretty",
     "pg_table_size",
     "pg_total_relation_size",
-    "random",
-    "random_normal",
     "setval",
-    "statement_timestamp",
     "timeofday",
-    "transaction_timestamp",
     "txid_current",
     "txid_current_if_assigned",
     "txid_current_snapshot",
-    "uuid_generate_v1",
-    "uuid_generate_v1mc",
-    "uuid_generate_v4",
-    "uuidv4",
-    "uuidv7",
     "version",
 };
-// What even the number of rows may depend on.
-constexpr std::array<std::string_view, 8> kRandomFunctions = {
-    "array_sample", "array_shuffle", "gen_random_bytes", "gen_random_uuid",
-    "random",       "random_normal", "uuidv4",           "uuidv7",
-};
-// Aggregates whose floating point result depends on the order of their input.
-constexpr std::array<std::string_view, 12> kFloatSums = {
-    "avg",    "corr",       "covar_pop",   "covar_samp", "regr_avgx", "regr_slope",
-    "stddev", "stddev_pop", "stddev_samp", "sum",        "var_pop",   "variance"};
-constexpr std::array<std::string_view, 8> kOrderAggregates = {
-    "array_agg",        "json_agg",   "json_object_agg", "jsonb_agg",
-    "jsonb_object_agg", "string_agg", "xmlagg",          "xmlconcat"};
-
-static_assert(std::is_sorted(kVolatileFunctions.begin(), kVolatileFunctions.end()));
-static_assert(std::is_sorted(kRandomFunctions.begin(), kRandomFunctions.end()));
-static_assert(std::is_sorted(kFloatSums.begin(), kFloatSums.end()));
-static_assert(std::is_sorted(kOrderAggregates.begin(), kOrderAggregates.end()));
-
-// Whose values differ on every lane at any time. What others say of the server or of a sequence may
-// be the same on baseline and control, and still be none of the query's business.
+// Whose values differ on every lane at any time.
 constexpr std::array<std::string_view, 21> kClocks = {
     "age",
     "array_sample",
@@ -129,6 +91,23 @@ constexpr std::array<std::string_view, 21> kClocks = {
     "uuidv4",
     "uuidv7",
 };
+// What even the number of rows may depend on.
+constexpr std::array<std::string_view, 8> kRandomFunctions = {
+    "array_sample", "array_shuffle", "gen_random_bytes", "gen_random_uuid",
+    "random",       "random_normal", "uuidv4",           "uuidv7",
+};
+// Aggregates whose floating point result depends on the order of their input.
+constexpr std::array<std::string_view, 12> kFloatSums = {
+    "avg",    "corr",       "covar_pop",   "covar_samp", "regr_avgx", "regr_slope",
+    "stddev", "stddev_pop", "stddev_samp", "sum",        "var_pop",   "variance"};
+constexpr std::array<std::string_view, 8> kOrderAggregates = {
+    "array_agg",        "json_agg",   "json_object_agg", "jsonb_agg",
+    "jsonb_object_agg", "string_agg", "xmlagg",          "xmlconcat"};
+
+static_assert(std::is_sorted(kServerFunctions.begin(), kServerFunctions.end()));
+static_assert(std::is_sorted(kRandomFunctions.begin(), kRandomFunctions.end()));
+static_assert(std::is_sorted(kFloatSums.begin(), kFloatSums.end()));
+static_assert(std::is_sorted(kOrderAggregates.begin(), kOrderAggregates.end()));
 static_assert(std::is_sorted(kClocks.begin(), kClocks.end()));
 
 template <size_t N>
@@ -138,24 +117,7 @@ bool CallsOneOf(const StatementFacts& facts, const std::array<std::string_view, 
 }
 
 bool AsksOnlyClocks(const StatementFacts& facts) {
-  return CallsOneOf(facts, kClocks) &&
-         std::all_of(facts.functions.begin(), facts.functions.end(), [](const std::string& name) {
-           return In(kClocks, name) || !In(kVolatileFunctions, name);
-         });
-}
-
-bool StartsWithWord(std::string_view text, std::string_view lower) {
-  if (text.size() < lower.size()) return false;
-  return std::equal(lower.begin(), lower.end(), text.begin(), [](char a, char b) {
-    return a == std::tolower(static_cast<unsigned char>(b));
-  });
-}
-
-bool Contains(std::string_view text, std::string_view lower) {
-  for (size_t i = 0; i + lower.size() <= text.size(); ++i) {
-    if (StartsWithWord(text.substr(i), lower)) return true;
-  }
-  return false;
+  return CallsOneOf(facts, kClocks) && !CallsOneOf(facts, kServerFunctions);
 }
 
 bool ReadsCatalog(const StatementFacts& facts) {
@@ -275,7 +237,8 @@ Difference ValuesDifference(const LaneOutcome& a, const LaneOutcome& b, const Co
     // Sums that cancel out may differ by more than rounding does, but not in most calls.
     values.weight = beyond_rounding ? Weight::kGateIfMost : Weight::kNote;
     if (!beyond_rounding) values.excuse = Excuse::kRowOrderSums;
-  } else if (CallsOneOf(facts, kOrderAggregates) && !Contains(facts.pattern, "order by")) {
+  } else if (CallsOneOf(facts, kOrderAggregates) &&
+             !base::ContainsInAnyCase(facts.pattern, "order by")) {
     values.weight = Weight::kWarning;
     values.excuse = Excuse::kRowOrderSums;
   }
@@ -556,8 +519,9 @@ bool IsIntroducedState(std::string_view sqlstate, bool captured_ok) {
 }
 
 bool IsVolatile(const StatementFacts& facts) {
-  return CallsOneOf(facts, kVolatileFunctions) || StartsWithWord(facts.pattern, "explain") ||
-         StartsWithWord(facts.pattern, "show server_version");
+  return CallsOneOf(facts, kClocks) || CallsOneOf(facts, kServerFunctions) ||
+         base::StartsWithInAnyCase(facts.pattern, "explain") ||
+         base::StartsWithInAnyCase(facts.pattern, "show server_version");
 }
 
 std::string MessageWithoutValues(std::string_view sqlstate, std::string_view message) {

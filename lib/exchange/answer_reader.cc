@@ -66,7 +66,7 @@ const base::SharedText& NoText() {
 }  // namespace
 
 AnswerReader::Prepared::Prepared(base::SharedText text_in, uint64_t* total_in)
-    : text(std::move(text_in)), total(total_in) {
+    : text(std::move(text_in)), description(NoText()), total(total_in) {
   *total += text->size();
 }
 AnswerReader::Prepared::~Prepared() { *total -= text->size(); }
@@ -800,8 +800,7 @@ std::vector<event::Column> AnswerReader::ColumnsOf(const Asked& asked) const {
   const Portal& portal = found->second;
   if (!portal.description.empty() || !portal.prepared) return ToColumns(portal.description);
   // Describe of a statement cannot know the formats that Bind asks for.
-  const base::SharedText& description = portal.prepared->description;
-  auto columns = ToColumns(description ? std::string_view(*description) : std::string_view());
+  auto columns = ToColumns(*portal.prepared->description);
   ApplyFormats(portal.result_formats, columns);
   return columns;
 }

@@ -163,7 +163,7 @@ class AnswerReader {
     Prepared(const Prepared&) = delete;
     Prepared& operator=(const Prepared&) = delete;
     base::SharedText text;         // Never null.
-    base::SharedText description;  // Payload of the last RowDescription; null: none.
+    base::SharedText description;  // Payload of the last RowDescription. Never null.
     uint64_t described_in = 0;  // Exchange in which it came and was not yet given to a statement.
     uint64_t* total;
   };

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string_view>
 
+#include "base/letter_case.h"
 #include "job/capture_traffic.h"
 
 namespace scry::job {
@@ -18,13 +19,6 @@ constexpr Micros kIntoTransactionShare = 4;
 // Without a transaction worth it, so far into the part: what follows is for the queue to drain.
 constexpr double kIntoPart = 0.4;
 constexpr Micros kShortTransactionUs = 100 * 1000;
-
-// Does a text have the name in it somewhere? Case does not matter: that is for the parser to tell.
-bool Has(std::string_view text, std::string_view name) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::search(text.begin(), text.end(), name.begin(), name.end(),
-                     [&](char a, char b) { return lower(a) == lower(b); }) != text.end();
-}
 
 std::string_view Bare(std::string_view relation) {
   const size_t dot = relation.rfind('.');
@@ -54,8 +48,9 @@ bool TransactionScan::Touches(const event::Exchange& exchange) {
   if (wish_.tables.empty()) return true;
   return std::any_of(
       exchange.statements.begin(), exchange.statements.end(), [&](const event::Statement& one) {
-        const bool may = std::any_of(wish_.tables.begin(), wish_.tables.end(),
-                                     [&](const auto& table) { return Has(one.text, table); });
+        const bool may = std::any_of(
+            wish_.tables.begin(), wish_.tables.end(),
+            [&](const auto& table) { return base::ContainsInAnyCase(one.text, table); });
         if (!may) return false;
         const auto& relations = facts_.Get(one.text, one.ordinal).relations;
         return std::any_of(relations.begin(), relations.end(), [&](const auto& relation) {

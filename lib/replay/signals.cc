@@ -146,7 +146,7 @@ void MapTextOf(event::FrontendMessage& message, const BackendOnLane& backend) {
 bool MentionsBackends(std::string_view text) {
   constexpr std::string_view kWord = "_backend";
   for (size_t at = text.find('_'); at != std::string_view::npos; at = text.find('_', at + 1)) {
-    if (base::LowerAscii(text.substr(at, kWord.size())) == kWord) return true;
+    if (base::StartsWithInAnyCase(text.substr(at), kWord)) return true;
   }
   return false;
 }

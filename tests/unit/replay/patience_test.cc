@@ -55,6 +55,11 @@ void OutlivesIdleTimeouts(Lanes& lanes) {
   }
 }
 
+void SendAt(event::Exchange& exchange, base::Micros us) {
+  exchange.forwarded_us = us;
+  exchange.completed_us = us + 1000;
+}
+
 event::SessionStart& StartOf(Script& script) {
   return std::get<event::SessionStart>(script.events.back());
 }
@@ -157,13 +162,9 @@ void TellsWhoIsLate(Lanes& lanes) {
   Script script;
   script.Start(1);
   script.Start(2);
-  const auto at = [&](event::Exchange& exchange, base::Micros us) {
-    exchange.forwarded_us = us;
-    exchange.completed_us = us + 1000;
-  };
-  at(script.Query(1, "select 1"), 100 * 1000);
-  at(script.Query(2, "select 1"), 200 * 1000);
-  at(script.Query(1, "select 2"), 400 * 1000);
+  SendAt(script.Query(1, "select 1"), 100 * 1000);
+  SendAt(script.Query(2, "select 1"), 200 * 1000);
+  SendAt(script.Query(1, "select 2"), 400 * 1000);
   script.End(1);
   std::get<event::SessionEnd>(script.events.back()).at_us = 900 * 1000;
   script.End(2);
@@ -183,17 +184,13 @@ void KeepsLocksUntilTheEnd(Lanes& lanes) {
     Script script;
     script.Start(1);
     script.Start(2);
-    const auto at = [&](event::Exchange& exchange, base::Micros us) {
-      exchange.forwarded_us = us;
-      exchange.completed_us = us + 1000;
-    };
-    at(script.Query(1, "begin", 'T'), 20 * 1000);
-    at(script.Query(1, "update t set v = 1 where id = 1", 'T'), 30 * 1000);
+    SendAt(script.Query(1, "begin", 'T'), 20 * 1000);
+    SendAt(script.Query(1, "update t set v = 1 where id = 1", 'T'), 30 * 1000);
     event::Exchange& refused = script.Query(2, "select v from t where id = 1 for update nowait");
-    at(refused, 300 * 1000);
+    SendAt(refused, 300 * 1000);
     refused.statements[0].outcome.status = event::OutcomeStatus::kError;
     refused.statements[0].outcome.sqlstate = "55P03";
-    at(script.Query(2, "select 1"), 600 * 1000);
+    SendAt(script.Query(2, "select 1"), 600 * 1000);
     if (ends) {  // Else with the capture.
       script.End(1);
       std::get<event::SessionEnd>(script.events.back()).at_us = 610 * 1000;
