@@ -484,14 +484,14 @@ class TestCase(unittest.TestCase):
         os.makedirs(folder, exist_ok=True)
         return os.path.join(folder, *parts)
 
-    def run_scry(self, *args, env=None, timeout=PATIENCE_S, stdin=None, cwd=None):
+    def run_scry(self, *args, env=None, timeout=None, stdin=None, cwd=None):
         """Runs it to its end. Answers Done(code, out, err); fails if it hangs."""
         process = subprocess.Popen(
             [self.binary, *args], stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environment(**(env or {})),
             cwd=cwd or self.workspace, start_new_session=True)
         try:
-            out, err = process.communicate(stdin, timeout=timeout)
+            out, err = process.communicate(stdin, timeout=timeout or PATIENCE_S)
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -503,12 +503,12 @@ class TestCase(unittest.TestCase):
         """A running Capture of `server` (default: self.server), killed if the test does not stop it."""
         return Capture(self, directory, server or self.server, *flags, **options)
 
-    def psql(self, url, script, *flags, env=None, timeout=PATIENCE_S):
+    def psql(self, url, script, *flags, env=None, timeout=None):
         """Feeds the script to psql. Answers Done with bytes."""
         done = subprocess.run(
             [program("psql"), "-X", "-d", url, *flags],
             input=script if isinstance(script, bytes) else script.encode(), capture_output=True,
-            env=clean_environment(**(env or {})), cwd=self.workspace, timeout=timeout)
+            env=clean_environment(**(env or {})), cwd=self.workspace, timeout=timeout or PATIENCE_S)
         return Done(done.returncode, done.stdout, done.stderr)
 
     def start_psql(self, url, sql, **options):

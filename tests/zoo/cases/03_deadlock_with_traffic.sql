@@ -13,11 +13,11 @@ alter table customers add column channel text;
 alter table orders add column channel text;
 commit;
 
--- section: traffic role=app protocol=simple calls=100 clients=6
+-- section: traffic role=app protocol=simple calls=80 clients=12
 \set n random(1, 2000)
 begin;
 update orders set total = total where id = :n;
-\sleep 10 ms
+\sleep 40 ms
 update customers set tier = tier where id = :n;
 commit;
-\sleep 20 ms
+\sleep 4 ms
