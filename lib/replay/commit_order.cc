@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <unordered_set>
 #include <utility>
 
 namespace scry::replay {
@@ -73,25 +72,19 @@ CommitOrder::Waits CommitOrder::WaitsOf(const Access& access, bool releases) {
 CommitOrder::Ticket CommitOrder::Admit(const Footprint& footprint, const Origin& origin) {
   if (footprint.empty()) return 0;
   const Ticket ticket = ++last_;
-  if (footprint.barrier) {
-    std::vector<Ticket> open;
-    for (const auto& [earlier, node] : nodes_) {
-      // Those before the last barrier are waited for by it.
-      if (earlier >= barrier_) open.push_back(earlier);
-    }
-    nodes_.try_emplace(ticket);
-    for (const Ticket earlier : open) WaitFor(ticket, earlier);
-    barrier_ = ticket;
-  } else {
-    nodes_.try_emplace(ticket);
-    WaitFor(ticket, barrier_);
-  }
-  Node& node = nodes_[ticket];
+  Node& node = nodes_.Add(ticket);
   node.sent_us = origin.sent_us;
+  node.answered_us = origin.answered_us;
   node.barrier = footprint.barrier;
   node.only_releases = footprint.touches.empty();
   node.only_reads = footprint.releases.empty() && OnlyReads(footprint.touches);
   Link(ticket, origin.session);
+  if (footprint.barrier) {
+    WaitForAll(ticket);
+    barrier_ = ticket;
+  } else {
+    WaitFor(ticket, barrier_);
+  }
   // All waits first: an exchange does not wait for itself.
   for (const bool releases : {false, true}) {
     for (Access access : releases ? footprint.releases : footprint.touches) {
@@ -116,79 +109,135 @@ CommitOrder::Ticket CommitOrder::Admit(const Footprint& footprint, const Origin&
   return ticket;
 }
 
+// What a barrier waits for: all since the last one, which waited for what was before it.
+void CommitOrder::WaitForAll(Ticket ticket) {
+  nodes_.ForEach(barrier_, [&](Ticket earlier, const Node& node) {
+    // The new one is the last of its own session.
+    const bool own = node.session != nullptr && node.session == nodes_.Find(ticket)->session;
+    if (own || node.answered_us != 0 || IsLastOfSession(node)) WaitFor(ticket, earlier);
+  });
+}
+
+bool CommitOrder::IsLastOfSession(const Node& node) const {
+  return node.session == nullptr || !nodes_.Contains(node.next);
+}
+
 void CommitOrder::WaitFor(Ticket ticket, Ticket earlier) {
-  const auto found = nodes_.find(earlier);
-  if (found == nodes_.end() || earlier == ticket) return;
-  std::vector<Ticket>& dependents = found->second.dependents;
+  Node* found = nodes_.Find(earlier);
+  if (found == nullptr || earlier == ticket) return;
+  std::vector<Ticket>& dependents = found->dependents;
   // Once is enough; repeats come one behind the other.
   if (!dependents.empty() && dependents.back() == ticket) return;
   dependents.push_back(ticket);
-  ++nodes_[ticket].waits;
+  ++nodes_.Find(ticket)->waits;
+  ++edges_;
 }
 
 void CommitOrder::Link(Ticket ticket, uint64_t session) {
   if (session == 0) return;
-  Ticket& last = last_of_[session];
-  const auto before = nodes_.find(last);
-  if (before != nodes_.end()) before->second.next = ticket;
-  last = ticket;
-  if (last_of_.size() < kSweepMin || last_of_.size() < 2 * last_swept_) return;
-  std::erase_if(last_of_, [&](const auto& one) { return !nodes_.contains(one.second); });
-  last_swept_ = last_of_.size();
+  Session& own = sessions_[session];
+  Node& node = *nodes_.Find(ticket);
+  node.session = &own;
+  if (Node* before = nodes_.Find(own.last)) {
+    before->next = ticket;
+    node.previous = own.last;
+  }
+  own.last = ticket;
+  ++own.open;
+  if (sessions_.size() < kSweepMin || sessions_.size() < 2 * sessions_swept_) return;
+  std::erase_if(sessions_, [](const auto& one) { return one.second.open == 0; });
+  sessions_swept_ = sessions_.size();
 }
 
 void CommitOrder::Unlink(Ticket ticket, Ticket earlier) {
-  if (std::erase(nodes_[earlier].dependents, ticket) == 0) return;
-  if (--nodes_[ticket].waits == 0) freed_.push_back(ticket);
+  const auto links = static_cast<uint32_t>(std::erase(nodes_.Find(earlier)->dependents, ticket));
+  if (links == 0) return;
+  edges_ -= links;
+  Node& node = *nodes_.Find(ticket);
+  node.waits -= links;
+  if (node.waits == 0) freed_.push_back(ticket);
 }
 
-bool CommitOrder::MoveBehind(Ticket read, base::Micros answered_us) {
-  const auto found = nodes_.find(read);
-  if (found == nodes_.end() || found->second.behind != 0) return false;
-  const std::vector<Ticket>& dependents = found->second.dependents;
+// `commit` waited for `holder`, and so for what that stands for: its session before it, and changes
+// of the same rows. It goes on waiting for those that are not `behind` the read.
+void CommitOrder::WaitForRestOf(Ticket commit, Ticket holder,
+                                const std::unordered_set<Ticket>& behind) {
+  std::unordered_set<Ticket> seen = {holder};
+  std::vector<Ticket> left = {holder};
+  std::vector<Ticket> rest;
+  while (!left.empty()) {
+    const Ticket ticket = left.back();
+    left.pop_back();
+    const Node& node = *nodes_.Find(ticket);
+    const auto look = [&](Ticket earlier) {
+      if (!nodes_.Contains(earlier) || !seen.insert(earlier).second) return;
+      (behind.contains(earlier) ? left : rest).push_back(earlier);
+    };
+    look(node.previous);
+    if (node.only_reads) continue;
+    nodes_.ForEach(0, [&](Ticket earlier, const Node& other) {
+      const auto& dependents = other.dependents;
+      if (std::find(dependents.begin(), dependents.end(), ticket) != dependents.end()) {
+        look(earlier);
+      }
+    });
+  }
+  for (const Ticket earlier : rest) {
+    // What moved may have turned the order of these two.
+    if (moved_to_.empty() || !WaitsFor(earlier, commit, {})) WaitFor(commit, earlier);
+  }
+}
+
+bool CommitOrder::MoveBehind(Ticket read) {
+  Node* found = nodes_.Find(read);
+  if (found == nullptr || found->behind != 0) return false;
+  const std::vector<Ticket>& dependents = found->dependents;
   const auto first = std::find_if(dependents.begin(), dependents.end(), [&](Ticket ticket) {
-    const auto node = nodes_.find(ticket);
-    return node != nodes_.end() && !node->second.barrier && node->second.sent_us < answered_us;
+    const Node* node = nodes_.Find(ticket);
+    return node != nullptr && !node->barrier && !node->done && node->sent_us < found->answered_us;
   });
   if (first == dependents.end()) return false;
   const Ticket commit = *first;
   std::vector<Ticket> holders;
-  if (!FindHolders(commit, read, holders)) return false;
+  std::unordered_set<Ticket> behind;
+  if (!FindHolders(commit, read, holders, behind)) return false;
+  for (const Ticket holder : holders) WaitForRestOf(commit, holder, behind);
   for (const Ticket holder : holders) Unlink(commit, holder);
-  nodes_[commit].dependents.push_back(read);
-  nodes_[read].behind = commit;
-  ++nodes_[read].waits;
+  nodes_.Find(commit)->dependents.push_back(read);
+  ++edges_;
+  found->behind = commit;
+  ++found->waits;
   moved_to_.insert(commit);
   return true;
 }
 
 // What comes after `read` and holds `commit` up, `read` included. False: it may not be let past one
 // of them, or too much would have to be looked at.
-bool CommitOrder::FindHolders(Ticket commit, Ticket read, std::vector<Ticket>& holders) const {
-  const Node& last = nodes_.at(commit);
+bool CommitOrder::FindHolders(Ticket commit, Ticket read, std::vector<Ticket>& holders,
+                              std::unordered_set<Ticket>& behind) const {
+  const Node& last = *nodes_.Find(commit);
   // Later ones lead back only by way of what moved.
   const Ticket end = moved_to_.empty() ? commit : std::max(commit, *moved_to_.rbegin());
-  std::unordered_set<Ticket> seen = {read};
+  behind = {read};
   std::vector<Ticket> left = {read};
   while (!left.empty()) {
     const Ticket ticket = left.back();
     left.pop_back();
-    const auto found = nodes_.find(ticket);
-    if (found == nodes_.end()) continue;
-    const Node& node = found->second;
-    if (node.next == commit || seen.size() > kLookedAtMax) return false;
+    const Node* node = nodes_.Find(ticket);
+    if (node == nullptr) continue;
+    if (node->next == commit || behind.size() > kLookedAtMax) return false;
     const auto visit = [&](Ticket later) {
       if (later == 0 || later > end) return;
-      if (seen.insert(later).second) left.push_back(later);
+      if (behind.insert(later).second) left.push_back(later);
     };
-    visit(node.next);
-    for (const Ticket later : node.dependents) {
+    visit(node->next);
+    for (const Ticket later : node->dependents) {
       if (later != commit) {
         visit(later);
         continue;
       }
       // What only commits waits for readers, and for whoever could not have got its locks.
-      if (node.barrier || !(last.only_releases || node.only_reads)) return false;
+      if (node->barrier || !(last.only_releases || node->only_reads)) return false;
       holders.push_back(ticket);
     }
   }
@@ -207,36 +256,48 @@ bool CommitOrder::WaitsFor(Ticket later, Ticket earlier, const OtherWaits& other
     };
     const auto [from, to] = others.equal_range(ticket);
     for (auto other = from; other != to; ++other) visit(other->second);
-    const auto found = nodes_.find(ticket);
-    if (found == nodes_.end()) continue;
-    visit(found->second.next);
-    for (const Ticket dependent : found->second.dependents) visit(dependent);
+    const Node* node = nodes_.Find(ticket);
+    if (node == nullptr) continue;
+    visit(node->next);
+    for (const Ticket dependent : node->dependents) visit(dependent);
   }
   return false;
 }
 
 void CommitOrder::WaitFor(Ticket ticket, Trace& trace, SlotMask slots) {
+  const base::Micros sent_us = nodes_.Find(ticket)->sent_us;
   for (size_t slot = 0; slot < kSlots; ++slot) {
     if ((slots >> slot & 1) == 0) continue;
+    std::vector<Ticket>& tickets = trace.slots[slot].tickets;
+    if (tickets.empty()) continue;
     Sweep(trace.slots[slot]);
-    for (const Ticket earlier : trace.slots[slot].tickets) WaitFor(ticket, earlier);
+    ++looks_;
+    for (auto earlier = tickets.rbegin(); earlier != tickets.rend(); ++earlier) {
+      const Node& node = *nodes_.Find(*earlier);
+      const bool last =
+          node.session == nullptr || std::exchange(node.session->looked_at, looks_) != looks_;
+      // A read may have to know who waits for it.
+      if (last || node.answered_us > sent_us) WaitFor(ticket, *earlier);
+    }
   }
 }
 
 void CommitOrder::File(Ticket ticket, const Access& access, bool releases) {
   const size_t slot = SlotOf(access, releases);
   const bool everything = access.object == kEverything;
-  if (!everything) Put(ticket, everything_.all, slot);
+  const SlotMask waits = WaitsOf(access, releases).below;
+  if (!everything) Put(ticket, everything_.all, slot, 0);
   Level& level = everything ? everything_ : objects_[access.object].level;
   if (everything || access.key == 0) {
     if (!releases) Forget(level, access.mode);
-    Put(ticket, level.whole, slot);
+    Put(ticket, level.whole, slot, waits);
+    Put(ticket, level.all, slot, waits);
   } else {
     Object& object = objects_[access.object];
     SweepKeys(object);
-    Put(ticket, object.keys[access.key], slot);
+    Put(ticket, object.keys[access.key], slot, waits);
+    Put(ticket, level.all, slot, 0);
   }
-  Put(ticket, level.all, slot);
 }
 
 // What changes the whole has waited for all changes before it: whoever comes next has only to wait
@@ -249,16 +310,29 @@ void CommitOrder::Forget(Level& level, Mode mode) {
   }
 }
 
-void CommitOrder::Put(Ticket ticket, Trace& trace, size_t slot) {
+// `waited_for`: the slots of the trace of which it waited for all.
+void CommitOrder::Put(Ticket ticket, Trace& trace, size_t slot, SlotMask waited_for) {
   Trace::Slot& list = trace.slots[slot];
   if (!list.tickets.empty() && list.tickets.back() == ticket) return;
+  if ((waited_for >> slot & 1) != 0) list = {};  // It stands for those that it waits for.
   if (list.tickets.size() >= kSweepMin && list.tickets.size() >= 2 * list.swept) Sweep(list);
   list.tickets.push_back(ticket);
 }
 
+// Keeps what is open; of each session the last one, and reads that may move.
 void CommitOrder::Sweep(Trace::Slot& slot) {
-  std::erase_if(slot.tickets, [&](Ticket ticket) { return !nodes_.contains(ticket); });
-  slot.swept = slot.tickets.size();
+  std::vector<Ticket>& tickets = slot.tickets;
+  ++looks_;
+  auto kept = tickets.rbegin();
+  for (auto ticket = tickets.rbegin(); ticket != tickets.rend(); ++ticket) {
+    const Node* node = nodes_.Find(*ticket);
+    if (node == nullptr) continue;
+    const bool last =
+        node->session == nullptr || std::exchange(node->session->looked_at, looks_) != looks_;
+    if (last || node->answered_us != 0) *kept++ = *ticket;
+  }
+  tickets.erase(tickets.begin(), kept.base());
+  slot.swept = tickets.size();
 }
 
 void CommitOrder::SweepKeys(Object& object) {
@@ -271,24 +345,42 @@ void CommitOrder::SweepKeys(Object& object) {
 }
 
 bool CommitOrder::MayStart(Ticket ticket) const {
-  const auto found = nodes_.find(ticket);
-  return found == nodes_.end() || found->second.waits == 0;
+  const Node* node = nodes_.Find(ticket);
+  return node == nullptr || node->waits == 0;
 }
 
 void CommitOrder::Done(Ticket ticket) {
-  const auto found = nodes_.find(ticket);
-  if (found == nodes_.end()) return;
-  const std::vector<Ticket> dependents = std::move(found->second.dependents);
-  if (found->second.behind != 0) ForgetMove(found->second.behind);  // It ran out of order.
-  nodes_.erase(found);
-  for (const Ticket later : dependents) {
-    const auto waiting = nodes_.find(later);
-    if (waiting == nodes_.end()) continue;
-    if (waiting->second.behind == ticket) {
-      waiting->second.behind = 0;
-      ForgetMove(ticket);
+  Node* node = nodes_.Find(ticket);
+  if (node == nullptr) return;
+  node->done = true;
+  // Out of its order: it stands for what it waited for.
+  if (node->waits == 0) Close(ticket);
+}
+
+void CommitOrder::Close(Ticket ticket) {
+  std::vector<Ticket> left = {ticket};
+  while (!left.empty()) {
+    Node* node = nodes_.Find(left.back());
+    const Ticket closed = left.back();
+    left.pop_back();
+    const std::vector<Ticket> dependents = std::move(node->dependents);
+    if (node->session != nullptr) --node->session->open;
+    nodes_.Erase(closed);
+    edges_ -= dependents.size();
+    for (const Ticket later : dependents) {
+      Node* waiting = nodes_.Find(later);
+      if (waiting == nullptr) continue;
+      if (waiting->behind == closed) {
+        waiting->behind = 0;
+        ForgetMove(closed);
+      }
+      if (--waiting->waits > 0) continue;
+      if (waiting->done) {
+        left.push_back(later);
+      } else {
+        freed_.push_back(later);
+      }
     }
-    if (--waiting->second.waits == 0) freed_.push_back(later);
   }
 }
 

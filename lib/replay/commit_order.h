@@ -13,6 +13,10 @@
 // against what is not known. Overlapping pairs that the capture leaves open get the same order on
 // all lanes; otherwise lanes would differ by chance. Of a read that ran, its answer may tell later
 // that it had seen a commit: see MoveBehind.
+//
+// Exchanges of one session are done in the order of their admission. So of what Y waits for, only
+// the last of each session counts, and of changes of the same rows only the last of all: what an
+// exchange costs depends on how many sessions there are, not on how far ahead was read.
 #pragma once
 
 #include <array>
@@ -20,10 +24,12 @@
 #include <cstdint>
 #include <set>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/clock.h"
 #include "replay/footprint.h"
+#include "replay/ticket_table.h"
 
 namespace scry::replay {
 
@@ -36,19 +42,22 @@ class CommitOrder {
   struct Origin {
     uint64_t session = 0;      // 0: it comes from none that others come from.
     base::Micros sent_us = 0;  // In the capture's time.
+    // Of a read that MoveBehind may be asked for: when it was answered. 0: it stays where it is.
+    base::Micros answered_us = 0;
   };
 
   // An empty footprint gets ticket 0.
   Ticket Admit(const Footprint& footprint, const Origin& origin);
   Ticket Admit(const Footprint& footprint) { return Admit(footprint, Origin()); }
   bool MayStart(Ticket ticket) const;
-  // The exchange ended, or no longer holds others back (it runs on all lanes, or a stall was
-  // broken). Counts once.
+  // The exchange ended, or no longer holds others back (it runs on all lanes). Counts once. Where a
+  // stall was broken, others go on waiting for what it waits for. REQUIRES: those of its session
+  // before it are done.
   void Done(Ticket ticket);
   // `read` ran and is to run again behind the first of the commits that wait for it and were sent
-  // before `answered_us`. Whatever comes after `read` comes after that commit too, even where the
+  // before it was answered. Whatever comes after `read` comes after that commit too, even where the
   // commit was to wait for it. False: there is none, or the commit needs what comes after `read`.
-  bool MoveBehind(Ticket read, base::Micros answered_us);
+  bool MoveBehind(Ticket read);
   // What an exchange waits for besides the order, say the lock of another: earlier to later.
   using OtherWaits = std::unordered_multimap<Ticket, Ticket>;
   // `later` waits for `earlier`, by whatever lies between. False where that is too much.
@@ -56,20 +65,30 @@ class CommitOrder {
   // Tickets that may start since the last call.
   std::vector<Ticket> TakeFreed();
 
-  bool IsOpen(Ticket ticket) const { return nodes_.contains(ticket); }
+  bool IsOpen(Ticket ticket) const { return nodes_.Contains(ticket); }
   size_t open() const { return nodes_.size(); }  // Admitted and not done.
-  // For tests and for bounding memory: entries held for objects and keys.
+  // For tests and for bounding memory: entries held for objects and keys, and who waits for whom.
   size_t entries() const;
+  size_t edges() const { return edges_; }
 
  private:
+  struct Session {
+    Ticket last = 0;
+    size_t open = 0;
+    uint64_t looked_at = 0;  // The last look at a list that met one of its tickets.
+  };
   struct Node {
     uint32_t waits = 0;  // For so many others.
     std::vector<Ticket> dependents;
-    Ticket next = 0;  // Of the same session. 0: none yet.
+    Session* session = nullptr;  // nullptr: it has none.
+    Ticket previous = 0;         // Of the same session. 0: none.
+    Ticket next = 0;             // Of the same session. 0: none yet.
     base::Micros sent_us = 0;
+    base::Micros answered_us = 0;  // Of a read that may move. 0: it may not.
     bool barrier = false;
     bool only_reads = false;
     bool only_releases = false;
+    bool done = false;  // Before what it waits for.
     Ticket behind = 0;  // See MoveBehind. 0: it did not move.
   };
   // Where an access is filed: by mode while its statement runs, and again by mode when its
@@ -104,23 +123,30 @@ class CommitOrder {
 
   static Waits WaitsOf(const Access& access, bool releases);
   void File(Ticket ticket, const Access& access, bool releases);
+  void WaitForAll(Ticket ticket);
   void WaitFor(Ticket ticket, Trace& trace, SlotMask slots);
   void WaitFor(Ticket ticket, Ticket earlier);
   void Link(Ticket ticket, uint64_t session);
+  bool IsLastOfSession(const Node& node) const;
   void Unlink(Ticket ticket, Ticket earlier);
+  void WaitForRestOf(Ticket commit, Ticket holder, const std::unordered_set<Ticket>& behind);
+  void Close(Ticket ticket);
   void ForgetMove(Ticket commit);
-  bool FindHolders(Ticket commit, Ticket read, std::vector<Ticket>& holders) const;
-  void Put(Ticket ticket, Trace& trace, size_t slot);
+  bool FindHolders(Ticket commit, Ticket read, std::vector<Ticket>& holders,
+                   std::unordered_set<Ticket>& behind) const;
+  void Put(Ticket ticket, Trace& trace, size_t slot, SlotMask waited_for);
   void Sweep(Trace::Slot& slot);
   void SweepKeys(Object& object);
   void Forget(Level& level, Mode mode);
 
-  std::unordered_map<Ticket, Node> nodes_;
+  TicketTable<Node> nodes_;
   Ticket last_ = 0;
-  Ticket barrier_ = 0;                            // The last one admitted.
-  std::unordered_map<uint64_t, Ticket> last_of_;  // By session.
-  size_t last_swept_ = 0;                         // Its size after the last sweep.
-  std::multiset<Ticket> moved_to_;                // Commits that reads wait for, having moved.
+  Ticket barrier_ = 0;                              // The last one admitted.
+  std::unordered_map<uint64_t, Session> sessions_;  // Nodes point into it.
+  size_t sessions_swept_ = 0;                       // Its size after the last sweep.
+  uint64_t looks_ = 0;
+  size_t edges_ = 0;
+  std::multiset<Ticket> moved_to_;  // Commits that reads wait for, having moved.
   Level everything_;
   std::unordered_map<ObjectId, Object> objects_;
   std::vector<Ticket> freed_;

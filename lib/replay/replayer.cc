@@ -55,14 +55,15 @@ constexpr size_t kConnectingMax = 16;
 constexpr size_t kFilesReserved = 64;
 // Fingerprints whose calls are counted; past it, counting starts anew.
 constexpr size_t kPatternsMax = 200 * 1000;
-// Exchanges read ahead, of each session as many as it needs to go on. More gain nothing, and
-// whoever judges the pairs would have to parse statements again that the classifier knew: the cache
-// of facts holds some thousand texts.
-constexpr size_t kWorksMax = 2048;
-// Where neither order nor time hold exchanges back, sessions need only enough to go on with: what
-// lies around for long has left the processor's cache when its turn comes.
+// Exchanges read ahead, of each session as many as it needs to go on. More gain nothing: whoever
+// judges the pairs would have to parse statements again that the classifier knew (the cache of
+// facts holds some thousand texts), what lies around for long has left the processor's cache when
+// its turn comes, and the order of many costs more than that of few.
 constexpr size_t kWorksPerSession = 32;
 constexpr size_t kWorksMin = 256;
+constexpr size_t kWorksMax = 2048;
+// A session that did nothing in so many events is idle: nobody reads on to find work for it.
+constexpr size_t kActiveReach = 4096;
 // Whose catalogs are read; sessions of further ones touch all there is.
 constexpr size_t kDatabasesMax = 64;
 // Of small exchanges, so many more for each further window.
@@ -126,8 +127,9 @@ class Run {
   base::Micros Now() const { return shared_.Now(); }
   uint64_t Progress() const { return stats_.exchanges + stats_.exchanges_excluded; }
   size_t WorksMax() const {
-    if (!Unhindered()) return kWorksMax + extra_works_;
-    return std::clamp(kWorksPerSession * census_.open, kWorksMin, kWorksMax) + extra_works_;
+    // By the clock, what begins soon may be written far behind: it is written when it ends.
+    if (options_.speed > 0) return kWorksMax + extra_works_;
+    return std::clamp(kWorksPerSession * active_.size(), kWorksMin, kWorksMax) + extra_works_;
   }
   // Each session goes on as soon as it was answered.
   bool Unhindered() const { return options_.sync == SyncMode::kNone && options_.speed <= 0; }
@@ -142,6 +144,7 @@ class Run {
 
   base::Status Fill();
   void Read(event::Event&& event);
+  void NoteActive(uint64_t session, bool ends);
   void LearnDatabase(const std::string& database);
   uint64_t FingerprintOf(const event::Exchange& exchange);
   void Admit(ReadEvent&& read);
@@ -193,8 +196,10 @@ class Run {
   ReadingOrder reading_;
   std::unordered_map<uint64_t, SessionTrail> trails_;  // As read, by session number.
   CancelBook cancels_;
-  std::unordered_set<uint64_t> listeners_;  // Open sessions that were notified.
-  base::Micros last_read_us_ = 0;           // In the capture's time.
+  std::unordered_set<uint64_t> listeners_;       // Open sessions that were notified.
+  std::unordered_map<uint64_t, size_t> active_;  // Sessions by their share of those read last:
+  std::deque<uint64_t> read_last_;               // whose events they were.
+  base::Micros last_read_us_ = 0;                // In the capture's time.
   bool source_ended_ = false;
   std::optional<base::Micros> enough_since_us_;
   // Read past the window, to get out of a stall.
@@ -312,6 +317,7 @@ void Run::Read(event::Event&& event) {
     cancels_.End(event::SessionId{session});
     read.listens = listeners_.erase(session) > 0;
   }
+  NoteActive(session, std::holds_alternative<event::SessionEnd>(event));
   last_read_us_ = std::max(last_read_us_, event::TimeOf(event));
   read.weight = event::WeightBytes(event);
   if (options_.sync != SyncMode::kCommit) {  // What touches what is nobody's question.
@@ -344,6 +350,19 @@ void Run::Read(event::Event&& event) {
   }
   read.event = std::move(event);
   reading_.Add(std::move(read));
+}
+
+void Run::NoteActive(uint64_t session, bool ends) {
+  if (ends) {
+    active_.erase(session);
+    return;
+  }
+  ++active_[session];
+  read_last_.push_back(session);
+  if (read_last_.size() <= kActiveReach) return;
+  const auto share = active_.find(read_last_.front());
+  read_last_.pop_front();
+  if (share != active_.end() && --share->second == 0) active_.erase(share);
 }
 
 // Of a database that a lane does not let us into nothing is known, so its sessions touch all.
@@ -425,8 +444,11 @@ void Run::AddWork(SessionId session, Work&& work, const Footprint& footprint) {
     return;
   }
   if (options_.sync == SyncMode::kCommit) {
-    const base::Micros sent_us = work.exchange ? work.exchange->forwarded_us : INT64_MAX;
-    work.ticket = order_.Admit(footprint, {static_cast<uint64_t>(session), sent_us});
+    CommitOrder::Origin origin;
+    origin.session = static_cast<uint64_t>(session);
+    origin.sent_us = work.exchange ? work.exchange->forwarded_us : INT64_MAX;
+    if (work.rereadable) origin.answered_us = AnsweredUs(*work.exchange);
+    work.ticket = order_.Admit(footprint, origin);
   }
   found->second->Add(std::move(work));
   Enlist(found->first, *found->second);

@@ -491,7 +491,7 @@ bool SessionPlayer::ReadAgain(const std::vector<exchange::Answers>& answers) {
   const bool again = otherwise && !order_broken_ && !diverged_ && work.rereads < kRereadsMax &&
                      shared_.Now() - since_us_ < kHoldUps * shared_.options.hold_up_us &&
                      shared_.rereads.Worthwhile(work.fingerprint) &&
-                     shared_.order.MoveBehind(work.ticket, AnsweredUs(exchange));
+                     shared_.order.MoveBehind(work.ticket);
   if (!again) {
     if (work.rereads > 0) shared_.rereads.Note(work.fingerprint, !otherwise);
     return false;
