@@ -34,9 +34,8 @@ TEST_CASE("a ticket table holds what a map would hold", "[replay]") {
   }
   const uint64_t from = last / 2;
   std::vector<std::pair<uint64_t, std::string>> seen;
-  table.ForEach(from, [&](uint64_t ticket, const std::string& one) {
-    seen.emplace_back(ticket, one);
-  });
+  table.ForEach(from,
+                [&](uint64_t ticket, const std::string& one) { seen.emplace_back(ticket, one); });
   CHECK(seen == std::vector<std::pair<uint64_t, std::string>>(map.lower_bound(from), map.end()));
 }
 
