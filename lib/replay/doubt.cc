@@ -9,9 +9,9 @@ namespace scry::replay {
 namespace {
 
 void AddObject(std::vector<ObjectId>& objects, const Access& access) {
-  const bool relation = access.object >= kFirstRelation || access.object == kSequences ||
-                        access.object == kEverything;
-  if (!relation || std::find(objects.begin(), objects.end(), access.object) != objects.end()) {
+  const bool told = access.object >= kFirstRelation || access.object == kSequences ||
+                    access.object == kAdvisoryLocks || access.object == kEverything;
+  if (!told || std::find(objects.begin(), objects.end(), access.object) != objects.end()) {
     return;
   }
   objects.push_back(access.object);
@@ -30,13 +30,20 @@ bool Same(const exchange::Answers& a, const exchange::Answers& b) {
                     });
 }
 
-template <typename Objects>
-bool Meet(const Objects& some, const std::vector<ObjectId>& others) {
+bool HoldsEverything(const std::vector<ObjectId>& objects) {
+  return std::find(objects.begin(), objects.end(), kEverything) != objects.end();
+}
+
+bool Share(const std::set<ObjectId>& some, const std::vector<ObjectId>& others) {
+  return std::any_of(others.begin(), others.end(),
+                     [&](ObjectId object) { return some.contains(object); });
+}
+
+bool Meet(const std::vector<ObjectId>& some, const std::vector<ObjectId>& others) {
   if (some.empty() || others.empty()) return false;
-  const auto everything = [](ObjectId object) { return object == kEverything; };
-  if (std::any_of(some.begin(), some.end(), everything)) return true;
+  if (HoldsEverything(some) || HoldsEverything(others)) return true;
   return std::any_of(others.begin(), others.end(), [&](ObjectId object) {
-    return everything(object) || std::find(some.begin(), some.end(), object) != some.end();
+    return std::find(some.begin(), some.end(), object) != some.end();
   });
 }
 
@@ -54,10 +61,13 @@ void Doubt::Count(Parting parting) {
 
 void Doubt::Add(const std::vector<ObjectId>& changed, Parting parting, base::Micros now_us) {
   if (parting == Parting::kNone) return;
-  std::set<ObjectId>& objects = parting == Parting::kCandidate ? by_candidate_ : objects_;
+  const bool candidate = parting == Parting::kCandidate;
+  std::set<ObjectId>& objects = candidate ? by_candidate_ : objects_;
+  base::Micros& until_us = candidate ? some_by_candidate_until_us_ : some_until_us_;
   for (const ObjectId object : changed) {
     if (object != kEverything) {
       objects.insert(object);
+      until_us = std::max(until_us, now_us + kEverythingUs);
     } else if (parting == Parting::kOther || !CandidateIsToBlame()) {
       everything_until_us_ = std::max(everything_until_us_, now_us + kEverythingUs);
     }
@@ -83,8 +93,12 @@ void Doubt::End(uint64_t session, base::Micros now_us) {
 
 bool Doubt::Touches(const std::vector<ObjectId>& objects, base::Micros since_us) const {
   if (objects.empty()) return false;
-  if (since_us <= everything_until_us_ || Meet(objects_, objects)) return true;
-  if (!CandidateIsToBlame() && Meet(by_candidate_, objects)) return true;
+  const bool unknown = HoldsEverything(objects);
+  const auto in_doubt = [&](const std::set<ObjectId>& some, base::Micros until_us) {
+    return Share(some, objects) || (unknown && since_us <= until_us);
+  };
+  if (since_us <= everything_until_us_ || in_doubt(objects_, some_until_us_)) return true;
+  if (!CandidateIsToBlame() && in_doubt(by_candidate_, some_by_candidate_until_us_)) return true;
   return std::any_of(passing_.begin(), passing_.end(), [&](const Passing& passing) {
     return (passing.ended_us < 0 || passing.ended_us >= since_us) && Meet(passing.objects, objects);
   });

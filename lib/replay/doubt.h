@@ -1,7 +1,8 @@
 // Relations that may differ between lanes by chance: a race that the order could not decide went
 // one way on one lane and another way on the next. What touches them afterwards tells nothing of a
-// change under test. What is not known to be touched is in doubt for a while only: it may be all
-// there is, and a run of which nothing can be said proves nothing. Pure; one thread.
+// change under test. What is not known to be touched is in doubt for a while only, and so is what
+// touches nobody knows what: either may be all there is, and a run of which nothing can be said
+// proves nothing. Pure; one thread.
 #pragma once
 
 #include <cstdint>
@@ -53,14 +54,17 @@ class Doubt {
   };
   std::set<ObjectId> objects_;
   std::set<ObjectId> by_candidate_;  // In doubt unless the candidate is to blame.
+  // Until then, whoever touches nobody knows what may touch one of them.
+  base::Micros some_until_us_ = -1;
+  base::Micros some_by_candidate_until_us_ = -1;
   base::Micros everything_until_us_ = -1;
   uint64_t candidate_partings_ = 0;
   uint64_t other_partings_ = 0;
   std::deque<Passing> passing_;  // The latest ones.
 };
 
-// The relations of a footprint, once each, kEverything and kSequences among them: touched, changed,
-// or let go at the end of a transaction.
+// The relations of a footprint, once each, kEverything, kSequences and kAdvisoryLocks (which
+// outlive their transactions) among them: touched, changed, or let go at the end of a transaction.
 std::vector<ObjectId> ObjectsTouched(const ExchangeFacts& facts);
 std::vector<ObjectId> ObjectsReleased(const ExchangeFacts& facts);
 std::vector<ObjectId> ObjectsChanged(const ExchangeFacts& facts);

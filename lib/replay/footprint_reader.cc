@@ -150,6 +150,7 @@ class FootprintReader::Reading {
     NoteParses();
     result.only_ends = result.only_unlocks = !exchange_.statements.empty();
     for (const event::Statement& statement : exchange_.statements) {
+      if (statement.outcome.status == event::OutcomeStatus::kSkipped) continue;  // It never ran.
       if (statement.text.empty()) {  // Prepared before the capture: unknown.
         TouchUnknown();
         result.only_ends = result.only_unlocks = boundaries_known_ = false;

@@ -259,7 +259,6 @@ CallColumns Identity::Learn(const event::Exchange& exchange, size_t statement,
   const event::Statement& captured = exchange.statements[statement];
   if (captured.outcome.status != event::OutcomeStatus::kDone) return {};
   IdentityLearner::Note(captured, session);
-  if (captured.outcome.values.empty()) return {};
   std::vector<const event::LaneOutcome*> lanes;
   std::vector<IdentityMap*> maps;
   bool differs = false;
@@ -272,8 +271,14 @@ CallColumns Identity::Learn(const event::Exchange& exchange, size_t statement,
     differs |= ran && outcomes[statement].rows != captured.outcome.values;
   }
   if (lanes.front() == nullptr || (!differs && Idle())) return {};
-  const CallColumns calls = shared_->learner->CallsOf(captured, lanes.front()->columns, session);
-  const uint64_t learned = shared_->learner->Learn(captured, calls, lanes, maps);
+  CallColumns calls;
+  uint64_t learned = 0;
+  if (captured.outcome.values.empty()) {
+    learned = shared_->learner->LearnBeside(lanes, maps);
+  } else {
+    calls = shared_->learner->CallsOf(captured, lanes.front()->columns, session);
+    learned = shared_->learner->Learn(captured, calls, lanes, maps);
+  }
   shared_->stats.values_learned += learned;
   if (learned > 0) {
     for (const auto& lane : lanes_) lane->learned = true;

@@ -132,11 +132,14 @@ bool IdentityLearner::Believe(const Source& source, Trust trust, const std::stri
   // What the baseline made just as production did, a lane has no reason to make otherwise: unless
   // it draws from a sequence, which a migration may move.
   if (trust == Trust::kNew) return source.column.drawn || baseline != captured;
-  if (baseline == captured) return false;
-  const auto start = starts_.find(source.column.domain);
-  const auto number = Integer(captured);
+  return baseline != captured && DrawnSinceStart(source.column.domain, captured);
+}
+
+// Made during the capture: rows of before are the same ones on all lanes.
+bool IdentityLearner::DrawnSinceStart(DomainId domain, const std::string& value) const {
+  const auto start = starts_.find(domain);
+  const auto number = Integer(value);
   if (start == starts_.end() || !number) return false;
-  // Made during the capture: rows of before are the same ones on all lanes.
   return start->second.descending ? *number < start->second.last_value
                                   : *number > start->second.last_value;
 }
@@ -208,6 +211,94 @@ uint64_t IdentityLearner::LearnColumn(const Answers& answers, const Source& sour
     if (!captured || !baseline || !here) continue;
     if (*captured != *here && !Believe(source, answers.trust, *captured, *baseline)) continue;
     learned += map.Learn(column.domain, *captured, *here) ? 1U : 0U;
+  }
+  return learned;
+}
+
+// The baseline's rows of one statement, to be laid beside those of other lanes.
+class IdentityLearner::Beside {
+ public:
+  Beside(const IdentityLearner& learner, const event::LaneOutcome& baseline)
+      : learner_(learner), baseline_(baseline), sources_(learner.SourcesOf(baseline, {})) {
+    std::erase_if(sources_, [](const Source& source) { return !source.column.drawn; });
+    if (sources_.empty()) return;
+    auto rows = CellsOf(baseline.rows, baseline.columns.size());
+    if (rows) rows_ = std::move(*rows);
+    for (const event::Column& column : baseline.columns) {
+      mapped_.push_back(learner.columns_.Find(0, column.table_oid, column.column_number) !=
+                        nullptr);
+    }
+  }
+
+  uint64_t Learn(const event::LaneOutcome& lane, IdentityMap& baseline_map,
+                 IdentityMap& map) const {
+    if (rows_.empty() || !lane.rows_complete || !SameShape(lane.columns)) return 0;
+    const auto rows = CellsOf(lane.rows, lane.columns.size());
+    if (!rows || rows->size() != rows_.size()) return 0;
+    uint64_t learned = 0;
+    for (size_t row = 0; row < rows_.size(); ++row) {
+      if (!Alike(rows_[row], (*rows)[row])) continue;
+      for (const Source& source : sources_) {
+        learned += LearnCell(source, rows_[row], (*rows)[row], baseline_map, map) ? 1U : 0U;
+      }
+    }
+    return learned;
+  }
+
+ private:
+  bool SameShape(const std::vector<event::Column>& columns) const {
+    return std::equal(columns.begin(), columns.end(), baseline_.columns.begin(),
+                      baseline_.columns.end(), [](const auto& one, const auto& other) {
+                        return one.name == other.name && one.format == other.format;
+                      });
+  }
+
+  // All that no lane makes by itself is equal, and something is.
+  bool Alike(const Cells& one, const Cells& other) const {
+    bool some = false;
+    for (size_t i = 0; i < one.size(); ++i) {
+      if (one[i] != other[i] && !mapped_[i]) return false;
+      some |= one[i].has_value() && one[i] == other[i];
+    }
+    return some;
+  }
+
+  bool LearnCell(const Source& source, const Cells& before, const Cells& cells,
+                 IdentityMap& baseline_map, IdentityMap& map) const {
+    const MappedColumn& column = source.column;
+    const auto read = [&](const Cells& row) {
+      const auto& cell = row[source.index];
+      return cell ? ReadValue(column.kind, *cell, source.binary) : std::nullopt;
+    };
+    const auto baseline = read(before);
+    const auto here = read(cells);
+    if (!baseline || !here || *baseline == *here) return false;
+    if (!learner_.DrawnSinceStart(column.domain, *baseline)) return false;
+    if (!learner_.DrawnSinceStart(column.domain, *here)) return false;
+    const IdentityMap::Found captured = baseline_map.ToCaptured(column.domain, *baseline);
+    if (captured.ambiguous) return false;
+    const std::string meant = captured.known ? std::string(captured.value) : *baseline;
+    return map.Learn(column.domain, meant, *here);
+  }
+
+  const IdentityLearner& learner_;
+  const event::LaneOutcome& baseline_;
+  std::vector<Source> sources_;
+  std::vector<Cells> rows_;
+  std::vector<bool> mapped_;  // By column of the output.
+};
+
+uint64_t IdentityLearner::LearnBeside(const std::vector<const event::LaneOutcome*>& lanes,
+                                      const std::vector<IdentityMap*>& maps) const {
+  const event::LaneOutcome* baseline = lanes.front();
+  if (starts_.empty() || baseline == nullptr || baseline->rows.empty()) return 0;
+  if (!baseline->rows_complete) return 0;
+  std::optional<Beside> beside;
+  uint64_t learned = 0;
+  for (size_t lane = 1; lane < lanes.size(); ++lane) {
+    if (lanes[lane] == nullptr || lanes[lane]->rows == baseline->rows) continue;
+    if (!beside) beside.emplace(*this, *baseline);
+    learned += beside->Learn(*lanes[lane], *maps.front(), *maps[lane]);
   }
   return learned;
 }

@@ -50,6 +50,10 @@ class IdentityLearner {
   uint64_t Learn(const event::Statement& captured, const CallColumns& calls,
                  const std::vector<const event::LaneOutcome*>& lanes,
                  const std::vector<IdentityMap*>& maps);
+  // The same where it is not known what production answered: rows that are equal on the baseline
+  // and on another lane, but for a number that each drew during the replay.
+  uint64_t LearnBeside(const std::vector<const event::LaneOutcome*>& lanes,
+                       const std::vector<IdentityMap*>& maps) const;
 
  private:
   struct Source;
@@ -64,6 +68,8 @@ class IdentityLearner {
   bool Believe(const Source& source, Trust trust, const std::string& captured,
                const std::string& baseline) const;
   Trust TrustOf(const event::Statement& captured);
+  bool DrawnSinceStart(DomainId domain, const std::string& value) const;
+  class Beside;
 
   const ColumnCatalog& columns_;
   event::SitesCache& sites_;

@@ -399,8 +399,9 @@ void LaneConnection::Die(base::Micros now_us) {
   Close();
 }
 
-void LaneConnection::Cancel() {
-  if (connection_ && state_ == State::kRunning) (void)connection_->Cancel().ok();
+base::Status LaneConnection::Cancel() {
+  if (!connection_ || state_ != State::kRunning) return {};
+  return connection_->Cancel();
 }
 
 void LaneConnection::Close() {

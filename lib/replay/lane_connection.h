@@ -72,8 +72,9 @@ class LaneConnection {
   uint32_t backend_pid() const { return connection_ ? connection_->backend_pid() : 0; }
   // Of a kDead connection: why, if what the server sent made no sense.
   const std::string& reason() const { return answers_.reason(); }
-  // Asks the server to cancel what runs.
-  void Cancel();
+  // Asks the server to cancel what runs, and waits until it took the request: what comes next must
+  // not be met by it.
+  base::Status Cancel();
   // Ends the connection; what runs is lost.
   void Abort(base::Micros now_us) { Die(now_us); }
   void Close();

@@ -117,7 +117,12 @@ class Run {
 
   static std::vector<pg::ConnInfo> Infos(const std::vector<LaneTarget>& lanes) {
     std::vector<pg::ConnInfo> infos;
-    for (const LaneTarget& lane : lanes) infos.push_back(lane.info);
+    for (const LaneTarget& lane : lanes) {
+      pg::ConnInfo& info = infos.emplace_back(lane.info);
+      // A network that swallows packets must end what waits for it: cancel requests, say.
+      if (!info.Has("tcp_user_timeout")) info.Set("tcp_user_timeout", "30000");
+      if (!info.Has("connect_timeout")) info.Set("connect_timeout", "10");
+    }
     return infos;
   }
 
@@ -620,7 +625,7 @@ base::Status Run::CheckServers(bool at_end) {
   for (size_t lane = 0; lane < lanes_.size(); ++lane) {
     if (!suspects_[lane]) continue;
     suspects_[lane] = false;
-    if (pg::Ping(lanes_[lane].info) != pg::PingState::kAccepting) {
+    if (pg::Ping(infos_[lane]) != pg::PingState::kAccepting) {
       return base::Fail(fmt::format("the {} server ended during the replay; its log tells why",
                                     lanes_[lane].name));
     }
@@ -699,10 +704,12 @@ base::Result<std::vector<LockWait>> Run::LookForLockWaits() {
   return waits.error();
 }
 
+// Where a server can no longer be reached, each try takes long, and whether it is gone comes first.
 void Run::CancelStuck(base::Micros now) {
   for (const auto& [id, player] : sessions_) {
     player->CancelStuck(now);
     Enlist(id, *player);
+    if (std::find(suspects_.begin(), suspects_.end(), true) != suspects_.end()) return;
   }
 }
 

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "os/affinity.h"
 #include "pg/startup.h"
+#include "replay/answer_alignment.h"
 #include "replay/lost_race.h"
 #include "replay/portal_part.h"
 #include "replay/signals.h"
@@ -20,10 +21,10 @@ namespace {
 
 namespace frontend = wire::frontend;
 
-// A captured duration may be longer than the patience for the stuck, within reason.
-constexpr base::Micros kCapturedFactor = 3;
+// What is known to take long is given so many times as long, within reason.
+constexpr base::Micros kKnownFactor = 3;
 constexpr size_t kWorksCounted = 64;
-constexpr base::Micros kCapturedLimitUs = 3600LL * 1000 * 1000;
+constexpr base::Micros kStuckMaxUs = 3600LL * 1000 * 1000;
 
 // Stamps of a damaged capture must not overflow sums.
 base::Micros Sane(base::Micros time_us) {
@@ -184,6 +185,7 @@ void SessionPlayer::StartNext(size_t rotation, bool warm_up, bool forced, base::
   cancels_fired_.assign(lanes_.size(), 0);
   held_up_ = let_go_ = false;
   cancelled_ = false;
+  slowest_us_ = 0;
   warm_up_ = warm_up;
   exchange_started_us_ = now_us;
   order_broken_ |= forced;
@@ -262,11 +264,13 @@ void SessionPlayer::OnReady(size_t lane, bool readable, bool writable, base::Mic
   if (state_ == State::kEnded) return;
   if (lane < lanes_.size()) {
     const bool alive = lanes_[lane]->state() != LaneConnection::State::kDead;
+    const bool ran = lanes_[lane]->state() == LaneConnection::State::kRunning;
     const base::Status status =
         lanes_[lane]->OnReady(readable, writable, std::max(now_us, lanes_[lane]->started_us()));
     PutNotifications(lane, lanes_[lane]->TakeNotifications());
     const bool dead = lanes_[lane]->state() == LaneConnection::State::kDead;
     if (alive && dead) shared_.suspects[lane] = true;
+    if (ran && !dead && !cancelled_ && !RunsOn(lane)) slowest_us_ = now_us - exchange_started_us_;
     NoteRefusal(lane, status);
     // What ended it may be an exchange of another session, which has yet to run on other lanes and
     // is to find there what it found here.
@@ -369,7 +373,7 @@ void SessionPlayer::FireCancels(base::Micros now_us) {
     for (; fired < due.size() && now_us - connection.started_us() >= due[fired]; ++fired) {
       fires = true;
     }
-    if (fires) connection.Cancel();
+    if (fires && !connection.Cancel().ok()) shared_.suspects[lane] = true;
   }
 }
 
@@ -379,10 +383,11 @@ bool SessionPlayer::WaitsInVain(base::Micros now_us) const {
   return now_us - last_started_us_ < CapturedUs() * 2 + kGraceUs;
 }
 
-// What took long in the capture may take long here.
+// What took long in the capture, or on another lane, may take long here.
 base::Micros SessionPlayer::StuckLimit() const {
   if (state_ != State::kRunning) return shared_.options.stuck_us;
-  return std::max(shared_.options.stuck_us, CapturedUs() * kCapturedFactor);
+  const base::Micros known_us = std::max(CapturedUs(), slowest_us_);
+  return std::max(shared_.options.stuck_us, std::min(known_us * kKnownFactor, kStuckMaxUs));
 }
 
 // How long the exchange that runs took in the capture, within reason.
@@ -390,7 +395,7 @@ base::Micros SessionPlayer::CapturedUs() const {
   const event::Exchange& exchange = *work_.front().exchange;
   const base::Micros from = std::clamp<base::Micros>(exchange.forwarded_us, 0, INT64_MAX / 2);
   const base::Micros to = std::clamp<base::Micros>(exchange.completed_us, from, INT64_MAX / 2);
-  return std::min((to - from), kCapturedLimitUs / kCapturedFactor);
+  return std::min((to - from), kStuckMaxUs / kKnownFactor);
 }
 
 CommitOrder::Ticket SessionPlayer::first_ticket() const {
@@ -417,12 +422,12 @@ void SessionPlayer::CancelStuck(base::Micros now_us) {
   }
   since_us_ = now_us;
   if (!cancelled_) ++shared_.stats.cancelled;
-  for (const auto& lane : lanes_) {
-    if (lane->state() != LaneConnection::State::kRunning) continue;
+  for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+    if (!RunsOn(lane)) continue;
     if (cancelled_) {
-      lane->Abort(now_us);
-    } else {
-      lane->Cancel();
+      lanes_[lane]->Abort(now_us);
+    } else if (!lanes_[lane]->Cancel().ok()) {
+      shared_.suspects[lane] = true;
     }
   }
   cancelled_ = true;
@@ -447,6 +452,7 @@ void SessionPlayer::Yield() {
   size_t statements = exchange.statements.size();
   for (const auto& lane : lanes_) {
     answers.push_back(lane->TakeAnswers());
+    AlignAnswers(exchange.statements, answers.back());
     statements = std::max(statements, answers.back().statements.size());
   }
   if (followed_) shared_.identity.OnAnswers(exchange, answers, identity_);

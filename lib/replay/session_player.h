@@ -207,6 +207,7 @@ class SessionPlayer {
   bool held_up_ = false;
   bool warm_up_ = false;
   base::Micros exchange_started_us_ = 0;
+  base::Micros slowest_us_ = 0;               // That a lane took which has answered.
   std::vector<exchange::Answers> answers_;    // Once all lanes have answered.
   std::vector<event::LaneOutcome> outcomes_;  // Of the pair before.
   bool let_go_ = false;                       // Others no longer wait for it.

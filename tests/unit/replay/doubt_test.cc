@@ -61,6 +61,16 @@ TEST_CASE("what touches a relation in doubt is in doubt", "[replay]") {
   CHECK_FALSE(doubt.Touches({}, 0));
 }
 
+TEST_CASE("who touches nobody knows what is in doubt for a while, and never for good", "[replay]") {
+  for (const Parting parting : {Parting::kOther, Parting::kCandidate}) {
+    Doubt doubt;
+    doubt.Add({kTable}, parting, 1000);
+    CHECK(doubt.Touches({kEverything}, 1000 + Doubt::kEverythingUs));
+    CHECK_FALSE(doubt.Touches({kEverything}, 1001 + Doubt::kEverythingUs));
+    CHECK(doubt.Touches({kEverything, kTable}, 1001 + Doubt::kEverythingUs));
+  }
+}
+
 TEST_CASE("everything is in doubt for a while, and never for good", "[replay]") {
   Doubt doubt;
   doubt.Add({kEverything}, Parting::kOther, 1000);

@@ -384,6 +384,24 @@ TEST_CASE("DDL that failed changed nothing", "[replay]") {
   CHECK_FALSE(session.Unknown());
 }
 
+TEST_CASE("what an error before it kept from running touches nothing and begins nothing",
+          "[replay]") {
+  Session session;
+  event::Exchange exchange;
+  exchange.status = 'I';
+  for (const char* text : {"select b from t where id = 'x'", "begin", "delete from log"}) {
+    event::Statement& statement = exchange.statements.emplace_back();
+    statement.text = text;
+    statement.outcome.status = exchange.statements.size() == 1 ? event::OutcomeStatus::kError
+                                                               : event::OutcomeStatus::kSkipped;
+  }
+  session.Do(exchange);
+  CHECK_FALSE(session.Unknown());
+  CHECK_FALSE(session.Touches(Session::kLog, Mode::kDelete));
+  session.Do({"update t set a = 1 where id = 5"}, 'I');
+  CHECK_FALSE(session.Unknown());
+}
+
 TEST_CASE("a transaction's end lets go of all it changed or locked", "[replay]") {
   Session session;
   session.Do({"begin"});

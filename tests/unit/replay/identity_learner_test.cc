@@ -63,6 +63,7 @@ struct Learning {
       views.push_back(&outcomes[lane]);
     }
     IdentityLearner::Note(statement, session);
+    if (captured.empty()) return learner.LearnBeside(views, {&maps[0], &maps[1], &maps[2]});
     const CallColumns calls = learner.CallsOf(statement, described, session);
     return learner.Learn(statement, calls, views, {&maps[0], &maps[1], &maps[2]});
   }
@@ -101,6 +102,33 @@ TEST_CASE("a default that only the candidate changed is a difference", "[replay]
                  {captured, Rows({{"1000", "another-default", "a"}}), captured});
   CHECK(learning.To(1, 1, "105") == "1000");  // A sequence may be moved.
   CHECK_FALSE(learning.maps[1].Has(2));
+}
+
+TEST_CASE("rows that nobody was told of teach what each lane drew for them", "[replay]") {
+  Learning learning;
+  const char* sql = "select id, key, state from t where state = 'a'";
+  const auto learn = [&](const std::string& baseline, const std::string& candidate) {
+    learning.Learn(sql, "SELECT 2", "", {baseline, candidate, baseline});
+  };
+  learn(Rows({{"7", "k", "a"}, {"105", "x", "b"}}), Rows({{"7", "k", "a"}, {"605", "y", "b"}}));
+  CHECK(learning.To(1, 1, "105") == "605");
+  CHECK_FALSE(learning.maps[1].Has(2));  // A key drawn by chance needs production's word.
+  CHECK(learning.maps[0].empty());
+  learn(Rows({{"106", "k", "a"}}), Rows({{"606", "k", "z"}}));  // Another row.
+  learn(Rows({{"9", "k", "a"}}), Rows({{"609", "k", "a"}}));    // It was there before.
+  learn(Rows({{"107", "k", "a"}}), Rows({{"8", "k", "a"}}));
+  learn(Rows({{"108", "k", nullptr}}), Rows({{"608", "j", nullptr}}));  // Nothing tells that it is.
+  learn(Rows({{"109", "k", "a"}}), Rows({{"609", "k", "a"}, {"610", "k", "a"}}));
+  CHECK(learning.maps[1].size() == 1);
+}
+
+TEST_CASE("what the baseline drew itself is learned as production's", "[replay]") {
+  Learning learning;
+  learning.maps[0].Learn(1, "105", "107");
+  const std::string baseline = Rows({{"107", "k", "a"}});
+  learning.Learn("select * from t", "SELECT 1", "",
+                 {baseline, Rows({{"607", "k", "a"}}), baseline});
+  CHECK(learning.To(1, 1, "105") == "607");
 }
 
 TEST_CASE("short values made by chance tell nothing", "[replay]") {
