@@ -467,8 +467,11 @@ class TestCase(unittest.TestCase):
                          if pid not in known and _parent(pid) not in known}
             return processes, _socket_folders() - cls._folders_before
         end = time.monotonic() + 10  # A process may be on its way out.
+        folders = None
         while True:
-            processes, folders = leftovers()
+            processes, now = leftovers()
+            # Others make theirs and remove them meanwhile: what is left behind stays.
+            folders = now if folders is None else folders & now
             if not processes and not folders:
                 return
             if time.monotonic() > end:
