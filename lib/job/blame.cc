@@ -37,8 +37,8 @@ bool ForLocks(const std::string& sqlstate) {
 
 class Blaming {
  public:
-  Blaming(const migration::MigrationProfile& profile, const SlowBook& book)
-      : profile_(profile), book_(book) {
+  Blaming(const migration::MigrationProfile& profile, const SlowBook& book, const RunSpan& span)
+      : profile_(profile), book_(book), span_(span) {
     for (const StatementProfile& statement : profile_.statements) pids_.insert(statement.pid);
     for (size_t i = 0; i < book_.statements().size(); ++i) {
       by_pid_[book_.statements()[i].pid].push_back(i);
@@ -64,6 +64,7 @@ class Blaming {
     }
     Sum();
     SumStale();
+    SumMeanwhile();
     return std::move(blame_);
   }
 
@@ -312,7 +313,7 @@ class Blaming {
       tally.sessions.insert(one.session);
     }
     for (const auto& [fingerprint, tally] : tallies) {
-      const StaleQuery& query = book_.stale_queries().at(fingerprint);
+      const FailedQuery& query = book_.stale_queries().at(fingerprint);
       compare::StalePlans& stale = blame_.stale.emplace_back();
       stale.fingerprint = fingerprint;
       stale.pattern = query.facts.pattern;
@@ -328,6 +329,46 @@ class Blaming {
     }
     std::stable_sort(blame_.stale.begin(), blame_.stale.end(),
                      [](const auto& a, const auto& b) { return a.failed > b.failed; });
+  }
+
+  // What failed so before the migration began fails by itself.
+  void SumMeanwhile() {
+    struct Tally {
+      uint64_t failed = 0;
+      Micros first_us = 0;
+    };
+    std::set<std::pair<uint64_t, std::string>> before;
+    for (const MissingStatement& one : book_.missing()) {
+      if (one.end_us < span_.begin_us) before.emplace(one.fingerprint, one.sqlstate);
+    }
+    std::map<uint64_t, Tally> tallies;
+    for (const MissingStatement& one : book_.missing()) {
+      if (one.end_us < span_.begin_us || one.begin_us > span_.end_us) continue;
+      if (before.contains({one.fingerprint, one.sqlstate})) continue;
+      Tally& tally = tallies[one.fingerprint];
+      if (tally.failed++ == 0 || one.end_us < tally.first_us) tally.first_us = one.end_us;
+    }
+    for (const auto& [fingerprint, tally] : tallies) {
+      const FailedQuery& query = book_.missing_queries().at(fingerprint);
+      blame_.meanwhile.push_back({fingerprint, query.facts.pattern, query.sqlstate, query.message,
+                                  tally.failed, TookAway(query.facts, tally.first_us)});
+    }
+    std::stable_sort(blame_.meanwhile.begin(), blame_.meanwhile.end(),
+                     [](const auto& a, const auto& b) { return a.failed > b.failed; });
+  }
+
+  // The last statement up to then that locked a relation of the query against everybody; else the
+  // last that no query is.
+  std::string TookAway(const event::StatementFacts& query, Micros at_us) const {
+    std::string locked;
+    std::string other;
+    for (const StatementProfile& statement : profile_.statements) {
+      if (statement.begin_us > at_us + kSlackUs || !statement.sqlstate.empty()) continue;
+      if (Changes(statement, query)) locked = statement.pattern;
+      const auto facts = event::AnalyzeQuery(statement.pattern);
+      if (facts.front().kind == event::StatementKind::kDdl) other = statement.pattern;
+    }
+    return locked.empty() ? other : locked;
   }
 
   // The lock of a statement that such a wait was for. One on a partition may be known by its table.
@@ -392,6 +433,7 @@ class Blaming {
 
   const migration::MigrationProfile& profile_;
   const SlowBook& book_;
+  const RunSpan span_;
   std::set<uint32_t> pids_;                                   // Of the migration.
   std::unordered_map<uint32_t, std::vector<size_t>> by_pid_;  // Slow statements.
   std::vector<std::optional<size_t>> roots_;                // By wait: statement of the migration.
@@ -419,7 +461,12 @@ void SlowBook::Put(const event::StatementPair& pair) {
   at_us_ += std::max<Micros>(lane.outcome.elapsed_us, 0);
   const bool failed = lane.outcome.status == event::OutcomeStatus::kError &&
                       lane.outcome.sqlstate != pair.captured.sqlstate;
-  if (failed && compare::IsStalePlan(lane.outcome.sqlstate, lane.outcome.message)) TakeStale(pair);
+  NoteMade(pair);
+  if (failed && compare::IsStalePlan(lane.outcome.sqlstate, lane.outcome.message)) {
+    TakeStale(pair);
+  } else if (failed && compare::IsMissing(lane.outcome.sqlstate)) {
+    TakeMissing(pair, begin_us);
+  }
   if (failed && repeats_ && repeats_(static_cast<uint64_t>(pair.session)) &&
       !ForLocks(lane.outcome.sqlstate)) {
     ++repeats_failed_;
@@ -450,8 +497,32 @@ void SlowBook::TakeStale(const event::StatementPair& pair) {
   if (stale_queries_.size() >= kPatternsMax && !stale_queries_.contains(facts.fingerprint)) return;
   const event::Outcome& outcome = pair.lanes.front().outcome;
   stale_queries_.try_emplace(facts.fingerprint,
-                             StaleQuery{facts, outcome.sqlstate, outcome.message});
+                             FailedQuery{facts, outcome.sqlstate, outcome.message});
   stale_.push_back({static_cast<uint64_t>(pair.session), at_us_, facts.fingerprint});
+}
+
+void SlowBook::NoteMade(const event::StatementPair& pair) {
+  if (!pair.captured.tag.starts_with("CREATE ") || made_.size() >= kPatternsMax) return;
+  const std::string& makes = facts_.Get(pair.text, pair.ordinal).makes;
+  if (!makes.empty()) made_.emplace(Bare(makes));
+}
+
+void SlowBook::TakeMissing(const event::StatementPair& pair, Micros begin_us) {
+  const bool unsure = pair.counterfactual || pair.order_broken;
+  if (unsure || pair.text.empty() || missing_.size() >= kSlowMax) return;
+  const event::StatementFacts& facts = facts_.Get(pair.text, pair.ordinal);
+  const bool of_traffic = std::any_of(
+      facts.relations.begin(), facts.relations.end(),
+      [&](const std::string& relation) { return made_.contains(std::string(Bare(relation))); });
+  // DDL of a later round finds what the first one left.
+  if (of_traffic || facts.kind == event::StatementKind::kDdl) return;
+  if (missing_queries_.size() >= kPatternsMax && !missing_queries_.contains(facts.fingerprint)) {
+    return;
+  }
+  const event::Outcome& outcome = pair.lanes.front().outcome;
+  missing_queries_.try_emplace(facts.fingerprint,
+                               FailedQuery{facts, outcome.sqlstate, outcome.message});
+  missing_.push_back({begin_us, at_us_, facts.fingerprint, outcome.sqlstate});
 }
 
 const std::string& SlowBook::PatternOf(uint64_t fingerprint) const {
@@ -460,8 +531,9 @@ const std::string& SlowBook::PatternOf(uint64_t fingerprint) const {
   return found == patterns_.end() ? kUnknown : found->second;
 }
 
-Blame BlameMigration(const migration::MigrationProfile& profile, const SlowBook& book) {
-  return Blaming(profile, book).Run();
+Blame BlameMigration(const migration::MigrationProfile& profile, const SlowBook& book,
+                     const RunSpan& span) {
+  return Blaming(profile, book, span).Run();
 }
 
 }  // namespace scry::job

@@ -16,6 +16,7 @@
 #include "cause/safe_form.h"
 #include "compare/blocking.h"
 #include "compare/ignore_rules.h"
+#include "compare/meanwhile.h"
 #include "event/statement_facts.h"
 #include "job/blame.h"
 #include "job/blocker.h"
@@ -172,6 +173,7 @@ class DuringAct {
   void FillBlocking(const std::vector<compare::BlockingQuery>& statements);
   void AddEstimates(std::vector<compare::BlockingQuery>& statements) const;
   void AddAdvice(const migration::MigrationProfile& profile);
+  std::vector<compare::MeanwhileFailures> OnlyMeanwhile(const Blame& blame) const;
   void AddOwnFailures(const migration::MigrationProfile& profile, compare::BlockingFacts& facts);
   void TellRounds();
   void TellGaps(const migration::MigrationProfile& profile);
@@ -597,9 +599,21 @@ void DuringAct::AddAdvice(const migration::MigrationProfile& profile) {
   }
 }
 
+// What fails before or after the migration as well is told by the replay of those.
+std::vector<compare::MeanwhileFailures> DuringAct::OnlyMeanwhile(const Blame& blame) const {
+  std::vector<compare::MeanwhileFailures> failures = blame.meanwhile;
+  if (request_.fails_anyway) {
+    std::erase_if(failures, [&](const compare::MeanwhileFailures& one) {
+      return request_.fails_anyway(one.fingerprint, one.sqlstate);
+    });
+  }
+  if (failures.size() > kFailuresTold) failures.resize(kFailuresTold);
+  return failures;
+}
+
 void DuringAct::Conclude(const migration::MigrationProfile& profile,
                          const replay::ReplayStats& stats) {
-  Blame blame = BlameMigration(profile, book_);
+  Blame blame = BlameMigration(profile, book_, {run_.started_us, run_.ended_us});
   during_.ran = true;
   during_.speed = options_.speed;
   during_.sessions = stats.sessions;
@@ -654,6 +668,10 @@ void DuringAct::Conclude(const migration::MigrationProfile& profile,
     ExplainedFinding& known = outcome_.known.emplace_back();
     known.id = finding.id;
     known.facts = book_.stale_queries().at(finding.fingerprint).facts;
+    verdict.findings.push_back(std::move(finding));
+  }
+  for (compare::Finding& finding :
+       compare::JudgeMeanwhile(OnlyMeanwhile(blame), stats.statements, request_.policy)) {
     verdict.findings.push_back(std::move(finding));
   }
   compare::ApplyIgnoreRules(request_.policy, verdict);

@@ -9,6 +9,7 @@
 
 #include "base/units.h"
 #include "compare/blocking.h"
+#include "compare/meanwhile.h"
 #include "job/cause_statement.h"
 #include "job/comparison.h"
 #include "job/migration_files.h"
@@ -442,6 +443,9 @@ Status MigrationTest::During() {
   request.idle = &profile_;
   request.idle_started_us = started_us_;
   request.idle_us = took_us_;
+  request.fails_anyway = [this](uint64_t fingerprint, const std::string& sqlstate) {
+    return comparison_.Fails(fingerprint, sqlstate);
+  };
   const Micros began_us = base::SystemClock().MonotonicUs();
   SCRY_TRY_ASSIGN(DuringOutcome outcome, RunDuring(request, *fork, watch_, progress_, report_));
   known_during_ = std::move(outcome.known);
@@ -482,16 +486,18 @@ Status MigrationTest::TrySafeForm(DuringRequest request, Micros act_us) {
 int MigrationTest::WithDuring(int exit_status) {
   uint64_t blocks = 0;
   uint64_t stale = 0;
+  uint64_t meanwhile = 0;
   for (const report::Finding& finding : report_.findings) {
     if (!finding.gates) continue;
     if (finding.type == compare::Name(compare::FindingClass::kBlocked)) ++blocks;
+    if (finding.id.starts_with(compare::kMeanwhilePrefix)) ++meanwhile;
     if (std::any_of(known_during_.begin(), known_during_.end(),
                     [&](const auto& known) { return known.id == finding.id; })) {
       ++stale;
     }
   }
-  if (blocks + stale == 0) return WithoutLoad(exit_status);
-  const std::string words = compare::DuringSentence(blocks, stale);
+  if (blocks + stale + meanwhile == 0) return WithoutLoad(exit_status);
+  const std::string words = compare::DuringSentence(blocks, stale, meanwhile);
   const bool proves =
       exit_status == kExitSafe || (exit_status == kExitInconclusive && comparison_.LetsGate());
   if (!proves) {

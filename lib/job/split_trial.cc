@@ -202,6 +202,17 @@ Result<SplitOutcome> Run(const SplitTrialRequest& request, shadow::Fork& fork,
   return outcome;
 }
 
+// What fails beside the safe form and did not beside the migration as it is; nullptr: nothing.
+const report::Finding* NewlyBroken(const SplitOutcome& outcome, const report::Report& report) {
+  for (const report::Finding& finding : outcome.findings) {
+    const bool known =
+        std::any_of(report.findings.begin(), report.findings.end(),
+                    [&](const report::Finding& one) { return one.id == finding.id; });
+    if (finding.gates && !IsBlocked(finding) && !known) return &finding;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 std::optional<SplitPlan> PlanSplit(const std::vector<migration::RecordedStatement>& script,
@@ -245,6 +256,10 @@ std::string WhyNoFix(const SplitPlan& plan, const SplitOutcome& outcome,
                        FormatDuration(during.unloaded_us));
   }
   if (!outcome.schema_change.empty()) return "it ends in another schema: " + outcome.schema_change;
+  if (const report::Finding* broken = NewlyBroken(outcome, report)) {
+    return fmt::format("of {}, queries fail beside it: {}", Told(broken->pattern),
+                       broken->reasons.empty() ? broken->sqlstate : broken->reasons.front());
+  }
   const std::set<std::string> left = LeftBlocking(plan, report);
   for (const report::Finding& finding : outcome.findings) {
     if (!IsBlocked(finding) || !finding.gates || left.contains(finding.fingerprint)) continue;

@@ -80,7 +80,22 @@ class Scene {
     profile_.deadlocks.push_back({victim, at * kSecond, std::move(pids)});
     return *this;
   }
-  Blame Run() const { return BlameMigration(profile_, book_); }
+  // Of the traffic.
+  Scene& Makes(const std::string& text) {
+    event::StatementPair pair;
+    pair.text = text;
+    pair.captured.tag = "CREATE TABLE";
+    pair.lanes.emplace_back();
+    book_.Put(pair);
+    return *this;
+  }
+  Blame Run() const {
+    RunSpan span;
+    if (!profile_.statements.empty()) {
+      span = {profile_.statements.front().begin_us, profile_.statements.back().end_us};
+    }
+    return BlameMigration(profile_, book_, span);
+  }
 
  private:
   event::FactsCache facts_;
@@ -223,6 +238,36 @@ TEST_CASE("a statement prepared before its table changed fails for what changed 
   CHECK(blame.stale[0].sessions == 2);
   CHECK(blame.stale[0].statement == "alter orders");
   CHECK(blame.statements.empty());
+}
+
+TEST_CASE("what is gone while the migration runs is put down to what took it away", "[job]") {
+  const std::string gone = "relation \"v\" does not exist";
+  Scene scene;
+  scene.Migrates("DROP VIEW v", 1, 2, 2, LockMode::kAccessExclusive)
+      .Migrates("CREATE VIEW v AS SELECT 1", 8, 9, 9)
+      .Query(1, "select * from v where a = 1", 3, 3, "42P01", gone)
+      .Query(2, "select * from v where a = 2", 4, 4, "42P01", gone)
+      .Query(3, "insert into w values (1)", 5, 5, "23505")
+      .Query(4, "select * from v where a = 3", 9, 10);
+  const Blame blame = scene.Run();
+  REQUIRE(blame.meanwhile.size() == 1);
+  CHECK(blame.meanwhile[0].failed == 2);
+  CHECK(blame.meanwhile[0].sqlstate == "42P01");
+  CHECK(blame.meanwhile[0].message == gone);
+  CHECK(blame.meanwhile[0].statement == "DROP VIEW v");
+}
+
+TEST_CASE("what fails before the migration, or for want of what traffic makes, is not its doing",
+          "[job]") {
+  Scene scene;
+  scene.Migrates("DROP VIEW v", 2, 3, 3, LockMode::kAccessExclusive)
+      .Query(1, "select * from odd", 1, 1, "42P01")
+      .Query(1, "select * from odd", 3, 3, "42P01")
+      .Makes("CREATE TABLE made (a int)")
+      .Query(2, "select * from public.made", 3, 3, "42P01")
+      .Query(3, "DROP TABLE other", 3, 3, "42P01")
+      .Query(4, "select * from later", 4, 4, "42P01");
+  CHECK(scene.Run().meanwhile.empty());
 }
 
 }  // namespace

@@ -114,6 +114,14 @@ TEST_CASE("what fails, blocks all the same or ends elsewhere is no fix", "[job]"
   CHECK(scene.Why().empty());
   scene.outcome.during.statements_blocking[0].stall_us = 7'000'000;
   CHECK(scene.Why().find("other statements") != std::string::npos);
+  report::Finding& broken = scene.outcome.findings.emplace_back();
+  broken.type = "broken";
+  broken.id = "meanwhile-1";
+  broken.gates = true;
+  broken.pattern = "SELECT * FROM v";
+  CHECK(scene.Why().find("FROM v, queries fail beside it") != std::string::npos);
+  scene.report.findings.push_back(broken);
+  CHECK(scene.Why().find("other statements") != std::string::npos);
   scene.outcome.schema_change = "index a was dropped";
   CHECK(scene.Why().find("index a") != std::string::npos);
   scene.outcome.during.unloaded_us = 1'000'000;
