@@ -135,12 +135,8 @@ class Blaming {
 
   bool Names(size_t statement, std::string_view table) const {
     if (table.empty()) return false;
-    const auto [known, added] = relations_.try_emplace(statement);
-    if (added) {
-      const auto facts = event::AnalyzeQuery(profile_.statements[statement].pattern);
-      known->second = facts.front().relations;
-    }
-    return std::any_of(known->second.begin(), known->second.end(),
+    const auto& relations = profile_.statements[statement].relations;
+    return std::any_of(relations.begin(), relations.end(),
                        [&](const auto& one) { return Bare(one) == table; });
   }
 
@@ -234,22 +230,21 @@ class Blaming {
 
   void Sum() {
     std::map<size_t, std::map<uint64_t, compare::BlockedQueries>> found;
+    std::map<size_t, bool> told;  // By query, that may have waited for several statements: failed?
     for (const auto& [where, waited] : waited_) {
+      if (!waited.failed && waited.us < compare::kBlockedUs) continue;
       const uint64_t fingerprint = book_.statements()[where.second].fingerprint;
       compare::BlockedQueries& queries = found[where.first][fingerprint];
       queries.fingerprint = fingerprint;
       queries.pattern = book_.PatternOf(fingerprint);
       queries.stall_us += waited.us;
       queries.wait_us_max = std::max(queries.wait_us_max, waited.us);
-      if (waited.failed) {
-        ++queries.failed;
-      } else if (waited.us >= compare::kBlockedUs) {
-        ++queries.blocked;
-      } else {
-        continue;
-      }
+      ++(waited.failed ? queries.failed : queries.blocked);
+      bool& failed = told[where.second];
+      failed = failed || waited.failed;
       blame_.waits.insert(blame_.waits.end(), waited.waits.begin(), waited.waits.end());
     }
+    for (const auto& [query, failed] : told) ++(failed ? blame_.failed : blame_.blocked);
     for (const size_t victim : victims_) found[victim];
     for (const auto& [statement, own] : own_waits_) {
       if (own.us >= compare::kBlockedUs) found[statement];
@@ -409,8 +404,6 @@ class Blaming {
     for (auto& [fingerprint, queries] : by_pattern) query.queries.push_back(std::move(queries));
     std::stable_sort(query.queries.begin(), query.queries.end(),
                      [](const auto& a, const auto& b) { return a.stall_us > b.stall_us; });
-    blame_.blocked += query.Blocked();
-    blame_.failed += query.Failed();
     blame_.wait_us_max = std::max(blame_.wait_us_max, query.WaitMaxUs());
     blame_.stall_us += query.StallUs();
     blame_.statements.push_back(std::move(query));
@@ -440,7 +433,6 @@ class Blaming {
   std::map<std::pair<size_t, size_t>, Waited> waited_;      // By statement and query.
   std::map<size_t, std::map<uint32_t, Wanted>> waits_for_;  // By statement and relation.
   std::map<size_t, Own> own_waits_;
-  mutable std::map<size_t, std::vector<std::string>> relations_;  // That statements name.
   std::set<size_t> victims_;
   std::vector<std::pair<Micros, int>> edges_;
   Blame blame_;

@@ -109,9 +109,10 @@ struct Blame {
   std::vector<report::Deadlock> deadlocks;            // With the migration.
   std::vector<compare::StalePlans> stale;             // Most failures first.
   std::vector<compare::MeanwhileFailures> meanwhile;  // The same.
+  // Queries, each once: one that waited for two statements counts with both of them.
   uint64_t blocked = 0;
   uint64_t failed = 0;
-  base::Micros wait_us_max = 0;
+  base::Micros wait_us_max = 0;  // For one statement.
   base::Micros stall_us = 0;
   base::Micros last_end_us = 0;  // Monotonic time. 0: nobody waited.
   uint64_t piled_up = 0;

@@ -25,6 +25,7 @@ class Scene {
     migration::StatementProfile& statement = profile_.statements.emplace_back();
     statement.pid = kMigration;
     statement.pattern = text;
+    statement.relations = event::AnalyzeQuery(text).front().relations;
     statement.fingerprint = event::DigestOf(text);
     statement.begin_us = begin * kSecond;
     statement.end_us = end * kSecond;
@@ -161,6 +162,30 @@ TEST_CASE("the statement that took the lock is blamed, not the one that runs", "
   for (const auto& statement : blame.statements) {
     CHECK((statement.pattern == "create index") == (statement.mode == "Share"));
   }
+}
+
+TEST_CASE("a query that waits for two statements is one query", "[job]") {
+  Scene scene;
+  scene.Migrates("alter a", 1, 3, 3, LockMode::kAccessExclusive)
+      .Migrates("alter b", 4, 6, 6, LockMode::kAccessExclusive)
+      .Query(1, "select 1", 2, 6)
+      .Waits(1, LockMode::kAccessShare, 2, 3, {kMigration}, {1})
+      .Waits(1, LockMode::kAccessShare, 4, 6, {kMigration}, {1});
+  const Blame blame = scene.Run();
+  REQUIRE(blame.statements.size() == 2);
+  CHECK(blame.statements[0].Blocked() + blame.statements[1].Blocked() == 2);
+  CHECK(blame.blocked == 1);
+  CHECK(blame.stall_us == 3 * kSecond);
+}
+
+TEST_CASE("waits too short to count are in no sum", "[job]") {
+  Scene scene;
+  scene.Migrates("alter", 1, 3, 3, LockMode::kAccessExclusive)
+      .Query(1, "select 1", 2, 3)
+      .Waits(1, LockMode::kAccessShare, 2, 2, {kMigration}, {1});
+  const Blame blame = scene.Run();
+  CHECK(blame.statements.empty());
+  CHECK(blame.stall_us == 0);
 }
 
 TEST_CASE("a wait for a row is put down to the statement that wrote to its table", "[job]") {
