@@ -30,7 +30,7 @@ std::vector<Finding> JudgeMeanwhile(const std::vector<MeanwhileFailures>& failur
     finding.calls = statements_replayed;
     finding.affected = one.failed;
     finding.reasons.push_back(fmt::format(
-        "failed {} time{} with {} while the migration ran, and does not before and after it: {}",
+        "failed {} time{} with {} while the migration ran, as it had not when captured: {}",
         base::FormatCount(one.failed), one.failed == 1 ? "" : "s", one.sqlstate, one.message));
     if (!one.statement.empty()) {
       finding.reasons.push_back("since " + base::Printable(one.statement, 200));

@@ -343,10 +343,11 @@ class Blaming {
       Tally& tally = tallies[one.fingerprint];
       if (tally.failed++ == 0 || one.end_us < tally.first_us) tally.first_us = one.end_us;
     }
+    event::FactsCache facts;  // Of the migration.
     for (const auto& [fingerprint, tally] : tallies) {
       const FailedQuery& query = book_.missing_queries().at(fingerprint);
       blame_.meanwhile.push_back({fingerprint, query.facts.pattern, query.sqlstate, query.message,
-                                  tally.failed, TookAway(query.facts, tally.first_us)});
+                                  tally.failed, TookAway(query.facts, tally.first_us, facts)});
     }
     std::stable_sort(blame_.meanwhile.begin(), blame_.meanwhile.end(),
                      [](const auto& a, const auto& b) { return a.failed > b.failed; });
@@ -354,14 +355,15 @@ class Blaming {
 
   // The last statement up to then that locked a relation of the query against everybody; else the
   // last that no query is.
-  std::string TookAway(const event::StatementFacts& query, Micros at_us) const {
+  std::string TookAway(const event::StatementFacts& query, Micros at_us,
+                       event::FactsCache& facts) const {
     std::string locked;
     std::string other;
     for (const StatementProfile& statement : profile_.statements) {
       if (statement.begin_us > at_us + kSlackUs || !statement.sqlstate.empty()) continue;
       if (Changes(statement, query)) locked = statement.pattern;
-      const auto facts = event::AnalyzeQuery(statement.pattern);
-      if (facts.front().kind == event::StatementKind::kDdl) other = statement.pattern;
+      const event::StatementFacts& own = facts.Get(statement.pattern, 0);
+      if (own.kind == event::StatementKind::kDdl) other = statement.pattern;
     }
     return locked.empty() ? other : locked;
   }

@@ -298,10 +298,10 @@ report::Fix FixOf(const SplitPlan& plan, const SplitOutcome& outcome, const repo
   for (const std::string& sql : plan.migration.changed) {
     const std::string shown = Paste(sql, show_values);
     hidden = hidden || shown != sql;
-    const bool own = sql.find(" CONCURRENTLY ") != std::string::npos;
+    const std::string upper = base::UpperAscii(sql);
+    const bool own = upper.find(" CONCURRENTLY ") != std::string::npos;
     concurrent = concurrent || own;
-    if_not_exists = if_not_exists ||
-                    (own && base::UpperAscii(sql).find(" IF NOT EXISTS ") != std::string::npos);
+    if_not_exists = if_not_exists || (own && upper.find(" IF NOT EXISTS ") != std::string::npos);
     fix.sql.push_back(shown + ";");
   }
   const TrialWaits waits = WaitsOf(plan, outcome, report);
