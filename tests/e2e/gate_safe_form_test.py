@@ -96,6 +96,8 @@ class SafeFormTest(gate_support.GateTest):
         self.assertEqual(fixes, [])
         [note] = [note for note in report["notes"] if "safe form" in note]
         self.assertIn("is no fix: ", note)
+        [finding] = self.findings(report, "blocked", gates=True)
+        self.assertIn("NOT VALID", finding["advice"][0], "whatever literals it holds")
 
 
 if __name__ == "__main__":
