@@ -354,7 +354,7 @@ class Blaming {
   }
 
   // The last statement up to then that locked a relation of the query against everybody; else the
-  // last that no query is.
+  // last DDL.
   std::string TookAway(const event::StatementFacts& query, Micros at_us,
                        event::FactsCache& facts) const {
     std::string locked;
