@@ -27,7 +27,8 @@ struct MeanwhileFailures {
 };
 
 // Is it an error for want of what a migration may have taken away?
-bool IsMissing(std::string_view sqlstate);
+// That something is there already, or was never there in the session, is not.
+bool IsMissing(std::string_view sqlstate, std::string_view message);
 
 // `statements_replayed`: of all the traffic that ran beside the migration.
 std::vector<Finding> JudgeMeanwhile(const std::vector<MeanwhileFailures>& failures,

@@ -458,7 +458,7 @@ void SlowBook::Put(const event::StatementPair& pair) {
   NoteMade(pair);
   if (failed && compare::IsStalePlan(lane.outcome.sqlstate, lane.outcome.message)) {
     TakeStale(pair);
-  } else if (failed && compare::IsMissing(lane.outcome.sqlstate)) {
+  } else if (failed && compare::IsMissing(lane.outcome.sqlstate, lane.outcome.message)) {
     TakeMissing(pair, begin_us);
   }
   if (failed && repeats_ && repeats_(static_cast<uint64_t>(pair.session)) &&

@@ -27,11 +27,13 @@ TEST_CASE("what fails only while the migration runs gates as errors do", "[compa
 
 TEST_CASE("an error for want of something is told from others", "[compare]") {
   for (const char* sqlstate : {"42P01", "42P10", "42703", "42501", "3F000", "55000", "0A000"}) {
-    CHECK(IsMissing(sqlstate));
+    CHECK(IsMissing(sqlstate, {}));
   }
-  for (const char* sqlstate : {"23505", "40001", "40P01", "55P03", "57014", "22012", ""}) {
-    CHECK_FALSE(IsMissing(sqlstate));
+  for (const char* sqlstate :
+       {"23505", "40001", "40P01", "55P03", "57014", "22012", "42P07", "42P05", ""}) {
+    CHECK_FALSE(IsMissing(sqlstate, {}));
   }
+  CHECK_FALSE(IsMissing("55000", "lastval is not yet defined in this session"));
 }
 
 TEST_CASE("the sentence tells what of the migration harmed traffic", "[compare]") {
