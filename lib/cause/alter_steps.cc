@@ -97,8 +97,12 @@ AlterStep StepOf(const json& command) {
     step.name = tree::Text(command, "name");
   }
   for (const char* instant : {"AT_ColumnDefault", "AT_DropNotNull", "AT_SetStatistics",
-                              "AT_DropColumn", "AT_DropConstraint", "AT_ChangeOwner"}) {
+                              "AT_DropColumn", "AT_ChangeOwner"}) {
     if (subtype == instant) step.kind = AlterStepKind::kInstant;
+  }
+  if (subtype == "AT_DropConstraint") {
+    step.kind = AlterStepKind::kDropConstraint;
+    step.name = tree::Text(command, "name");
   }
   return step;
 }

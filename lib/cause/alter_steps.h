@@ -30,6 +30,7 @@ enum class AlterStepKind : uint8_t {
   kChecks,     // Adds a CHECK or a foreign key with a name, and reads all rows for it.
   kAddUnique,  // The same of what builds an index.
   kAddPrimaryKey,
+  kDropConstraint,  // Instant as well.
   kOther,
 };
 

@@ -121,7 +121,9 @@ std::set<std::string> Catalog::Closure(const std::set<std::string>& relations) c
   return closure;
 }
 
-base::Result<Catalog> ReadCatalog(pg::AdminSession& session) {
+namespace {
+
+base::Result<Catalog> Read(pg::AdminSession& session) {
   Catalog catalog;
   size_t count = 0;
   for (const char* sql : kCatalogSql) {
@@ -148,6 +150,21 @@ base::Result<Catalog> ReadCatalog(pg::AdminSession& session) {
   SCRY_TRY_ASSIGN(const pg::Rows uses,
                   session.Exec(fmt::format("{} LIMIT {}", kUsesSql, kObjectsMax)));
   for (const auto& row : uses.rows) catalog.AddUse(row[0].value_or(""), row[1].value_or(""));
+  return catalog;
+}
+
+}  // namespace
+
+base::Result<Catalog> ReadCatalog(pg::AdminSession& session) {
+  // Names are written by it, and databases may have one of their own that a migration changes.
+  SCRY_TRY_ASSIGN(const pg::Rows own,
+                  session.Exec("SELECT pg_catalog.current_setting('search_path')"));
+  SCRY_TRY(session.Exec("SET search_path = pg_catalog, public"));
+  auto catalog = Read(session);
+  const auto back =
+      session.Exec(fmt::format("SELECT pg_catalog.set_config('search_path', {}, false)",
+                               session.Quote(own.rows.at(0).at(0).value_or(""))));
+  if (catalog.ok()) SCRY_TRY(back);
   return catalog;
 }
 

@@ -136,10 +136,21 @@ std::string Bare(std::string name) {
 
 namespace {
 
+// Whoever looks for values leaves out NULLs by himself.
+bool HasAllValues(const CatalogObject& index, const std::set<std::string>& columns) {
+  const std::string predicate = Bare(index.Fact("predicate"));
+  return predicate.empty() ||
+         std::any_of(columns.begin(), columns.end(), [&](const std::string& column) {
+           return predicate == "(" + column + " IS NOT NULL)";
+         });
+}
+
 bool BeginsWith(const CatalogObject& index, const std::vector<std::string>& columns) {
-  if (index.Fact("valid") != "yes" || !index.Fact("predicate").empty()) return false;
+  const std::string method = index.Fact("method");
+  if (index.Fact("valid") != "yes" || (method != "btree" && method != "hash")) return false;
   std::set<std::string> wanted;
   for (const std::string& column : columns) wanted.insert(Bare(column));
+  if (!HasAllValues(index, wanted)) return false;
   for (const std::string& column : SplitList(index.Fact("columns"))) {
     if (wanted.empty()) break;
     if (wanted.erase(Bare(column)) == 0) return false;

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/letter_case.h"
-#include "event/table_work.h"
+#include "cause/alter_steps.h"
 
 namespace scry::cause {
 namespace {
@@ -15,21 +15,21 @@ namespace {
 // The statement as it stands, for rules to look at.
 struct Sql {
   explicit Sql(const BlockingForm& statement)
-      : s(statement),
-        upper(base::UpperAscii(statement.pattern)),
-        work(event::TableWorkOf(statement.pattern)) {}
+      : s(statement), upper(base::UpperAscii(statement.sql)), work(statement.work) {}
   bool Begins(std::string_view words) const { return upper.starts_with(words); }
   bool Has(std::string_view words) const { return upper.find(words) != std::string::npos; }
   // With `word` behind the first `after`. nullopt: literals are missing, so it cannot be pasted.
   std::optional<std::string> With(std::string_view after, std::string_view word) const {
     const size_t at = upper.find(after);
-    if (at == std::string::npos || s.pattern.find('$') != std::string::npos) return std::nullopt;
-    std::string sql = s.pattern;
+    if (at == std::string::npos || !OnlyStatement(s.sql)) return std::nullopt;
+    // "?" and "$1" stand for literals; in a text that has its own they may be operators and names.
+    if (s.sql.find_first_of("?$") != std::string::npos) return std::nullopt;
+    std::string sql = s.sql;
     return sql.insert(at + after.size(), fmt::format(" {}", word)) + ";";
   }
   const BlockingForm& s;
   const std::string upper;
-  const event::TableWork work;
+  const event::TableWork& work;
 };
 
 struct Rule {
@@ -129,6 +129,13 @@ const std::vector<Rule>& Rules() {
        {},
        "add CHECK (... IS NOT NULL) NOT VALID, VALIDATE CONSTRAINT, then SET NOT NULL, which needs "
        "no scan any more, and drop the CHECK"},
+      {[](const Sql& sql) { return Alters(sql) && sql.s.rewrites && sql.work.adds_generated; },
+       {},
+       {},
+       "a column that is generated, or an identity, writes the whole table anew: add a plain "
+       "column "
+       "that a trigger or a sequence's DEFAULT fills for new rows, and fill the old ones in "
+       "batches"},
       {[](const Sql& sql) { return Alters(sql) && sql.s.rewrites && sql.work.adds_column; },
        {},
        {},
@@ -162,7 +169,9 @@ std::vector<std::string> SafeForms(const BlockingForm& statement) {
       if (const auto rewritten = sql.With(rule->after, rule->word)) advice.push_back(*rewritten);
     }
   }
-  if (statement.waited) {
+  // A timeout would end CONCURRENTLY's waits as well, and leave an invalid index behind.
+  const bool concurrent = rule != rules.end() && rule->word == "CONCURRENTLY";
+  if (statement.waited && !concurrent) {
     advice.emplace_back(
         "SET lock_timeout = '200ms' before it, and try again when it fails: whoever comes after it "
         "then waits no longer than that");

@@ -6,10 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "event/table_work.h"
+
 namespace scry::cause {
 
 struct BlockingForm {
-  std::string pattern;  // The statement, without literals.
+  std::string sql;  // The statement; without its literals, where they are not to be told.
+  event::TableWork work;
   bool rewrites = false;
   bool writes = false;       // Rows.
   bool waited = false;       // For its own lock, while others queued behind it.

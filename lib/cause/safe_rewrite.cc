@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -23,6 +24,11 @@ namespace tree = event::tree;
 constexpr size_t kNameMax = 63;  // Longer names are cut by the server.
 
 using Statements = std::vector<std::string>;
+
+class AlterParts;
+
+// Kinds of catalogue objects that share one space of names.
+constexpr std::array<const char*, 3> kNamed = {"index", "relation", "constraint"};
 
 class Rewriter {
  public:
@@ -154,7 +160,21 @@ class Rewriter {
            });
   }
 
+  // "name_new", or with a number behind it. Empty: each of them is too long, or taken.
+  std::string FreshName(const std::string& name) const {
+    for (int i = 1; i < 10; ++i) {
+      std::string fresh = name + "_new" + (i == 1 ? std::string() : std::to_string(i));
+      if (fresh.size() > kNameMax) break;
+      const bool taken = std::any_of(kNamed.begin(), kNamed.end(), [&](const char* kind) {
+        return !before_.Named(kind, fresh).empty() || !after_.Named(kind, fresh).empty();
+      });
+      if (!taken) return fresh;
+    }
+    return {};
+  }
+
   Statements Alter(const std::string& sql) const;
+  bool AddIndexed(const AlterStep& step, AlterParts& parts) const;
 
   const Catalog& before_;
   const Catalog& after_;
@@ -187,34 +207,50 @@ class AlterParts {
     return true;
   }
 
-  void AddIndexed(const AlterStep& step) {
+  void Drop(const AlterStep& step) { drops_.push_back(step); }
+
+  bool Drops(const std::string& constraint) const {
+    return std::any_of(drops_.begin(), drops_.end(),
+                       [&](const AlterStep& step) { return step.name == constraint; });
+  }
+
+  // `index_name`: until the constraint takes it over, and gives it its own.
+  void AddIndexed(const AlterStep& step, const std::string& index_name) {
     std::string index = fmt::format("CREATE UNIQUE INDEX CONCURRENTLY {} ON {} ({})",
-                                    Identifier(step.name), altered_.table.Sql(), Names(step.keys));
+                                    Identifier(index_name), altered_.table.Sql(), Names(step.keys));
     if (!step.included.empty()) index += fmt::format(" INCLUDE ({})", Names(step.included));
     if (step.nulls_not_distinct) index += " NULLS NOT DISTINCT";
     indexes_.push_back(index);
     const bool primary = step.kind == AlterStepKind::kAddPrimaryKey;
     const std::string name = Identifier(step.name);
     std::string add = fmt::format("ADD CONSTRAINT {} {} USING INDEX {}", name,
-                                  primary ? "PRIMARY KEY" : "UNIQUE", name);
+                                  primary ? "PRIMARY KEY" : "UNIQUE", Identifier(index_name));
     if (!step.timing.empty()) add += " " + step.timing;
     indexed_.push_back(add);
   }
 
   Statements Sql() const {
     if (checks_.empty() && indexes_.empty()) return {};
+    if (clashes_ && !indexes_.empty()) return {};
+    // A key that is replaced is there until the new one can take its place.
+    std::vector<std::string> first;
+    std::vector<std::string> last;
+    for (const AlterStep& step : drops_) (indexes_.empty() ? first : last).push_back(step.sql);
+    first.insert(first.end(), first_.begin(), first_.end());
+    last.insert(last.end(), indexed_.begin(), indexed_.end());
     Statements sql;
-    Add(first_, sql);
+    Add(first, sql);
     for (const std::string& check : checks_) Add({check}, sql);
     Add(proven_, sql);
     Add(proofs_, sql);
     sql.insert(sql.end(), indexes_.begin(), indexes_.end());
-    Add(indexed_, sql);
+    Add(last, sql);
     return sql;
   }
 
  private:
   void CheckLater(const std::string& sql, const std::string& name) {
+    clashes_ = clashes_ || Drops(name);
     first_.push_back(sql + " NOT VALID");
     checks_.push_back("VALIDATE CONSTRAINT " + Identifier(name));
   }
@@ -223,6 +259,8 @@ class AlterParts {
   }
 
   const AlteredTable& altered_;
+  std::vector<AlterStep> drops_;
+  bool clashes_ = false;  // A check has the name of a constraint that is dropped.
   std::vector<std::string> first_;
   std::vector<std::string> checks_;
   std::vector<std::string> proven_;
@@ -231,15 +269,28 @@ class AlterParts {
   std::vector<std::string> indexed_;
 };
 
+// False: there is no name for the index.
+bool Rewriter::AddIndexed(const AlterStep& step, AlterParts& parts) const {
+  const std::string index = parts.Drops(step.name) ? FreshName(step.name) : step.name;
+  if (index.empty()) return false;
+  parts.AddIndexed(step, index);
+  return true;
+}
+
 Statements Rewriter::Alter(const std::string& sql) const {
   const auto altered = TakeApart(sql);
   if (!altered || !IsPlain(altered->table, "r")) return {};
   AlterParts parts(*altered);
   for (const AlterStep& step : altered->steps) {
+    if (step.kind == AlterStepKind::kDropConstraint) parts.Drop(step);
+  }
+  for (const AlterStep& step : altered->steps) {
     if (step.references && !IsPlain(*step.references, "r")) return {};
     switch (step.kind) {
       case AlterStepKind::kInstant:
         parts.Keep(step);
+        break;
+      case AlterStepKind::kDropConstraint:
         break;
       case AlterStepKind::kChecks:
         parts.Check(step);
@@ -259,8 +310,7 @@ Statements Rewriter::Alter(const std::string& sql) const {
         }
         [[fallthrough]];
       case AlterStepKind::kAddUnique:
-        if (altered->missing_ok) return {};
-        parts.AddIndexed(step);
+        if (altered->missing_ok || !AddIndexed(step, parts)) return {};
         break;
       case AlterStepKind::kOther:
         return {};

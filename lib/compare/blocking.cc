@@ -220,17 +220,21 @@ std::vector<Finding> JudgeBlocking(const BlockingFacts& facts, const Policy& pol
   return findings;
 }
 
-std::string DuringSentence(uint64_t statements, uint64_t stale_patterns) {
+std::string DuringSentence(uint64_t statements, uint64_t stale_patterns,
+                           uint64_t meanwhile_patterns) {
   std::string words;
   if (statements > 0) {
     words = fmt::format("{} statement{} of the migration block{} traffic", FormatCount(statements),
                         statements == 1 ? "" : "s", statements == 1 ? "s" : "");
   }
-  if (stale_patterns > 0) {
-    words += fmt::format("{}{} pattern{} fail{} in sessions that are open across it",
-                         words.empty() ? "" : "; ", FormatCount(stale_patterns),
-                         stale_patterns == 1 ? "" : "s", stale_patterns == 1 ? "s" : "");
-  }
+  const auto add_failing = [&](uint64_t patterns, const char* when) {
+    if (patterns == 0) return;
+    words +=
+        fmt::format("{}{} pattern{} fail{} {}", words.empty() ? "" : "; ", FormatCount(patterns),
+                    patterns == 1 ? "" : "s", patterns == 1 ? "s" : "", when);
+  };
+  add_failing(stale_patterns, "in sessions that are open across it");
+  add_failing(meanwhile_patterns, "while the migration runs");
   return words;
 }
 

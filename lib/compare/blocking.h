@@ -54,7 +54,9 @@ struct BlockingFacts {
 
 // At most one for each fingerprint, in the order of the first statements of each.
 std::vector<Finding> JudgeBlocking(const BlockingFacts& facts, const Policy& policy);
-// "3 statements of the migration block traffic; 1 pattern fails in sessions open across it".
-std::string DuringSentence(uint64_t statements, uint64_t stale_patterns);
+// "3 statements of the migration block traffic; 1 pattern fails in sessions that are open across
+// it; 2 patterns fail while the migration runs".
+std::string DuringSentence(uint64_t statements, uint64_t stale_patterns,
+                           uint64_t meanwhile_patterns);
 
 }  // namespace scry::compare

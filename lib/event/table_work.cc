@@ -38,7 +38,9 @@ void TakeColumn(const json& column, TableWork& work) {
     const json* constraint = tree::Find(one, "Constraint");
     if (constraint == nullptr) continue;
     const std::string type = tree::Text(*constraint, "contype");
-    filled = filled || type == "CONSTR_DEFAULT" || type == "CONSTR_GENERATED";
+    const bool generated = type == "CONSTR_GENERATED" || type == "CONSTR_IDENTITY";
+    work.adds_generated = work.adds_generated || generated;
+    filled = filled || type == "CONSTR_DEFAULT" || generated;
   }
   for (const json& one : constraints) {
     const json* constraint = tree::Find(one, "Constraint");
@@ -86,12 +88,13 @@ bool ReadsTable(const json& insert) {
 
 }  // namespace
 
-TableWork TableWorkOf(const std::string& text) {
+TableWork TableWorkOf(const std::string& text, uint32_t ordinal) {
   TableWork work;
   const std::optional<json> parsed = tree::Parse(text);
   if (!parsed) return work;
   const json& statements = tree::List(*parsed, "stmts");
-  const json* statement = statements.empty() ? nullptr : tree::Find(statements[0], "stmt");
+  const json* statement =
+      ordinal >= statements.size() ? nullptr : tree::Find(statements[ordinal], "stmt");
   if (statement == nullptr) return work;
   if (const json* alter = tree::Find(*statement, "AlterTableStmt")) {
     for (const json& one : tree::List(*alter, "cmds")) {

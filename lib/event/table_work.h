@@ -3,6 +3,7 @@
 // and for advice. Pure. Without libpg_query, and of text that does not parse, nothing is known.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace scry::event {
@@ -10,6 +11,7 @@ namespace scry::event {
 struct TableWork {
   // Clauses of ALTER TABLE.
   bool adds_column = false;
+  bool adds_generated = false;      // Stored values, or an identity: all rows get one.
   bool builds_primary_key = false;  // These without USING INDEX.
   bool builds_unique = false;
   bool builds_exclusion = false;
@@ -25,7 +27,7 @@ struct TableWork {
   bool without_data = false;  // REFRESH MATERIALIZED VIEW ... WITH NO DATA.
 };
 
-// Of the first statement of a text.
-TableWork TableWorkOf(const std::string& text);
+// Of a statement of a text with its literals: patterns of DDL do not parse.
+TableWork TableWorkOf(const std::string& text, uint32_t ordinal = 0);
 
 }  // namespace scry::event

@@ -37,8 +37,8 @@ bool ForLocks(const std::string& sqlstate) {
 
 class Blaming {
  public:
-  Blaming(const migration::MigrationProfile& profile, const SlowBook& book)
-      : profile_(profile), book_(book) {
+  Blaming(const migration::MigrationProfile& profile, const SlowBook& book, const RunSpan& span)
+      : profile_(profile), book_(book), span_(span) {
     for (const StatementProfile& statement : profile_.statements) pids_.insert(statement.pid);
     for (size_t i = 0; i < book_.statements().size(); ++i) {
       by_pid_[book_.statements()[i].pid].push_back(i);
@@ -64,6 +64,7 @@ class Blaming {
     }
     Sum();
     SumStale();
+    SumMeanwhile();
     return std::move(blame_);
   }
 
@@ -134,12 +135,8 @@ class Blaming {
 
   bool Names(size_t statement, std::string_view table) const {
     if (table.empty()) return false;
-    const auto [known, added] = relations_.try_emplace(statement);
-    if (added) {
-      const auto facts = event::AnalyzeQuery(profile_.statements[statement].pattern);
-      known->second = facts.front().relations;
-    }
-    return std::any_of(known->second.begin(), known->second.end(),
+    const auto& relations = profile_.statements[statement].relations;
+    return std::any_of(relations.begin(), relations.end(),
                        [&](const auto& one) { return Bare(one) == table; });
   }
 
@@ -233,22 +230,21 @@ class Blaming {
 
   void Sum() {
     std::map<size_t, std::map<uint64_t, compare::BlockedQueries>> found;
+    std::map<size_t, bool> told;  // By query, that may have waited for several statements: failed?
     for (const auto& [where, waited] : waited_) {
+      if (!waited.failed && waited.us < compare::kBlockedUs) continue;
       const uint64_t fingerprint = book_.statements()[where.second].fingerprint;
       compare::BlockedQueries& queries = found[where.first][fingerprint];
       queries.fingerprint = fingerprint;
       queries.pattern = book_.PatternOf(fingerprint);
       queries.stall_us += waited.us;
       queries.wait_us_max = std::max(queries.wait_us_max, waited.us);
-      if (waited.failed) {
-        ++queries.failed;
-      } else if (waited.us >= compare::kBlockedUs) {
-        ++queries.blocked;
-      } else {
-        continue;
-      }
+      ++(waited.failed ? queries.failed : queries.blocked);
+      bool& failed = told[where.second];
+      failed = failed || waited.failed;
       blame_.waits.insert(blame_.waits.end(), waited.waits.begin(), waited.waits.end());
     }
+    for (const auto& [query, failed] : told) ++(failed ? blame_.failed : blame_.blocked);
     for (const size_t victim : victims_) found[victim];
     for (const auto& [statement, own] : own_waits_) {
       if (own.us >= compare::kBlockedUs) found[statement];
@@ -312,7 +308,7 @@ class Blaming {
       tally.sessions.insert(one.session);
     }
     for (const auto& [fingerprint, tally] : tallies) {
-      const StaleQuery& query = book_.stale_queries().at(fingerprint);
+      const FailedQuery& query = book_.stale_queries().at(fingerprint);
       compare::StalePlans& stale = blame_.stale.emplace_back();
       stale.fingerprint = fingerprint;
       stale.pattern = query.facts.pattern;
@@ -328,6 +324,48 @@ class Blaming {
     }
     std::stable_sort(blame_.stale.begin(), blame_.stale.end(),
                      [](const auto& a, const auto& b) { return a.failed > b.failed; });
+  }
+
+  // What failed so before the migration began fails by itself.
+  void SumMeanwhile() {
+    struct Tally {
+      uint64_t failed = 0;
+      Micros first_us = 0;
+    };
+    std::set<std::pair<uint64_t, std::string>> before;
+    for (const MissingStatement& one : book_.missing()) {
+      if (one.end_us < span_.begin_us) before.emplace(one.fingerprint, one.sqlstate);
+    }
+    std::map<uint64_t, Tally> tallies;
+    for (const MissingStatement& one : book_.missing()) {
+      if (one.end_us < span_.begin_us || one.begin_us > span_.end_us) continue;
+      if (before.contains({one.fingerprint, one.sqlstate})) continue;
+      Tally& tally = tallies[one.fingerprint];
+      if (tally.failed++ == 0 || one.end_us < tally.first_us) tally.first_us = one.end_us;
+    }
+    event::FactsCache facts;  // Of the migration.
+    for (const auto& [fingerprint, tally] : tallies) {
+      const FailedQuery& query = book_.missing_queries().at(fingerprint);
+      blame_.meanwhile.push_back({fingerprint, query.facts.pattern, query.sqlstate, query.message,
+                                  tally.failed, TookAway(query.facts, tally.first_us, facts)});
+    }
+    std::stable_sort(blame_.meanwhile.begin(), blame_.meanwhile.end(),
+                     [](const auto& a, const auto& b) { return a.failed > b.failed; });
+  }
+
+  // The last statement up to then that locked a relation of the query against everybody; else the
+  // last DDL.
+  std::string TookAway(const event::StatementFacts& query, Micros at_us,
+                       event::FactsCache& facts) const {
+    std::string locked;
+    std::string other;
+    for (const StatementProfile& statement : profile_.statements) {
+      if (statement.begin_us > at_us + kSlackUs || !statement.sqlstate.empty()) continue;
+      if (Changes(statement, query)) locked = statement.pattern;
+      const event::StatementFacts& own = facts.Get(statement.pattern, 0);
+      if (own.kind == event::StatementKind::kDdl) other = statement.pattern;
+    }
+    return locked.empty() ? other : locked;
   }
 
   // The lock of a statement that such a wait was for. One on a partition may be known by its table.
@@ -368,8 +406,6 @@ class Blaming {
     for (auto& [fingerprint, queries] : by_pattern) query.queries.push_back(std::move(queries));
     std::stable_sort(query.queries.begin(), query.queries.end(),
                      [](const auto& a, const auto& b) { return a.stall_us > b.stall_us; });
-    blame_.blocked += query.Blocked();
-    blame_.failed += query.Failed();
     blame_.wait_us_max = std::max(blame_.wait_us_max, query.WaitMaxUs());
     blame_.stall_us += query.StallUs();
     blame_.statements.push_back(std::move(query));
@@ -392,13 +428,13 @@ class Blaming {
 
   const migration::MigrationProfile& profile_;
   const SlowBook& book_;
+  const RunSpan span_;
   std::set<uint32_t> pids_;                                   // Of the migration.
   std::unordered_map<uint32_t, std::vector<size_t>> by_pid_;  // Slow statements.
   std::vector<std::optional<size_t>> roots_;                // By wait: statement of the migration.
   std::map<std::pair<size_t, size_t>, Waited> waited_;      // By statement and query.
   std::map<size_t, std::map<uint32_t, Wanted>> waits_for_;  // By statement and relation.
   std::map<size_t, Own> own_waits_;
-  mutable std::map<size_t, std::vector<std::string>> relations_;  // That statements name.
   std::set<size_t> victims_;
   std::vector<std::pair<Micros, int>> edges_;
   Blame blame_;
@@ -419,7 +455,12 @@ void SlowBook::Put(const event::StatementPair& pair) {
   at_us_ += std::max<Micros>(lane.outcome.elapsed_us, 0);
   const bool failed = lane.outcome.status == event::OutcomeStatus::kError &&
                       lane.outcome.sqlstate != pair.captured.sqlstate;
-  if (failed && compare::IsStalePlan(lane.outcome.sqlstate, lane.outcome.message)) TakeStale(pair);
+  NoteMade(pair);
+  if (failed && compare::IsStalePlan(lane.outcome.sqlstate, lane.outcome.message)) {
+    TakeStale(pair);
+  } else if (failed && compare::IsMissing(lane.outcome.sqlstate, lane.outcome.message)) {
+    TakeMissing(pair, begin_us);
+  }
   if (failed && repeats_ && repeats_(static_cast<uint64_t>(pair.session)) &&
       !ForLocks(lane.outcome.sqlstate)) {
     ++repeats_failed_;
@@ -450,8 +491,32 @@ void SlowBook::TakeStale(const event::StatementPair& pair) {
   if (stale_queries_.size() >= kPatternsMax && !stale_queries_.contains(facts.fingerprint)) return;
   const event::Outcome& outcome = pair.lanes.front().outcome;
   stale_queries_.try_emplace(facts.fingerprint,
-                             StaleQuery{facts, outcome.sqlstate, outcome.message});
+                             FailedQuery{facts, outcome.sqlstate, outcome.message});
   stale_.push_back({static_cast<uint64_t>(pair.session), at_us_, facts.fingerprint});
+}
+
+void SlowBook::NoteMade(const event::StatementPair& pair) {
+  if (!pair.captured.tag.starts_with("CREATE ") || made_.size() >= kPatternsMax) return;
+  const std::string& makes = facts_.Get(pair.text, pair.ordinal).makes;
+  if (!makes.empty()) made_.emplace(Bare(makes));
+}
+
+void SlowBook::TakeMissing(const event::StatementPair& pair, Micros begin_us) {
+  const bool unsure = pair.counterfactual || pair.order_broken;
+  if (unsure || pair.text.empty() || missing_.size() >= kSlowMax) return;
+  const event::StatementFacts& facts = facts_.Get(pair.text, pair.ordinal);
+  const bool of_traffic = std::any_of(
+      facts.relations.begin(), facts.relations.end(),
+      [&](const std::string& relation) { return made_.contains(std::string(Bare(relation))); });
+  // DDL of a later round finds what the first one left.
+  if (of_traffic || facts.kind == event::StatementKind::kDdl) return;
+  if (missing_queries_.size() >= kPatternsMax && !missing_queries_.contains(facts.fingerprint)) {
+    return;
+  }
+  const event::Outcome& outcome = pair.lanes.front().outcome;
+  missing_queries_.try_emplace(facts.fingerprint,
+                               FailedQuery{facts, outcome.sqlstate, outcome.message});
+  missing_.push_back({begin_us, at_us_, facts.fingerprint, outcome.sqlstate});
 }
 
 const std::string& SlowBook::PatternOf(uint64_t fingerprint) const {
@@ -460,8 +525,9 @@ const std::string& SlowBook::PatternOf(uint64_t fingerprint) const {
   return found == patterns_.end() ? kUnknown : found->second;
 }
 
-Blame BlameMigration(const migration::MigrationProfile& profile, const SlowBook& book) {
-  return Blaming(profile, book).Run();
+Blame BlameMigration(const migration::MigrationProfile& profile, const SlowBook& book,
+                     const RunSpan& span) {
+  return Blaming(profile, book, span).Run();
 }
 
 }  // namespace scry::job

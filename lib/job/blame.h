@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -16,6 +17,7 @@
 
 #include "base/clock.h"
 #include "compare/blocking.h"
+#include "compare/meanwhile.h"
 #include "compare/open_sessions.h"
 #include "event/lane_pair.h"
 #include "event/statement_facts.h"
@@ -31,8 +33,15 @@ struct StaleStatement {
   base::Micros end_us = 0;
   uint64_t fingerprint = 0;
 };
+// A query that failed for want of something (compare::IsMissing), as it had not when captured.
+struct MissingStatement {
+  base::Micros begin_us = 0;
+  base::Micros end_us = 0;
+  uint64_t fingerprint = 0;
+  std::string sqlstate;
+};
 // What such queries have in common.
-struct StaleQuery {
+struct FailedQuery {
   event::StatementFacts facts;
   std::string sqlstate;
   std::string message;
@@ -62,7 +71,11 @@ class SlowBook final : public event::PairSink {
   const std::string& PatternOf(uint64_t fingerprint) const;
   const std::vector<StaleStatement>& stale() const { return stale_; }
   // By fingerprint.
-  const std::map<uint64_t, StaleQuery>& stale_queries() const { return stale_queries_; }
+  const std::map<uint64_t, FailedQuery>& stale_queries() const { return stale_queries_; }
+  // By end. Without those of what the traffic itself makes: another order of it explains them.
+  const std::vector<MissingStatement>& missing() const { return missing_; }
+  // The first of each fingerprint.
+  const std::map<uint64_t, FailedQuery>& missing_queries() const { return missing_queries_; }
   uint64_t seen() const { return seen_; }
   uint64_t dropped() const { return dropped_; }  // Over the limit.
   // Statements of repeats that failed as the first had not, for other reasons than locks.
@@ -70,11 +83,16 @@ class SlowBook final : public event::PairSink {
 
  private:
   void TakeStale(const event::StatementPair& pair);
+  void TakeMissing(const event::StatementPair& pair, base::Micros begin_us);
+  void NoteMade(const event::StatementPair& pair);
 
   event::FactsCache& facts_;
   std::vector<SlowStatement> slow_;
   std::vector<StaleStatement> stale_;
-  std::map<uint64_t, StaleQuery> stale_queries_;
+  std::map<uint64_t, FailedQuery> stale_queries_;
+  std::vector<MissingStatement> missing_;
+  std::map<uint64_t, FailedQuery> missing_queries_;
+  std::set<std::string> made_;  // Relations that the traffic makes, without their schemas.
   std::unordered_map<uint64_t, std::string> patterns_;
   uint64_t seen_ = 0;
   uint64_t dropped_ = 0;
@@ -87,12 +105,14 @@ class SlowBook final : public event::PairSink {
 };
 
 struct Blame {
-  std::vector<compare::BlockingQuery> statements;  // Most stall first.
-  std::vector<report::Deadlock> deadlocks;         // With the migration.
-  std::vector<compare::StalePlans> stale;          // Most failures first.
+  std::vector<compare::BlockingQuery> statements;     // Most stall first.
+  std::vector<report::Deadlock> deadlocks;            // With the migration.
+  std::vector<compare::StalePlans> stale;             // Most failures first.
+  std::vector<compare::MeanwhileFailures> meanwhile;  // The same.
+  // Queries, each once: one that waited for two statements counts with both of them.
   uint64_t blocked = 0;
   uint64_t failed = 0;
-  base::Micros wait_us_max = 0;
+  base::Micros wait_us_max = 0;  // For one statement.
   base::Micros stall_us = 0;
   base::Micros last_end_us = 0;  // Monotonic time. 0: nobody waited.
   uint64_t piled_up = 0;
@@ -100,7 +120,14 @@ struct Blame {
   std::vector<QueryWait> waits;              // Of the queries in `blocked` and `failed`.
 };
 
+// When the migration's command ran, by monotonic time.
+struct RunSpan {
+  base::Micros begin_us = 0;
+  base::Micros end_us = 0;
+};
+
 // `profile`: of the migration that ran under load, on a server with LogSettings().
-Blame BlameMigration(const migration::MigrationProfile& profile, const SlowBook& book);
+Blame BlameMigration(const migration::MigrationProfile& profile, const SlowBook& book,
+                     const RunSpan& span);
 
 }  // namespace scry::job

@@ -333,6 +333,12 @@ bool Comparison::LetsGate() const {
   return verdict_.compared > 0 && verdict_.fidelity.share() >= request_.policy.fidelity_floor;
 }
 
+bool Comparison::Fails(uint64_t fingerprint, const std::string& sqlstate) const {
+  const compare::PatternStats* stats = table_.Find(fingerprint);
+  return stats != nullptr && std::any_of(stats->errors.begin(), stats->errors.end(),
+                                         [&](const auto& lane) { return lane.contains(sqlstate); });
+}
+
 void Comparison::AddCauses(const std::vector<ExplainedFinding>& findings) {
   FillCauses(findings, catalogs_.get(), report_);
 }

@@ -91,6 +91,9 @@ class Comparison {
   // stand against it; a replay that compared nothing, or lost fidelity, does. REQUIRES: Run()
   // succeeded.
   bool LetsGate() const;
+  // Did a query of this pattern fail so on the baseline or on the candidate? REQUIRES: Run()
+  // succeeded.
+  bool Fails(uint64_t fingerprint, const std::string& sqlstate) const;
   // What LookAtCatalogs() read; nullptr: nothing.
   const LaneCatalogs* catalogs() const { return catalogs_.get(); }
   // Of findings that came after Run(): the rules are asked for them as well.

@@ -16,6 +16,7 @@
 #include "cause/safe_form.h"
 #include "compare/blocking.h"
 #include "compare/ignore_rules.h"
+#include "compare/meanwhile.h"
 #include "event/statement_facts.h"
 #include "job/blame.h"
 #include "job/blocker.h"
@@ -172,6 +173,8 @@ class DuringAct {
   void FillBlocking(const std::vector<compare::BlockingQuery>& statements);
   void AddEstimates(std::vector<compare::BlockingQuery>& statements) const;
   void AddAdvice(const migration::MigrationProfile& profile);
+  std::string SqlToTell(const migration::StatementProfile& statement) const;
+  std::vector<compare::MeanwhileFailures> OnlyMeanwhile(const Blame& blame) const;
   void AddOwnFailures(const migration::MigrationProfile& profile, compare::BlockingFacts& facts);
   void TellRounds();
   void TellGaps(const migration::MigrationProfile& profile);
@@ -220,8 +223,7 @@ std::set<std::string> WrittenTables(const migration::MigrationProfile& profile) 
   for (const auto& [table, rows] : profile.change.rows_written) tables.insert(table);
   for (const migration::StatementProfile& statement : profile.statements) {
     if (statement.rows == 0) continue;
-    const auto facts = event::AnalyzeQuery(statement.pattern);
-    for (std::string relation : facts.front().relations) {
+    for (std::string relation : statement.relations) {
       if (relation.starts_with("public.")) relation.erase(0, 7);
       if (profile.table_bytes.contains(relation)) tables.insert(relation);
     }
@@ -576,6 +578,16 @@ void DuringAct::AddEstimates(std::vector<compare::BlockingQuery>& statements) co
   }
 }
 
+// With its literals, where they may be told.
+std::string DuringAct::SqlToTell(const migration::StatementProfile& statement) const {
+  const auto known =
+      std::find_if(request_.idle->script.begin(), request_.idle->script.end(),
+                   [&](const auto& one) { return one.fingerprint == statement.fingerprint; });
+  const bool whole =
+      known != request_.idle->script.end() && TellsLiterals(statement.text, request_.show_values);
+  return whole ? known->sql : statement.pattern;
+}
+
 void DuringAct::AddAdvice(const migration::MigrationProfile& profile) {
   for (report::Finding& finding : report_.findings) {
     if (finding.type != compare::Name(compare::FindingClass::kBlocked)) continue;
@@ -592,14 +604,32 @@ void DuringAct::AddAdvice(const migration::MigrationProfile& profile) {
                                          [](const migration::TakenLock& lock) {
                                            return lock.partitioned && StopsTraffic(lock.mode);
                                          });
-    finding.advice = cause::SafeForms({statement->pattern, !statement->rewrote.empty(),
-                                       statement->rows > 0, waited, partitioned});
+    cause::BlockingForm form;
+    form.sql = SqlToTell(*statement);
+    form.work = statement->work;
+    form.rewrites = !statement->rewrote.empty();
+    form.writes = statement->rows > 0;
+    form.waited = waited;
+    form.partitioned = partitioned;
+    finding.advice = cause::SafeForms(form);
   }
+}
+
+// What fails before or after the migration as well is told by the replay of those.
+std::vector<compare::MeanwhileFailures> DuringAct::OnlyMeanwhile(const Blame& blame) const {
+  std::vector<compare::MeanwhileFailures> failures = blame.meanwhile;
+  if (request_.fails_anyway) {
+    std::erase_if(failures, [&](const compare::MeanwhileFailures& one) {
+      return request_.fails_anyway(one.fingerprint, one.sqlstate);
+    });
+  }
+  if (failures.size() > kFailuresTold) failures.resize(kFailuresTold);
+  return failures;
 }
 
 void DuringAct::Conclude(const migration::MigrationProfile& profile,
                          const replay::ReplayStats& stats) {
-  Blame blame = BlameMigration(profile, book_);
+  Blame blame = BlameMigration(profile, book_, {run_.started_us, run_.ended_us});
   during_.ran = true;
   during_.speed = options_.speed;
   during_.sessions = stats.sessions;
@@ -654,6 +684,10 @@ void DuringAct::Conclude(const migration::MigrationProfile& profile,
     ExplainedFinding& known = outcome_.known.emplace_back();
     known.id = finding.id;
     known.facts = book_.stale_queries().at(finding.fingerprint).facts;
+    verdict.findings.push_back(std::move(finding));
+  }
+  for (compare::Finding& finding :
+       compare::JudgeMeanwhile(OnlyMeanwhile(blame), stats.statements, request_.policy)) {
     verdict.findings.push_back(std::move(finding));
   }
   compare::ApplyIgnoreRules(request_.policy, verdict);

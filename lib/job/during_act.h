@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -70,6 +71,9 @@ struct DuringRequest {
   base::Micros idle_started_us = 0;  // Monotonic time.
   base::Micros idle_us = 0;
   std::string step = "migrate while traffic runs";  // For progress.
+  // Does a query fail so, now and then, on a fork that no migration runs on? Empty: that is not
+  // known.
+  std::function<bool(uint64_t fingerprint, const std::string& sqlstate)> fails_anyway;
 };
 
 struct DuringOutcome {

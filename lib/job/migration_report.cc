@@ -166,6 +166,12 @@ std::vector<std::string> GapNotes(const migration::WatchGaps& gaps, std::string_
         gaps.log_dropped > 0 ? fmt::format(" ({} events)", base::FormatCount(gaps.log_dropped))
                              : std::string()));
   }
+  if (gaps.events_lost) {
+    notes.push_back(
+        fmt::format("{}, the server logged nothing of what its event triggers told, as a setting "
+                    "of a role may have it: short locks and rewrites are missing.",
+                    when));
+  }
   return notes;
 }
 

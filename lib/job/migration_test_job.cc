@@ -9,6 +9,7 @@
 
 #include "base/units.h"
 #include "compare/blocking.h"
+#include "compare/meanwhile.h"
 #include "job/cause_statement.h"
 #include "job/comparison.h"
 #include "job/migration_files.h"
@@ -17,6 +18,7 @@
 #include "job/split_trial.h"
 #include "job/traffic_budget.h"
 #include "migration/command.h"
+#include "migration/log_settings.h"
 #include "migration/server_log.h"
 #include "migration/touched_tables.h"
 #include "migration/watch.h"
@@ -79,7 +81,8 @@ class MigrationTest {
   Status Settle();
   Result<shadow::Fork*> MakeForkUnderLoad(const std::string& lane, const std::string& what);
   Status During();
-  Status TrySafeForm(DuringRequest request, Micros act_us);
+  Result<cause::Catalog> CatalogUnderLoad(const shadow::Fork& fork) const;
+  Status TrySafeForm(DuringRequest request, const shadow::Fork& during, Micros act_us);
   int WithDuring(int exit_status);
   int WithoutLoad(int exit_status);
   void SayUnused();
@@ -180,6 +183,10 @@ Status MigrationTest::MakeLanes() {
     SCRY_TRY_ASSIGN(const shadow::Fork* fork, run_->MakeFork(shadow_, options, Control()));
     progress_.Done(fmt::format("{} {}", base::FormatSize(fork->copied().bytes),
                                fork->copied().reflinked > 0 ? "by reflink" : "copied"));
+    if (request_.command.empty()) continue;
+    // On all of them: what is compared is to differ by the migration alone.
+    SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(fork->Info()));
+    SCRY_TRY(migration::ForgetSettings(session, {migration::kWatchSettingName}));
   }
   return {};
 }
@@ -424,6 +431,8 @@ Result<shadow::Fork*> MigrationTest::MakeForkUnderLoad(const std::string& lane,
   SCRY_TRY_ASSIGN(shadow::Fork * fork, run_->MakeFork(shadow_, options, Control()));
   progress_.Done("");
   SCRY_TRY(shadow::CheckMarker(fork->Info(), run_->nonce()));
+  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(fork->Info()));
+  SCRY_TRY(migration::ForgetSettings(session, migration::LogSettingNames()));
   return fork;
 }
 
@@ -442,16 +451,28 @@ Status MigrationTest::During() {
   request.idle = &profile_;
   request.idle_started_us = started_us_;
   request.idle_us = took_us_;
+  request.fails_anyway = [this](uint64_t fingerprint, const std::string& sqlstate) {
+    return comparison_.Fails(fingerprint, sqlstate);
+  };
   const Micros began_us = base::SystemClock().MonotonicUs();
   SCRY_TRY_ASSIGN(DuringOutcome outcome, RunDuring(request, *fork, watch_, progress_, report_));
   known_during_ = std::move(outcome.known);
   comparison_.AddCauses(known_during_);
-  return TrySafeForm(std::move(request), base::SystemClock().MonotonicUs() - began_us);
+  return TrySafeForm(std::move(request), *fork, base::SystemClock().MonotonicUs() - began_us);
+}
+
+// What the migration as it is ends in beside the traffic, which may run DDL of its own; where it
+// failed there, what it ends in without traffic.
+Result<cause::Catalog> MigrationTest::CatalogUnderLoad(const shadow::Fork& fork) const {
+  if (!report_.during.succeeded) return comparison_.catalogs()->after;
+  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(fork.Info()));
+  return cause::ReadCatalog(session);
 }
 
 // What it should rather have sent, where that is known and blocked traffic. `act_us`: so long took
 // what is to be done again.
-Status MigrationTest::TrySafeForm(DuringRequest request, Micros act_us) {
+Status MigrationTest::TrySafeForm(DuringRequest request, const shadow::Fork& during,
+                                  Micros act_us) {
   const LaneCatalogs* catalogs = comparison_.catalogs();
   const bool rehearsal = request.options.lock_timeout_us > 0;
   if (!request_.prove_fixes || catalogs == nullptr || rehearsal) return {};
@@ -473,7 +494,8 @@ Status MigrationTest::TrySafeForm(DuringRequest request, Micros act_us) {
     request.idle_us = std::max<Micros>(request.idle_us - startup_us, 0);
   }
   request.step = "try its safe form while traffic runs";
-  return TrySplit({*plan, std::move(request), script, *catalogs, production_}, *fork, watch_,
+  SCRY_TRY_ASSIGN(const cause::Catalog wanted, CatalogUnderLoad(during));
+  return TrySplit({*plan, std::move(request), script, wanted, production_}, *fork, watch_,
                   progress_, report_);
 }
 
@@ -482,16 +504,18 @@ Status MigrationTest::TrySafeForm(DuringRequest request, Micros act_us) {
 int MigrationTest::WithDuring(int exit_status) {
   uint64_t blocks = 0;
   uint64_t stale = 0;
+  uint64_t meanwhile = 0;
   for (const report::Finding& finding : report_.findings) {
     if (!finding.gates) continue;
     if (finding.type == compare::Name(compare::FindingClass::kBlocked)) ++blocks;
+    if (finding.id.starts_with(compare::kMeanwhilePrefix)) ++meanwhile;
     if (std::any_of(known_during_.begin(), known_during_.end(),
                     [&](const auto& known) { return known.id == finding.id; })) {
       ++stale;
     }
   }
-  if (blocks + stale == 0) return WithoutLoad(exit_status);
-  const std::string words = compare::DuringSentence(blocks, stale);
+  if (blocks + stale + meanwhile == 0) return WithoutLoad(exit_status);
+  const std::string words = compare::DuringSentence(blocks, stale, meanwhile);
   const bool proves =
       exit_status == kExitSafe || (exit_status == kExitInconclusive && comparison_.LetsGate());
   if (!proves) {

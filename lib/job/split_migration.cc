@@ -5,6 +5,8 @@
 #include <string_view>
 
 #include "base/letter_case.h"
+#include "event/parse_tree.h"
+#include "event/take_away.h"
 
 namespace scry::job {
 namespace {
@@ -25,8 +27,20 @@ bool NeedsItsTransaction(const std::string& sql) {
                      [&](auto words) { return upper.find(words) != std::string::npos; });
 }
 
-bool IsLocalSetting(const std::string& sql) {
-  return base::UpperAscii(sql).starts_with("SET LOCAL ");
+constexpr std::string_view kSetLocal = "SET LOCAL ";
+
+bool IsLocalSetting(const std::string& sql) { return base::UpperAscii(sql).starts_with(kSetLocal); }
+
+// "statement_timeout" of a SET of it, as the server folds it. Empty: it is no such statement.
+std::string SettingOf(const std::string& sql) {
+  if (!base::UpperAscii(sql).starts_with("SET ")) return {};
+  const auto parsed = event::tree::Parse(sql);
+  if (!parsed) return {};
+  const auto& statements = event::tree::List(*parsed, "stmts");
+  const auto* statement = statements.empty() ? nullptr : event::tree::Find(statements[0], "stmt");
+  const auto* set =
+      statement == nullptr ? nullptr : event::tree::Find(*statement, "VariableSetStmt");
+  return set == nullptr ? std::string() : base::LowerAscii(event::tree::Text(*set, "name"));
 }
 
 class Splitter {
@@ -55,7 +69,23 @@ class Splitter {
     return next != rewrites_.end() && next->first < to;
   }
 
+  // What takes something away may stand at the end of a transaction alone: behind it others would
+  // see that it is gone until the rest has put it back.
+  bool StaysWhole(size_t from, size_t to) const {
+    bool took = false;
+    for (size_t i = from + 1; i + 1 < to; ++i) {
+      const std::string& sql = script_[i].sql;
+      if (NeedsItsTransaction(sql)) return true;
+      if (IsLocalSetting(sql)) continue;
+      const bool takes = event::MayTakeAway(sql);
+      if (took && !takes) return true;
+      took = takes;
+    }
+    return false;
+  }
+
   bool Split(size_t from, size_t to) {
+    if (StaysWhole(from, to)) return false;
     std::vector<std::string> settings;  // Of the transaction so far.
     std::vector<std::string> part;
     size_t parts = 0;
@@ -72,7 +102,6 @@ class Splitter {
       part.clear();
     };
     for (size_t i = from + 1; i + 1 < to; ++i) {
-      if (NeedsItsTransaction(script_[i].sql)) return false;
       const auto rewrite = rewrites_.find(i);
       if (rewrite == rewrites_.end()) {
         part.push_back(script_[i].sql);
@@ -82,6 +111,7 @@ class Splitter {
       for (const std::string& sql : rewrite->second) {
         SayUnder(settings, sql, script_[from].sql, script_[to - 1].sql);
       }
+      if (unsure_) return false;
       ++parts;
     }
     close();
@@ -89,17 +119,43 @@ class Splitter {
     return true;
   }
 
-  // A lock_timeout of the transaction is to hold for what comes out of it, where that can be.
+  // Settings of the transaction are to hold for what comes out of it. What runs in none gets them
+  // for its session meanwhile; but for lock_timeout, which would end CONCURRENTLY's waits for
+  // transactions that are older, and leave an invalid index.
   void SayUnder(const std::vector<std::string>& settings, const std::string& sql,
                 const std::string& begin, const std::string& commit) {
     const bool alone = base::UpperAscii(sql).find(" CONCURRENTLY ") != std::string::npos;
-    if (settings.empty() || alone) {
+    if (alone) {
+      SayAlone(settings, sql);
+      return;
+    }
+    if (settings.empty()) {
       Say({sql});
       return;
     }
     Say({begin});
     Say(settings);
     Say({sql, commit});
+  }
+
+  void SayAlone(const std::vector<std::string>& settings, const std::string& sql) {
+    std::vector<std::string> resets;
+    for (const std::string& setting : settings) {
+      const std::string name = SettingOf(setting);
+      if (name == "lock_timeout") continue;
+      unsure_ = unsure_ || name.empty() || IsSetElsewhere(name);
+      Say({"SET " + setting.substr(kSetLocal.size())});
+      resets.insert(resets.begin(), "RESET " + name);
+    }
+    Say({sql});
+    Say(resets);
+  }
+
+  // RESET would not bring back what the session itself had set.
+  bool IsSetElsewhere(const std::string& name) const {
+    return std::any_of(script_.begin(), script_.end(), [&](const RecordedStatement& one) {
+      return !IsLocalSetting(one.sql) && SettingOf(one.sql) == name;
+    });
   }
 
   void Say(const std::vector<std::string>& statements) {
@@ -110,6 +166,7 @@ class Splitter {
   const std::vector<RecordedStatement>& script_;
   const Rewrites& rewrites_;
   SplitMigration split_;
+  bool unsure_ = false;  // A setting of a transaction cannot be given to what runs outside of it.
 };
 
 }  // namespace

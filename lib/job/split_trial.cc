@@ -7,11 +7,13 @@
 #include <string_view>
 #include <utility>
 
+#include "base/letter_case.h"
 #include "base/units.h"
 #include "cause/safe_rewrite.h"
 #include "compare/verdict.h"
 #include "event/statement_facts.h"
 #include "job/migration_report.h"
+#include "migration/log_settings.h"
 #include "os/directory.h"
 #include "os/user.h"
 #include "pg/admin.h"
@@ -135,9 +137,16 @@ std::string Paste(const std::string& sql, bool show_values) {
   return event::AnalyzeQuery(sql).front().pattern;
 }
 
+bool IsLogSetting(const std::string& name) {
+  const auto names = migration::LogSettingNames();
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 // State, such as sizes and statistics, differs by itself; and so do identities.
 std::string SchemaChange(const cause::Catalog& wanted, const cause::Catalog& got) {
   for (const cause::Change& change : cause::DiffCatalogs(wanted, got, /*copies=*/false)) {
+    // The forks were told what to log.
+    if (change.kind() == "setting" && IsLogSetting(change.object().Fact("name"))) continue;
     if (change.type != cause::ChangeType::kChanged || !change.facts.empty()) {
       return cause::Describe(change);
     }
@@ -198,8 +207,19 @@ Result<SplitOutcome> Run(const SplitTrialRequest& request, shadow::Fork& fork,
     outcome.failed_on = fmt::format("{} failed with {}", Told(failed->pattern), failed->sqlstate);
   }
   outcome.held_us_estimated = HeldOnProduction(during.profile, request.production);
-  SCRY_TRY_ASSIGN(outcome.schema_change, SchemaChangeOn(fork, request.catalogs.after));
+  SCRY_TRY_ASSIGN(outcome.schema_change, SchemaChangeOn(fork, request.wanted));
   return outcome;
+}
+
+// What fails beside the safe form and did not beside the migration as it is; nullptr: nothing.
+const report::Finding* NewlyBroken(const SplitOutcome& outcome, const report::Report& report) {
+  for (const report::Finding& finding : outcome.findings) {
+    const bool known =
+        std::any_of(report.findings.begin(), report.findings.end(),
+                    [&](const report::Finding& one) { return one.id == finding.id; });
+    if (finding.gates && !IsBlocked(finding) && !known) return &finding;
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -245,6 +265,10 @@ std::string WhyNoFix(const SplitPlan& plan, const SplitOutcome& outcome,
                        FormatDuration(during.unloaded_us));
   }
   if (!outcome.schema_change.empty()) return "it ends in another schema: " + outcome.schema_change;
+  if (const report::Finding* broken = NewlyBroken(outcome, report)) {
+    return fmt::format("of {}, queries fail beside it: {}", Told(broken->pattern),
+                       broken->reasons.empty() ? broken->sqlstate : broken->reasons.front());
+  }
   const std::set<std::string> left = LeftBlocking(plan, report);
   for (const report::Finding& finding : outcome.findings) {
     if (!IsBlocked(finding) || !finding.gates || left.contains(finding.fingerprint)) continue;
@@ -270,10 +294,14 @@ report::Fix FixOf(const SplitPlan& plan, const SplitOutcome& outcome, const repo
   fix.findings = plan.findings;
   bool hidden = false;
   bool concurrent = false;
+  bool if_not_exists = false;
   for (const std::string& sql : plan.migration.changed) {
     const std::string shown = Paste(sql, show_values);
     hidden = hidden || shown != sql;
-    concurrent = concurrent || sql.find(" CONCURRENTLY") != std::string::npos;
+    const std::string upper = base::UpperAscii(sql);
+    const bool own = upper.find(" CONCURRENTLY ") != std::string::npos;
+    concurrent = concurrent || own;
+    if_not_exists = if_not_exists || (own && upper.find(" IF NOT EXISTS ") != std::string::npos);
     fix.sql.push_back(shown + ";");
   }
   const TrialWaits waits = WaitsOf(plan, outcome, report);
@@ -299,6 +327,10 @@ report::Fix FixOf(const SplitPlan& plan, const SplitOutcome& outcome, const repo
   if (concurrent) {
     fix.advice.emplace_back(
         "CONCURRENTLY does not run inside a transaction; where it fails, drop the invalid index");
+    if (if_not_exists) {
+      fix.advice.emplace_back(
+          "IF NOT EXISTS takes an invalid index for one: drop it before it is tried again");
+    }
   }
   if (plan.migration.splits) {
     fix.advice.emplace_back(
@@ -306,7 +338,11 @@ report::Fix FixOf(const SplitPlan& plan, const SplitOutcome& outcome, const repo
   }
   if (fix.waits->blocked_fixed > 0) {
     fix.advice.emplace_back(
-        "SET lock_timeout = '200ms' before it, and try again what fails: nobody then waits longer");
+        concurrent ? "SET lock_timeout = '200ms' before the statements that are not CONCURRENTLY, "
+                     "and try again what fails: nobody then waits longer; SET lock_timeout = 0 for "
+                     "those that are, which wait for older transactions and stop nobody"
+                   : "SET lock_timeout = '200ms' before it, and try again what fails: nobody then "
+                     "waits longer");
   }
   if (hidden) {
     fix.advice.emplace_back("Its literals are left out here: --show-values shows them");

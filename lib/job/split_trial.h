@@ -54,9 +54,9 @@ report::Fix FixOf(const SplitPlan& plan, const SplitOutcome& outcome, const repo
 
 struct SplitTrialRequest {
   const SplitPlan& plan;
-  DuringRequest during;     // That of the act; its command is one that runs `script_file`.
-  std::string script_file;  // To be written.
-  const LaneCatalogs& catalogs;
+  DuringRequest during;          // That of the act; its command is one that runs `script_file`.
+  std::string script_file;       // To be written.
+  const cause::Catalog& wanted;  // Of the migration as it is, beside the same traffic.
   const migration::ProductionSize& production;
 };
 

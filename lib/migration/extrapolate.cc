@@ -5,7 +5,6 @@
 #include <cmath>
 #include <string_view>
 
-#include "event/statement_facts.h"
 #include "event/table_work.h"
 
 namespace scry::migration {
@@ -40,15 +39,14 @@ Growth OfAlterTable(const event::TableWork& work) {
 // INSERT of values and COPY write what the migration brings along, however large the table is.
 bool RowsGrow(const StatementProfile& statement) {
   if (statement.rows == 0 || statement.tag == "COPY") return false;
-  return statement.tag != "INSERT" || event::TableWorkOf(statement.pattern).reads_table;
+  return statement.tag != "INSERT" || statement.work.reads_table;
 }
 
 // The tables that a statement names, of those that were there before.
 std::vector<std::string> NamedTables(const StatementProfile& statement,
                                      const MigrationProfile& profile) {
   std::vector<std::string> tables;
-  const auto facts = event::AnalyzeQuery(statement.pattern);
-  for (std::string name : facts.front().relations) {
+  for (std::string name : statement.relations) {
     if (name.starts_with("public.")) name.erase(0, std::string_view("public.").size());
     if (profile.table_bytes.contains(name)) tables.push_back(std::move(name));
   }
@@ -117,7 +115,7 @@ Growth GrowthOf(const StatementProfile& statement) {
     return Growth::kLinear;
   }
   if (statement.tag != "ALTER TABLE") return Growth::kNone;
-  return OfAlterTable(event::TableWorkOf(statement.pattern));
+  return OfAlterTable(statement.work);
 }
 
 double SizeFactor(const MigrationProfile& profile, const ProductionSize& production,

@@ -1,6 +1,7 @@
 #include "migration/profile.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -67,6 +68,10 @@ class Builder {
     }
     for (DeadlockEvent& deadlock : log_.deadlocks) deadlock.wall_us -= seen_.wall_offset_us;
     AddStatements();
+    profile_.gaps.events_lost = log_.ddl.empty() && RanDdl();
+    for (const DdlEvent& event : log_.ddl) {
+      if (event.kind == DdlEvent::Kind::kCommandEnd) ++events_left_[{ExchangeOf(event), event.tag}];
+    }
     for (const DdlEvent& event : log_.ddl) TakeEvent(event);
     for (const SeenLocks& locks : seen_.locks) {
       StatementProfile* at = FindAt(locks.pid, locks.at_us, 0);
@@ -96,6 +101,8 @@ class Builder {
       statement.ordinal = seen.statement.ordinal;
       statement.pattern = known.pattern;
       statement.fingerprint = known.fingerprint;
+      statement.relations = known.relations;
+      statement.work = WorkOf(known, seen.statement);
       statement.begin_us = seen.begin_us;
       statement.end_us = seen.end_us;
       statement.tag = std::string(TagWords(seen.statement.outcome.tag));
@@ -119,6 +126,17 @@ class Builder {
     for (size_t i = 0; i < profile_.statements.size(); ++i) {
       by_pid_[profile_.statements[i].pid].push_back(i);
     }
+  }
+
+  // Of equal INSERTs, of which there may be many, once.
+  const event::TableWork& WorkOf(const event::StatementFacts& facts,
+                                 const event::Statement& statement) {
+    static const event::TableWork kNone;
+    const bool inserts = facts.kind == StatementKind::kInsert;
+    if (!inserts && facts.kind != StatementKind::kDdl) return kNone;
+    const auto known = work_.find(facts.fingerprint);
+    if (inserts && known != work_.end()) return known->second;
+    return work_[facts.fingerprint] = event::TableWorkOf(statement.text, statement.ordinal);
   }
 
   void End(std::vector<size_t>& transaction) {
@@ -146,6 +164,47 @@ class Builder {
     return found;
   }
 
+  // DDL that triggers fire for, whatever else it says.
+  bool RanDdl() const {
+    constexpr std::array<std::string_view, 8> kTags = {
+        "ALTER TABLE", "CREATE TABLE", "DROP TABLE", "CREATE INDEX",
+        "DROP INDEX",  "CREATE VIEW",  "DROP VIEW",  "CREATE FUNCTION"};
+    return std::any_of(profile_.statements.begin(), profile_.statements.end(),
+                       [&](const StatementProfile& one) {
+                         return one.sqlstate.empty() &&
+                                std::find(kTags.begin(), kTags.end(), one.tag) != kTags.end();
+                       });
+  }
+
+  // 0: nobody's.
+  uint64_t ExchangeOf(const DdlEvent& event) {
+    const StatementProfile* statement = FindAt(event.pid, event.wall_us, kClockSlackUs);
+    return statement == nullptr
+               ? 0
+               : exchanges_[static_cast<size_t>(statement - profile_.statements.data())];
+  }
+
+  // Code may run DDL of its own in it, which fires triggers too.
+  bool RunsCode(size_t i) const {
+    const std::string& tag = profile_.statements[i].tag;
+    return kinds_[i] == StatementKind::kSelect || tag == "SELECT" || tag == "DO" || tag == "CALL" ||
+           tag == "CREATE EXTENSION";
+  }
+
+  // Where an exchange has more events of a tag to come than statements with it: the first from
+  // `from` on that runs code. nullptr: there is none.
+  StatementProfile* RunnerOf(const DdlEvent& event, size_t from, uint64_t exchange) {
+    StatementProfile* runner = nullptr;
+    uint64_t with_tag = 0;
+    for (size_t i = from; i < exchanges_.size() && exchanges_[i] == exchange; ++i) {
+      const bool own = profile_.statements[i].tag == event.tag;
+      with_tag += own ? 1 : 0;
+      if (runner == nullptr && with_tag == 0 && RunsCode(i)) runner = &profile_.statements[i];
+    }
+    const auto left = events_left_.find({exchange, event.tag});
+    return left != events_left_.end() && left->second > with_tag ? runner : nullptr;
+  }
+
   // Events of one exchange come in the order of its statements: with several in a Query message the
   // server may hand all answers over at its end, so the clock does not tell them apart.
   void TakeEvent(const DdlEvent& event) {
@@ -155,7 +214,14 @@ class Builder {
     const uint64_t exchange = exchanges_[at];
     while (at > 0 && exchanges_[at - 1] == exchange) --at;
     size_t& next = next_[exchange];
-    for (size_t i = std::max(at, next); i < exchanges_.size() && exchanges_[i] == exchange; ++i) {
+    StatementProfile* runner = RunnerOf(event, std::max(at, next), exchange);
+    if (runner != nullptr) statement = runner;
+    if (event.kind == DdlEvent::Kind::kCommandEnd) {
+      uint64_t& left = events_left_[{exchange, event.tag}];
+      left -= std::min<uint64_t>(left, 1);
+    }
+    for (size_t i = std::max(at, next);
+         runner == nullptr && i < exchanges_.size() && exchanges_[i] == exchange; ++i) {
       if (profile_.statements[i].tag != event.tag) continue;
       statement = &profile_.statements[i];
       if (event.kind == DdlEvent::Kind::kCommandEnd) {
@@ -370,10 +436,13 @@ class Builder {
   MigrationProfile profile_;
   // By statement, until they are folded.
   std::vector<StatementKind> kinds_;
+  std::map<uint64_t, event::TableWork> work_;  // By fingerprint.
   std::vector<uint64_t> exchanges_;
   std::vector<size_t> transactions_;  // The first statement of its transaction.
   std::map<uint32_t, std::vector<size_t>> by_pid_;
   std::map<uint64_t, size_t> next_;  // By exchange: statements before it had their events.
+  // By exchange and tag: ends of commands that are still to be placed.
+  std::map<std::pair<uint64_t, std::string>, uint64_t> events_left_;
   std::map<size_t, std::map<uint32_t, Held>> held_;
   std::set<uint32_t> rewrites_told_;
 };

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "event/event.h"
+#include "event/table_work.h"
 #include "migration/catalog_state.h"
 #include "migration/lock_mode.h"
 #include "migration/script.h"
@@ -32,7 +33,8 @@ struct WatchGaps {
   uint64_t looks_failed = 0;  // At locks and the WAL, beside the statements.
   uint64_t log_dropped = 0;   // Events of the server's log, over a limit.
   bool log_cut = false;       // The log was too long to be read to its end.
-  bool any() const { return looks_failed > 0 || log_dropped > 0 || log_cut; }
+  bool events_lost = false;   // DDL ran, and none of the triggers' lines came.
+  bool any() const { return looks_failed > 0 || log_dropped > 0 || log_cut || events_lost; }
 };
 
 struct StatementProfile {
@@ -41,7 +43,9 @@ struct StatementProfile {
   uint32_t ordinal = 0;  // ... and which statement of it.
   std::string pattern;   // Without literals.
   uint64_t fingerprint = 0;
-  Micros begin_us = 0;  // Of the clock's monotonic time.
+  event::TableWork work;               // These two of the text: not every pattern parses.
+  std::vector<std::string> relations;  // That it names, as StatementFacts does.
+  Micros begin_us = 0;                 // Of the clock's monotonic time.
   Micros end_us = 0;
   Micros transaction_end_us = 0;  // Locks are let go.
   uint64_t calls = 1;    // Equal ones of a transaction, one after the other, are one entry.

@@ -11,6 +11,8 @@ namespace {
 constexpr size_t kListMax = 10 * 1000;
 // An open wait is looked for among so many of the last.
 constexpr size_t kLookBack = 10 * 1000;
+// In any language: LOG is СООБЩЕНИЕ in Russian, of 18 bytes.
+constexpr size_t kSeverityBytesMax = 64;
 
 template <typename T>
 std::optional<T> TakeNumber(std::string_view& text) {
@@ -84,11 +86,9 @@ std::vector<OidLock> ParseLocks(std::string_view text) {
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> LogSettings() {
-  return {{"log_line_prefix", kLogLinePrefix},
-          {"log_error_verbosity", "default"},
-          {"log_lock_waits", "on"},
-          {"deadlock_timeout", "10ms"},
-          {"lc_messages", "C"}};
+  return {{"log_line_prefix", kLogLinePrefix}, {"log_error_verbosity", "default"},
+          {"log_min_messages", "warning"},     {"log_lock_waits", "on"},
+          {"deadlock_timeout", "10ms"},        {"lc_messages", "C"}};
 }
 
 // "1795676272.004 [12837] 00000 LOG:  text".
@@ -103,7 +103,7 @@ bool ServerLogReader::ParseHead(std::string_view line, Head& head) {
   head.sqlstate = line.substr(0, 5);
   line.remove_prefix(6);
   const size_t colon = line.find(":  ");
-  if (colon == std::string_view::npos || colon > 12) return false;
+  if (colon == std::string_view::npos || colon > kSeverityBytesMax) return false;
   head.severity = line.substr(0, colon);
   head.text = line.substr(colon + 3);
   return true;

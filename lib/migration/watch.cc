@@ -326,6 +326,7 @@ Result<MigrationProfile> MigrationWatch::End() {
   }
   MigrationProfile profile = BuildProfile(std::move(seen), std::move(log), before_, after);
   profile.triggers = triggers;
+  profile.gaps.events_lost = profile.gaps.events_lost && triggers;
   profile.gaps.looks_failed = looks_failed_;
   profile.gaps.log_cut = log_cut_;
   return profile;

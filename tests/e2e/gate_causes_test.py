@@ -22,6 +22,12 @@ create index orders_note on orders (note) where total >= 0;
 create view late as select id, buyer from orders where status = 'shipped';
 create role app login;
 grant select, insert, update, delete on all tables in schema public to app;
+create schema fees;
+create table fees.rates (id int primary key, rate int not null);
+insert into fees.rates select i, i from generate_series(1, 100) i;
+create view fees.today as select id, rate from fees.rates;
+grant usage on schema fees to app;
+grant select on all tables in schema fees to app;
 """
 FILL = ("update orders set region = (array['north', 'south', 'east', 'west', 'middle', 'far', 'near', 'sea'])"
         "[1 + id * 31 % 8]")
@@ -33,6 +39,7 @@ select total from orders where note = 'note 31111' and total >= 0;
 update orders set total = total + 1 where id = 77;
 insert into orders (id, buyer, status, total, created) values (90000 + :n, 5, 'new', 1, '2026-10-01');
 select count(*) from late where buyer = 12;
+select rate from fees.today where id = 12;
 """
 
 
@@ -149,6 +156,11 @@ class CausesTest(gate_support.GateTest):
             "drop view late; create view late as select id, buyer from orders where status = 'shipped'", code=5)
         self.assertEqual(self.cause_of(report, "from late")["sentence"],
                          "view late was dropped and created again, and its grants to app were not")
+
+    def test_a_search_path_of_the_database_changes_no_view(self):
+        _, report = self.migrate_sql("alter database postgres set search_path = fees, public; "
+                                     "update fees.rates set rate = rate + 1", code=5)
+        self.assertEqual(self.cause_of(report, "from fees.today")["mechanism"], "rows written")
 
     def test_patterns_of_one_cause_stand_together(self):
         _, report = self.migrate_sql("alter table orders rename column total to amount", code=5)

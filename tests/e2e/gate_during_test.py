@@ -84,7 +84,9 @@ class DuringTest(gate_support.GateTest):
         if during is None:
             return
         for name in ("blocked", "failed", "stall_us"):
-            self.assertEqual(sum(one[name] for one in during["blocking"]), during[name], name)
+            counted = sum(one[name] for one in during["blocking"])
+            # A query that waited for two statements is one query.
+            (self.assertEqual if name == "stall_us" else self.assertGreaterEqual)(counted, during[name], name)
             for one in during["blocking"]:
                 if len(one["patterns"]) < 20:
                     self.assertEqual(sum(pattern[name] for pattern in one["patterns"]), one[name])

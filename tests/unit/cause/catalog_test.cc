@@ -62,13 +62,23 @@ TEST_CASE("an index covers columns that it begins with, in any order", "[cause]"
   const Catalog catalog =
       CatalogOf({Thing("index", "i", "orders", {{"columns", "region, status, placed"}}),
                  Thing("index", "p", "orders", {{"columns", "note"}, {"predicate", "x"}}),
-                 Thing("index", "v", "orders", {{"columns", "total"}, {"valid", "no"}})});
+                 Thing("index", "v", "orders", {{"columns", "total"}, {"valid", "no"}}),
+                 Thing("index", "b", "orders", {{"columns", "placed"}, {"method", "brin"}}),
+                 Thing("index", "h", "orders", {{"columns", "code"}, {"method", "hash"}}),
+                 Thing("index", "n", "orders",
+                       {{"columns", "customer"}, {"predicate", "(customer IS NOT NULL)"}}),
+                 Thing("index", "o", "orders",
+                       {{"columns", "seller"}, {"predicate", "(customer IS NOT NULL)"}})});
   CHECK(HasIndexOn(catalog, "orders", {"status", "region"}));
   CHECK(HasIndexOn(catalog, "orders", {"region"}));
   CHECK_FALSE(HasIndexOn(catalog, "orders", {"status"}));
   CHECK_FALSE(HasIndexOn(catalog, "orders", {"region", "placed"}));
   CHECK_FALSE(HasIndexOn(catalog, "orders", {"note"}));
   CHECK_FALSE(HasIndexOn(catalog, "orders", {"total"}));
+  CHECK_FALSE(HasIndexOn(catalog, "orders", {"placed"}));
+  CHECK_FALSE(HasIndexOn(catalog, "orders", {"seller"}));
+  CHECK(HasIndexOn(catalog, "orders", {"code"}));
+  CHECK(HasIndexOn(catalog, "orders", {"customer"}));
   CHECK_FALSE(HasIndexOn(catalog, "items", {"region"}));
 }
 

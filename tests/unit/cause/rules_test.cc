@@ -472,6 +472,15 @@ void CheckAll(const std::vector<Expected>& all, const std::vector<Rule>& rules) 
 }
 
 TEST_CASE("each rule for errors names its cause", "[cause]") { CheckAll(Errors(), ErrorRules()); }
+
+TEST_CASE("a policy for another role may be for a member of it", "[cause]") {
+  const auto policy = Thing("policy", "own", "orders", {{"roles", "staff"}});
+  const auto cause = Result({Orders({{"row_security", "no"}}), policy},
+                            {Orders({{"row_security", "yes"}}), policy})
+                         .Find();
+  REQUIRE(cause.has_value());
+  CHECK(cause->mechanism == "row security");
+}
 TEST_CASE("each rule for results names its cause", "[cause]") {
   CheckAll(Results(), ResultRules());
 }

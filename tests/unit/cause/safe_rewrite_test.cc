@@ -34,6 +34,7 @@ Catalog Shop() {
   AddColumn(catalog, "t", "a", false);
   AddIndex(catalog, "t", "t_a", false);
   AddIndex(catalog, "t", "t_b", false);
+  AddIndex(catalog, "t", "t_a_new", false);
   AddIndex(catalog, "parts", "parts_a", false);
   AddIndex(catalog, "v", "v_id", true);
   return catalog;
@@ -103,6 +104,25 @@ TEST_CASE("a key takes over an index that was built beside the traffic", "[cause
   REQUIRE(nullable.size() == 6);
   CHECK(nullable[2] == "ALTER TABLE t ALTER COLUMN a SET NOT NULL");
   CHECK(nullable[4] == "CREATE UNIQUE INDEX CONCURRENTLY k ON t (id, a)");
+}
+
+TEST_CASE("a key that is replaced is there until the new one takes its place", "[cause]") {
+  CHECK(Of("ALTER TABLE t DROP CONSTRAINT k, ADD CONSTRAINT k PRIMARY KEY (id)") ==
+        Sql{"CREATE UNIQUE INDEX CONCURRENTLY k_new ON t (id)",
+            "ALTER TABLE t DROP CONSTRAINT k, ADD CONSTRAINT k PRIMARY KEY USING INDEX k_new"});
+  CHECK(Of("ALTER TABLE t ADD CONSTRAINT t_a UNIQUE (a), DROP CONSTRAINT t_a CASCADE, ADD x int") ==
+        Sql{"ALTER TABLE t ADD x int", "CREATE UNIQUE INDEX CONCURRENTLY t_a_new2 ON t (a)",
+            "ALTER TABLE t DROP CONSTRAINT t_a CASCADE, ADD CONSTRAINT t_a UNIQUE USING INDEX "
+            "t_a_new2"});
+  CHECK(Of("ALTER TABLE t DROP CONSTRAINT old, ADD CONSTRAINT k UNIQUE (a)") ==
+        Sql{"CREATE UNIQUE INDEX CONCURRENTLY k ON t (a)",
+            "ALTER TABLE t DROP CONSTRAINT old, ADD CONSTRAINT k UNIQUE USING INDEX k"});
+  CHECK(Of("ALTER TABLE t DROP CONSTRAINT c, ADD CONSTRAINT c CHECK (a > 0)") ==
+        Sql{"ALTER TABLE t DROP CONSTRAINT c, ADD CONSTRAINT c CHECK (a > 0) NOT VALID",
+            "ALTER TABLE t VALIDATE CONSTRAINT c"});
+  CHECK(Of("ALTER TABLE t DROP CONSTRAINT c, ADD CONSTRAINT c CHECK (a > 0), ADD CONSTRAINT k "
+           "UNIQUE (a)")
+            .empty());
 }
 
 TEST_CASE("several actions keep their order, and their commas", "[cause]") {

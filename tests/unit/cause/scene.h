@@ -29,6 +29,7 @@ inline CatalogObject Thing(const std::string& kind, const std::string& name,
   object.facts.try_emplace("name", name.substr(0, name.find('(')));
   if (kind == "relation") object.facts.try_emplace("kind", "r");
   if (kind == "index") object.facts.try_emplace("valid", "yes");
+  if (kind == "index") object.facts.try_emplace("method", "btree");
   object.state = std::move(state);
   return object;
 }

@@ -17,6 +17,11 @@ TEST_CASE("clauses of ALTER TABLE are read as clauses, whatever names contain", 
   CHECK_FALSE(TableWorkOf("ALTER TABLE t ADD a int REFERENCES u").checks_rows);
   CHECK(TableWorkOf("ALTER TABLE t ADD a int DEFAULT $1 REFERENCES u").checks_rows);
   CHECK(TableWorkOf("ALTER TABLE t ADD a int UNIQUE").builds_unique);
+  CHECK(TableWorkOf("SELECT 1; ALTER TABLE t ADD a int UNIQUE", 1).builds_unique);
+  CHECK_FALSE(TableWorkOf("SELECT 1; ALTER TABLE t ADD a int UNIQUE", 2).builds_unique);
+  CHECK(TableWorkOf("ALTER TABLE t ADD a int GENERATED ALWAYS AS IDENTITY").adds_generated);
+  CHECK(TableWorkOf("ALTER TABLE t ADD a int GENERATED ALWAYS AS (b) STORED").adds_generated);
+  CHECK_FALSE(TableWorkOf("ALTER TABLE t ADD a int DEFAULT 5").adds_generated);
   CHECK(TableWorkOf("ALTER TABLE t ADD PRIMARY KEY (a)").builds_primary_key);
   CHECK_FALSE(TableWorkOf("ALTER TABLE t ADD PRIMARY KEY USING INDEX i").builds_primary_key);
   CHECK(TableWorkOf("ALTER TABLE t ADD EXCLUDE (a WITH =)").builds_exclusion);

@@ -25,6 +25,7 @@ class Scene {
     migration::StatementProfile& statement = profile_.statements.emplace_back();
     statement.pid = kMigration;
     statement.pattern = text;
+    statement.relations = event::AnalyzeQuery(text).front().relations;
     statement.fingerprint = event::DigestOf(text);
     statement.begin_us = begin * kSecond;
     statement.end_us = end * kSecond;
@@ -80,7 +81,22 @@ class Scene {
     profile_.deadlocks.push_back({victim, at * kSecond, std::move(pids)});
     return *this;
   }
-  Blame Run() const { return BlameMigration(profile_, book_); }
+  // Of the traffic.
+  Scene& Makes(const std::string& text) {
+    event::StatementPair pair;
+    pair.text = text;
+    pair.captured.tag = "CREATE TABLE";
+    pair.lanes.emplace_back();
+    book_.Put(pair);
+    return *this;
+  }
+  Blame Run() const {
+    RunSpan span;
+    if (!profile_.statements.empty()) {
+      span = {profile_.statements.front().begin_us, profile_.statements.back().end_us};
+    }
+    return BlameMigration(profile_, book_, span);
+  }
 
  private:
   event::FactsCache facts_;
@@ -146,6 +162,30 @@ TEST_CASE("the statement that took the lock is blamed, not the one that runs", "
   for (const auto& statement : blame.statements) {
     CHECK((statement.pattern == "create index") == (statement.mode == "Share"));
   }
+}
+
+TEST_CASE("a query that waits for two statements is one query", "[job]") {
+  Scene scene;
+  scene.Migrates("alter a", 1, 3, 3, LockMode::kAccessExclusive)
+      .Migrates("alter b", 4, 6, 6, LockMode::kAccessExclusive)
+      .Query(1, "select 1", 2, 6)
+      .Waits(1, LockMode::kAccessShare, 2, 3, {kMigration}, {1})
+      .Waits(1, LockMode::kAccessShare, 4, 6, {kMigration}, {1});
+  const Blame blame = scene.Run();
+  REQUIRE(blame.statements.size() == 2);
+  CHECK(blame.statements[0].Blocked() + blame.statements[1].Blocked() == 2);
+  CHECK(blame.blocked == 1);
+  CHECK(blame.stall_us == 3 * kSecond);
+}
+
+TEST_CASE("waits too short to count are in no sum", "[job]") {
+  Scene scene;
+  scene.Migrates("alter", 1, 3, 3, LockMode::kAccessExclusive)
+      .Query(1, "select 1", 2, 3)
+      .Waits(1, LockMode::kAccessShare, 2, 2, {kMigration}, {1});
+  const Blame blame = scene.Run();
+  CHECK(blame.statements.empty());
+  CHECK(blame.stall_us == 0);
 }
 
 TEST_CASE("a wait for a row is put down to the statement that wrote to its table", "[job]") {
@@ -223,6 +263,36 @@ TEST_CASE("a statement prepared before its table changed fails for what changed 
   CHECK(blame.stale[0].sessions == 2);
   CHECK(blame.stale[0].statement == "alter orders");
   CHECK(blame.statements.empty());
+}
+
+TEST_CASE("what is gone while the migration runs is put down to what took it away", "[job]") {
+  const std::string gone = "relation \"v\" does not exist";
+  Scene scene;
+  scene.Migrates("DROP VIEW v", 1, 2, 2, LockMode::kAccessExclusive)
+      .Migrates("CREATE VIEW v AS SELECT 1", 8, 9, 9)
+      .Query(1, "select * from v where a = 1", 3, 3, "42P01", gone)
+      .Query(2, "select * from v where a = 2", 4, 4, "42P01", gone)
+      .Query(3, "insert into w values (1)", 5, 5, "23505")
+      .Query(4, "select * from v where a = 3", 9, 10);
+  const Blame blame = scene.Run();
+  REQUIRE(blame.meanwhile.size() == 1);
+  CHECK(blame.meanwhile[0].failed == 2);
+  CHECK(blame.meanwhile[0].sqlstate == "42P01");
+  CHECK(blame.meanwhile[0].message == gone);
+  CHECK(blame.meanwhile[0].statement == "DROP VIEW v");
+}
+
+TEST_CASE("what fails before the migration, or for want of what traffic makes, is not its doing",
+          "[job]") {
+  Scene scene;
+  scene.Migrates("DROP VIEW v", 2, 3, 3, LockMode::kAccessExclusive)
+      .Query(1, "select * from odd", 1, 1, "42P01")
+      .Query(1, "select * from odd", 3, 3, "42P01")
+      .Makes("CREATE TABLE made (a int)")
+      .Query(2, "select * from public.made", 3, 3, "42P01")
+      .Query(3, "DROP TABLE other", 3, 3, "42P01")
+      .Query(4, "select * from later", 4, 4, "42P01");
+  CHECK(scene.Run().meanwhile.empty());
 }
 
 }  // namespace

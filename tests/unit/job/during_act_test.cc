@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "event/statement_facts.h"
 #include "support/catch.h"
 
 namespace scry::job {
@@ -12,6 +13,7 @@ migration::MigrationProfile Wrote(const std::string& pattern, uint64_t rows) {
   profile.table_bytes = {{"orders", 8192}, {"audit.log", 8192}};
   migration::StatementProfile& statement = profile.statements.emplace_back();
   statement.pattern = pattern;
+  statement.relations = event::AnalyzeQuery(pattern).front().relations;
   statement.rows = rows;
   return profile;
 }

@@ -118,6 +118,8 @@ TEST_CASE("what a watch may have missed is told, and nothing where it saw all", 
   CHECK(notes[1].find("logged more than is read:") != std::string::npos);
   gaps.log_dropped = 7;
   CHECK(GapNotes(gaps, "Meanwhile")[1].find("(7 events)") != std::string::npos);
+  gaps.events_lost = true;
+  CHECK(GapNotes(gaps, "Meanwhile").back().find("event triggers") != std::string::npos);
 }
 
 }  // namespace

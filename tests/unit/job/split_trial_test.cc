@@ -94,6 +94,14 @@ TEST_CASE("a fix says what the statements in place of others changed", "[job]") 
   REQUIRE(fix.waits);
   CHECK(*fix.waits == report::FixWaits{800'000, 0, 40, 0, 300'000, 500'000});
   CHECK(fix.advice.size() == 1);
+  SplitOutcome waits = scene.outcome;
+  waits.during.statements_blocking.back().text = "DROP INDEX CONCURRENTLY b";
+  SplitPlan plan = scene.Plan();
+  plan.migration.changed = {"CREATE INDEX CONCURRENTLY IF NOT EXISTS a ON orders (total)"};
+  const report::Fix careful = FixOf(plan, waits, scene.report, true);
+  REQUIRE(careful.advice.size() == 3);
+  CHECK(careful.advice[1].find("invalid index") != std::string::npos);
+  CHECK(careful.advice[2].find("SET lock_timeout = 0") != std::string::npos);
 }
 
 TEST_CASE("literals are told only where they were asked for", "[job]") {
@@ -113,6 +121,14 @@ TEST_CASE("what fails, blocks all the same or ends elsewhere is no fix", "[job]"
   scene.outcome.findings.back().gates = false;
   CHECK(scene.Why().empty());
   scene.outcome.during.statements_blocking[0].stall_us = 7'000'000;
+  CHECK(scene.Why().find("other statements") != std::string::npos);
+  report::Finding& broken = scene.outcome.findings.emplace_back();
+  broken.type = "broken";
+  broken.id = "meanwhile-1";
+  broken.gates = true;
+  broken.pattern = "SELECT * FROM v";
+  CHECK(scene.Why().find("FROM v, queries fail beside it") != std::string::npos);
+  scene.report.findings.push_back(broken);
   CHECK(scene.Why().find("other statements") != std::string::npos);
   scene.outcome.schema_change = "index a was dropped";
   CHECK(scene.Why().find("index a") != std::string::npos);

@@ -128,6 +128,42 @@ TEST_CASE("events of statements sent together go by their tags, not by the clock
   CHECK(profile.statements[2].locks.empty());
 }
 
+TEST_CASE("DDL that code runs is not put down to a statement behind it", "[migration]") {
+  Seeing seeing;
+  const std::string text =
+      "do $$ begin execute 'alter table orders add a int'; end $$; select 1; "
+      "alter table others add c int";
+  seeing.Statement(text, "DO").Statement(text, "SELECT 1", false, true);
+  seeing.Statement(text, "ALTER TABLE", false, true)
+      .Triggered(100, "ALTER TABLE", LockMode::kAccessExclusive)
+      .Triggered(200, "ALTER TABLE", LockMode::kShare);
+  const MigrationProfile profile = seeing.Build();
+  REQUIRE(profile.statements.size() == 3);
+  REQUIRE(profile.statements[0].locks.size() == 1);
+  CHECK(profile.statements[0].locks[0].mode == LockMode::kAccessExclusive);
+  CHECK(profile.statements[1].locks.empty());
+  CHECK(profile.statements[2].locks.empty());
+  CHECK_FALSE(profile.gaps.events_lost);
+}
+
+TEST_CASE("DDL whose triggers were not heard of is a gap", "[migration]") {
+  CHECK(Seeing().Statement("alter table orders add a int", "ALTER TABLE").Build().gaps.events_lost);
+  CHECK_FALSE(Seeing().Statement("update orders set a = 1", "UPDATE 1").Build().gaps.events_lost);
+}
+
+TEST_CASE("what a statement does to rows is read where its pattern does not parse", "[migration]") {
+  const std::string text =
+      "create table fresh (id int); alter table orders add constraint c check (total >= 0)";
+  Seeing seeing;
+  seeing.Statement(text, "CREATE TABLE").Statement(text, "ALTER TABLE", false, true);
+  const MigrationProfile profile = seeing.Build();
+  REQUIRE(profile.statements.size() == 2);
+  CHECK(profile.statements[1].pattern.find("(total >= ?)") != std::string::npos);
+  CHECK_FALSE(profile.statements[0].work.checks_rows);
+  CHECK(profile.statements[1].work.checks_rows);
+  CHECK(profile.statements[1].relations == std::vector<std::string>{"orders"});
+}
+
 TEST_CASE("a new file that no trigger told of is the doing of who can make one", "[migration]") {
   Seeing seeing;
   seeing.Statement("analyze orders", "ANALYZE")

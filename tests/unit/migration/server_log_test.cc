@@ -76,6 +76,15 @@ TEST_CASE("the triggers' lines give locks, rewrites and drops", "[migration]") {
   CHECK_FALSE(log.ddl[2].dropped[1].original);
 }
 
+TEST_CASE("the triggers' lines are read in any language of the server", "[migration]") {
+  for (const char* severity : {"СООБЩЕНИЕ", "ЗАПИСЬ В ПРОТОКОЛ", "ログ", "LOG"}) {
+    const ServerLog log =
+        Read(std::string("9.0 [5] 00000 ") + severity +
+             ":  scry_watch_0 ddl_command_end 9000123|ALTER TABLE|16384:AccessExclusiveLock\n");
+    CHECK(log.ddl.size() == 1);
+  }
+}
+
 TEST_CASE("what statements write into messages is not taken for the server's own lines",
           "[migration]") {
   const ServerLog log = Read(

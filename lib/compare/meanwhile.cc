@@ -1,0 +1,55 @@
+#include "compare/meanwhile.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/units.h"
+
+namespace scry::compare {
+
+bool IsMissing(std::string_view sqlstate, std::string_view message) {
+  // Cursors, databases, statements, schemas, tables, columns, objects and functions.
+  constexpr std::array<std::string_view, 8> kDuplicates = {"42P03", "42P04", "42P05", "42P06",
+                                                           "42P07", "42701", "42710", "42723"};
+  if (std::find(kDuplicates.begin(), kDuplicates.end(), sqlstate) != kDuplicates.end()) {
+    return false;
+  }
+  // currval(), where the part of the traffic that is played begins behind its nextval(). The fork
+  // has lc_messages = C.
+  if (message.find("not yet defined in this session") != std::string_view::npos) return false;
+  // Names, columns, functions and rights; a schema; a view that is not filled, a state in which a
+  // relation is of no use; what is not supported; a relation that went while it was opened.
+  return sqlstate.starts_with("42") || sqlstate == "3F000" || sqlstate == "55000" ||
+         sqlstate == "0A000" || sqlstate == "XX000";
+}
+
+std::vector<Finding> JudgeMeanwhile(const std::vector<MeanwhileFailures>& failures,
+                                    uint64_t statements_replayed, const Policy& policy) {
+  std::vector<Finding> findings;
+  for (const MeanwhileFailures& one : failures) {
+    Finding finding;
+    finding.type = FindingClass::kBroken;
+    finding.id = fmt::format("{}{:016x}", kMeanwhilePrefix, one.fingerprint);
+    finding.fingerprint = one.fingerprint;
+    finding.pattern = one.pattern;
+    finding.difference = DifferenceKind::kError;
+    finding.sqlstate = one.sqlstate;
+    finding.message = one.message;
+    finding.calls = statements_replayed;
+    finding.affected = one.failed;
+    finding.reasons.push_back(fmt::format(
+        "failed {} time{} with {} while the migration ran, as it had not when captured: {}",
+        base::FormatCount(one.failed), one.failed == 1 ? "" : "s", one.sqlstate, one.message));
+    if (!one.statement.empty()) {
+      finding.reasons.push_back("since " + base::Printable(one.statement, 200));
+    }
+    finding.gates = policy.gate.error;
+    findings.push_back(std::move(finding));
+  }
+  return findings;
+}
+
+}  // namespace scry::compare

@@ -1,0 +1,65 @@
+"""Queries that fail only while the migration runs, as what they need is gone for a moment, are found."""
+
+import subprocess
+
+import gate_support
+import scry_e2e
+
+SHOP = """
+create role app login;
+create table orders (id int primary key, total int not null);
+insert into orders select i, i % 100 from generate_series(1, 5000) i;
+create table visits (page int not null, seen int not null);
+create unique index visits_page on visits (page);
+create view totals as select id, total from orders;
+grant select, insert, update, delete on orders, visits, totals to app;
+"""
+
+SHOPPING = """
+\\set id random(1, 5000)
+\\sleep 20 ms
+select total from totals where id = :id;
+\\sleep 20 ms
+insert into visits values (:id % 50, 1) on conflict (page) do update set seen = visits.seen + 1;
+"""
+
+
+class MeanwhileTest(gate_support.GateTest):
+    def prepare(self):
+        self.server.sql(SHOP)
+        self.server.sql("vacuum analyze")
+        self.config_of()
+        self.create_shadow()
+        path = self.sql_file("shopping.pgbench", SHOPPING)
+
+        def play(url):
+            subprocess.run([scry_e2e.program("pgbench"), "-n", "-c", "8", "-T", "3", "-f", path, url],
+                           check=True, capture_output=True, env=scry_e2e.clean_environment())
+        type(self).traffic = self.capture(self.path("traffic"), play, user="app")
+
+    def broken(self, sql, code):
+        path = self.sql_file("migration.sql", sql)
+        done, report = self.migrate("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-f", path, capture=self.traffic,
+                                    code=code, flags=("--blocker", "none"))
+        return done, self.findings(report, "broken", gates=True)
+
+    def test_a_view_that_is_gone_for_a_moment(self):
+        view = "create view totals as select id, total from orders;\ngrant select on totals to app;\n"
+        done, [finding] = self.broken("drop view totals;\nselect pg_sleep(0.6);\n" + view, code=5)
+        self.assertIn("from totals", finding["pattern"].lower())
+        self.assertEqual(finding["sqlstate"], "42P01")
+        self.assertTrue(finding["id"].startswith("meanwhile-"), finding)
+        self.assertTrue(any("drop view totals" in reason for reason in finding["reasons"]), finding)
+        self.assertIn("while the migration runs", done.out)
+        _, findings = self.broken("begin;\ndrop view totals;\n" + view + "commit;\n", code=0)
+        self.assertEqual(findings, [])
+
+    def test_a_unique_index_that_is_gone_while_another_is_built(self):
+        _, [finding] = self.broken("drop index visits_page;\nselect pg_sleep(0.6);\n"
+                                   "create unique index concurrently visits_page on visits (page);\n", code=5)
+        self.assertEqual(finding["sqlstate"], "42P10")
+        self.assertTrue(any("drop index visits_page" in reason for reason in finding["reasons"]), finding)
+
+
+if __name__ == "__main__":
+    scry_e2e.main()
