@@ -245,14 +245,23 @@ Difference ValuesDifference(const LaneOutcome& a, const LaneOutcome& b, const Co
   return values;
 }
 
+std::string OtherNumbers(const ColumnMatch& match) {
+  const bool one = match.retyped.size() == 1;
+  return Plural(match.retyped, "column", "columns") +
+         (one ? " has another type and holds other numbers"
+              : " have other types and hold other numbers");
+}
+
 std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome& b,
                                          const ColumnMatch& match, const StatementFacts& facts) {
   RowsVerdict verdict = CompareRows(a, b, match, facts);
+  const bool alike = verdict == RowsVerdict::kEqual;  // But for numbers that have another type.
   std::optional<RowsVerdict> by_value;
-  if (verdict != RowsVerdict::kEqual && verdict != RowsVerdict::kTooLarge) {
+  if (!match.numbers.empty() || (!alike && verdict != RowsVerdict::kTooLarge)) {
     by_value = CompareRowsByValue(a, b, match, facts);
   }
   if (by_value == RowsVerdict::kEqual) {
+    if (alike) return std::nullopt;
     return Make(DifferenceKind::kValues, Weight::kNote,
                 "the same numbers, with another scale or rounding", Excuse::kEqualByValue);
   }
@@ -279,6 +288,7 @@ std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome
   }
   if (EqualWithoutCursors(a, b, match)) return std::nullopt;
   auto values = ValuesDifference(a, b, match, facts, by_value.has_value());
+  if (alike) values.detail = OtherNumbers(match);
   if (facts.limited && !facts.ordered && verdict != RowsVerdict::kOtherValues) {
     values.weight = Weight::kNote;
     values.excuse = Excuse::kLimitUnordered;

@@ -1,7 +1,6 @@
 #include "compare/result_rows.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <charconv>
 #include <initializer_list>
@@ -25,22 +24,24 @@ constexpr uint32_t kFloat4Oid = 700;
 constexpr uint32_t kFloat8Oid = 701;
 constexpr uint32_t kRefcursorOid = 1790;
 
-// Types whose equal values may read otherwise: 5 and 5.00, {"a":1} and {"a": 1}.
-constexpr std::array<uint32_t, 8> kNumberOids = {20, 21, 23, 26, 700, 701, 790, 1700};
-constexpr std::array<uint32_t, 2> kJsonOids = {114, 3802};
+constexpr uint32_t kMoneyOid = 790;
+constexpr uint32_t kJsonOid = 114;
+constexpr uint32_t kJsonbOid = 3802;
 
-template <size_t kSize>
-bool BothIn(const std::array<uint32_t, kSize>& oids, const Column& a, const Column& b) {
-  const auto in = [&](uint32_t oid) {
-    return std::find(oids.begin(), oids.end(), oid) != oids.end();
-  };
-  return in(a.type_oid) && in(b.type_oid);
-}
+bool IsJson(uint32_t type_oid) { return type_oid == kJsonOid || type_oid == kJsonbOid; }
 
-// Of columns of two types: what a client reads as text should be the same all the same.
+// Of columns of two types: what a client reads as text should be the same all the same. But equal
+// values of some read otherwise: 5 and 5.00 and $5.00, {"a":1} and {"a": 1}.
 bool EqualAsText(const Column& a, const Column& b) {
   if (a.format != 0 || b.format != 0) return false;
-  return !BothIn(kNumberOids, a, b) && !BothIn(kJsonOids, a, b);
+  const auto both = [&](auto is) { return is(a.type_oid) && is(b.type_oid); };
+  if (both(IsWholeNumber)) return true;
+  return !both([](uint32_t oid) { return IsNumber(oid) || oid == kMoneyOid; }) && !both(IsJson);
+}
+
+// Of columns of two types: values say whether they are the same number.
+bool EqualAsNumbers(const Column& a, const Column& b) {
+  return IsNumber(a.type_oid) && IsNumber(b.type_oid);
 }
 
 uint64_t Mix(uint64_t z) {
@@ -298,13 +299,24 @@ ColumnMatch MatchColumns(const std::vector<Column>& baseline,
     last = at;
     const bool retyped = baseline[i].type_oid != candidate[at].type_oid;
     if (retyped) match.retyped.push_back(baseline[i].name);
-    if (!retyped || EqualAsText(baseline[i], candidate[at])) match.common.emplace_back(i, at);
+    if (!retyped || EqualAsText(baseline[i], candidate[at])) {
+      match.common.emplace_back(i, at);
+    } else if (EqualAsNumbers(baseline[i], candidate[at])) {
+      match.numbers.emplace_back(i, at);
+    }
   }
   std::vector<size_t> left_over;
   for (const auto& [name, at] : open) left_over.push_back(at);
   std::sort(left_over.begin(), left_over.end());
   for (const size_t at : left_over) match.added.push_back(candidate[at].name);
   return match;
+}
+
+std::vector<std::pair<size_t, size_t>> ByValue(const ColumnMatch& match) {
+  std::vector<std::pair<size_t, size_t>> columns = match.common;
+  columns.insert(columns.end(), match.numbers.begin(), match.numbers.end());
+  std::sort(columns.begin(), columns.end());
+  return columns;
 }
 
 RowsVerdict CompareRows(const LaneOutcome& baseline, const LaneOutcome& candidate,
@@ -326,24 +338,27 @@ std::optional<RowsVerdict> CompareRowsByValue(const LaneOutcome& baseline,
                                               const ColumnMatch& match,
                                               const event::StatementFacts& facts) {
   const bool may_differ =
-      !baseline.columns.empty() && !candidate.columns.empty() &&
-      std::any_of(match.common.begin(), match.common.end(), [&](const auto& columns) {
-        return HasValueForm(baseline.columns[columns.first].type_oid);
-      });
+      !match.numbers.empty() ||
+      (!baseline.columns.empty() && !candidate.columns.empty() &&
+       std::any_of(match.common.begin(), match.common.end(), [&](const auto& columns) {
+         return HasValueForm(baseline.columns[columns.first].type_oid);
+       }));
   if (!may_differ) return std::nullopt;
-  auto values = ReadRowValues(baseline, candidate, match);
+  ColumnMatch wide;
+  wide.common = ByValue(match);
+  auto values = ReadRowValues(baseline, candidate, wide);
   if (!values || !values->before.complete || !values->after.complete) return std::nullopt;
   ColumnMatch same;
-  for (size_t i = 0; i < match.common.size(); ++i) same.common.emplace_back(i, i);
+  for (size_t i = 0; i < wide.common.size(); ++i) same.common.emplace_back(i, i);
   event::StatementFacts by_place;
   by_place.ordered = facts.ordered;
   by_place.limited = facts.limited;
   by_place.skips = facts.skips;
   by_place.pattern = facts.pattern;
   by_place.relations = facts.relations;
-  for (const std::string& key : facts.sort_keys) by_place.sort_keys.push_back(KeyAmong(key, match));
-  return CompareCells(WithCells(baseline, std::move(values->before), Side(match, true)),
-                      WithCells(candidate, std::move(values->after), Side(match, false)), same,
+  for (const std::string& key : facts.sort_keys) by_place.sort_keys.push_back(KeyAmong(key, wide));
+  return CompareCells(WithCells(baseline, std::move(values->before), Side(wide, true)),
+                      WithCells(candidate, std::move(values->after), Side(wide, false)), same,
                       by_place);
 }
 
@@ -352,42 +367,67 @@ bool LooksLikeId(const Column& column) {
          (column.table_oid != 0 && column.column_number == 1);
 }
 
-ColumnBits DifferingColumnBits(const LaneOutcome& baseline, const LaneOutcome& candidate,
-                               const ColumnMatch& match) {
-  if (!HasCells(baseline) || !HasCells(candidate)) return 0;
-  const auto grid_of = [&](const LaneOutcome& lane, bool is_baseline) {
-    HashGrid grid;
-    const std::vector<size_t> columns = Side(match, is_baseline);
-    grid.width = columns.size();
-    for (size_t row = 0; row < lane.outcome.rows; ++row) {
-      for (const size_t column : columns) {
-        grid.cells.push_back(lane.cells[row * lane.columns.size() + column]);
-      }
+namespace {
+
+HashGrid GridOf(const LaneOutcome& lane, const std::vector<size_t>& columns) {
+  HashGrid grid;
+  grid.width = columns.size();
+  for (size_t row = 0; row < lane.outcome.rows; ++row) {
+    for (const size_t column : columns) {
+      grid.cells.push_back(lane.cells[row * lane.columns.size() + column]);
     }
-    return grid;
-  };
+  }
+  return grid;
+}
+
+ColumnBits BitsOf(const HashGrid& before, const HashGrid& after,
+                  const std::vector<std::pair<size_t, size_t>>& columns) {
   ColumnBits bits = 0;
-  for (const size_t place : DifferingColumns(grid_of(baseline, true), grid_of(candidate, false))) {
-    bits |= ColumnBits{1} << std::min(match.common[place].first, kColumnBits - 1);
+  for (const size_t place : DifferingColumns(before, after)) {
+    bits |= ColumnBits{1} << std::min(columns[place].first, kColumnBits - 1);
   }
   return bits;
 }
 
+}  // namespace
+
+ColumnBits DifferingColumnBits(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                               const ColumnMatch& match) {
+  if (!match.numbers.empty()) {
+    ColumnMatch wide;
+    wide.common = ByValue(match);
+    const auto values = ReadRowValues(baseline, candidate, wide);
+    if (values && values->before.complete && values->after.complete) {
+      return BitsOf(values->before, values->after, wide.common);
+    }
+  }
+  if (!HasCells(baseline) || !HasCells(candidate)) return 0;
+  return BitsOf(GridOf(baseline, Side(match, true)), GridOf(candidate, Side(match, false)),
+                match.common);
+}
+
 namespace {
 
-// False where there is no column of these types.
+// False where there is no column of these types, or where others cannot be compared by hashes.
 bool EqualWithout(std::initializer_list<uint32_t> types, const LaneOutcome& baseline,
                   const LaneOutcome& candidate, const ColumnMatch& match) {
   if (!HasCells(baseline) || !HasCells(candidate)) return false;
+  const auto aside = [&](const std::pair<size_t, size_t>& columns) {
+    const auto is = [&](uint32_t type) {
+      return std::find(types.begin(), types.end(), type) != types.end();
+    };
+    return is(baseline.columns[columns.first].type_oid) ||
+           is(candidate.columns[columns.second].type_oid);
+  };
+  if (!std::all_of(match.numbers.begin(), match.numbers.end(), aside)) return false;
   std::vector<size_t> left;
   std::vector<size_t> right;
-  for (const auto& [from, to] : match.common) {
-    const uint32_t type = baseline.columns[from].type_oid;
-    if (std::find(types.begin(), types.end(), type) != types.end()) continue;
-    left.push_back(from);
-    right.push_back(to);
+  for (const auto& columns : match.common) {
+    if (aside(columns)) continue;
+    left.push_back(columns.first);
+    right.push_back(columns.second);
   }
-  if (left.size() == match.common.size()) return false;
+  if (left.size() == match.common.size() + match.numbers.size()) return false;
   return SameSet(RowHashes(baseline, left), RowHashes(candidate, right));
 }
 

@@ -53,6 +53,11 @@ uint32_t ElementOf(uint32_t array_oid) {
   return 0;
 }
 
+uint32_t ElementOr(uint32_t type_oid) {
+  const uint32_t element = ElementOf(type_oid);
+  return element == 0 ? type_oid : element;
+}
+
 bool IsFloat(uint32_t type_oid) { return type_oid == kFloat4 || type_oid == kFloat8; }
 
 // The elements of a flat array of numbers in text: {1,2.5,NULL}. nullopt: nested, quoted or with
@@ -83,7 +88,10 @@ std::optional<double> FloatOf(uint32_t type_oid, bool binary, std::string_view b
   base::ByteReader in(bytes);
   double value = 0;
   if (type_oid == kFloat4) {
-    value = static_cast<double>(std::bit_cast<float>(in.BigU32()));
+    // As it is written: the digits behind those are no part of it, and 0.1 is to equal 0.1.
+    const auto written = ParseFloat(fmt::format("{}", std::bit_cast<float>(in.BigU32())));
+    if (!written) return std::nullopt;
+    value = *written;
   } else {
     const uint64_t high = in.BigU32();
     value = std::bit_cast<double>((high << 32) | in.BigU32());
@@ -266,10 +274,24 @@ std::optional<std::string> DecodeBinary(uint32_t type_oid, std::string_view byte
   }
 }
 
+std::optional<double> ValueOf(uint32_t type_oid, bool binary, std::string_view bytes) {
+  if (IsFloat(type_oid)) return FloatOf(type_oid, binary, bytes);
+  const auto text = binary ? DecodeBinary(type_oid, bytes) : std::string(bytes);
+  return text ? ParseFloat(*text) : std::nullopt;
+}
+
 }  // namespace
 
 bool HasValueForm(uint32_t type_oid) {
   return type_oid == kNumeric || IsFloat(type_oid) || ElementOf(type_oid) != 0;
+}
+
+bool IsNumber(uint32_t type_oid) {
+  return IsWholeNumber(type_oid) || IsFloat(type_oid) || type_oid == kNumeric;
+}
+
+bool IsWholeNumber(uint32_t type_oid) {
+  return type_oid == kInt2 || type_oid == kInt4 || type_oid == kInt8 || type_oid == kOid;
 }
 
 void FloatClasses::Add(double value) {
@@ -297,51 +319,65 @@ uint64_t FloatClasses::ClassOf(double value) const {
   return classes_[static_cast<size_t>(found - values_.begin()) - 1];
 }
 
+ValueForms::ValueForms(const event::Column& before, const event::Column& after)
+    : rule_(RuleOf(before.type_oid, after.type_oid)), floats_(ToleranceOf(before)) {}
+
+ValueForms::Rule ValueForms::RuleOf(uint32_t before, uint32_t after) {
+  if (before == after && !HasValueForm(before)) return Rule::kBytes;
+  before = ElementOr(before);
+  after = ElementOr(after);
+  if (!IsNumber(before) || !IsNumber(after)) return Rule::kBytes;
+  if (!IsFloat(before) && !IsFloat(after)) return Rule::kDigits;
+  return IsWholeNumber(before) || IsWholeNumber(after) ? Rule::kWhole : Rule::kRounded;
+}
+
+double ValueForms::ToleranceOf(const event::Column& before) {
+  // Relative; sums of floating point numbers depend on the order of their input.
+  constexpr double kFloat4Tolerance = 1e-5;
+  constexpr double kFloat8Tolerance = 1e-9;
+  // Of another type they are as precise as they were: a cast of real gives six digits.
+  return ElementOr(before.type_oid) == kFloat4 ? kFloat4Tolerance : kFloat8Tolerance;
+}
+
 void ValueForms::Learn(const event::Column& column, const Cell& cell) {
-  if (cell.null) return;
-  const auto learn = [&](uint32_t type_oid, bool binary, std::string_view bytes) {
-    if (!IsFloat(type_oid)) return;
-    const auto value = FloatOf(type_oid, binary, bytes);
-    if (value) (type_oid == kFloat4 ? float4_ : float8_).Add(*value);
+  if (cell.null || rule_ != Rule::kRounded) return;
+  const bool binary = column.format == 1;
+  const auto learn = [&](uint32_t type_oid, std::string_view bytes) {
+    if (const auto value = ValueOf(type_oid, binary, bytes)) floats_.Add(*value);
   };
-  learn(column.type_oid, column.format == 1, cell.bytes);
   const uint32_t element = ElementOf(column.type_oid);
-  if (element == 0 || column.format == 1) return;
+  if (element == 0) return learn(column.type_oid, cell.bytes);
+  if (binary) return;
   const auto elements = ElementsOf(cell.bytes);
   if (!elements) return;
-  for (const std::string_view text : *elements) learn(element, false, text);
+  for (const std::string_view text : *elements) learn(element, text);
 }
 
-void ValueForms::Seal() {
-  float4_.Seal();
-  float8_.Seal();
-}
+void ValueForms::Seal() { floats_.Seal(); }
 
 std::string ValueForms::Form(const event::Column& column, const Cell& cell) const {
+  const bool binary = column.format == 1;
   const uint32_t element = ElementOf(column.type_oid);
-  if (element == 0 || column.format == 1) {
-    return FormOf(column.type_oid, column.format == 1, cell.bytes);
-  }
-  const auto elements = ElementsOf(cell.bytes);
-  if (!elements) return std::string(cell.bytes);
+  if (element == 0) return FormOf(column.type_oid, binary, cell.bytes);
+  const auto elements = binary ? std::nullopt : ElementsOf(cell.bytes);
+  if (!elements || rule_ == Rule::kBytes) return std::string(cell.bytes);
   std::string form = "{";
   for (const std::string_view text : *elements) form += FormOf(element, false, text) + ",";
   return form + "}";
 }
 
 std::string ValueForms::FormOf(uint32_t type_oid, bool binary, std::string_view bytes) const {
-  if (type_oid == kNumeric) {
-    if (!binary) return PlainNumber(bytes);
-    const auto text = NumericText(bytes);
-    return text ? PlainNumber(*text) : std::string(bytes);
+  if (rule_ == Rule::kBytes) return std::string(bytes);
+  if (rule_ == Rule::kRounded) {
+    const auto value = ValueOf(type_oid, binary, bytes);
+    return value ? fmt::format("~{}", floats_.ClassOf(*value)) : std::string(bytes);
   }
-  if (IsFloat(type_oid)) {
-    const auto value = FloatOf(type_oid, binary, bytes);
-    if (value) {
-      return fmt::format("~{}", (type_oid == kFloat4 ? float4_ : float8_).ClassOf(*value));
-    }
+  if (rule_ == Rule::kWhole && IsFloat(type_oid)) {
+    const auto value = ValueOf(type_oid, binary, bytes);
+    if (value && std::isfinite(*value)) return PlainNumber(fmt::format("{:f}", *value));
   }
-  return std::string(bytes);
+  const auto text = binary ? DecodeBinary(type_oid, bytes) : std::string(bytes);
+  return text ? PlainNumber(*text) : std::string(bytes);
 }
 
 std::string DisplayValue(const event::Column& column, const Cell& cell, size_t columns_max) {

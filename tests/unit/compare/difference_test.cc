@@ -355,6 +355,46 @@ TEST_CASE("numbers are compared by value, and told where they are written otherw
         Weight::kGate);
 }
 
+TEST_CASE("a number of another type is to be the same number", "[compare]") {
+  const auto columns = [](uint32_t type) {
+    return std::vector<event::Column>{Col("id", 23, 1), Col("price", type, 2)};
+  };
+  const Rows rows = {{"1", "19.99"}, {"2", "5.00"}};
+  const Difference rounded =
+      Of(Kept(columns(1700), rows), Kept(columns(23), {{"1", "20"}, {"2", "5"}}));
+  CHECK(rounded.kind == DifferenceKind::kValues);
+  CHECK(rounded.weight == Weight::kGate);
+  CHECK(rounded.detail == "column price has another type and holds other numbers");
+  CHECK(rounded.columns == 0b10U);
+  CHECK_FALSE(
+      SampleRows(Kept(columns(1700), rows), Kept(columns(23), {{"1", "20"}, {"2", "5"}}), false)
+          .empty());
+  // The same ones are a change of type alone, in whatever order they come.
+  const Rows whole = {{"1", "19.00"}, {"2", "5.00"}};
+  const Difference same =
+      Of(Kept(columns(1700), whole), Kept(columns(23), {{"2", "5"}, {"1", "19"}}));
+  CHECK(same.kind == DifferenceKind::kColumnsChanged);
+  CHECK(same.weight == Weight::kWarning);
+  CHECK(Of(Kept(columns(1700), whole), Kept(columns(23), {{"1", "19"}, {"2", "5"}}),
+           Ordered({"price"}))
+            .kind == DifferenceKind::kColumnsChanged);
+  // ORDER BY it, and a row tied at the limit.
+  CHECK(Of(Kept(columns(1700), {{"1", "5.0"}}), Kept(columns(23), {{"2", "5"}}),
+           Ordered({"price"}, true))
+            .kind == DifferenceKind::kColumnsChanged);
+  // Rows that were not kept cannot be told.
+  CHECK(Of(Kept(columns(1700), rows, 1), Kept(columns(23), {{"1", "20"}, {"2", "5"}}, 1)).weight ==
+        Weight::kWarning);
+  // Whole numbers read as text are compared however many there are.
+  CHECK(Of(Answer(columns(20), {{"1", "7"}}), Answer(columns(23), {{"1", "8"}})).kind ==
+        DifferenceKind::kValues);
+  // What varies in another column does not excuse it.
+  event::StatementPair pair =
+      PairOf(Kept(columns(1700), rows), Kept(columns(23), {{"1", "20"}, {"2", "5"}}));
+  pair.lanes.push_back(Kept(columns(1700), {{"7", "19.99"}, {"2", "5.00"}}));
+  CHECK(JudgePair(pair, Facts()).weight == Weight::kGate);
+}
+
 TEST_CASE("by value as by bytes, ORDER BY binds its sort keys", "[compare]") {
   const std::vector<event::Column> columns = {Col("id", 23, 1), Col("price", 1700, 2)};
   const Rows rows = {{"1", "1.0"}, {"2", "1.0"}, {"3", "2.0"}};

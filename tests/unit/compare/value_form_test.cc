@@ -21,13 +21,17 @@ event::Column Typed(uint32_t type, bool binary = false) {
   return column;
 }
 
-bool SameForm(uint32_t type, std::string_view a, std::string_view b, bool binary = false) {
-  ValueForms forms;
-  const event::Column column = Typed(type, binary);
-  forms.Learn(column, {false, a});
-  forms.Learn(column, {false, b});
+bool SameForm(const event::Column& before, const event::Column& after, std::string_view a,
+              std::string_view b) {
+  ValueForms forms(before, after);
+  forms.Learn(before, {false, a});
+  forms.Learn(after, {false, b});
   forms.Seal();
-  return forms.Form(column, {false, a}) == forms.Form(column, {false, b});
+  return forms.Form(before, {false, a}) == forms.Form(after, {false, b});
+}
+
+bool SameForm(uint32_t type, std::string_view a, std::string_view b, bool binary = false) {
+  return SameForm(Typed(type, binary), Typed(type, binary), a, b);
 }
 
 std::string Show(uint32_t type, std::string_view bytes, bool binary = true) {
@@ -82,6 +86,46 @@ TEST_CASE("floating point numbers are equal within a relative tolerance", "[comp
   CHECK_FALSE(SameForm(kFloat4, "1", "1.001"));
   CHECK(SameForm(kFloat8, Double(0.1 + 0.2), Double(0.3), true));
   CHECK_FALSE(SameForm(kFloat8, Double(0.1), Double(0.3), true));
+}
+
+std::string Float(float value) {
+  base::ByteWriter out;
+  out.BigU32(std::bit_cast<uint32_t>(value));
+  return out.Release();
+}
+
+TEST_CASE("a number is the same in another type, and lost digits make another", "[compare]") {
+  constexpr uint32_t kInt2 = 21;
+  constexpr uint32_t kInt4 = 23;
+  constexpr uint32_t kInt8 = 20;
+  const auto same = [](uint32_t before, uint32_t after, std::string_view a, std::string_view b,
+                       bool binary = false) {
+    return SameForm(Typed(before, binary), Typed(after, binary), a, b);
+  };
+  CHECK(same(kInt4, kNumeric, "5", "5.00"));
+  CHECK(same(kNumeric, kInt4, "5.00", "5"));
+  CHECK_FALSE(same(kNumeric, kInt4, "19.99", "20"));
+  CHECK(same(kInt2, kInt4, Big({7}), Big({0, 7}), true));
+  CHECK(same(kInt4, kInt8, Big({0xffff, 0xffff}), Int64(-1), true));
+  CHECK_FALSE(same(kInt4, kInt8, Big({0, 7}), Int64(8), true));
+  CHECK(same(kInt4, kNumeric, Big({0, 12}), Big({2, 0, 0, 2, 12, 0}), true));
+  // As much as the type before could hold is to be there.
+  CHECK(same(kFloat8, kFloat4, "0.1", "0.1"));
+  CHECK_FALSE(same(kFloat8, kFloat4, "0.123456789012", "0.12345679"));
+  CHECK(same(kFloat4, kFloat8, "0.1", "0.10000000149011612"));
+  CHECK_FALSE(same(kFloat4, kFloat8, "0.1", "0.2"));
+  CHECK(same(kFloat8, kNumeric, "0.30000000000000004", "0.300000000000000"));
+  CHECK(same(kNumeric, kFloat8, "0.33333333333333333333", "0.3333333333333333"));
+  CHECK(same(kNumeric, kFloat4, "19.99", "19.99"));
+  CHECK(same(kNumeric, kFloat4, Big({2, 0, 0, 2, 19, 9900}), Float(19.99F), true));
+  CHECK_FALSE(same(kNumeric, kFloat4, "1234567.89", "1.234568e+06"));
+  // Of whole numbers every digit counts: they are ids.
+  CHECK(same(kInt8, kFloat8, "9007199254740992", "9.007199254740992e+15"));
+  CHECK_FALSE(same(kInt8, kFloat8, "9007199254740993", "9.007199254740992e+15"));
+  CHECK(same(kFloat8, kInt4, "5", "5"));
+  CHECK_FALSE(same(kFloat8, kInt4, "5.4", "5"));
+  // Beside another type numbers are text, as they always were.
+  CHECK_FALSE(same(kNumeric, 25, "5.00", "5"));
 }
 
 TEST_CASE("flat arrays of numbers are compared element by element", "[compare]") {
