@@ -1,7 +1,6 @@
 #include "compare/result_rows.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <initializer_list>
 #include <map>
@@ -109,59 +108,73 @@ std::optional<std::vector<size_t>> VisibleKeys(const LaneOutcome& baseline,
   return places;
 }
 
-// "orders" has its key in "order_id".
+// "orders" has its key in "order_id", "categories" in "category_id".
 bool NamedAfter(std::string_view column, std::string_view relation) {
   constexpr std::string_view kEnd = "_id";
   relation = relation.substr(relation.rfind('.') + 1);
-  if (!column.ends_with(kEnd) || column.size() <= kEnd.size() + 1) return false;
-  // "category_id" of "categories".
-  return relation.starts_with(column.substr(0, column.size() - kEnd.size() - 1));
+  if (!column.ends_with(kEnd) || column.size() == kEnd.size()) return false;
+  const std::string stem(column.substr(0, column.size() - kEnd.size()));
+  if (relation == stem || relation == stem + "s" || relation == stem + "es") return true;
+  return stem.ends_with('y') && relation == stem.substr(0, stem.size() - 1) + "ies";
 }
 
-// The place in `match.common` of what tells the rows of one table apart. Of a join, no column does.
-std::optional<size_t> KeyPlace(const LaneOutcome& baseline, const ColumnMatch& match,
-                               const event::StatementFacts& facts) {
-  if (facts.relations.size() != 1) return std::nullopt;
-  const auto is_join = [](char a, char b) {
-    return std::tolower(static_cast<unsigned char>(a)) == b;
-  };
-  static constexpr std::string_view kJoin = " join ";
-  if (std::search(facts.pattern.begin(), facts.pattern.end(), kJoin.begin(), kJoin.end(),
-                  is_join) != facts.pattern.end()) {
-    return std::nullopt;
-  }
+// Places in `match.common` of what tells the rows of their table apart. Of a join it does not tell
+// the rows of the result apart; and of a table that is joined with itself, nothing tells whose
+// columns the others are.
+std::vector<size_t> KeyPlaces(const LaneOutcome& baseline, const ColumnMatch& match,
+                              const event::StatementFacts& facts) {
+  std::vector<size_t> places;
+  if (baseline.columns.empty() || (facts.repeats && !facts.one_table)) return places;
+  const bool alone = facts.one_table && facts.relations.size() == 1;
   for (size_t i = 0; i < match.common.size(); ++i) {
     const Column& column = baseline.columns[match.common[i].first];
     if (column.table_oid == 0) continue;
     const bool named = column.name == "id" || column.name == "uuid";
-    const bool first = column.column_number == 1;
-    if (named || (first && NamedAfter(column.name, facts.relations.front()))) return i;
+    const bool first = alone && column.column_number == 1;
+    if (named || (first && NamedAfter(column.name, facts.relations.front()))) places.push_back(i);
   }
-  return std::nullopt;
+  return places;
 }
 
-// Does a row of the baseline come back with the same key and other values? No tie explains that.
+// Does a row of the table come back with the same key and other values?
 bool SameKeyOtherValues(const LaneOutcome& baseline, const LaneOutcome& candidate,
-                        const ColumnMatch& match, const event::StatementFacts& facts) {
-  if (!HasCells(baseline) || !HasCells(candidate)) return false;
-  const auto place = KeyPlace(baseline, match, facts);
-  if (!place) return false;
-  const Hashes left_keys = RowHashes(baseline, {match.common[*place].first});
-  const Hashes right_keys = RowHashes(candidate, {match.common[*place].second});
-  const Hashes left = RowHashes(baseline, Side(match, true));
-  const Hashes right = RowHashes(candidate, Side(match, false));
+                        const ColumnMatch& match, const event::StatementFacts& facts, size_t key) {
+  // Of one table alone, what is computed is computed of its row.
+  const bool computed = facts.one_table && !facts.picks && !facts.ranks;
+  const uint32_t table = baseline.columns[match.common[key].first].table_oid;
+  ColumnMatch own;
+  for (const auto& columns : match.common) {
+    const uint32_t oid = baseline.columns[columns.first].table_oid;
+    if (oid == table || (oid == 0 && computed)) own.common.push_back(columns);
+  }
+  const Hashes left_keys = RowHashes(baseline, {match.common[key].first});
+  const Hashes right_keys = RowHashes(candidate, {match.common[key].second});
+  const Hashes left = RowHashes(baseline, Side(own, true));
+  const Hashes right = RowHashes(candidate, Side(own, false));
   std::map<uint64_t, uint64_t> rows;
   for (size_t i = 0; i < left.size(); ++i) {
-    if (!rows.emplace(left_keys[i], left[i]).second) return false;  // No key after all.
+    const auto [row, is_new] = rows.emplace(left_keys[i], left[i]);
+    if (!is_new && (facts.one_table || row->second != left[i])) return false;  // No key after all.
   }
   std::map<uint64_t, uint64_t> seen;
   bool other = false;
   for (size_t i = 0; i < right.size(); ++i) {
-    if (!seen.emplace(right_keys[i], right[i]).second) return false;
+    const auto [row, is_new] = seen.emplace(right_keys[i], right[i]);
+    if (!is_new && (facts.one_table || row->second != right[i])) return false;
     const auto found = rows.find(right_keys[i]);
     other = other || (found != rows.end() && found->second != right[i]);
   }
   return other;
+}
+
+// No tie explains that.
+bool AnyKeyOtherValues(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                       const ColumnMatch& match, const event::StatementFacts& facts) {
+  if (!HasCells(baseline) || !HasCells(candidate)) return false;
+  const std::vector<size_t> keys = KeyPlaces(baseline, match, facts);
+  return std::any_of(keys.begin(), keys.end(), [&](size_t key) {
+    return SameKeyOtherValues(baseline, candidate, match, facts, key);
+  });
 }
 
 struct Sorted {
@@ -173,7 +186,8 @@ struct Sorted {
 RowsVerdict CompareGroups(const Sorted& a, const Sorted& b, bool keys_are_id,
                           const event::StatementFacts& facts) {
   const size_t count = a.keys.size();
-  const bool skips = facts.limited && facts.skips;
+  const bool limited = event::LeavesOut(facts, count);
+  const bool skips = limited && facts.skips;
   bool edge_differs = false;
   bool all_single = true;
   size_t groups = 0;
@@ -185,7 +199,7 @@ RowsVerdict CompareGroups(const Sorted& a, const Sorted& b, bool keys_are_id,
                     hashes.begin() + static_cast<std::ptrdiff_t>(end));
     };
     if (SameSet(slice(a.rows), slice(b.rows))) continue;
-    const bool edge = facts.limited && (end == count || (skips && begin == 0));
+    const bool edge = limited && (end == count || (skips && begin == 0));
     if (!edge) return RowsVerdict::kValues;
     edge_differs = true;
   }
@@ -200,19 +214,25 @@ RowsVerdict CompareGroups(const Sorted& a, const Sorted& b, bool keys_are_id,
 RowsVerdict CompareByKeys(const LaneOutcome& baseline, const LaneOutcome& candidate,
                           const ColumnMatch& match, const event::StatementFacts& facts,
                           bool same_set) {
-  const bool cells = HasCells(baseline) && HasCells(candidate);
-  const auto keys = cells ? VisibleKeys(baseline, match, facts) : std::nullopt;
-  if (!keys) {
-    if (same_set) return RowsVerdict::kHiddenOrder;
-    return facts.limited ? RowsVerdict::kValuesHiddenLimit : RowsVerdict::kValues;
+  const bool limited = event::LeavesOut(facts, baseline.outcome.rows);
+  const bool described = !baseline.columns.empty() && !candidate.columns.empty();
+  const auto keys = described ? VisibleKeys(baseline, match, facts) : std::nullopt;
+  if (!keys && same_set) return RowsVerdict::kHiddenOrder;
+  const std::vector<size_t> table_keys =
+      facts.one_table ? KeyPlaces(baseline, match, facts) : std::vector<size_t>();
+  const bool is_id =
+      keys && std::any_of(keys->begin(), keys->end(), [&](size_t place) {
+        return std::find(table_keys.begin(), table_keys.end(), place) != table_keys.end();
+      });
+  if (!keys || !HasCells(baseline) || !HasCells(candidate)) {
+    if (same_set) return is_id ? RowsVerdict::kOrder : RowsVerdict::kMaybeOrder;
+    return limited ? RowsVerdict::kValuesHiddenLimit : RowsVerdict::kValues;
   }
   std::vector<size_t> left;
   std::vector<size_t> right;
-  bool is_id = false;
   for (const size_t place : *keys) {
     left.push_back(match.common[place].first);
     right.push_back(match.common[place].second);
-    is_id = is_id || LooksLikeId(baseline.columns[match.common[place].first]);
   }
   const Sorted a{RowHashes(baseline, left), RowHashes(baseline, Side(match, true))};
   const Sorted b{RowHashes(candidate, right), RowHashes(candidate, Side(match, false))};
@@ -226,15 +246,16 @@ RowsVerdict CompareOrdered(const LaneOutcome& baseline, const LaneOutcome& candi
   const RowsVerdict verdict = CompareByKeys(baseline, candidate, match, facts, same_set);
   const bool tie = verdict == RowsVerdict::kTiesAtLimit || verdict == RowsVerdict::kMaybeTies ||
                    verdict == RowsVerdict::kValuesHiddenLimit;
-  return tie && SameKeyOtherValues(baseline, candidate, match, facts) ? RowsVerdict::kOtherValues
-                                                                      : verdict;
+  return tie && AnyKeyOtherValues(baseline, candidate, match, facts) ? RowsVerdict::kOtherValues
+                                                                     : verdict;
 }
 
 RowsVerdict CompareUnordered(const LaneOutcome& baseline, const LaneOutcome& candidate,
                              const ColumnMatch& match, const event::StatementFacts& facts,
                              bool same_set) {
   if (same_set) return RowsVerdict::kEqual;
-  return facts.limited && SameKeyOtherValues(baseline, candidate, match, facts)
+  return event::LeavesOut(facts, baseline.outcome.rows) &&
+                 AnyKeyOtherValues(baseline, candidate, match, facts)
              ? RowsVerdict::kOtherValues
              : RowsVerdict::kValues;
 }
@@ -270,6 +291,34 @@ LaneOutcome WithCells(const LaneOutcome& lane, HashGrid hashes, std::vector<size
   by_value.cells = std::move(hashes.cells);
   by_value.cells_complete = true;
   return by_value;
+}
+
+struct LanesByValue {
+  LaneOutcome baseline;
+  LaneOutcome candidate;
+  ColumnMatch same;  // Of these two: each column with itself.
+  ColumnMatch wide;  // Of the lanes as they were.
+};
+
+// nullopt where no column can be equal with other bytes, or where the rows were not kept whole.
+std::optional<LanesByValue> ReadByValue(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                                        const ColumnMatch& match) {
+  const bool may_differ =
+      !match.numbers.empty() ||
+      (!baseline.columns.empty() && !candidate.columns.empty() &&
+       std::any_of(match.common.begin(), match.common.end(), [&](const auto& columns) {
+         return HasValueForm(baseline.columns[columns.first].type_oid);
+       }));
+  if (!may_differ) return std::nullopt;
+  LanesByValue lanes;
+  lanes.wide.common = ByValue(match);
+  auto values = ReadRowValues(baseline, candidate, lanes.wide);
+  if (!values || !values->before.complete || !values->after.complete) return std::nullopt;
+  const size_t width = lanes.wide.common.size();
+  for (size_t i = 0; i < width; ++i) lanes.same.common.emplace_back(i, i);
+  lanes.baseline = WithCells(baseline, std::move(values->before), Side(lanes.wide, true));
+  lanes.candidate = WithCells(candidate, std::move(values->after), Side(lanes.wide, false));
+  return lanes;
 }
 
 }  // namespace
@@ -337,29 +386,34 @@ std::optional<RowsVerdict> CompareRowsByValue(const LaneOutcome& baseline,
                                               const LaneOutcome& candidate,
                                               const ColumnMatch& match,
                                               const event::StatementFacts& facts) {
-  const bool may_differ =
-      !match.numbers.empty() ||
-      (!baseline.columns.empty() && !candidate.columns.empty() &&
-       std::any_of(match.common.begin(), match.common.end(), [&](const auto& columns) {
-         return HasValueForm(baseline.columns[columns.first].type_oid);
-       }));
-  if (!may_differ) return std::nullopt;
-  ColumnMatch wide;
-  wide.common = ByValue(match);
-  auto values = ReadRowValues(baseline, candidate, wide);
-  if (!values || !values->before.complete || !values->after.complete) return std::nullopt;
-  ColumnMatch same;
-  for (size_t i = 0; i < wide.common.size(); ++i) same.common.emplace_back(i, i);
-  event::StatementFacts by_place;
-  by_place.ordered = facts.ordered;
-  by_place.limited = facts.limited;
-  by_place.skips = facts.skips;
-  by_place.pattern = facts.pattern;
-  by_place.relations = facts.relations;
-  for (const std::string& key : facts.sort_keys) by_place.sort_keys.push_back(KeyAmong(key, wide));
-  return CompareCells(WithCells(baseline, std::move(values->before), Side(wide, true)),
-                      WithCells(candidate, std::move(values->after), Side(wide, false)), same,
-                      by_place);
+  const auto lanes = ReadByValue(baseline, candidate, match);
+  if (!lanes) return std::nullopt;
+  event::StatementFacts by_place = facts;
+  for (std::string& key : by_place.sort_keys) key = KeyAmong(key, lanes->wide);
+  return CompareCells(lanes->baseline, lanes->candidate, lanes->same, by_place);
+}
+
+namespace {
+
+bool BeyondChoice(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                  const ColumnMatch& match, const event::StatementFacts& facts) {
+  if (!HasCells(baseline) || !HasCells(candidate)) return false;
+  if (facts.picks) return AnyKeyOtherValues(baseline, candidate, match, facts);
+  ColumnMatch stored;
+  for (const auto& columns : match.common) {
+    if (baseline.columns[columns.first].table_oid != 0) stored.common.push_back(columns);
+  }
+  return !SameSet(RowHashes(baseline, Side(stored, true)),
+                  RowHashes(candidate, Side(stored, false)));
+}
+
+}  // namespace
+
+bool DiffersBeyondChoice(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                         const ColumnMatch& match, const event::StatementFacts& facts) {
+  const auto lanes = ReadByValue(baseline, candidate, match);
+  return lanes ? BeyondChoice(lanes->baseline, lanes->candidate, lanes->same, facts)
+               : BeyondChoice(baseline, candidate, match, facts);
 }
 
 bool LooksLikeId(const Column& column) {
@@ -393,13 +447,11 @@ ColumnBits BitsOf(const HashGrid& before, const HashGrid& after,
 
 ColumnBits DifferingColumnBits(const LaneOutcome& baseline, const LaneOutcome& candidate,
                                const ColumnMatch& match) {
-  if (!match.numbers.empty()) {
-    ColumnMatch wide;
-    wide.common = ByValue(match);
-    const auto values = ReadRowValues(baseline, candidate, wide);
-    if (values && values->before.complete && values->after.complete) {
-      return BitsOf(values->before, values->after, wide.common);
-    }
+  const auto lanes = match.numbers.empty() ? std::nullopt : ReadByValue(baseline, candidate, match);
+  if (lanes) {
+    const std::vector<size_t> columns = Side(lanes->same, true);
+    return BitsOf(GridOf(lanes->baseline, columns), GridOf(lanes->candidate, columns),
+                  lanes->wide.common);
   }
   if (!HasCells(baseline) || !HasCells(candidate)) return 0;
   return BitsOf(GridOf(baseline, Side(match, true)), GridOf(candidate, Side(match, false)),

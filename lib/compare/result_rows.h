@@ -39,6 +39,7 @@ enum class RowsVerdict : uint8_t {
   kEqual,
   kOrder,        // Equal sets, but not in the order that the visible sort keys promise.
   kHiddenOrder,  // Equal sets in another order; a sort key is not in the output.
+  kMaybeOrder,   // The same; too many values to tell whether only tied rows moved.
   kTiesAtLimit,  // Only rows tied at the edge of the LIMIT differ.
   kMaybeTies,    // The same, but the keys look unique.
   kValues,
@@ -58,6 +59,12 @@ std::optional<RowsVerdict> CompareRowsByValue(const event::LaneOutcome& baseline
                                               const event::LaneOutcome& candidate,
                                               const ColumnMatch& match,
                                               const event::StatementFacts& facts);
+
+// What a choice among tied rows below the top level does not explain: a row of the same key with
+// other values of its table. Where only computed columns may follow from one (facts.picks is not
+// set): other values in the columns of tables. False where cells are needed and not there.
+bool DiffersBeyondChoice(const event::LaneOutcome& baseline, const event::LaneOutcome& candidate,
+                         const ColumnMatch& match, const event::StatementFacts& facts);
 
 // A primary key by its looks: the first column of its table, or the name everybody gives it.
 bool LooksLikeId(const event::Column& column);
