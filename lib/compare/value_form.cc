@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <numeric>
 #include <optional>
 
 #include "base/bytes.h"
@@ -301,12 +302,28 @@ void FloatClasses::Add(double value) {
 void FloatClasses::Seal() {
   std::sort(values_.begin(), values_.end());
   values_.erase(std::unique(values_.begin(), values_.end()), values_.end());
-  classes_.clear();
-  uint64_t current = 0;
-  for (size_t i = 0; i < values_.size(); ++i) {
-    const double scale = i == 0 ? 0 : std::max(std::fabs(values_[i - 1]), std::fabs(values_[i]));
-    if (i > 0 && values_[i] - values_[i - 1] > tolerance_ * scale) ++current;
-    classes_.push_back(current);
+  const size_t count = values_.size();
+  // Classes are runs of values: each end knows the other one.
+  std::vector<size_t> first(count);
+  std::vector<size_t> last(count);
+  std::iota(first.begin(), first.end(), size_t{0});
+  std::iota(last.begin(), last.end(), size_t{0});
+  std::vector<size_t> gaps(count == 0 ? 0 : count - 1);  // Before value i + 1.
+  std::iota(gaps.begin(), gaps.end(), size_t{0});
+  std::stable_sort(gaps.begin(), gaps.end(), [&](size_t a, size_t b) {
+    return values_[a + 1] - values_[a] < values_[b + 1] - values_[b];
+  });
+  for (const size_t gap : gaps) {
+    const size_t low = first[gap];
+    const size_t high = last[gap + 1];
+    const double scale = std::max(std::fabs(values_[low]), std::fabs(values_[high]));
+    if (values_[high] - values_[low] > tolerance_ * scale) continue;
+    last[low] = high;
+    first[high] = low;
+  }
+  classes_.assign(count, 0);
+  for (size_t low = 0, number = 0; low < count; low = last[low] + 1, ++number) {
+    for (size_t i = low; i <= last[low]; ++i) classes_[i] = number;
   }
 }
 
@@ -320,7 +337,7 @@ uint64_t FloatClasses::ClassOf(double value) const {
 }
 
 ValueForms::ValueForms(const event::Column& before, const event::Column& after)
-    : rule_(RuleOf(before.type_oid, after.type_oid)), floats_(ToleranceOf(before)) {}
+    : rule_(RuleOf(before.type_oid, after.type_oid)), floats_(ToleranceOf(before, after)) {}
 
 ValueForms::Rule ValueForms::RuleOf(uint32_t before, uint32_t after) {
   if (before == after && !HasValueForm(before)) return Rule::kBytes;
@@ -331,12 +348,21 @@ ValueForms::Rule ValueForms::RuleOf(uint32_t before, uint32_t after) {
   return IsWholeNumber(before) || IsWholeNumber(after) ? Rule::kWhole : Rule::kRounded;
 }
 
-double ValueForms::ToleranceOf(const event::Column& before) {
+double ValueForms::ToleranceOf(const event::Column& before, const event::Column& after) {
   // Relative; sums of floating point numbers depend on the order of their input.
   constexpr double kFloat4Tolerance = 1e-5;
   constexpr double kFloat8Tolerance = 1e-9;
+  // What a table holds is not added up anew. But a view may show a sum, and is told as a table is:
+  // the last digits may differ.
+  constexpr double kStoredFloat4Tolerance = 1e-6;
+  constexpr double kStoredFloat8Tolerance = 1e-12;
+  const bool single = ElementOr(before.type_oid) == kFloat4;
+  const bool stored = before.table_oid != 0 && after.table_oid != 0;
   // Of another type they are as precise as they were: a cast of real gives six digits.
-  return ElementOr(before.type_oid) == kFloat4 ? kFloat4Tolerance : kFloat8Tolerance;
+  if (stored && before.type_oid == after.type_oid) {
+    return single ? kStoredFloat4Tolerance : kStoredFloat8Tolerance;
+  }
+  return single ? kFloat4Tolerance : kFloat8Tolerance;
 }
 
 void ValueForms::Learn(const event::Column& column, const Cell& cell) {

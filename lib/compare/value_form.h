@@ -20,7 +20,8 @@ bool HasValueForm(uint32_t type_oid);
 bool IsNumber(uint32_t type_oid);
 bool IsWholeNumber(uint32_t type_oid);
 
-// Floating point numbers within a relative tolerance fall into one class. Filled with all numbers
+// Floating point numbers within a relative tolerance fall into one class, the nearest ones first;
+// no class is wider than that, however closely numbers follow each other. Filled with all numbers
 // first, then sealed, then asked: so the classes do not depend on the order of numbers.
 class FloatClasses {
  public:
@@ -54,7 +55,7 @@ class ValueForms {
     kRounded,
   };
   static Rule RuleOf(uint32_t before, uint32_t after);
-  static double ToleranceOf(const event::Column& before);
+  static double ToleranceOf(const event::Column& before, const event::Column& after);
   std::string FormOf(uint32_t type_oid, bool binary, std::string_view bytes) const;
 
   const Rule rule_;

@@ -18,6 +18,7 @@ constexpr uint32_t kFloat8 = 701;
 event::Column Typed(uint32_t type, bool binary = false) {
   event::Column column = Col("c", type);
   column.format = binary ? 1 : 0;
+  column.table_oid = 0;
   return column;
 }
 
@@ -154,6 +155,35 @@ TEST_CASE("classes of numbers do not depend on their order", "[compare]") {
   forward.Seal();
   backward.Seal();
   for (const double value : values) CHECK(forward.ClassOf(value) == backward.ClassOf(value));
+}
+
+TEST_CASE("a chain of near numbers is no class, and neighbours stay together", "[compare]") {
+  constexpr double kTolerance = 1e-9;
+  FloatClasses classes(kTolerance);
+  std::vector<double> values;
+  for (int i = 0; i < 1000; ++i) values.push_back(1 + i * 0.4 * kTolerance);
+  const auto twin = [](double value) { return value * (1 + 4e-16); };
+  for (const double value : values) {
+    classes.Add(value);
+    classes.Add(twin(value));
+  }
+  classes.Seal();
+  for (size_t i = 0; i < values.size(); ++i) {
+    CHECK(classes.ClassOf(values[i]) == classes.ClassOf(twin(values[i])));
+    if (i >= 3) CHECK(classes.ClassOf(values[i]) != classes.ClassOf(values[i - 3]));
+  }
+}
+
+TEST_CASE("of what is stored only the last digits may differ", "[compare]") {
+  const auto same = [](uint32_t type, std::string_view a, std::string_view b) {
+    event::Column column = Typed(type);
+    column.table_oid = 5000;
+    return SameForm(column, column, a, b);
+  };
+  CHECK(same(kFloat8, "0.3", "0.30000000000000004"));
+  CHECK_FALSE(same(kFloat8, "1700000000.0", "1700000001.5"));
+  CHECK_FALSE(same(kFloat4, "1234.56", "1234.57"));
+  CHECK(SameForm(kFloat8, "1700000000.0", "1700000001.5"));
 }
 
 TEST_CASE("binary values of common types read as psql shows them", "[compare]") {
