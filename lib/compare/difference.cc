@@ -25,21 +25,18 @@ bool In(const std::array<std::string_view, N>& sorted, std::string_view word) {
   return std::binary_search(sorted.begin(), sorted.end(), word);
 }
 
-// All of them sorted, for binary search. What these say of the server or of a sequence may be the
-// same on baseline and control, and still be none of the query's business.
-constexpr std::array<std::string_view, 38> kServerFunctions = {
-    "currval",
+// All of them sorted, for binary search. What these say of the server may be the same on baseline
+// and control, and still be none of the query's business.
+constexpr std::array<std::string_view, 34> kServerFunctions = {
     "gen_salt",
     "inet_client_addr",
     "inet_client_port",
     "inet_server_addr",
     "inet_server_port",
-    "lastval",
     "lo_creat",
     "lo_create",
     "lo_from_bytea",
     "lo_import",
-    "nextval",
     "pg_backend_pid",
     "pg_blocking_pids",
     "pg_conf_load_time",
@@ -60,7 +57,6 @@ constexpr std::array<std::string_view, 38> kServerFunctions = {
     "pg_size_pretty",
     "pg_table_size",
     "pg_total_relation_size",
-    "setval",
     "timeofday",
     "txid_current",
     "txid_current_if_assigned",
@@ -100,14 +96,10 @@ constexpr std::array<std::string_view, 8> kRandomFunctions = {
 constexpr std::array<std::string_view, 12> kFloatSums = {
     "avg",    "corr",       "covar_pop",   "covar_samp", "regr_avgx", "regr_slope",
     "stddev", "stddev_pop", "stddev_samp", "sum",        "var_pop",   "variance"};
-constexpr std::array<std::string_view, 8> kOrderAggregates = {
-    "array_agg",        "json_agg",   "json_object_agg", "jsonb_agg",
-    "jsonb_object_agg", "string_agg", "xmlagg",          "xmlconcat"};
 
 static_assert(std::is_sorted(kServerFunctions.begin(), kServerFunctions.end()));
 static_assert(std::is_sorted(kRandomFunctions.begin(), kRandomFunctions.end()));
 static_assert(std::is_sorted(kFloatSums.begin(), kFloatSums.end()));
-static_assert(std::is_sorted(kOrderAggregates.begin(), kOrderAggregates.end()));
 static_assert(std::is_sorted(kClocks.begin(), kClocks.end()));
 
 template <size_t N>
@@ -116,8 +108,11 @@ bool CallsOneOf(const StatementFacts& facts, const std::array<std::string_view, 
                      [&](const std::string& name) { return In(sorted, name); });
 }
 
-bool AsksOnlyClocks(const StatementFacts& facts) {
-  return CallsOneOf(facts, kClocks) && !CallsOneOf(facts, kServerFunctions);
+// How it runs and where, whatever the data.
+bool AsksServer(const StatementFacts& facts) {
+  return CallsOneOf(facts, kServerFunctions) ||
+         base::StartsWithInAnyCase(facts.pattern, "explain") ||
+         base::StartsWithInAnyCase(facts.pattern, "show server_version");
 }
 
 bool ReadsCatalog(const StatementFacts& facts) {
@@ -237,22 +232,30 @@ Difference ValuesDifference(const LaneOutcome& a, const LaneOutcome& b, const Co
     // Sums that cancel out may differ by more than rounding does, but not in most calls.
     values.weight = beyond_rounding ? Weight::kGateIfMost : Weight::kNote;
     if (!beyond_rounding) values.excuse = Excuse::kRowOrderSums;
-  } else if (CallsOneOf(facts, kOrderAggregates) &&
-             !base::ContainsInAnyCase(facts.pattern, "order by")) {
+  } else if (facts.gathers && (facts.picks || !DiffersBeyondChoice(a, b, match, facts))) {
     values.weight = Weight::kWarning;
     values.excuse = Excuse::kRowOrderSums;
   }
   return values;
 }
 
+std::string OtherNumbers(const ColumnMatch& match) {
+  const bool one = match.retyped.size() == 1;
+  return Plural(match.retyped, "column", "columns") +
+         (one ? " has another type and holds other numbers"
+              : " have other types and hold other numbers");
+}
+
 std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome& b,
                                          const ColumnMatch& match, const StatementFacts& facts) {
   RowsVerdict verdict = CompareRows(a, b, match, facts);
+  const bool alike = verdict == RowsVerdict::kEqual;  // But for numbers that have another type.
   std::optional<RowsVerdict> by_value;
-  if (verdict != RowsVerdict::kEqual && verdict != RowsVerdict::kTooLarge) {
+  if (!match.numbers.empty() || (!alike && verdict != RowsVerdict::kTooLarge)) {
     by_value = CompareRowsByValue(a, b, match, facts);
   }
   if (by_value == RowsVerdict::kEqual) {
+    if (alike) return std::nullopt;
     return Make(DifferenceKind::kValues, Weight::kNote,
                 "the same numbers, with another scale or rounding", Excuse::kEqualByValue);
   }
@@ -268,6 +271,10 @@ std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome
       return Make(DifferenceKind::kOrder, Weight::kNote,
                   "the same rows in another order; what they are sorted by is not in the output",
                   Excuse::kHiddenSortKey);
+    case RowsVerdict::kMaybeOrder:
+      return Make(DifferenceKind::kOrder, Weight::kWarning,
+                  "the same rows in another order; too many values to tell whether only tied rows "
+                  "moved");
     case RowsVerdict::kTiesAtLimit:
       return Make(DifferenceKind::kValues, Weight::kNote,
                   "other rows among those tied at the limit", Excuse::kTiesAtLimit);
@@ -279,11 +286,19 @@ std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome
   }
   if (EqualWithoutCursors(a, b, match)) return std::nullopt;
   auto values = ValuesDifference(a, b, match, facts, by_value.has_value());
-  if (facts.limited && !facts.ordered && verdict != RowsVerdict::kOtherValues) {
+  if (alike) values.detail = OtherNumbers(match);
+  const bool limited = event::LeavesOut(facts, a.outcome.rows);
+  if (limited && !facts.ordered && verdict != RowsVerdict::kOtherValues) {
     values.weight = Weight::kNote;
     values.excuse = Excuse::kLimitUnordered;
   } else if (verdict != RowsVerdict::kValues && values.weight == Weight::kGate) {
     values.weight = Weight::kGateIfMost;
+  }
+  const bool chance = facts.picks || facts.ranks;
+  if (values.weight > Weight::kWarning && chance && !DiffersBeyondChoice(a, b, match, facts)) {
+    values.weight = Weight::kWarning;
+    values.excuse = Excuse::kTiesAtLimit;
+    values.detail += ", which a choice among tied rows may explain";
   }
   return values;
 }
@@ -398,17 +413,33 @@ void LookAtControl(const event::StatementPair& pair, const StatementFacts& facts
   }
 }
 
+ColumnBits BitsNamed(const std::vector<event::Column>& columns,
+                     const std::vector<std::string>& names) {
+  ColumnBits bits = 0;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    if (std::find(names.begin(), names.end(), columns[i].name) == names.end()) continue;
+    bits |= ColumnBits{1} << std::min(i, kColumnBits - 1);
+  }
+  return bits;
+}
+
 // A query that asks a clock returns other values on every lane. With a control lane to tell which
-// columns those are, the others are still to be the same.
+// columns those are, the others are still to be the same; and so are those beside columns that are
+// known to hold numbers of sequences.
 void ExcuseVolatile(const event::StatementPair& pair, const StatementFacts& facts,
                     Difference& difference) {
   const bool content =
       difference.kind == DifferenceKind::kValues || difference.kind == DifferenceKind::kOrder;
   if (!content || difference.weight <= Weight::kNote || !IsVolatile(facts)) return;
-  const bool columns_tell =
-      pair.lanes.size() >= 3 && Succeeded(pair.lanes[2].outcome) && AsksOnlyClocks(facts) &&
-      (difference.control == DifferenceKind::kNone || difference.control_columns != 0);
-  if (columns_tell && difference.own_columns() != 0) {
+  const bool clocks_told =
+      !CallsOneOf(facts, kClocks) ||
+      (pair.lanes.size() >= 3 && Succeeded(pair.lanes[2].outcome) &&
+       (difference.control == DifferenceKind::kNone || difference.control_columns != 0));
+  const bool sequences_told = !event::DrawsFromSequences(facts) || facts.drawn.has_value();
+  const ColumnBits drawn = facts.drawn ? BitsNamed(pair.lanes[0].columns, *facts.drawn) : 0;
+  const bool columns_tell = clocks_told && sequences_told && !AsksServer(facts);
+  if (columns_tell && (difference.own_columns() & ~drawn) != 0) {
+    difference.columns &= ~drawn;
     difference.weight = std::min(difference.weight, Weight::kGateIfMost);
     return;
   }
@@ -519,9 +550,7 @@ bool IsIntroducedState(std::string_view sqlstate, bool captured_ok) {
 }
 
 bool IsVolatile(const StatementFacts& facts) {
-  return CallsOneOf(facts, kClocks) || CallsOneOf(facts, kServerFunctions) ||
-         base::StartsWithInAnyCase(facts.pattern, "explain") ||
-         base::StartsWithInAnyCase(facts.pattern, "show server_version");
+  return CallsOneOf(facts, kClocks) || event::DrawsFromSequences(facts) || AsksServer(facts);
 }
 
 std::string MessageWithoutValues(std::string_view sqlstate, std::string_view message) {

@@ -42,7 +42,8 @@ enum class Excuse : uint8_t {
   kNone,
   kVolatile,        // The query calls now(), random(), nextval() ...
   kCatalog,         // It reads the system catalogs, which a migration is meant to change.
-  kTiesAtLimit,     // Rows with equal sort keys at the edge of LIMIT or OFFSET, or of a fetch.
+  kTiesAtLimit,     // Rows with equal sort keys at the edge of LIMIT or OFFSET, or of a fetch; or
+                    // tied where the query chooses among them: DISTINCT ON, row_number() ...
   kLimitUnordered,  // LIMIT without ORDER BY; the same fetched in part.
   kHiddenSortKey,   // ORDER BY something that is not in the output.
   kRowOrderSums,    // Floating point sums and array_agg() depend on the order rows are read in.

@@ -339,6 +339,11 @@ void FetchBook::EndParts(Cursor& cursor, Ended& ended) {
     // return one row ask for no more: `SELECT name FROM users WHERE id = $1`.
     const bool one = !cursor.of_sql && cursor.parts == 1 && cursor.rows_max == 1 && !cursor.skips &&
                      !cursor.facts.ordered;
+    // Only the rows of the parts that were kept are counted later.
+    const bool cut = std::any_of(whole.sums.begin(), whole.sums.end(), [&](const auto& sums) {
+      return event::LeavesOut(whole.facts, sums.rows);
+    });
+    if (!all || cut) whole.facts.limit.reset();
     whole.facts.limited = whole.facts.limited || (!all && !one);
     whole.facts.skips = whole.facts.skips || cursor.skips;
   }

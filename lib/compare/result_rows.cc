@@ -1,8 +1,6 @@
 #include "compare/result_rows.h"
 
 #include <algorithm>
-#include <array>
-#include <cctype>
 #include <charconv>
 #include <initializer_list>
 #include <map>
@@ -25,22 +23,24 @@ constexpr uint32_t kFloat4Oid = 700;
 constexpr uint32_t kFloat8Oid = 701;
 constexpr uint32_t kRefcursorOid = 1790;
 
-// Types whose equal values may read otherwise: 5 and 5.00, {"a":1} and {"a": 1}.
-constexpr std::array<uint32_t, 8> kNumberOids = {20, 21, 23, 26, 700, 701, 790, 1700};
-constexpr std::array<uint32_t, 2> kJsonOids = {114, 3802};
+constexpr uint32_t kMoneyOid = 790;
+constexpr uint32_t kJsonOid = 114;
+constexpr uint32_t kJsonbOid = 3802;
 
-template <size_t kSize>
-bool BothIn(const std::array<uint32_t, kSize>& oids, const Column& a, const Column& b) {
-  const auto in = [&](uint32_t oid) {
-    return std::find(oids.begin(), oids.end(), oid) != oids.end();
-  };
-  return in(a.type_oid) && in(b.type_oid);
-}
+bool IsJson(uint32_t type_oid) { return type_oid == kJsonOid || type_oid == kJsonbOid; }
 
-// Of columns of two types: what a client reads as text should be the same all the same.
+// Of columns of two types: what a client reads as text should be the same all the same. But equal
+// values of some read otherwise: 5 and 5.00 and $5.00, {"a":1} and {"a": 1}.
 bool EqualAsText(const Column& a, const Column& b) {
   if (a.format != 0 || b.format != 0) return false;
-  return !BothIn(kNumberOids, a, b) && !BothIn(kJsonOids, a, b);
+  const auto both = [&](auto is) { return is(a.type_oid) && is(b.type_oid); };
+  if (both(IsWholeNumber)) return true;
+  return !both([](uint32_t oid) { return IsNumber(oid) || oid == kMoneyOid; }) && !both(IsJson);
+}
+
+// Of columns of two types: values say whether they are the same number.
+bool EqualAsNumbers(const Column& a, const Column& b) {
+  return IsNumber(a.type_oid) && IsNumber(b.type_oid);
 }
 
 uint64_t Mix(uint64_t z) {
@@ -108,59 +108,73 @@ std::optional<std::vector<size_t>> VisibleKeys(const LaneOutcome& baseline,
   return places;
 }
 
-// "orders" has its key in "order_id".
+// "orders" has its key in "order_id", "categories" in "category_id".
 bool NamedAfter(std::string_view column, std::string_view relation) {
   constexpr std::string_view kEnd = "_id";
   relation = relation.substr(relation.rfind('.') + 1);
-  if (!column.ends_with(kEnd) || column.size() <= kEnd.size() + 1) return false;
-  // "category_id" of "categories".
-  return relation.starts_with(column.substr(0, column.size() - kEnd.size() - 1));
+  if (!column.ends_with(kEnd) || column.size() == kEnd.size()) return false;
+  const std::string stem(column.substr(0, column.size() - kEnd.size()));
+  if (relation == stem || relation == stem + "s" || relation == stem + "es") return true;
+  return stem.ends_with('y') && relation == stem.substr(0, stem.size() - 1) + "ies";
 }
 
-// The place in `match.common` of what tells the rows of one table apart. Of a join, no column does.
-std::optional<size_t> KeyPlace(const LaneOutcome& baseline, const ColumnMatch& match,
-                               const event::StatementFacts& facts) {
-  if (facts.relations.size() != 1) return std::nullopt;
-  const auto is_join = [](char a, char b) {
-    return std::tolower(static_cast<unsigned char>(a)) == b;
-  };
-  static constexpr std::string_view kJoin = " join ";
-  if (std::search(facts.pattern.begin(), facts.pattern.end(), kJoin.begin(), kJoin.end(),
-                  is_join) != facts.pattern.end()) {
-    return std::nullopt;
-  }
+// Places in `match.common` of what tells the rows of their table apart. Of a join it does not tell
+// the rows of the result apart; and of a table that is joined with itself, nothing tells whose
+// columns the others are.
+std::vector<size_t> KeyPlaces(const LaneOutcome& baseline, const ColumnMatch& match,
+                              const event::StatementFacts& facts) {
+  std::vector<size_t> places;
+  if (baseline.columns.empty() || (facts.repeats && !facts.one_table)) return places;
+  const bool alone = facts.one_table && facts.relations.size() == 1;
   for (size_t i = 0; i < match.common.size(); ++i) {
     const Column& column = baseline.columns[match.common[i].first];
     if (column.table_oid == 0) continue;
     const bool named = column.name == "id" || column.name == "uuid";
-    const bool first = column.column_number == 1;
-    if (named || (first && NamedAfter(column.name, facts.relations.front()))) return i;
+    const bool first = alone && column.column_number == 1;
+    if (named || (first && NamedAfter(column.name, facts.relations.front()))) places.push_back(i);
   }
-  return std::nullopt;
+  return places;
 }
 
-// Does a row of the baseline come back with the same key and other values? No tie explains that.
+// Does a row of the table come back with the same key and other values?
 bool SameKeyOtherValues(const LaneOutcome& baseline, const LaneOutcome& candidate,
-                        const ColumnMatch& match, const event::StatementFacts& facts) {
-  if (!HasCells(baseline) || !HasCells(candidate)) return false;
-  const auto place = KeyPlace(baseline, match, facts);
-  if (!place) return false;
-  const Hashes left_keys = RowHashes(baseline, {match.common[*place].first});
-  const Hashes right_keys = RowHashes(candidate, {match.common[*place].second});
-  const Hashes left = RowHashes(baseline, Side(match, true));
-  const Hashes right = RowHashes(candidate, Side(match, false));
+                        const ColumnMatch& match, const event::StatementFacts& facts, size_t key) {
+  // Of one table alone, what is computed is computed of its row.
+  const bool computed = facts.one_table && !facts.picks && !facts.ranks;
+  const uint32_t table = baseline.columns[match.common[key].first].table_oid;
+  ColumnMatch own;
+  for (const auto& columns : match.common) {
+    const uint32_t oid = baseline.columns[columns.first].table_oid;
+    if (oid == table || (oid == 0 && computed)) own.common.push_back(columns);
+  }
+  const Hashes left_keys = RowHashes(baseline, {match.common[key].first});
+  const Hashes right_keys = RowHashes(candidate, {match.common[key].second});
+  const Hashes left = RowHashes(baseline, Side(own, true));
+  const Hashes right = RowHashes(candidate, Side(own, false));
   std::map<uint64_t, uint64_t> rows;
   for (size_t i = 0; i < left.size(); ++i) {
-    if (!rows.emplace(left_keys[i], left[i]).second) return false;  // No key after all.
+    const auto [row, is_new] = rows.emplace(left_keys[i], left[i]);
+    if (!is_new && (facts.one_table || row->second != left[i])) return false;  // No key after all.
   }
   std::map<uint64_t, uint64_t> seen;
   bool other = false;
   for (size_t i = 0; i < right.size(); ++i) {
-    if (!seen.emplace(right_keys[i], right[i]).second) return false;
+    const auto [row, is_new] = seen.emplace(right_keys[i], right[i]);
+    if (!is_new && (facts.one_table || row->second != right[i])) return false;
     const auto found = rows.find(right_keys[i]);
     other = other || (found != rows.end() && found->second != right[i]);
   }
   return other;
+}
+
+// No tie explains that.
+bool AnyKeyOtherValues(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                       const ColumnMatch& match, const event::StatementFacts& facts) {
+  if (!HasCells(baseline) || !HasCells(candidate)) return false;
+  const std::vector<size_t> keys = KeyPlaces(baseline, match, facts);
+  return std::any_of(keys.begin(), keys.end(), [&](size_t key) {
+    return SameKeyOtherValues(baseline, candidate, match, facts, key);
+  });
 }
 
 struct Sorted {
@@ -172,7 +186,8 @@ struct Sorted {
 RowsVerdict CompareGroups(const Sorted& a, const Sorted& b, bool keys_are_id,
                           const event::StatementFacts& facts) {
   const size_t count = a.keys.size();
-  const bool skips = facts.limited && facts.skips;
+  const bool limited = event::LeavesOut(facts, count);
+  const bool skips = limited && facts.skips;
   bool edge_differs = false;
   bool all_single = true;
   size_t groups = 0;
@@ -184,7 +199,7 @@ RowsVerdict CompareGroups(const Sorted& a, const Sorted& b, bool keys_are_id,
                     hashes.begin() + static_cast<std::ptrdiff_t>(end));
     };
     if (SameSet(slice(a.rows), slice(b.rows))) continue;
-    const bool edge = facts.limited && (end == count || (skips && begin == 0));
+    const bool edge = limited && (end == count || (skips && begin == 0));
     if (!edge) return RowsVerdict::kValues;
     edge_differs = true;
   }
@@ -199,19 +214,25 @@ RowsVerdict CompareGroups(const Sorted& a, const Sorted& b, bool keys_are_id,
 RowsVerdict CompareByKeys(const LaneOutcome& baseline, const LaneOutcome& candidate,
                           const ColumnMatch& match, const event::StatementFacts& facts,
                           bool same_set) {
-  const bool cells = HasCells(baseline) && HasCells(candidate);
-  const auto keys = cells ? VisibleKeys(baseline, match, facts) : std::nullopt;
-  if (!keys) {
-    if (same_set) return RowsVerdict::kHiddenOrder;
-    return facts.limited ? RowsVerdict::kValuesHiddenLimit : RowsVerdict::kValues;
+  const bool limited = event::LeavesOut(facts, baseline.outcome.rows);
+  const bool described = !baseline.columns.empty() && !candidate.columns.empty();
+  const auto keys = described ? VisibleKeys(baseline, match, facts) : std::nullopt;
+  if (!keys && same_set) return RowsVerdict::kHiddenOrder;
+  const std::vector<size_t> table_keys =
+      facts.one_table ? KeyPlaces(baseline, match, facts) : std::vector<size_t>();
+  const bool is_id =
+      keys && std::any_of(keys->begin(), keys->end(), [&](size_t place) {
+        return std::find(table_keys.begin(), table_keys.end(), place) != table_keys.end();
+      });
+  if (!keys || !HasCells(baseline) || !HasCells(candidate)) {
+    if (same_set) return is_id ? RowsVerdict::kOrder : RowsVerdict::kMaybeOrder;
+    return limited ? RowsVerdict::kValuesHiddenLimit : RowsVerdict::kValues;
   }
   std::vector<size_t> left;
   std::vector<size_t> right;
-  bool is_id = false;
   for (const size_t place : *keys) {
     left.push_back(match.common[place].first);
     right.push_back(match.common[place].second);
-    is_id = is_id || LooksLikeId(baseline.columns[match.common[place].first]);
   }
   const Sorted a{RowHashes(baseline, left), RowHashes(baseline, Side(match, true))};
   const Sorted b{RowHashes(candidate, right), RowHashes(candidate, Side(match, false))};
@@ -225,15 +246,16 @@ RowsVerdict CompareOrdered(const LaneOutcome& baseline, const LaneOutcome& candi
   const RowsVerdict verdict = CompareByKeys(baseline, candidate, match, facts, same_set);
   const bool tie = verdict == RowsVerdict::kTiesAtLimit || verdict == RowsVerdict::kMaybeTies ||
                    verdict == RowsVerdict::kValuesHiddenLimit;
-  return tie && SameKeyOtherValues(baseline, candidate, match, facts) ? RowsVerdict::kOtherValues
-                                                                      : verdict;
+  return tie && AnyKeyOtherValues(baseline, candidate, match, facts) ? RowsVerdict::kOtherValues
+                                                                     : verdict;
 }
 
 RowsVerdict CompareUnordered(const LaneOutcome& baseline, const LaneOutcome& candidate,
                              const ColumnMatch& match, const event::StatementFacts& facts,
                              bool same_set) {
   if (same_set) return RowsVerdict::kEqual;
-  return facts.limited && SameKeyOtherValues(baseline, candidate, match, facts)
+  return event::LeavesOut(facts, baseline.outcome.rows) &&
+                 AnyKeyOtherValues(baseline, candidate, match, facts)
              ? RowsVerdict::kOtherValues
              : RowsVerdict::kValues;
 }
@@ -271,6 +293,34 @@ LaneOutcome WithCells(const LaneOutcome& lane, HashGrid hashes, std::vector<size
   return by_value;
 }
 
+struct LanesByValue {
+  LaneOutcome baseline;
+  LaneOutcome candidate;
+  ColumnMatch same;  // Of these two: each column with itself.
+  ColumnMatch wide;  // Of the lanes as they were.
+};
+
+// nullopt where no column can be equal with other bytes, or where the rows were not kept whole.
+std::optional<LanesByValue> ReadByValue(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                                        const ColumnMatch& match) {
+  const bool may_differ =
+      !match.numbers.empty() ||
+      (!baseline.columns.empty() && !candidate.columns.empty() &&
+       std::any_of(match.common.begin(), match.common.end(), [&](const auto& columns) {
+         return HasValueForm(baseline.columns[columns.first].type_oid);
+       }));
+  if (!may_differ) return std::nullopt;
+  LanesByValue lanes;
+  lanes.wide.common = ByValue(match);
+  auto values = ReadRowValues(baseline, candidate, lanes.wide);
+  if (!values || !values->before.complete || !values->after.complete) return std::nullopt;
+  const size_t width = lanes.wide.common.size();
+  for (size_t i = 0; i < width; ++i) lanes.same.common.emplace_back(i, i);
+  lanes.baseline = WithCells(baseline, std::move(values->before), Side(lanes.wide, true));
+  lanes.candidate = WithCells(candidate, std::move(values->after), Side(lanes.wide, false));
+  return lanes;
+}
+
 }  // namespace
 
 ColumnMatch MatchColumns(const std::vector<Column>& baseline,
@@ -298,13 +348,24 @@ ColumnMatch MatchColumns(const std::vector<Column>& baseline,
     last = at;
     const bool retyped = baseline[i].type_oid != candidate[at].type_oid;
     if (retyped) match.retyped.push_back(baseline[i].name);
-    if (!retyped || EqualAsText(baseline[i], candidate[at])) match.common.emplace_back(i, at);
+    if (!retyped || EqualAsText(baseline[i], candidate[at])) {
+      match.common.emplace_back(i, at);
+    } else if (EqualAsNumbers(baseline[i], candidate[at])) {
+      match.numbers.emplace_back(i, at);
+    }
   }
   std::vector<size_t> left_over;
   for (const auto& [name, at] : open) left_over.push_back(at);
   std::sort(left_over.begin(), left_over.end());
   for (const size_t at : left_over) match.added.push_back(candidate[at].name);
   return match;
+}
+
+std::vector<std::pair<size_t, size_t>> ByValue(const ColumnMatch& match) {
+  std::vector<std::pair<size_t, size_t>> columns = match.common;
+  columns.insert(columns.end(), match.numbers.begin(), match.numbers.end());
+  std::sort(columns.begin(), columns.end());
+  return columns;
 }
 
 RowsVerdict CompareRows(const LaneOutcome& baseline, const LaneOutcome& candidate,
@@ -325,26 +386,34 @@ std::optional<RowsVerdict> CompareRowsByValue(const LaneOutcome& baseline,
                                               const LaneOutcome& candidate,
                                               const ColumnMatch& match,
                                               const event::StatementFacts& facts) {
-  const bool may_differ =
-      !baseline.columns.empty() && !candidate.columns.empty() &&
-      std::any_of(match.common.begin(), match.common.end(), [&](const auto& columns) {
-        return HasValueForm(baseline.columns[columns.first].type_oid);
-      });
-  if (!may_differ) return std::nullopt;
-  auto values = ReadRowValues(baseline, candidate, match);
-  if (!values || !values->before.complete || !values->after.complete) return std::nullopt;
-  ColumnMatch same;
-  for (size_t i = 0; i < match.common.size(); ++i) same.common.emplace_back(i, i);
-  event::StatementFacts by_place;
-  by_place.ordered = facts.ordered;
-  by_place.limited = facts.limited;
-  by_place.skips = facts.skips;
-  by_place.pattern = facts.pattern;
-  by_place.relations = facts.relations;
-  for (const std::string& key : facts.sort_keys) by_place.sort_keys.push_back(KeyAmong(key, match));
-  return CompareCells(WithCells(baseline, std::move(values->before), Side(match, true)),
-                      WithCells(candidate, std::move(values->after), Side(match, false)), same,
-                      by_place);
+  const auto lanes = ReadByValue(baseline, candidate, match);
+  if (!lanes) return std::nullopt;
+  event::StatementFacts by_place = facts;
+  for (std::string& key : by_place.sort_keys) key = KeyAmong(key, lanes->wide);
+  return CompareCells(lanes->baseline, lanes->candidate, lanes->same, by_place);
+}
+
+namespace {
+
+bool BeyondChoice(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                  const ColumnMatch& match, const event::StatementFacts& facts) {
+  if (!HasCells(baseline) || !HasCells(candidate)) return false;
+  if (facts.picks) return AnyKeyOtherValues(baseline, candidate, match, facts);
+  ColumnMatch stored;
+  for (const auto& columns : match.common) {
+    if (baseline.columns[columns.first].table_oid != 0) stored.common.push_back(columns);
+  }
+  return !SameSet(RowHashes(baseline, Side(stored, true)),
+                  RowHashes(candidate, Side(stored, false)));
+}
+
+}  // namespace
+
+bool DiffersBeyondChoice(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                         const ColumnMatch& match, const event::StatementFacts& facts) {
+  const auto lanes = ReadByValue(baseline, candidate, match);
+  return lanes ? BeyondChoice(lanes->baseline, lanes->candidate, lanes->same, facts)
+               : BeyondChoice(baseline, candidate, match, facts);
 }
 
 bool LooksLikeId(const Column& column) {
@@ -352,42 +421,65 @@ bool LooksLikeId(const Column& column) {
          (column.table_oid != 0 && column.column_number == 1);
 }
 
-ColumnBits DifferingColumnBits(const LaneOutcome& baseline, const LaneOutcome& candidate,
-                               const ColumnMatch& match) {
-  if (!HasCells(baseline) || !HasCells(candidate)) return 0;
-  const auto grid_of = [&](const LaneOutcome& lane, bool is_baseline) {
-    HashGrid grid;
-    const std::vector<size_t> columns = Side(match, is_baseline);
-    grid.width = columns.size();
-    for (size_t row = 0; row < lane.outcome.rows; ++row) {
-      for (const size_t column : columns) {
-        grid.cells.push_back(lane.cells[row * lane.columns.size() + column]);
-      }
+namespace {
+
+HashGrid GridOf(const LaneOutcome& lane, const std::vector<size_t>& columns) {
+  HashGrid grid;
+  grid.width = columns.size();
+  for (size_t row = 0; row < lane.outcome.rows; ++row) {
+    for (const size_t column : columns) {
+      grid.cells.push_back(lane.cells[row * lane.columns.size() + column]);
     }
-    return grid;
-  };
+  }
+  return grid;
+}
+
+ColumnBits BitsOf(const HashGrid& before, const HashGrid& after,
+                  const std::vector<std::pair<size_t, size_t>>& columns) {
   ColumnBits bits = 0;
-  for (const size_t place : DifferingColumns(grid_of(baseline, true), grid_of(candidate, false))) {
-    bits |= ColumnBits{1} << std::min(match.common[place].first, kColumnBits - 1);
+  for (const size_t place : DifferingColumns(before, after)) {
+    bits |= ColumnBits{1} << std::min(columns[place].first, kColumnBits - 1);
   }
   return bits;
 }
 
+}  // namespace
+
+ColumnBits DifferingColumnBits(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                               const ColumnMatch& match) {
+  const auto lanes = match.numbers.empty() ? std::nullopt : ReadByValue(baseline, candidate, match);
+  if (lanes) {
+    const std::vector<size_t> columns = Side(lanes->same, true);
+    return BitsOf(GridOf(lanes->baseline, columns), GridOf(lanes->candidate, columns),
+                  lanes->wide.common);
+  }
+  if (!HasCells(baseline) || !HasCells(candidate)) return 0;
+  return BitsOf(GridOf(baseline, Side(match, true)), GridOf(candidate, Side(match, false)),
+                match.common);
+}
+
 namespace {
 
-// False where there is no column of these types.
+// False where there is no column of these types, or where others cannot be compared by hashes.
 bool EqualWithout(std::initializer_list<uint32_t> types, const LaneOutcome& baseline,
                   const LaneOutcome& candidate, const ColumnMatch& match) {
   if (!HasCells(baseline) || !HasCells(candidate)) return false;
+  const auto aside = [&](const std::pair<size_t, size_t>& columns) {
+    const auto is = [&](uint32_t type) {
+      return std::find(types.begin(), types.end(), type) != types.end();
+    };
+    return is(baseline.columns[columns.first].type_oid) ||
+           is(candidate.columns[columns.second].type_oid);
+  };
+  if (!std::all_of(match.numbers.begin(), match.numbers.end(), aside)) return false;
   std::vector<size_t> left;
   std::vector<size_t> right;
-  for (const auto& [from, to] : match.common) {
-    const uint32_t type = baseline.columns[from].type_oid;
-    if (std::find(types.begin(), types.end(), type) != types.end()) continue;
-    left.push_back(from);
-    right.push_back(to);
+  for (const auto& columns : match.common) {
+    if (aside(columns)) continue;
+    left.push_back(columns.first);
+    right.push_back(columns.second);
   }
-  if (left.size() == match.common.size()) return false;
+  if (left.size() == match.common.size() + match.numbers.size()) return false;
   return SameSet(RowHashes(baseline, left), RowHashes(candidate, right));
 }
 

@@ -18,9 +18,11 @@ namespace scry::compare {
 struct ColumnMatch {
   // Of the same type, or of two whose texts should be equal. Baseline's index, candidate's.
   std::vector<std::pair<size_t, size_t>> common;
+  // Of two types of numbers: only what their values say can be compared, not hashes of them.
+  std::vector<std::pair<size_t, size_t>> numbers;
   std::vector<std::string> added;
   std::vector<std::string> gone;
-  std::vector<std::string> retyped;  // In `common` too, where that can be.
+  std::vector<std::string> retyped;  // In `common` or `numbers` too, where that can be.
   bool moved = false;                // Common columns stand in another order.
 
   // Row payloads and their digests can be compared as they are.
@@ -30,11 +32,14 @@ struct ColumnMatch {
 // A lane whose columns are not described matches everything.
 ColumnMatch MatchColumns(const std::vector<event::Column>& baseline,
                          const std::vector<event::Column>& candidate);
+// What can be compared by values: `common` and `numbers` as one, in the baseline's order.
+std::vector<std::pair<size_t, size_t>> ByValue(const ColumnMatch& match);
 
 enum class RowsVerdict : uint8_t {
   kEqual,
   kOrder,        // Equal sets, but not in the order that the visible sort keys promise.
   kHiddenOrder,  // Equal sets in another order; a sort key is not in the output.
+  kMaybeOrder,   // The same; too many values to tell whether only tied rows moved.
   kTiesAtLimit,  // Only rows tied at the edge of the LIMIT differ.
   kMaybeTies,    // The same, but the keys look unique.
   kValues,
@@ -47,13 +52,19 @@ enum class RowsVerdict : uint8_t {
 RowsVerdict CompareRows(const event::LaneOutcome& baseline, const event::LaneOutcome& candidate,
                         const ColumnMatch& match, const event::StatementFacts& facts);
 
-// The same of kept rows and by what their values say: numbers of another scale are equal, and
-// floating point numbers within a tolerance. nullopt where no column can hold such values, or where
-// the rows were not kept whole. REQUIRES: equal row counts.
+// The same of kept rows and by what their values say: numbers of another scale or type are equal,
+// and floating point numbers within a tolerance. nullopt where no column can hold such values, or
+// where the rows were not kept whole. REQUIRES: equal row counts.
 std::optional<RowsVerdict> CompareRowsByValue(const event::LaneOutcome& baseline,
                                               const event::LaneOutcome& candidate,
                                               const ColumnMatch& match,
                                               const event::StatementFacts& facts);
+
+// What a choice among tied rows below the top level does not explain: a row of the same key with
+// other values of its table. Where only computed columns may follow from one (facts.picks is not
+// set): other values in the columns of tables. False where cells are needed and not there.
+bool DiffersBeyondChoice(const event::LaneOutcome& baseline, const event::LaneOutcome& candidate,
+                         const ColumnMatch& match, const event::StatementFacts& facts);
 
 // A primary key by its looks: the first column of its table, or the name everybody gives it.
 bool LooksLikeId(const event::Column& column);
@@ -66,7 +77,8 @@ inline constexpr size_t kColumnBits = 64;
 ColumnBits DifferingColumnBits(const event::LaneOutcome& baseline,
                                const event::LaneOutcome& candidate, const ColumnMatch& match);
 
-// True where the rows are equal once columns of floating point type are left aside.
+// True where the rows are equal once columns of floating point type, on either lane, are left
+// aside.
 bool EqualWithoutFloats(const event::LaneOutcome& baseline, const event::LaneOutcome& candidate,
                         const ColumnMatch& match);
 // The same of columns that name cursors: a server numbers those it names itself, so any other

@@ -144,6 +144,7 @@ size_t RowSample::size_bytes() const {
 RowSample SampleRows(const LaneOutcome& baseline, const LaneOutcome& candidate, bool ordered,
                      ColumnBits leave_out) {
   ColumnMatch match = MatchColumns(baseline.columns, candidate.columns);
+  match.common = ByValue(match);
   std::erase_if(match.common, [&](const auto& columns) {
     return (leave_out >> std::min(columns.first, kColumnBits - 1) & 1U) != 0;
   });

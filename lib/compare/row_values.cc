@@ -26,13 +26,10 @@ void LearnAll(const event::LaneOutcome& lane, const RowGrid& grid, size_t column
 void HashColumn(const event::LaneOutcome& lane, const RowGrid& grid, size_t column, size_t place,
                 const ValueForms& forms, HashGrid& hashes) {
   const event::Column& described = ColumnAt(lane, column);
-  const bool has_form = HasValueForm(described.type_oid);
   for (size_t row = 0; row < grid.rows(); ++row) {
     const Cell& cell = grid.At(row, column);
     uint64_t hash = kNullHash;
-    if (!cell.null) {
-      hash = event::DigestOf(has_form ? forms.Form(described, cell) : std::string(cell.bytes));
-    }
+    if (!cell.null) hash = event::DigestOf(forms.Form(described, cell));
     hashes.cells[row * hashes.width + place] = hash;
   }
 }
@@ -63,7 +60,7 @@ std::optional<RowValues> ReadRowValues(const event::LaneOutcome& baseline,
                       (values.candidate.rows() == 0 || to < values.candidate.width());
     if (!fits) return std::nullopt;
     // Per column: numbers of one column are alike, those of two are not to be chained together.
-    ValueForms forms;
+    ValueForms forms(ColumnAt(baseline, from), ColumnAt(candidate, to));
     LearnAll(baseline, values.baseline, from, forms);
     LearnAll(candidate, values.candidate, to, forms);
     forms.Seal();

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <numeric>
 #include <optional>
 
 #include "base/bytes.h"
@@ -53,6 +54,11 @@ uint32_t ElementOf(uint32_t array_oid) {
   return 0;
 }
 
+uint32_t ElementOr(uint32_t type_oid) {
+  const uint32_t element = ElementOf(type_oid);
+  return element == 0 ? type_oid : element;
+}
+
 bool IsFloat(uint32_t type_oid) { return type_oid == kFloat4 || type_oid == kFloat8; }
 
 // The elements of a flat array of numbers in text: {1,2.5,NULL}. nullopt: nested, quoted or with
@@ -83,7 +89,10 @@ std::optional<double> FloatOf(uint32_t type_oid, bool binary, std::string_view b
   base::ByteReader in(bytes);
   double value = 0;
   if (type_oid == kFloat4) {
-    value = static_cast<double>(std::bit_cast<float>(in.BigU32()));
+    // As it is written: the digits behind those are no part of it, and 0.1 is to equal 0.1.
+    const auto written = ParseFloat(fmt::format("{}", std::bit_cast<float>(in.BigU32())));
+    if (!written) return std::nullopt;
+    value = *written;
   } else {
     const uint64_t high = in.BigU32();
     value = std::bit_cast<double>((high << 32) | in.BigU32());
@@ -266,10 +275,24 @@ std::optional<std::string> DecodeBinary(uint32_t type_oid, std::string_view byte
   }
 }
 
+std::optional<double> ValueOf(uint32_t type_oid, bool binary, std::string_view bytes) {
+  if (IsFloat(type_oid)) return FloatOf(type_oid, binary, bytes);
+  const auto text = binary ? DecodeBinary(type_oid, bytes) : std::string(bytes);
+  return text ? ParseFloat(*text) : std::nullopt;
+}
+
 }  // namespace
 
 bool HasValueForm(uint32_t type_oid) {
   return type_oid == kNumeric || IsFloat(type_oid) || ElementOf(type_oid) != 0;
+}
+
+bool IsNumber(uint32_t type_oid) {
+  return IsWholeNumber(type_oid) || IsFloat(type_oid) || type_oid == kNumeric;
+}
+
+bool IsWholeNumber(uint32_t type_oid) {
+  return type_oid == kInt2 || type_oid == kInt4 || type_oid == kInt8 || type_oid == kOid;
 }
 
 void FloatClasses::Add(double value) {
@@ -279,12 +302,28 @@ void FloatClasses::Add(double value) {
 void FloatClasses::Seal() {
   std::sort(values_.begin(), values_.end());
   values_.erase(std::unique(values_.begin(), values_.end()), values_.end());
-  classes_.clear();
-  uint64_t current = 0;
-  for (size_t i = 0; i < values_.size(); ++i) {
-    const double scale = i == 0 ? 0 : std::max(std::fabs(values_[i - 1]), std::fabs(values_[i]));
-    if (i > 0 && values_[i] - values_[i - 1] > tolerance_ * scale) ++current;
-    classes_.push_back(current);
+  const size_t count = values_.size();
+  // Classes are runs of values: each end knows the other one.
+  std::vector<size_t> first(count);
+  std::vector<size_t> last(count);
+  std::iota(first.begin(), first.end(), size_t{0});
+  std::iota(last.begin(), last.end(), size_t{0});
+  std::vector<size_t> gaps(count == 0 ? 0 : count - 1);  // Before value i + 1.
+  std::iota(gaps.begin(), gaps.end(), size_t{0});
+  std::stable_sort(gaps.begin(), gaps.end(), [&](size_t a, size_t b) {
+    return values_[a + 1] - values_[a] < values_[b + 1] - values_[b];
+  });
+  for (const size_t gap : gaps) {
+    const size_t low = first[gap];
+    const size_t high = last[gap + 1];
+    const double scale = std::max(std::fabs(values_[low]), std::fabs(values_[high]));
+    if (values_[high] - values_[low] > tolerance_ * scale) continue;
+    last[low] = high;
+    first[high] = low;
+  }
+  classes_.assign(count, 0);
+  for (size_t low = 0, number = 0; low < count; low = last[low] + 1, ++number) {
+    for (size_t i = low; i <= last[low]; ++i) classes_[i] = number;
   }
 }
 
@@ -297,51 +336,74 @@ uint64_t FloatClasses::ClassOf(double value) const {
   return classes_[static_cast<size_t>(found - values_.begin()) - 1];
 }
 
+ValueForms::ValueForms(const event::Column& before, const event::Column& after)
+    : rule_(RuleOf(before.type_oid, after.type_oid)), floats_(ToleranceOf(before, after)) {}
+
+ValueForms::Rule ValueForms::RuleOf(uint32_t before, uint32_t after) {
+  if (before == after && !HasValueForm(before)) return Rule::kBytes;
+  before = ElementOr(before);
+  after = ElementOr(after);
+  if (!IsNumber(before) || !IsNumber(after)) return Rule::kBytes;
+  if (!IsFloat(before) && !IsFloat(after)) return Rule::kDigits;
+  return IsWholeNumber(before) || IsWholeNumber(after) ? Rule::kWhole : Rule::kRounded;
+}
+
+double ValueForms::ToleranceOf(const event::Column& before, const event::Column& after) {
+  // Relative; sums of floating point numbers depend on the order of their input.
+  constexpr double kFloat4Tolerance = 1e-5;
+  constexpr double kFloat8Tolerance = 1e-9;
+  // What a table holds is not added up anew. But a view may show a sum, and is told as a table is:
+  // the last digits may differ.
+  constexpr double kStoredFloat4Tolerance = 1e-6;
+  constexpr double kStoredFloat8Tolerance = 1e-12;
+  const bool single = ElementOr(before.type_oid) == kFloat4;
+  const bool stored = before.table_oid != 0 && after.table_oid != 0;
+  // Of another type they are as precise as they were: a cast of real gives six digits.
+  if (stored && before.type_oid == after.type_oid) {
+    return single ? kStoredFloat4Tolerance : kStoredFloat8Tolerance;
+  }
+  return single ? kFloat4Tolerance : kFloat8Tolerance;
+}
+
 void ValueForms::Learn(const event::Column& column, const Cell& cell) {
-  if (cell.null) return;
-  const auto learn = [&](uint32_t type_oid, bool binary, std::string_view bytes) {
-    if (!IsFloat(type_oid)) return;
-    const auto value = FloatOf(type_oid, binary, bytes);
-    if (value) (type_oid == kFloat4 ? float4_ : float8_).Add(*value);
+  if (cell.null || rule_ != Rule::kRounded) return;
+  const bool binary = column.format == 1;
+  const auto learn = [&](uint32_t type_oid, std::string_view bytes) {
+    if (const auto value = ValueOf(type_oid, binary, bytes)) floats_.Add(*value);
   };
-  learn(column.type_oid, column.format == 1, cell.bytes);
   const uint32_t element = ElementOf(column.type_oid);
-  if (element == 0 || column.format == 1) return;
+  if (element == 0) return learn(column.type_oid, cell.bytes);
+  if (binary) return;
   const auto elements = ElementsOf(cell.bytes);
   if (!elements) return;
-  for (const std::string_view text : *elements) learn(element, false, text);
+  for (const std::string_view text : *elements) learn(element, text);
 }
 
-void ValueForms::Seal() {
-  float4_.Seal();
-  float8_.Seal();
-}
+void ValueForms::Seal() { floats_.Seal(); }
 
 std::string ValueForms::Form(const event::Column& column, const Cell& cell) const {
+  const bool binary = column.format == 1;
   const uint32_t element = ElementOf(column.type_oid);
-  if (element == 0 || column.format == 1) {
-    return FormOf(column.type_oid, column.format == 1, cell.bytes);
-  }
-  const auto elements = ElementsOf(cell.bytes);
-  if (!elements) return std::string(cell.bytes);
+  if (element == 0) return FormOf(column.type_oid, binary, cell.bytes);
+  const auto elements = binary ? std::nullopt : ElementsOf(cell.bytes);
+  if (!elements || rule_ == Rule::kBytes) return std::string(cell.bytes);
   std::string form = "{";
   for (const std::string_view text : *elements) form += FormOf(element, false, text) + ",";
   return form + "}";
 }
 
 std::string ValueForms::FormOf(uint32_t type_oid, bool binary, std::string_view bytes) const {
-  if (type_oid == kNumeric) {
-    if (!binary) return PlainNumber(bytes);
-    const auto text = NumericText(bytes);
-    return text ? PlainNumber(*text) : std::string(bytes);
+  if (rule_ == Rule::kBytes) return std::string(bytes);
+  if (rule_ == Rule::kRounded) {
+    const auto value = ValueOf(type_oid, binary, bytes);
+    return value ? fmt::format("~{}", floats_.ClassOf(*value)) : std::string(bytes);
   }
-  if (IsFloat(type_oid)) {
-    const auto value = FloatOf(type_oid, binary, bytes);
-    if (value) {
-      return fmt::format("~{}", (type_oid == kFloat4 ? float4_ : float8_).ClassOf(*value));
-    }
+  if (rule_ == Rule::kWhole && IsFloat(type_oid)) {
+    const auto value = ValueOf(type_oid, binary, bytes);
+    if (value && std::isfinite(*value)) return PlainNumber(fmt::format("{:f}", *value));
   }
-  return std::string(bytes);
+  const auto text = binary ? DecodeBinary(type_oid, bytes) : std::string(bytes);
+  return text ? PlainNumber(*text) : std::string(bytes);
 }
 
 std::string DisplayValue(const event::Column& column, const Cell& cell, size_t columns_max) {

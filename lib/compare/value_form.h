@@ -16,8 +16,12 @@ namespace scry::compare {
 // Values of this type can be equal though their bytes differ: numeric of another scale, floating
 // point numbers that were added up in another order, arrays of those.
 bool HasValueForm(uint32_t type_oid);
+// A type of numbers, whole or not.
+bool IsNumber(uint32_t type_oid);
+bool IsWholeNumber(uint32_t type_oid);
 
-// Floating point numbers within a relative tolerance fall into one class. Filled with all numbers
+// Floating point numbers within a relative tolerance fall into one class, the nearest ones first;
+// no class is wider than that, however closely numbers follow each other. Filled with all numbers
 // first, then sealed, then asked: so the classes do not depend on the order of numbers.
 class FloatClasses {
  public:
@@ -33,22 +37,29 @@ class FloatClasses {
   std::vector<uint64_t> classes_;
 };
 
-// Brings values into the form in which equal ones are equal. Two passes: Learn all values, Seal,
-// then Form.
+// Brings the values of one column into the form in which equal ones are equal, where it may have
+// another type on the other lane. Two passes: Learn all values, Seal, then Form.
 class ValueForms {
  public:
+  ValueForms(const event::Column& before, const event::Column& after);
+  // `column`: one of the two.
   void Learn(const event::Column& column, const Cell& cell);
   void Seal();
   std::string Form(const event::Column& column, const Cell& cell) const;
 
  private:
-  // Relative; sums of floating point numbers depend on the order of their input.
-  static constexpr double kFloat4Tolerance = 1e-5;
-  static constexpr double kFloat8Tolerance = 1e-9;
+  enum class Rule : uint8_t {
+    kBytes,
+    kDigits,  // A number as it is written, without what does not change it.
+    kWhole,   // The same, and of a floating point number all digits before the point.
+    kRounded,
+  };
+  static Rule RuleOf(uint32_t before, uint32_t after);
+  static double ToleranceOf(const event::Column& before, const event::Column& after);
   std::string FormOf(uint32_t type_oid, bool binary, std::string_view bytes) const;
 
-  FloatClasses float4_{kFloat4Tolerance};
-  FloatClasses float8_{kFloat8Tolerance};
+  const Rule rule_;
+  FloatClasses floats_;
 };
 
 // As psql would show it, on one line of at most `columns_max` code points: binary forms of common

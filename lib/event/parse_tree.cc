@@ -127,4 +127,13 @@ std::string ColumnName(const json& node) {
   return column == nullptr ? std::string() : LastString(List(*column, "fields"));
 }
 
+std::optional<int64_t> IntegerOf(const json& node) {
+  const json* constant = Find(node, "A_Const");
+  const json* integer = constant == nullptr ? nullptr : Find(*constant, "ival");
+  if (integer == nullptr) return std::nullopt;
+  const json number = integer->is_object() ? integer->value("ival", json(0)) : *integer;
+  if (!number.is_number_integer()) return std::nullopt;
+  return number.get<int64_t>();
+}
+
 }  // namespace scry::event::tree

@@ -3,6 +3,7 @@
 // libpg_query no text parses.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -32,5 +33,7 @@ std::string StringOf(const nlohmann::json& node);
 std::string LastString(const nlohmann::json& list);
 // "b" of the ColumnRef a.b; empty for any other node.
 std::string ColumnName(const nlohmann::json& node);
+// The value of an A_Const that is an integer.
+std::optional<int64_t> IntegerOf(const nlohmann::json& node);
 
 }  // namespace scry::event::tree

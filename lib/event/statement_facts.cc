@@ -13,7 +13,9 @@
 #include <utility>
 
 #include "base/letter_case.h"
+#include "event/drawn_outputs.h"
 #include "event/parse_tree.h"
+#include "event/row_choice.h"
 
 #ifdef SCRY_HAVE_PG_QUERY
 #include <pg_query.h>
@@ -303,12 +305,9 @@ bool HiddenByAlias(const json& select, const std::string& name) {
 
 std::string SortKey(const json& select, const json& sort_by) {
   const json node = sort_by.value("SortBy", json::object()).value("node", json::object());
-  const auto constant = node.find("A_Const");
-  if (constant != node.end()) {
-    const auto integer = constant->find("ival");
-    if (integer == constant->end()) return {};
-    const json number = integer->is_object() ? integer->value("ival", json(0)) : *integer;
-    return number.is_number_integer() ? fmt::format("#{}", number.get<int64_t>()) : std::string();
+  if (node.contains("A_Const")) {
+    const auto position = tree::IntegerOf(node);
+    return position ? fmt::format("#{}", *position) : std::string();
   }
   const std::string name = ColumnName(node);
   if (name.empty()) return {};
@@ -317,11 +316,22 @@ std::string SortKey(const json& select, const json& sort_by) {
   return qualified && HiddenByAlias(select, name) ? std::string() : name;
 }
 
+void AddRowChoice(const RowChoice& choice, StatementFacts& facts) {
+  facts.picks = choice.picks;
+  facts.ranks = choice.ranks;
+  facts.gathers = choice.gathers;
+}
+
 void ReadSelect(const json& select, StatementFacts& facts) {
   const json sort = select.value("sortClause", json::array());
   facts.ordered = !sort.empty();
-  facts.limited = select.contains("limitCount") || select.contains("limitOffset");
-  facts.skips = select.contains("limitOffset");
+  const RowLimit limit = ReadRowLimit(select);
+  facts.limited = limit.limited;
+  facts.skips = limit.skips;
+  facts.limit = limit.rows;
+  facts.one_row = GivesOneRow(select);
+  facts.one_table = ReadsOneTable(select);
+  AddRowChoice(ReadRowChoice(select, /*select=*/true), facts);
   for (const json& sort_by : sort) facts.sort_keys.push_back(SortKey(select, sort_by));
 }
 
@@ -468,7 +478,9 @@ std::optional<StatementFacts> FactsOfTree(const std::string& text, const json& s
   TreeWalk walk(facts);
   const bool whole = walk.Walk(statement);
   SortUnique(facts.functions);
+  const size_t named = facts.relations.size();
   SortUnique(facts.relations);
+  facts.repeats = facts.relations.size() < named;
   facts.writes = walk.writes() || !whole;
   const std::string& type = statement.begin().key();
   const json& node = statement.begin().value();
@@ -477,7 +489,12 @@ std::optional<StatementFacts> FactsOfTree(const std::string& text, const json& s
   if (NeverWrites(facts.kind) && type != "TransactionStmt" && type != "DeclareCursorStmt") {
     facts.writes = false;
   }
-  if (type == "SelectStmt") ReadSelect(node, facts);
+  if (type == "SelectStmt") {
+    ReadSelect(node, facts);
+  } else {
+    AddRowChoice(ReadRowChoice(node, /*select=*/false), facts);
+    facts.drawn = DrawnOutputs(type, node);
+  }
   ReadCursorUse(type, node, facts);
   return facts;
 }
@@ -514,6 +531,15 @@ bool DependsOnLocks(const StatementFacts& facts) {
            return name.starts_with("pg_try_advisory") || name == "pg_terminate_backend" ||
                   name == "pg_cancel_backend";
          });
+}
+
+bool LeavesOut(const StatementFacts& facts, uint64_t rows) {
+  if (!facts.limited || facts.one_row) return false;
+  return facts.skips || !facts.limit || rows >= *facts.limit;
+}
+
+bool DrawsFromSequences(const StatementFacts& facts) {
+  return std::any_of(facts.functions.begin(), facts.functions.end(), IsSequenceFunction);
 }
 
 std::string FingerprintText(uint64_t fingerprint) { return fmt::format("{:016x}", fingerprint); }

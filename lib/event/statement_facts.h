@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,10 +52,21 @@ struct StatementFacts {
                          // judged here: see `functions`.
   bool ordered = false;  // ORDER BY at the top level; of DECLARE: of the cursor's query, as are
                          // `limited`, `skips` and `sort_keys`.
-  bool skips_locked = false;  // FOR UPDATE SKIP LOCKED and its like, anywhere in it.
-  bool nowait = false;        // FOR UPDATE NOWAIT and its like, LOCK TABLE NOWAIT.
-  bool limited = false;       // LIMIT, OFFSET or FETCH FIRST at the top level.
-  bool skips = false;         // OFFSET at the top level.
+  bool skips_locked = false;      // FOR UPDATE SKIP LOCKED and its like, anywhere in it.
+  bool nowait = false;            // FOR UPDATE NOWAIT and its like, LOCK TABLE NOWAIT.
+  bool limited = false;           // LIMIT, OFFSET or FETCH FIRST at the top level.
+  bool skips = false;             // OFFSET at the top level.
+  std::optional<uint64_t> limit;  // That many rows, where a constant at the top level says.
+  bool one_row = false;           // Aggregates at the top level, without GROUP BY.
+  bool one_table = false;         // FROM at the top level names one table or view, nothing else.
+  bool repeats = false;           // Some relation stands in it more than once.
+  // Left to chance, where rows are tied or read in another order. Which rows it is about: a LIMIT
+  // below the top level, DISTINCT ON.
+  bool picks = false;
+  // What its computed columns hold: row_number() and its like, any_value(), a LIMIT in a subquery.
+  bool ranks = false;
+  // The order within a value: array_agg() and its like without an order of their own.
+  bool gathers = false;
   // The sort keys: an output column name ("created_at") or its position from 1 ("#2"). Empty entry:
   // an expression that is no output column.
   std::vector<std::string> sort_keys;
@@ -63,6 +75,9 @@ struct StatementFacts {
   // The table or view that it makes (CREATE TABLE, SELECT INTO ...), also among `relations`.
   std::string makes;
   bool makes_temporary = false;
+  // INSERT, UPDATE: the output columns that hang on what it gets of nextval() and its like.
+  // nullopt: it calls none, or not only for values of its columns.
+  std::optional<std::vector<std::string>> drawn;
   CursorUse cursor;
 };
 
@@ -75,6 +90,12 @@ bool IsDull(StatementKind kind);
 // What it answers depends on what others are at in that moment: it goes round the locks they hold
 // or gives up, instead of waiting, or it says whether their session was still there.
 bool DependsOnLocks(const StatementFacts& facts);
+
+// Its LIMIT or OFFSET may have left rows out, when it returned that many.
+bool LeavesOut(const StatementFacts& facts, uint64_t rows);
+
+// It calls nextval() and its like.
+bool DrawsFromSequences(const StatementFacts& facts);
 
 // "f3a9c0..." as 16 hex digits.
 std::string FingerprintText(uint64_t fingerprint);

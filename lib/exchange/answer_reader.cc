@@ -185,13 +185,20 @@ void AnswerReader::OnBackend(uint8_t type, base::Bytes payload, Micros now_us) {
   if (!Start(type, now_us)) return;
   if (type == backend::kDataRow || type == backend::kCopyData) {
     if (!AcceptRow(type == backend::kCopyData)) return;
-    if (type == backend::kDataRow) return AddRow(payload);
-    ++rows_;
-    row_bytes_ += payload.size();
-    if (!counts_only()) digest_.Add(payload);
-    return;
+    return type == backend::kDataRow ? AddRow(payload) : AddCopyData(payload);
   }
   OnAnswer(type, payload, now_us);
+}
+
+// A server sends the header of the binary format with the first row, and which one that is says
+// nothing.
+void AnswerReader::AddCopyData(base::Bytes data) {
+  const size_t header = rows_ == 0 ? CopyHeaderBytes(data) : 0;
+  ++rows_;
+  row_bytes_ += data.size();
+  if (counts_only()) return;
+  if (header > 0) digest_.Add(data.first(header));
+  if (header == 0 || data.size() > header) digest_.Add(data.subspan(header));
 }
 
 void AnswerReader::AddRow(base::Bytes data_row) {
@@ -211,12 +218,17 @@ void AnswerReader::AddRow(base::Bytes data_row) {
 
 void AnswerReader::OnBackendPiece(uint8_t type, uint32_t payload_length, uint32_t offset,
                                   base::Bytes piece, Micros now_us) {
-  const bool last = uint64_t{offset} + piece.size() >= payload_length;
+  const bool last = uint64_t{offset} + piece.size() >= payload_length;  // Before any cut of it.
   if (wire::IsAsynchronous(type)) return OnUnaskedPiece(type, offset == 0, last, piece, now_us);
   if (!Start(type, now_us)) return;
   if (type == backend::kDataRow || type == backend::kCopyData) {
     if (offset == 0) {
       if (!AcceptRow(type == backend::kCopyData)) return;
+      // A header that is cut itself is not found: pieces are cut where reads end.
+      const bool copy = type == backend::kCopyData && rows_ == 0;
+      const size_t header = copy ? CopyHeaderBytes(piece) : 0;
+      if (header > 0 && !counts_only()) digest_.Add(piece.first(header));
+      piece = piece.subspan(header);
       if (!counts_only()) digest_.Begin();
       cells_.GiveUp();
       kept_.GiveUp();

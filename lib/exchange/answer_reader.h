@@ -199,6 +199,7 @@ class AnswerReader {
   bool Expect(uint8_t type, uint8_t answer);
   bool AcceptRow(bool copy);
   void AddRow(base::Bytes data_row);
+  void AddCopyData(base::Bytes data);
 
   void OnUnasked(uint8_t type, base::Bytes payload, Micros now_us);
   void OnUnaskedPiece(uint8_t type, bool first, bool last, base::Bytes piece, Micros now_us);

@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <string_view>
 #include <utility>
 
 #include "wire/backend.h"
@@ -47,6 +48,15 @@ void RowDigest::Piece(base::Bytes piece) {
 
 void RowDigest::End() {
   if (stream_) AddHash(XXH3_64bits_digest(stream_.get()));
+}
+
+size_t CopyHeaderBytes(base::Bytes data) {
+  constexpr std::string_view kSignature("PGCOPY\n\377\r\n\0", 11);
+  base::ByteReader in(data);
+  if (in.TakeText(kSignature.size()) != kSignature) return 0;
+  in.BigU32();  // Flags.
+  in.Take(in.BigU32());
+  return in.ok() ? data.size() - in.left() : 0;
 }
 
 void CellHashes::AddRow(base::Bytes data_row) {

@@ -3,6 +3,7 @@
 // definition is fixed.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -42,6 +43,10 @@ class RowDigest {
   std::unique_ptr<XXH3_state_s, void (*)(XXH3_state_s*)>
       stream_;  // Made for the first streamed row.
 };
+
+// Of the first CopyData of COPY TO STDOUT (FORMAT binary): how many bytes are the format's header,
+// which comes before the first row. 0: it has none, or none that is whole.
+size_t CopyHeaderBytes(base::Bytes data);
 
 // The hash of every value of every row, up to a limit. NULL and the empty string differ.
 class CellHashes {

@@ -185,11 +185,30 @@ TEST_CASE("rows tied at the limit may differ, rows before it may not", "[compare
             .excuse == Excuse::kTiesAtLimit);
 }
 
+event::Column Of5001(std::string name) {
+  event::Column column = Col(std::move(name), 25, 2);
+  column.table_oid = 5001;
+  return column;
+}
+
 TEST_CASE("a wrong value under ORDER BY id LIMIT 1 is no tie", "[compare]") {
-  const Difference wrong =
-      Of(Answer(kIdName, {{"1", "a"}}), Answer(kIdName, {{"1", "z"}}), Ordered({"id"}, true));
+  auto facts = Ordered({"id"}, true);
+  facts.one_table = true;
+  const Difference wrong = Of(Answer(kIdName, {{"1", "a"}}), Answer(kIdName, {{"1", "z"}}), facts);
   CHECK(wrong.kind == DifferenceKind::kValues);
   CHECK(wrong.weight == Weight::kGate);
+  // Of a join, the id of one table may stand in many rows.
+  facts.one_table = false;
+  const std::vector<event::Column> joined = {kIdName[0], Of5001("name")};
+  CHECK(Of(Answer(joined, {{"1", "a"}}), Answer(joined, {{"1", "z"}}), facts).excuse ==
+        Excuse::kTiesAtLimit);
+  // The first column of a table is not its key for being first.
+  auto by_time = Ordered({"ts"}, true);
+  by_time.one_table = true;
+  by_time.relations = {"readings"};
+  const std::vector<event::Column> readings = {Col("ts", 1114, 1), Col("value", 701, 2)};
+  CHECK(Of(Answer(readings, {{"t", "1"}}), Answer(readings, {{"t", "2"}}), by_time).excuse ==
+        Excuse::kTiesAtLimit);
 }
 
 TEST_CASE("a sort key outside the output turns order into a note", "[compare]") {
@@ -209,7 +228,7 @@ TEST_CASE("another value in a row of the same id is no tie", "[compare]") {
                                               Col("created_at", 1114, 3)};
   event::StatementFacts facts = Ordered({"created_at"}, true);
   facts.relations = {"orders"};
-  facts.pattern = "SELECT id, status, created_at FROM orders ORDER BY created_at DESC LIMIT $1";
+  facts.one_table = true;
   const LaneOutcome baseline = Answer(columns, {{"7", "paid", "t"}});
   SECTION("by a visible key") {}
   SECTION("by a hidden one") { facts.sort_keys = {"updated_at"}; }
@@ -217,11 +236,22 @@ TEST_CASE("another value in a row of the same id is no tie", "[compare]") {
   const Difference other = Of(baseline, Answer(columns, {{"7", "open", "t"}}), facts);
   CHECK(other.kind == DifferenceKind::kValues);
   CHECK(other.weight == Weight::kGateIfMost);
-  // Another row among the tied is one; and the id of one table is no key of what is joined with it.
+  // Another row among the tied is one.
   const bool hidden = facts.ordered && facts.sort_keys[0] == "updated_at";
   const Weight excused = hidden ? Weight::kGateIfMost : Weight::kNote;
   CHECK(Of(baseline, Answer(columns, {{"8", "open", "t"}}), facts).weight == excused);
+  // The id of one table tells what its own columns hold, and is no key of what is joined with it.
+  facts.one_table = false;
   facts.relations = {"items", "orders"};
+  CHECK(Of(baseline, Answer(columns, {{"7", "open", "t"}}), facts).weight == Weight::kGateIfMost);
+  const std::vector<event::Column> joined = {columns[0], Of5001("status"), columns[2]};
+  const auto weight = [&] {
+    return Of(Answer(joined, {{"7", "paid", "t"}}), Answer(joined, {{"7", "open", "t"}}), facts)
+        .weight;
+  };
+  CHECK(weight() == excused);
+  // Joined with itself, nothing says whose column a column is.
+  facts.repeats = true;
   CHECK(Of(baseline, Answer(columns, {{"7", "open", "t"}}), facts).weight == excused);
 }
 
@@ -230,14 +260,18 @@ TEST_CASE("a key of a table is named after it, and holds each value once", "[com
   event::StatementFacts facts = Ordered({"status"}, true);
   facts.sort_keys = {"hidden"};
   facts.ordered = false;
+  facts.one_table = true;
   const auto weight = [&](const Rows& before, const Rows& after) {
     return Of(Answer(columns, before), Answer(columns, after), facts).weight;
   };
   facts.relations = {"public.orders"};
   CHECK(weight({{"1", "a"}}, {{"1", "b"}}) == Weight::kGateIfMost);
   CHECK(weight({{"1", "a"}, {"1", "c"}}, {{"1", "b"}, {"1", "d"}}) == Weight::kNote);
-  facts.relations = {"invoices"};  // A tenant, a customer: many rows have the same.
-  CHECK(weight({{"1", "a"}}, {{"1", "b"}}) == Weight::kNote);
+  // A tenant, a customer, what another table is about: many rows have the same.
+  for (const char* other : {"invoices", "order_items", "ordersheets"}) {
+    facts.relations = {other};
+    CHECK(weight({{"1", "a"}}, {{"1", "b"}}) == Weight::kNote);
+  }
 }
 
 TEST_CASE("LIMIT without ORDER BY compares row counts only", "[compare]") {
@@ -246,6 +280,95 @@ TEST_CASE("LIMIT without ORDER BY compares row counts only", "[compare]") {
   CHECK(Of(Answer(kIdName, {{"1", "a"}}), Answer(kIdName, {{"2", "b"}}), facts).weight ==
         Weight::kNote);
   CHECK(Of(Answer(kIdName, {{"1", "a"}}), Answer(kIdName, {}), facts).weight == Weight::kGate);
+}
+
+TEST_CASE("a LIMIT that cut nothing excuses nothing", "[compare]") {
+  auto facts = Facts();
+  facts.limited = true;
+  facts.limit = 1000;
+  const LaneOutcome one = Answer({Col("price")}, {{"1"}, {"2"}});
+  CHECK(Of(one, Answer({Col("price")}, {{"1"}, {"3"}}), facts).weight == Weight::kGate);
+  facts.limit = 2;
+  CHECK(Of(one, Answer({Col("price")}, {{"1"}, {"3"}}), facts).weight == Weight::kNote);
+  // ORDER BY status LIMIT 10, and one row.
+  auto ordered = Ordered({"name"}, true);
+  ordered.limit = 10;
+  CHECK(Of(Answer({Col("sku"), kIdName[1]}, {{"1", "a"}}),
+           Answer({Col("sku"), kIdName[1]}, {{"2", "a"}}), ordered)
+            .weight == Weight::kGate);
+  facts.limit = 1;
+  facts.one_row = true;
+  CHECK(Of(Answer({Col("sum")}, {{"1"}}), Answer({Col("sum")}, {{"2"}}), facts).weight ==
+        Weight::kGate);
+}
+
+TEST_CASE("what a choice among tied rows may explain is told and does not gate", "[compare]") {
+  event::Column rank = Col("n", 20);
+  rank.table_oid = rank.column_number = 0;
+  const std::vector<event::Column> columns = {Col("id", 23, 1), Col("status", 25, 2), rank};
+  const Rows rows = {{"1", "paid", "1"}, {"2", "paid", "2"}};
+  const auto of = [&](const Rows& after, const event::StatementFacts& facts) {
+    return Of(Answer(columns, rows), Answer(columns, after), facts);
+  };
+  SECTION("row_number() of tied rows") {
+    auto facts = Facts();
+    facts.ranks = true;
+    facts.one_table = true;
+    const Difference tied = of({{"1", "paid", "2"}, {"2", "paid", "1"}}, facts);
+    CHECK(tied.kind == DifferenceKind::kValues);
+    CHECK(tied.weight == Weight::kWarning);
+    CHECK(tied.excuse == Excuse::kTiesAtLimit);
+    CHECK(of({{"1", "open", "1"}, {"2", "paid", "2"}}, facts).weight == Weight::kGate);
+  }
+  SECTION("DISTINCT ON, IN (SELECT .. LIMIT)") {
+    auto facts = Facts();
+    facts.picks = true;
+    facts.one_table = true;
+    CHECK(of({{"1", "paid", "1"}, {"3", "paid", "2"}}, facts).weight == Weight::kWarning);
+    CHECK(of({{"1", "paid", "9"}, {"3", "paid", "2"}}, facts).weight == Weight::kWarning);
+    CHECK(of({{"1", "open", "1"}, {"2", "paid", "2"}}, facts).weight == Weight::kGate);
+  }
+  SECTION("a scale beside it is no difference") {
+    auto facts = Facts();
+    facts.ranks = true;
+    const std::vector<event::Column> priced = {Col("price", 1700), rank};
+    CHECK(Of(Kept(priced, {{"1.0", "1"}, {"2.0", "2"}}),
+             Kept(priced, {{"1.00", "2"}, {"2.00", "1"}}), facts)
+              .weight == Weight::kWarning);
+  }
+}
+
+TEST_CASE("aggregates without an order of their own excuse themselves alone", "[compare]") {
+  auto facts = Facts();
+  facts.gathers = true;
+  event::Column list = Col("list", 25);
+  list.table_oid = 0;
+  const std::vector<event::Column> columns = {Col("name", 25), list};
+  const Difference order =
+      Of(Answer(columns, {{"a", "1,2"}}), Answer(columns, {{"a", "2,1"}}), facts);
+  CHECK(order.weight == Weight::kWarning);
+  CHECK(order.excuse == Excuse::kRowOrderSums);
+  CHECK(Of(Answer(columns, {{"a", "1,2"}}), Answer(columns, {{"b", "1,2"}}), facts).weight ==
+        Weight::kGate);
+}
+
+TEST_CASE("an order of too many values is told, and gates where a key sets it", "[compare]") {
+  const auto large = [](const Rows& rows) {
+    LaneOutcome lane = Answer(kIdName, rows);
+    lane.cells.clear();
+    lane.cells_complete = false;
+    return lane;
+  };
+  const LaneOutcome baseline = large({{"1", "a"}, {"2", "b"}});
+  const LaneOutcome turned = large({{"2", "b"}, {"1", "a"}});
+  const Difference unsure = Of(baseline, turned, Ordered({"name"}));
+  CHECK(unsure.kind == DifferenceKind::kOrder);
+  CHECK(unsure.weight == Weight::kWarning);
+  CHECK(unsure.excuse == Excuse::kNone);
+  CHECK(Of(baseline, turned, Ordered({"updated_at"})).excuse == Excuse::kHiddenSortKey);
+  auto by_key = Ordered({"id"});
+  by_key.one_table = true;
+  CHECK(Of(baseline, turned, by_key).weight == Weight::kGate);
 }
 
 TEST_CASE("columns are matched by name", "[compare]") {
@@ -353,6 +476,46 @@ TEST_CASE("numbers are compared by value, and told where they are written otherw
   // Only the first rows were kept: the rest may differ.
   CHECK(Of(Kept(columns, rows, 1), Kept(columns, {{"1", "1.00"}, {"2", "2.5"}}, 1)).weight ==
         Weight::kGate);
+}
+
+TEST_CASE("a number of another type is to be the same number", "[compare]") {
+  const auto columns = [](uint32_t type) {
+    return std::vector<event::Column>{Col("id", 23, 1), Col("price", type, 2)};
+  };
+  const Rows rows = {{"1", "19.99"}, {"2", "5.00"}};
+  const Difference rounded =
+      Of(Kept(columns(1700), rows), Kept(columns(23), {{"1", "20"}, {"2", "5"}}));
+  CHECK(rounded.kind == DifferenceKind::kValues);
+  CHECK(rounded.weight == Weight::kGate);
+  CHECK(rounded.detail == "column price has another type and holds other numbers");
+  CHECK(rounded.columns == 0b10U);
+  CHECK_FALSE(
+      SampleRows(Kept(columns(1700), rows), Kept(columns(23), {{"1", "20"}, {"2", "5"}}), false)
+          .empty());
+  // The same ones are a change of type alone, in whatever order they come.
+  const Rows whole = {{"1", "19.00"}, {"2", "5.00"}};
+  const Difference same =
+      Of(Kept(columns(1700), whole), Kept(columns(23), {{"2", "5"}, {"1", "19"}}));
+  CHECK(same.kind == DifferenceKind::kColumnsChanged);
+  CHECK(same.weight == Weight::kWarning);
+  CHECK(Of(Kept(columns(1700), whole), Kept(columns(23), {{"1", "19"}, {"2", "5"}}),
+           Ordered({"price"}))
+            .kind == DifferenceKind::kColumnsChanged);
+  // ORDER BY it, and a row tied at the limit.
+  CHECK(Of(Kept(columns(1700), {{"1", "5.0"}}), Kept(columns(23), {{"2", "5"}}),
+           Ordered({"price"}, true))
+            .kind == DifferenceKind::kColumnsChanged);
+  // Rows that were not kept cannot be told.
+  CHECK(Of(Kept(columns(1700), rows, 1), Kept(columns(23), {{"1", "20"}, {"2", "5"}}, 1)).weight ==
+        Weight::kWarning);
+  // Whole numbers read as text are compared however many there are.
+  CHECK(Of(Answer(columns(20), {{"1", "7"}}), Answer(columns(23), {{"1", "8"}})).kind ==
+        DifferenceKind::kValues);
+  // What varies in another column does not excuse it.
+  event::StatementPair pair =
+      PairOf(Kept(columns(1700), rows), Kept(columns(23), {{"1", "20"}, {"2", "5"}}));
+  pair.lanes.push_back(Kept(columns(1700), {{"7", "19.99"}, {"2", "5.00"}}));
+  CHECK(JudgePair(pair, Facts()).weight == Weight::kGate);
 }
 
 TEST_CASE("by value as by bytes, ORDER BY binds its sort keys", "[compare]") {
@@ -486,6 +649,32 @@ TEST_CASE("beside a clock the other columns of a query are still compared", "[co
   CHECK(judge({"1", "b", "10:02"}).weight == Weight::kGateIfMost);
   facts.functions = {"nextval", "now"};  // Ids may drift, whatever the control lane says.
   CHECK(judge({"1", "b", "10:02"}).excuse == Excuse::kVolatile);
+}
+
+TEST_CASE("beside numbers of a sequence the other columns are still compared", "[compare]") {
+  auto facts = Facts();
+  facts.kind = event::StatementKind::kInsert;
+  facts.functions = {"nextval"};
+  facts.drawn = std::vector<std::string>{"id"};
+  const LaneOutcome baseline = Answer(kStamped, {{"1", "a", "t"}});
+  const auto of = [&](const Row& row) { return Of(baseline, Answer(kStamped, {row}), facts); };
+  CHECK(of({"2", "a", "t"}).excuse == Excuse::kVolatile);
+  const Difference broken = of({"2", "b", "t"});
+  CHECK(broken.weight == Weight::kGateIfMost);
+  CHECK(broken.columns == 0b10U);
+  // And beside a clock, where the control lane tells its columns.
+  facts.functions = {"nextval", "now"};
+  CHECK(of({"2", "b", "t"}).excuse == Excuse::kVolatile);
+  const auto judge = [&](const Row& candidate) {
+    return JudgePair(Three(kStamped, {"1", "a", "10:01"}, candidate, {"3", "a", "10:03"}), facts);
+  };
+  CHECK(judge({"2", "a", "10:02"}).excuse == Excuse::kVolatile);
+  CHECK(judge({"2", "b", "10:02"}).weight == Weight::kGateIfMost);
+  facts.functions = {"nextval"};
+  facts.drawn.emplace();  // RETURNING what it drew nothing for.
+  CHECK(of({"1", "b", "t"}).weight == Weight::kGateIfMost);
+  facts.drawn.reset();
+  CHECK(of({"1", "b", "t"}).excuse == Excuse::kVolatile);
 }
 
 TEST_CASE("replayed out of order or against the client's will, results do not gate", "[compare]") {

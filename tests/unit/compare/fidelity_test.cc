@@ -32,6 +32,17 @@ std::optional<FidelityLoss> LossAgainst(const LaneOutcome& production, const Lan
   return LossOf(pair, facts);
 }
 
+TEST_CASE("a binary COPY of an older capture has other digests", "[compare]") {
+  event::StatementFacts facts = Facts(1, "COPY t TO STDOUT (FORMAT BINARY)");
+  facts.kind = event::StatementKind::kCopyOut;
+  const auto production = Answer({}, {{"1"}, {"2"}});
+  const auto other = Answer({}, {{"1"}, {"3"}});
+  CHECK(LossAgainst(production, other, facts) == std::nullopt);
+  CHECK(LossAgainst(production, Answer({}, {{"1"}}), facts) == FidelityLoss::kRows);
+  facts.pattern = "COPY t TO STDOUT";
+  CHECK(LossAgainst(production, other, facts) == FidelityLoss::kValues);
+}
+
 TEST_CASE("fidelity asks whether the baseline did what production did", "[compare]") {
   const auto production = Answer(kIdName, {{"1", "a"}, {"2", "b"}});
   const auto other_values = Answer(kIdName, {{"1", "a"}, {"2", "c"}});

@@ -18,16 +18,21 @@ constexpr uint32_t kFloat8 = 701;
 event::Column Typed(uint32_t type, bool binary = false) {
   event::Column column = Col("c", type);
   column.format = binary ? 1 : 0;
+  column.table_oid = 0;
   return column;
 }
 
-bool SameForm(uint32_t type, std::string_view a, std::string_view b, bool binary = false) {
-  ValueForms forms;
-  const event::Column column = Typed(type, binary);
-  forms.Learn(column, {false, a});
-  forms.Learn(column, {false, b});
+bool SameForm(const event::Column& before, const event::Column& after, std::string_view a,
+              std::string_view b) {
+  ValueForms forms(before, after);
+  forms.Learn(before, {false, a});
+  forms.Learn(after, {false, b});
   forms.Seal();
-  return forms.Form(column, {false, a}) == forms.Form(column, {false, b});
+  return forms.Form(before, {false, a}) == forms.Form(after, {false, b});
+}
+
+bool SameForm(uint32_t type, std::string_view a, std::string_view b, bool binary = false) {
+  return SameForm(Typed(type, binary), Typed(type, binary), a, b);
 }
 
 std::string Show(uint32_t type, std::string_view bytes, bool binary = true) {
@@ -84,6 +89,46 @@ TEST_CASE("floating point numbers are equal within a relative tolerance", "[comp
   CHECK_FALSE(SameForm(kFloat8, Double(0.1), Double(0.3), true));
 }
 
+std::string Float(float value) {
+  base::ByteWriter out;
+  out.BigU32(std::bit_cast<uint32_t>(value));
+  return out.Release();
+}
+
+TEST_CASE("a number is the same in another type, and lost digits make another", "[compare]") {
+  constexpr uint32_t kInt2 = 21;
+  constexpr uint32_t kInt4 = 23;
+  constexpr uint32_t kInt8 = 20;
+  const auto same = [](uint32_t before, uint32_t after, std::string_view a, std::string_view b,
+                       bool binary = false) {
+    return SameForm(Typed(before, binary), Typed(after, binary), a, b);
+  };
+  CHECK(same(kInt4, kNumeric, "5", "5.00"));
+  CHECK(same(kNumeric, kInt4, "5.00", "5"));
+  CHECK_FALSE(same(kNumeric, kInt4, "19.99", "20"));
+  CHECK(same(kInt2, kInt4, Big({7}), Big({0, 7}), true));
+  CHECK(same(kInt4, kInt8, Big({0xffff, 0xffff}), Int64(-1), true));
+  CHECK_FALSE(same(kInt4, kInt8, Big({0, 7}), Int64(8), true));
+  CHECK(same(kInt4, kNumeric, Big({0, 12}), Big({2, 0, 0, 2, 12, 0}), true));
+  // As much as the type before could hold is to be there.
+  CHECK(same(kFloat8, kFloat4, "0.1", "0.1"));
+  CHECK_FALSE(same(kFloat8, kFloat4, "0.123456789012", "0.12345679"));
+  CHECK(same(kFloat4, kFloat8, "0.1", "0.10000000149011612"));
+  CHECK_FALSE(same(kFloat4, kFloat8, "0.1", "0.2"));
+  CHECK(same(kFloat8, kNumeric, "0.30000000000000004", "0.300000000000000"));
+  CHECK(same(kNumeric, kFloat8, "0.33333333333333333333", "0.3333333333333333"));
+  CHECK(same(kNumeric, kFloat4, "19.99", "19.99"));
+  CHECK(same(kNumeric, kFloat4, Big({2, 0, 0, 2, 19, 9900}), Float(19.99F), true));
+  CHECK_FALSE(same(kNumeric, kFloat4, "1234567.89", "1.234568e+06"));
+  // Of whole numbers every digit counts: they are ids.
+  CHECK(same(kInt8, kFloat8, "9007199254740992", "9.007199254740992e+15"));
+  CHECK_FALSE(same(kInt8, kFloat8, "9007199254740993", "9.007199254740992e+15"));
+  CHECK(same(kFloat8, kInt4, "5", "5"));
+  CHECK_FALSE(same(kFloat8, kInt4, "5.4", "5"));
+  // Beside another type numbers are text, as they always were.
+  CHECK_FALSE(same(kNumeric, 25, "5.00", "5"));
+}
+
 TEST_CASE("flat arrays of numbers are compared element by element", "[compare]") {
   CHECK(SameForm(1231, "{1.0,2}", "{1,2.00}"));
   CHECK_FALSE(SameForm(1231, "{1.0,2}", "{2,1.0}"));
@@ -110,6 +155,35 @@ TEST_CASE("classes of numbers do not depend on their order", "[compare]") {
   forward.Seal();
   backward.Seal();
   for (const double value : values) CHECK(forward.ClassOf(value) == backward.ClassOf(value));
+}
+
+TEST_CASE("a chain of near numbers is no class, and neighbours stay together", "[compare]") {
+  constexpr double kTolerance = 1e-9;
+  FloatClasses classes(kTolerance);
+  std::vector<double> values;
+  for (int i = 0; i < 1000; ++i) values.push_back(1 + i * 0.4 * kTolerance);
+  const auto twin = [](double value) { return value * (1 + 4e-16); };
+  for (const double value : values) {
+    classes.Add(value);
+    classes.Add(twin(value));
+  }
+  classes.Seal();
+  for (size_t i = 0; i < values.size(); ++i) {
+    CHECK(classes.ClassOf(values[i]) == classes.ClassOf(twin(values[i])));
+    if (i >= 3) CHECK(classes.ClassOf(values[i]) != classes.ClassOf(values[i - 3]));
+  }
+}
+
+TEST_CASE("of what is stored only the last digits may differ", "[compare]") {
+  const auto same = [](uint32_t type, std::string_view a, std::string_view b) {
+    event::Column column = Typed(type);
+    column.table_oid = 5000;
+    return SameForm(column, column, a, b);
+  };
+  CHECK(same(kFloat8, "0.3", "0.30000000000000004"));
+  CHECK_FALSE(same(kFloat8, "1700000000.0", "1700000001.5"));
+  CHECK_FALSE(same(kFloat4, "1234.56", "1234.57"));
+  CHECK(SameForm(kFloat8, "1700000000.0", "1700000001.5"));
 }
 
 TEST_CASE("binary values of common types read as psql shows them", "[compare]") {

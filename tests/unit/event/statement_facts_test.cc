@@ -261,6 +261,110 @@ TEST_CASE("what is done with which cursor is told", "[event]") {
   CHECK(One("select 1").cursor.act == CursorAct::kNone);
 }
 
+TEST_CASE("a LIMIT that cut nothing left nothing out", "[event]") {
+  const StatementFacts ten = One("select id from t where k = 1 limit 10");
+  CHECK(ten.limit == 10U);
+  CHECK(LeavesOut(ten, 10));
+  CHECK_FALSE(LeavesOut(ten, 9));
+  CHECK(LeavesOut(One("select id from t limit 10 offset 5"), 3));
+  CHECK_FALSE(LeavesOut(One("select id from t limit 10 offset 0"), 3));
+  CHECK_FALSE(LeavesOut(One("select id from t fetch first 10 rows only"), 9));
+  CHECK(LeavesOut(One("select id from t limit $1"), 3));
+  CHECK_FALSE(One("select id from t limit all").limited);
+  CHECK_FALSE(One("select id from t limit null").limited);
+  CHECK_FALSE(LeavesOut(One("select id from t"), 3));
+  for (const char* one :
+       {"select sum(total) from orders limit 1",
+        "select coalesce(round(avg(x), 2), 0), max(y) from t limit 1",
+        "select count(*) from t where k in (select g from u group by g) limit 1"}) {
+    CAPTURE(one);
+    CHECK_FALSE(LeavesOut(One(one), 1));
+  }
+  for (const char* several :
+       {"select sum(x) from t group by k limit 1", "select sum(x) over () from t limit 1",
+        "select unnest(array_agg(x)) from t limit 1", "select x from t limit 1",
+        "select sum(x) from t union select 1 limit 1",
+        "select (select sum(x) from t) from u limit 1"}) {
+    CAPTURE(several);
+    CHECK(LeavesOut(One(several), 1));
+  }
+}
+
+TEST_CASE("rows chosen below the top level are left to chance where they tie", "[event]") {
+  for (const char* picks :
+       {"select distinct on (k) k, v from t order by k",
+        "select * from t, lateral (select day, v from d order by day desc limit 1) x, u",
+        "select * from t join lateral (select v from d order by day limit 1) x on true",
+        "select * from t where id in (select t_id from u order by day limit 10)",
+        "with x as (select a from t limit 5) select * from x",
+        "select * from (select *, row_number() over (order by day) n from t) x where n = 1",
+        "(select a, b from t order by a limit 1) union all select c, d from u",
+        "update t set v = 1 where id in (select t_id from u order by day limit 5) returning id"}) {
+    CAPTURE(picks);
+    CHECK(One(picks).picks);
+  }
+  for (const char* ranks :
+       {"select id, row_number() over (order by day) from t",
+        "select id, lag(v) over w from t window w as (order by day)",
+        "select id, sum(v) over (order by day rows unbounded preceding) from t",
+        "select id, (select v from u where u.t = t.id order by day limit 1) from t",
+        "select k, any_value(v) from t group by k"}) {
+    CAPTURE(ranks);
+    CHECK(One(ranks).ranks);
+    CHECK_FALSE(One(ranks).picks);
+  }
+  for (const char* sure :
+       {"select id from t order by day limit 5", "select distinct k, v from t",
+        "select distinct on (k) k, v from t order by k, v",
+        "select distinct on (k) * from t order by k, id",
+        "select * from t where exists (select v from u limit 1)",
+        "select * from t where day = (select day from d order by day desc limit 1)",
+        "select * from t where id in (select id from t order by day, id limit 10)",
+        "select * from t where user_id = (select id from users where email = $1 limit 1)",
+        "select id, rank() over (order by day) from t",
+        "select id, sum(v) over (order by day) from t",
+        "select * from t where v > (select avg(v) from t limit 1)",
+        "insert into t (a) values (1) returning id"}) {
+    CAPTURE(sure);
+    CHECK_FALSE(One(sure).picks);
+    CHECK_FALSE(One(sure).ranks);
+  }
+  CHECK(One("select k, array_agg(v) from t group by k order by k").gathers);
+  CHECK(One("select array(select v from t)").gathers);
+  CHECK_FALSE(One("select k, array_agg(v order by v) from t group by k").gathers);
+  CHECK_FALSE(One("select string_agg(v, ',') from (select v from t order by v) x").gathers);
+}
+
+TEST_CASE("one table, joins, and tables that stand in a statement twice", "[event]") {
+  CHECK(One("select id from t where k in (select k from u)").one_table);
+  CHECK_FALSE(One("select * from t join u on true").one_table);
+  CHECK_FALSE(One("select * from t, generate_series(1, 2)").one_table);
+  CHECK_FALSE(One("with t as (select 1) select * from t").one_table);
+  CHECK(One("select * from t a join t b on true").repeats);
+  CHECK_FALSE(One("select * from t a join u b on true").repeats);
+}
+
+TEST_CASE("what a statement returns of the numbers it draws", "[event]") {
+  const auto drawn = [](const char* text) { return One(text).drawn; };
+  CHECK(drawn("insert into o (id, total) values (nextval('s'), $1) returning id, total, tax") ==
+        Names{"id"});
+  CHECK(drawn("insert into o (id, total) values (nextval('s'), 1), (nextval('s'), 2) "
+              "returning id as o_id, 'x' || id as code, tax") == Names{"code", "o_id"});
+  CHECK(drawn("insert into o (total, id) select v, nextval('s') from t returning *") ==
+        Names{"id"});
+  CHECK(drawn("insert into o (id, total) values (nextval('s'), 1) returning total") == Names{});
+  CHECK(drawn("update o set v = nextval('s'), w = 1 returning w, v") == Names{"v"});
+  for (const char* unknown :
+       {"insert into o (total) values (1) returning id", "select nextval('s')",
+        "insert into o values (nextval('s'), 1) returning id",
+        "insert into o (id) values (nextval('s')) returning id::text || 'x'",
+        "insert into o (id) values (nextval('s')) returning currval('s'), id",
+        "insert into o (id) select x from (select nextval('s') x) y returning id"}) {
+    CAPTURE(unknown);
+    CHECK_FALSE(drawn(unknown));
+  }
+}
+
 TEST_CASE("a cursor is ordered and limited as its query is", "[event]") {
   if (!HasParser()) return;
   const StatementFacts facts =

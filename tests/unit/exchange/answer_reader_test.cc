@@ -233,6 +233,47 @@ TEST_CASE("a lane sends copy data only once the server wants it", "[exchange]") 
   CHECK(Line(lane.Ready().statements.at(0)) == "select 1#0@0 done SELECT 1");
 }
 
+TEST_CASE("the header of a binary COPY is no part of the row that it comes with", "[exchange]") {
+  const std::string header("PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19);
+  const std::string end("\xff\xff", 2);
+  const auto outcome = [&](const std::vector<std::string>& data, bool in_pieces) {
+    Lane lane;
+    lane.Ask({wire::EncodeQuery("copy t to stdout (format binary)")});
+    lane.Say('H', std::string_view("\1\0\0", 3));
+    for (const std::string& one : data) {
+      if (!in_pieces) {
+        lane.Say('d', one);
+        continue;
+      }
+      const auto size = static_cast<uint32_t>(one.size());
+      const uint32_t cut = size < 20 ? size : 20;
+      const base::Bytes bytes = base::AsBytes(one);
+      lane.reader.OnBackendPiece('d', size, 0, bytes.first(cut), lane.now_us += 10);
+      if (cut < size) {
+        lane.reader.OnBackendPiece('d', size, cut, bytes.subspan(cut), lane.now_us += 10);
+      }
+    }
+    lane.Say('c');
+    lane.Say('C', CText("COPY 2"));
+    return lane.Ready().statements.at(0).outcome;
+  };
+  const auto before = outcome({header + "row a", "row b", end}, false);
+  const auto after = outcome({header + "row b", "row a", end}, false);
+  CHECK(before.rows == 3);
+  CHECK(before.digest_unordered == after.digest_unordered);
+  CHECK(before.digest_ordered != after.digest_ordered);
+  CHECK(before.row_bytes == after.row_bytes);
+  CHECK(outcome({header + "row b", "row c", end}, false).digest_unordered !=
+        before.digest_unordered);
+  const auto in_pieces = outcome({header + "row a", "row b", end}, true);
+  CHECK(in_pieces.digest_ordered == before.digest_ordered);
+  CHECK(in_pieces.rows == 3);
+  // A header that is cut, or text that only begins alike, is data.
+  for (const std::string& odd : {header.substr(0, 15), std::string("PGCOPY\nrow"), std::string()}) {
+    CHECK(outcome({odd}, false).rows == 1);
+  }
+}
+
 TEST_CASE("a lane ends a COPY that production did not enter", "[exchange]") {
   Lane lane;
   lane.Ask({wire::EncodeParse({"", "copy t from stdin", {}}), wire::EncodeBind({}),
