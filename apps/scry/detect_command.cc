@@ -46,15 +46,16 @@ ExitStatus Detect(const CommonOptions& common, const Flags& flags) {
 }  // namespace
 
 void AddDetectCommand(CLI::App& ci, Chosen& chosen) {
-  CLI::App* command =
-      ci.add_subcommand("detect-migrations",
-                        "Which files changed since a branch are migrations: by the "
-                        "layouts of Alembic, Django, Rails,\n"
-                        "Flyway, Liquibase, Prisma, Knex, Drizzle, "
-                        "node-pg-migrate, golang-migrate, sqitch and plain\n"
-                        "SQL, and by what the added lines say. scry.yaml may add "
-                        "rules:\n  migrations: { paths: [\"db/*/now.sql\"], ignore: "
-                        "[\"*/legacy/*\"] }");
+  CLI::App* command = ci.add_subcommand(
+      "detect-migrations",
+      "Which files changed since a branch are migrations: by the "
+      "layouts of Alembic, Django, Rails,\n"
+      "Flyway, Liquibase, Prisma, Knex, Drizzle, "
+      "node-pg-migrate, golang-migrate, sqitch and plain\n"
+      "SQL, by what the added lines say, and, whatever the tool, in folders named "
+      "migrations,\nmigration or migrate. scry.yaml may add "
+      "rules:\n  migrations: { paths: [\"db/*/now.sql\"], ignore: "
+      "[\"*/legacy/*\"] }");
   auto flags = std::make_shared<Flags>();
   command->add_option("--base", flags->request.base,
                       "Compare with this commit or branch; default: what the CI system says, else\n"

@@ -10,7 +10,7 @@ enum class ExitStatus : int {
   kFailed = 1,        // scry or its environment failed.
   kTimeout = 2,       // A limit that the user set ran out.
   kNotFound = 3,      // A named database, shadow, capture or report does not exist.
-  kNoCheckpoint = 4,  // A named checkpoint does not exist.
+  kNoCheckpoint = 4,  // Reserved for a named checkpoint that does not exist: there are none yet.
   kRegressions = 5,   // At least one gating finding.
   kInconclusive = 6,  // Cannot be judged; never 0 and never 5.
   kMigration = 7,     // The migration command itself failed.

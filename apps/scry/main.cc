@@ -62,7 +62,7 @@ EXIT STATUS
   0 safe to ship, or done      5 regressions               7 the migration itself failed
   1 scry or a server failed    6 inconclusive              64 wrong usage or configuration
   2 a time limit ran out       3 no such database, shadow, capture or report
-                               4 no such checkpoint        130 interrupted
+                               4 reserved                  130 interrupted
 
 EXAMPLE
   scry capture --upstream "$DATABASE_URL" -o cap -- npm test

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/terminal_width.h"
+
 namespace scry::base {
 namespace {
 
@@ -59,6 +61,33 @@ bool TurnsText(std::string_view text) {
   return text.size() >= 3 &&
          ((text.starts_with("\xe2\x80") && text[2] >= '\xaa' && text[2] <= '\xae') ||
           (text.starts_with("\xe2\x81") && text[2] >= '\xa6' && text[2] <= '\xa9'));
+}
+
+// What stands for the front of `text`, its width, and how many bytes it stands for.
+struct Shown {
+  std::string text;
+  size_t columns = 0;
+  size_t bytes = 1;
+};
+
+Shown ShownFront(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+  const size_t length = SequenceLength(text);
+  Shown shown;
+  if (TurnsText(text)) {
+    shown.text = fmt::format("\\u{:04x}", 0x2000 + (byte(1) & 0x3f) * 64 + (byte(2) & 0x3f));
+    shown.bytes = length;
+  } else if (text[0] == '\n') {
+    shown.text = "\\n";
+  } else if (text[0] == '\t') {
+    shown.text = "\\t";
+  } else if (length == 0 || byte(0) < 0x20 || byte(0) == 0x7f) {
+    shown.text = fmt::format("\\x{:02x}", byte(0));
+  } else {
+    return {std::string(text.substr(0, length)), FrontCharacter(text).columns, length};
+  }
+  shown.columns = shown.text.size();
+  return shown;
 }
 
 }  // namespace
@@ -140,37 +169,18 @@ std::string FormatCount(uint64_t count) {
 std::string Printable(std::string_view text, size_t columns_max) {
   std::string out;
   size_t columns = 0;
+  size_t cut = 0;  // So much of `out` leaves room for the mark.
   while (!text.empty()) {
-    if (columns_max != 0 && columns + 1 >= columns_max && text.size() > 1) {
+    const Shown shown = ShownFront(text);
+    text.remove_prefix(shown.bytes);
+    columns += shown.columns;
+    if (columns_max != 0 && columns > columns_max) {
+      out.resize(cut);
       out += "…";
       break;
     }
-    const size_t length = SequenceLength(text);
-    const auto byte = static_cast<uint8_t>(text[0]);
-    if (TurnsText(text)) {
-      out += fmt::format("\\u{:04x}", 0x2000 + (static_cast<uint8_t>(text[1]) & 0x3f) * 64 +
-                                          (static_cast<uint8_t>(text[2]) & 0x3f));
-      columns += 6;
-      text.remove_prefix(length);
-      continue;
-    }
-    if (length == 0 || byte < 0x20 || byte == 0x7f) {
-      if (byte == '\n') {
-        out += "\\n";
-        columns += 2;
-      } else if (byte == '\t') {
-        out += "\\t";
-        columns += 2;
-      } else {
-        out += fmt::format("\\x{:02x}", byte);
-        columns += 4;
-      }
-      text.remove_prefix(1);
-      continue;
-    }
-    out.append(text.substr(0, length));
-    text.remove_prefix(length);
-    ++columns;
+    out += shown.text;
+    if (columns < columns_max) cut = out.size();
   }
   return out;
 }

@@ -26,7 +26,7 @@ std::string FormatSize(uint64_t size_bytes);
 std::string FormatCount(uint64_t count);
 
 // Text made safe for a terminal and one line: control characters and broken UTF-8 escaped, and cut
-// to `columns_max` code points with "…". Zero: no cut.
+// to `columns_max` columns of a terminal with "…". Zero: no cut.
 std::string Printable(std::string_view text, size_t columns_max = 0);
 // White space (also line breaks) folded to single blanks.
 std::string OneLine(std::string_view text);

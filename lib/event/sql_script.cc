@@ -102,10 +102,10 @@ size_t FirstWord(std::string_view text, size_t at, size_t end) {
 
 }  // namespace
 
-std::vector<ScriptStatement> ReadScript(std::string_view text) {
-  std::vector<ScriptStatement> statements;
+std::vector<ScriptPiece> SplitScript(std::string_view text) {
+  std::vector<ScriptPiece> pieces;
   // The scanner reads C strings.
-  if (text.find('\0') != std::string_view::npos) return statements;
+  if (text.find('\0') != std::string_view::npos) return pieces;
   const std::string sql = WithoutClientLines(text);
   const PgQuerySplitResult split = pg_query_split_with_scanner(sql.c_str());
   uint32_t line = 1;
@@ -120,17 +120,25 @@ std::vector<ScriptStatement> ReadScript(std::string_view text) {
         static_cast<uint32_t>(std::count(sql.begin() + static_cast<std::ptrdiff_t>(counted),
                                          sql.begin() + static_cast<std::ptrdiff_t>(from), '\n'));
     counted = from;
-    const StatementFacts facts = AnalyzeQuery(std::string_view(sql).substr(from, end - from))[0];
-    statements.push_back({facts.fingerprint, facts.kind, line});
+    pieces.push_back({sql.substr(from, end - from), line});
   }
   pg_query_free_split_result(split);
-  return statements;
+  return pieces;
 }
 
 #else
 
-std::vector<ScriptStatement> ReadScript(std::string_view /*text*/) { return {}; }
+std::vector<ScriptPiece> SplitScript(std::string_view /*text*/) { return {}; }
 
 #endif  // SCRY_HAVE_PG_QUERY
+
+std::vector<ScriptStatement> ReadScript(std::string_view text) {
+  std::vector<ScriptStatement> statements;
+  for (const ScriptPiece& piece : SplitScript(text)) {
+    const StatementFacts facts = AnalyzeQuery(piece.sql)[0];
+    statements.push_back({facts.fingerprint, facts.kind, piece.line});
+  }
+  return statements;
+}
 
 }  // namespace scry::event

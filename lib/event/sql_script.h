@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,7 +19,16 @@ struct ScriptStatement {
   friend bool operator==(const ScriptStatement&, const ScriptStatement&) = default;
 };
 
-// Nothing for text that is no SQL at all (a string that does not end).
+struct ScriptPiece {
+  std::string sql;    // From its first word on, without the semicolon; comments inside it stay.
+  uint32_t line = 0;  // As in ScriptStatement.
+};
+
+// Statements as they stand, also those that do not parse: one spoils no other. Nothing for text
+// that is no SQL at all (a string that does not end).
+std::vector<ScriptPiece> SplitScript(std::string_view text);
+
+// What the pieces are.
 std::vector<ScriptStatement> ReadScript(std::string_view text);
 
 }  // namespace scry::event

@@ -10,6 +10,7 @@
 #include "base/units.h"
 #include "compare/blocking.h"
 #include "compare/meanwhile.h"
+#include "job/capture_age.h"
 #include "job/cause_statement.h"
 #include "job/comparison.h"
 #include "job/migration_files.h"
@@ -650,6 +651,9 @@ Result<report::Report> MigrationTest::Go() {
       return traffic_ ? traffic_->WithWindow(surveyed.error()) : surveyed.error();
     }
     SCRY_TRY(MakeLanes());
+    for (std::string& note : CaptureAgeNotes(shadow_, report_.captures)) {
+      report_.notes.push_back(std::move(note));
+    }
     SCRY_TRY(Migrate());
     SCRY_TRY(watch_.Check());
     if (!request_.command.empty()) {

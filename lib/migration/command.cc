@@ -107,6 +107,20 @@ bool LooksLikeConnInfo(std::string_view value) {
   return info.ok() && (info->Has("host") || info->Has("hostaddr") || info->Has("service"));
 }
 
+// Tokens and passwords of a CI system: of the job that runs us, for its registries and artefacts. A
+// migration needs none of them.
+bool SpeaksForTheJob(std::string_view name) {
+  constexpr std::array kGithub = {"GITHUB_TOKEN", "GH_TOKEN", "GH_ENTERPRISE_TOKEN",
+                                  "GITHUB_ENTERPRISE_TOKEN"};
+  constexpr std::array kSecrets = {"TOKEN", "PASSWORD", "_JWT"};
+  if (std::find(kGithub.begin(), kGithub.end(), name) != kGithub.end()) return true;
+  if (name.starts_with("ACTIONS_") || name == "CI_REPOSITORY_URL") return true;
+  return name.starts_with("CI_") &&
+         std::any_of(kSecrets.begin(), kSecrets.end(), [&](std::string_view word) {
+           return name.find(word) != std::string_view::npos;
+         });
+}
+
 bool IsHidden(std::string_view name, std::string_view value,
               const std::vector<pg::ConnInfo>& sources) {
   if (std::find(kNeverHidden.begin(), kNeverHidden.end(), name) != kNeverHidden.end()) return false;
@@ -169,11 +183,19 @@ base::Result<CommandOutcome> RunCommand(const CommandOptions& options) {
     sources.push_back(full.ok() ? *full : given);
   }
   CommandOutcome outcome;
+  os::Environment environment;
+  for (const std::string& entry : options.environment) {
+    const std::string name = entry.substr(0, entry.find('='));
+    if (SpeaksForTheJob(name)) {
+      outcome.hidden.push_back(name);
+    } else {
+      environment.push_back(entry);
+    }
+  }
   os::Program program;
   program.argv = options.argv;
   program.directory = options.directory;
-  program.environment =
-      MigrationEnvironment(options.environment, options.target, sources, outcome.hidden);
+  program.environment = MigrationEnvironment(environment, options.target, sources, outcome.hidden);
   program.err_into_out = true;
   program.death_signal = SIGTERM;  // Killed without a chance to clean up, scry leaves no migration.
   program.out.copy_to = options.output_fd;

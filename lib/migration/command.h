@@ -1,5 +1,6 @@
 // Runs the user's migration command against the candidate, in an environment that names the
-// candidate and nothing of the source. Used by jobs. One thread per command.
+// candidate and nothing of the source, and holds no token of the CI job. Used by jobs. One thread
+// per command.
 #pragma once
 
 #include <stop_token>

@@ -6,6 +6,7 @@
 #include "base/letter_case.h"
 #include "base/units.h"
 #include "base/wildcard.h"
+#include "event/sql_script.h"
 #include "event/statement_facts.h"
 
 namespace scry::migration {
@@ -96,8 +97,20 @@ constexpr std::array<std::string_view, 10> kElsewhere = {
     "test",  "tests",    "spec", "fixtures", "testdata",
     "seeds", "examples", "docs", "vendor",   "node_modules"};
 
-// As TextCache bounds what it analyses, so is here what is parsed at all.
+// Folders by which frameworks of all languages call the place of their migrations, and endings of
+// what lies beside them: documents, locks, pictures, code of applications.
+constexpr std::array<std::string_view, 3> kMigrationFolders = {"migrations", "migration",
+                                                               "migrate"};
+constexpr std::array<std::string_view, 36> kNoMigrationEndings = {
+    ".md",  ".markdown", ".txt",  ".rst",  ".adoc", ".lock", ".snap", ".sum", ".toml",
+    ".ini", ".cfg",      ".conf", ".mako", ".mod",  ".log",  ".png",  ".jpg", ".jpeg",
+    ".gif", ".svg",      ".pdf",  ".html", ".css",  ".scss", ".tsx",  ".jsx", ".vue",
+    ".c",   ".cc",       ".cpp",  ".h",    ".hpp",  ".pyc",  ".d.ts", ".map", ".bak"};
+
+// As TextCache bounds what it analyses, so is here what is parsed at all; behind it words are
+// looked for.
 constexpr size_t kSqlBytesMax = 1024 * 1024;
+constexpr size_t kFragmentLinesMax = 5'000;
 constexpr size_t kEvidenceColumns = 90;
 
 std::vector<std::string_view> Parts(std::string_view path) {
@@ -112,6 +125,7 @@ std::vector<std::string_view> Parts(std::string_view path) {
 }
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsBlank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 // '#' and '*' take as little as they can, and more where the rest does not fit.
 bool NameMatches(std::string_view pattern, std::string_view name) {
@@ -134,13 +148,14 @@ bool NameMatches(std::string_view pattern, std::string_view name) {
   return fits[0];
 }
 
+// In any case of letters: "Migrations" of .NET is "migrations" of others.
 bool InFolder(const std::vector<std::string_view>& parts, std::string_view folder) {
   if (folder.empty()) return true;
   const std::vector<std::string_view> wanted = Parts(folder);
   const auto end = parts.end() - 1;  // Without the name.
   return std::search(parts.begin(), end, wanted.begin(), wanted.end(),
                      [](std::string_view part, std::string_view pattern) {
-                       return NameMatches(pattern, part);
+                       return NameMatches(pattern, base::LowerAscii(part));
                      }) != end;
 }
 
@@ -159,37 +174,119 @@ bool IsElsewhere(const std::vector<std::string_view>& parts) {
   });
 }
 
-// The first statement that changes a schema, else the first that changes data; empty: none.
-std::string SchemaChange(std::string_view sql, bool& data_only) {
-  data_only = false;
-  if (sql.size() > kSqlBytesMax) sql = sql.substr(0, kSqlBytesMax);
-  std::string data;
-  for (const event::StatementFacts& facts : event::AnalyzeQuery(sql)) {
-    // What cannot be parsed is no evidence: added lines may be pieces of statements.
-    if (facts.kind == StatementKind::kDdl) return facts.pattern;
-    const bool writes = facts.kind == StatementKind::kInsert ||
-                        facts.kind == StatementKind::kUpdate ||
-                        facts.kind == StatementKind::kDelete;
-    if (writes && data.empty()) data = facts.pattern;
-  }
-  data_only = !data.empty();
-  return data;
+bool IsWordByte(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || IsDigit(c) || c == '_' || c == '$';
 }
 
-// A line with a word that begins a schema change, in any language.
-std::string SchemaWord(std::string_view added) {
-  static constexpr std::array<std::string_view, 9> kWords = {
-      "alter table", "create table", "drop table",  "create index", "create unique index",
-      "drop index",  "create view",  "create type", "alter type"};
-  while (!added.empty()) {
-    const size_t end = std::min(added.find('\n'), added.size());
-    const std::string line = base::LowerAscii(added.substr(0, end));
-    for (const std::string_view word : kWords) {
-      if (line.find(word) != std::string::npos) return std::string(added.substr(0, end));
+// Where `word` stands by itself: in "epgm." there is no "pgm.".
+size_t FindWord(std::string_view text, std::string_view word) {
+  for (size_t at = 0; (at = text.find(word, at)) != std::string_view::npos; ++at) {
+    const size_t end = at + word.size();
+    const bool begins = !IsWordByte(word.front()) || at == 0 || !IsWordByte(text[at - 1]);
+    const bool ends = !IsWordByte(word.back()) || end == text.size() || !IsWordByte(text[end]);
+    if (begins && ends) return at;
+  }
+  return std::string_view::npos;
+}
+
+// The word at the front of `text`, behind blanks; `text` becomes the rest.
+std::string_view TakeWord(std::string_view& text) {
+  size_t begin = 0;
+  while (begin < text.size() && IsBlank(text[begin])) ++begin;
+  size_t end = begin;
+  while (end < text.size() && IsWordByte(text[end])) ++end;
+  const std::string_view word = text.substr(begin, end - begin);
+  text.remove_prefix(end);
+  return word;
+}
+
+// Where a schema change begins ("alter table", "CREATE  UNIQUE\n INDEX"), in any language.
+size_t FindSchemaWords(std::string_view text) {
+  static constexpr std::array<std::string_view, 3> kVerbs = {"alter", "create", "drop"};
+  static constexpr std::array<std::string_view, 32> kObjects = {
+      "table",      "index",    "unique",    "view",     "materialized", "type",    "function",
+      "procedure",  "routine",  "trigger",   "sequence", "schema",       "domain",  "extension",
+      "policy",     "rule",     "aggregate", "operator", "collation",    "foreign", "publication",
+      "statistics", "unlogged", "or",        "temp",     "temporary",    "column",  "constraint",
+      "cast",       "server",   "database",  "role"};
+  const std::string lower = base::LowerAscii(text);
+  size_t first = std::string::npos;
+  for (const std::string_view verb : kVerbs) {
+    std::string_view rest = lower;
+    for (size_t at = 0; (at = FindWord(rest, verb)) != std::string_view::npos;) {
+      rest.remove_prefix(at + verb.size());
+      std::string_view behind = rest;
+      const std::string_view object = TakeWord(behind);
+      if (std::find(kObjects.begin(), kObjects.end(), object) == kObjects.end()) continue;
+      if (object == "or" && TakeWord(behind) != "replace") continue;
+      first = std::min(first, lower.size() - rest.size() - verb.size());
+      break;
     }
-    added.remove_prefix(std::min(end + 1, added.size()));
+  }
+  return first;
+}
+
+// The line where a schema change begins, from there on; empty: none does.
+std::string SchemaWords(std::string_view text) {
+  const size_t at = FindSchemaWords(text);
+  if (at == std::string_view::npos) return {};
+  return std::string(text.substr(at, text.find('\n', at) - at));
+}
+
+bool IsOneDdl(const std::string& sql) {
+  const auto facts = event::AnalyzeQuery(sql);
+  return facts.size() == 1 && facts[0].parsed && facts[0].kind == StatementKind::kDdl;
+}
+
+// A line that stands inside CREATE TABLE or ALTER TABLE, whose other lines are not new.
+std::string LineOfTable(std::string_view fragment) {
+  for (size_t lines = 0; !fragment.empty() && lines < kFragmentLinesMax; ++lines) {
+    const size_t end = std::min(fragment.find('\n'), fragment.size());
+    const std::string line = event::OneLineSql(fragment.substr(0, end));
+    fragment.remove_prefix(std::min(end + 1, fragment.size()));
+    const size_t begin = line.find_first_not_of(", ");
+    if (begin == std::string::npos) continue;
+    const std::string part = line.substr(begin, line.find_last_not_of(", ") + 1 - begin);
+    if (IsOneDdl("CREATE TABLE t (" + part + ")") || IsOneDdl("ALTER TABLE t " + part)) return part;
   }
   return {};
+}
+
+struct SqlChange {
+  std::string text;  // What shows it; empty: nothing does.
+  bool data_only = false;
+};
+
+// The first statement that changes a schema, else what may be one, else the first that changes
+// data. Added lines may be pieces of statements, and files of SQL hold commands of psql, variables
+// and templates: where something does not parse, or runs text of its own (DO), words decide.
+SqlChange ChangeOf(std::string_view sql) {
+  std::string_view behind;
+  if (sql.size() > kSqlBytesMax) {
+    behind = sql.substr(std::min(sql.rfind('\n', kSqlBytesMax) + 1, kSqlBytesMax));
+    sql = sql.substr(0, kSqlBytesMax);
+  }
+  std::vector<event::ScriptPiece> pieces = event::SplitScript(sql);
+  const bool split = !pieces.empty();
+  if (!split) pieces.push_back({std::string(sql), 1});
+  std::string doubtful;
+  std::string data;
+  for (const event::ScriptPiece& piece : pieces) {
+    for (const event::StatementFacts& facts : event::AnalyzeQuery(piece.sql)) {
+      if (facts.kind == StatementKind::kDdl) return {facts.pattern, false};
+      const bool writes = facts.kind == StatementKind::kInsert ||
+                          facts.kind == StatementKind::kUpdate ||
+                          facts.kind == StatementKind::kDelete;
+      if (writes && data.empty()) data = facts.pattern;
+      const bool unknown = !facts.parsed || facts.kind == StatementKind::kOther;
+      if (!doubtful.empty() || !unknown) continue;
+      doubtful = SchemaWords(split ? event::OneLineSql(piece.sql) : piece.sql);
+      if (doubtful.empty() && !facts.parsed) doubtful = LineOfTable(piece.sql);
+    }
+  }
+  if (doubtful.empty()) doubtful = SchemaWords(behind);
+  if (!doubtful.empty()) return {doubtful, false};
+  return {data, !data.empty()};
 }
 
 // The line of `text` that holds the byte at `place`.
@@ -206,21 +303,6 @@ std::string ToolWord(std::string_view added, const Layout& layout) {
     if (word != nullptr) first = std::min(first, added.find(word));
   }
   return first == std::string_view::npos ? std::string() : LineAt(added, first);
-}
-
-bool IsWordByte(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || IsDigit(c) || c == '_' || c == '$';
-}
-
-// Where `word` stands by itself: in "epgm." there is no "pgm.".
-size_t FindWord(std::string_view text, std::string_view word) {
-  for (size_t at = 0; (at = text.find(word, at)) != std::string_view::npos; ++at) {
-    const size_t end = at + word.size();
-    const bool begins = !IsWordByte(word.front()) || at == 0 || !IsWordByte(text[at - 1]);
-    const bool ends = !IsWordByte(word.back()) || end == text.size() || !IsWordByte(text[end]);
-    if (begins && ends) return at;
-  }
-  return std::string_view::npos;
 }
 
 std::string Shown(std::string_view line) {
@@ -251,6 +333,40 @@ std::vector<const Layout*> LayoutsOf(const std::vector<std::string_view>& parts)
   return found;
 }
 
+// In a folder of migrations, of a tool that is not known: of any language that a migration may be
+// written in.
+bool InMigrationFolder(const std::vector<std::string_view>& parts) {
+  if (std::none_of(kMigrationFolders.begin(), kMigrationFolders.end(),
+                   [&](std::string_view folder) { return InFolder(parts, folder); })) {
+    return false;
+  }
+  const std::string name = base::LowerAscii(parts.back());
+  if (name == "__init__.py" || name.starts_with('.') || name.find('.') == std::string::npos) {
+    return false;
+  }
+  if (parts[parts.size() - 2] == "meta" && name.ends_with(".json")) return false;  // Drizzle's.
+  return std::none_of(kNoMigrationEndings.begin(), kNoMigrationEndings.end(),
+                      [&](std::string_view ending) { return name.ends_with(ending); });
+}
+
+// By its text, else by the folder it lies in.
+std::optional<Detected> OutsideLayouts(const std::string& path,
+                                       const std::vector<std::string_view>& parts,
+                                       std::string_view added, const std::string& change) {
+  const bool elsewhere = IsElsewhere(parts);
+  std::optional<Detected> told = ByWords(path, added, elsewhere);
+  if (!InMigrationFolder(parts)) return told;
+  const bool both = told.has_value() || !change.empty();
+  if (!told) told = Detected{path, "unknown", {}, change.empty() ? "" : Shown(change)};
+  told->confidence = elsewhere ? Confidence::kLow : both ? Confidence::kHigh : Confidence::kMedium;
+  return told;
+}
+
+const char* WithoutText(ChangeKind kind, bool by_rule) {
+  if (kind == ChangeKind::kDeleted) return "deleted";
+  return by_rule ? "by its path, as configured" : "by its path";
+}
+
 }  // namespace
 
 bool NeedsContent(const ChangedFile& file, const DetectRules& rules) {
@@ -258,7 +374,8 @@ bool NeedsContent(const ChangedFile& file, const DetectRules& rules) {
   if (parts.empty() || file.kind == ChangeKind::kDeleted || Covers(rules.ignore, file.path)) {
     return false;
   }
-  return IsSql(file.path) || Covers(rules.paths, file.path) || !LayoutsOf(parts).empty();
+  return IsSql(file.path) || Covers(rules.paths, file.path) || !LayoutsOf(parts).empty() ||
+         InMigrationFolder(parts);
 }
 
 bool MayTell(const ChangedFile& file, const DetectRules& rules) {
@@ -288,36 +405,34 @@ std::optional<Detected> Detect(const ChangedFile& file, std::string_view added,
   if (parts.empty() || parts.back().empty() || Covers(rules.ignore, file.path)) return std::nullopt;
   Detected detected;
   detected.path = file.path;
-  bool data_only = false;
-  std::string change = IsSql(file.path) ? SchemaChange(added, data_only) : SchemaWord(added);
+  const bool sql = IsSql(file.path);
+  SqlChange change = sql ? ChangeOf(added) : SqlChange{SchemaWords(added), false};
   const std::vector<const Layout*> layouts = LayoutsOf(parts);
   const Layout* layout = layouts.empty() ? nullptr : layouts.front();
   for (auto it = layouts.rbegin(); it != layouts.rend(); ++it) {
     const std::string word = ToolWord(added, **it);
     if (word.empty()) continue;
     layout = *it;
-    if (change.empty()) change = word;
+    if (change.text.empty()) change.text = word;
   }
   const bool by_rule = Covers(rules.paths, file.path);
   if (layout == nullptr && !by_rule) {
-    if (!IsSql(file.path)) return ByWords(file.path, added, IsElsewhere(parts));
+    if (!sql) {
+      auto told = OutsideLayouts(file.path, parts, added, change.text);
+      if (told && told->evidence.empty()) told->evidence = WithoutText(file.kind, false);
+      return told;
+    }
     // Data alone, outside of any layout, is a seed or a query.
-    if (change.empty() || data_only) return std::nullopt;
+    if (change.text.empty() || change.data_only) return std::nullopt;
     detected.tool = "sql";
     detected.confidence = IsElsewhere(parts) ? Confidence::kLow : Confidence::kMedium;
-    detected.evidence = Shown(change);
+    detected.evidence = Shown(change.text);
     return detected;
   }
   detected.tool = layout != nullptr ? layout->tool : "path";
-  detected.confidence = change.empty() ? Confidence::kMedium : Confidence::kHigh;
+  detected.confidence = change.text.empty() ? Confidence::kMedium : Confidence::kHigh;
   if (layout != nullptr && !by_rule && IsElsewhere(parts)) detected.confidence = Confidence::kLow;
-  if (!change.empty()) {
-    detected.evidence = Shown(change);
-  } else if (file.kind == ChangeKind::kDeleted) {
-    detected.evidence = "deleted";
-  } else {
-    detected.evidence = by_rule ? "by its path, as configured" : "by its path";
-  }
+  detected.evidence = change.text.empty() ? WithoutText(file.kind, by_rule) : Shown(change.text);
   return detected;
 }
 

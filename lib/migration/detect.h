@@ -1,6 +1,6 @@
 // Whether a changed file is a migration: by where it is and how it is named, and by what its added
-// lines say. Knows the layouts of common tools; anything else is found by its SQL. Called by `scry
-// ci detect-migrations`. Pure.
+// lines say. Knows the layouts of common tools; anything else is found by the name of its folder or
+// by its SQL. Called by `scry ci detect-migrations`. Pure.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,8 @@ struct DetectRules {
 
 struct Detected {
   std::string path;
-  std::string tool;  // "alembic", "django" ...; "sql": plain files; "path": as the rules say.
+  std::string tool;  // "alembic", "django" ...; "sql": plain files; "path": as the rules say;
+                     // "unknown": in a folder of migrations, of whatever tool.
   Confidence confidence = Confidence::kMedium;
   std::string evidence;  // "ALTER TABLE orders ADD COLUMN region text", "by its path".
 };

@@ -29,6 +29,7 @@ class Reader : public JsonMembers<Reader> {
   }
   void Fill(const json& from, SampleCell& to) {
     Read(from, "column", to.column);
+    ReadIfThere(from, "at", to.at);
     Read(from, "null_before", to.null_before);
     Read(from, "null_after", to.null_after);
     Read(from, "before", to.before);

@@ -35,6 +35,7 @@ ordered_json Of(const SampleRow& row, bool values) {
     ordered_json one = {{"column", cell.column},
                         {"null_before", cell.null_before},
                         {"null_after", cell.null_after}};
+    if (cell.at) one["at"] = *cell.at;
     if (values) {
       one["before"] = cell.before;
       one["after"] = cell.after;

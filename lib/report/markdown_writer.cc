@@ -87,8 +87,8 @@ bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // With the id: `scry report accept` and the next report know the finding by it.
 std::string Query(const Finding& finding) {
-  return MarkdownCode(Shorten(OneLine(finding.pattern), kPatternColumns)) +
-         (finding.id.empty() ? "" : "<br>" + MarkdownCode(finding.id));
+  return MarkdownCodeCell(Shorten(OneLine(finding.pattern), kPatternColumns)) +
+         (finding.id.empty() ? "" : "<br>" + MarkdownCodeCell(finding.id));
 }
 
 std::string Reasons(const Finding& finding) {
@@ -303,7 +303,8 @@ class Writer {
     for (size_t i = 0; i < during.statements_blocking.size() && i < kStatementsMax; ++i) {
       const BlockingStatement& one = during.statements_blocking[i];
       body += fmt::format(
-          "| {} | {} | {} | {} | {} |\n", MarkdownCode(Shorten(OneLine(one.text), kPatternColumns)),
+          "| {} | {} | {} | {} | {} |\n",
+          MarkdownCodeCell(Shorten(OneLine(one.text), kPatternColumns)),
           MarkdownText(one.mode + (one.relation.empty() ? "" : " on ") + one.relation),
           FormatCount(one.blocked), FormatCount(one.failed), FormatDuration(one.wait_us_max));
     }
@@ -339,8 +340,8 @@ class Writer {
       };
       body += fmt::format(
           "| {} | {} | {} |{} {} | {} |{} {} |{}\n",
-          MarkdownCode(Shorten(OneLine(one.text), kPatternColumns)), FormatDuration(one.started_us),
-          FormatDuration(one.duration_us), beside(estimated.took),
+          MarkdownCodeCell(Shorten(OneLine(one.text), kPatternColumns)),
+          FormatDuration(one.started_us), FormatDuration(one.duration_us), beside(estimated.took),
           lock == nullptr ? "" : MarkdownText(lock->mode + " on " + lock->relation),
           lock == nullptr ? "" : FormatDuration(lock->held_us), beside(estimated.held),
           one.wal_bytes > 0 ? base::FormatSize(one.wal_bytes) : "", beside(estimated.wal));
@@ -399,7 +400,7 @@ class Writer {
     for (size_t i = 0; i < shown; ++i) {
       const NotJudged& item = report_.not_judged[i];
       body += fmt::format("| {} | {} | {} | {} |\n",
-                          MarkdownCode(Shorten(OneLine(item.pattern), kPatternColumns)),
+                          MarkdownCodeCell(Shorten(OneLine(item.pattern), kPatternColumns)),
                           MarkdownText(item.why), FormatCount(item.calls), Percent(item.share));
     }
     if (report_.not_judged.size() > shown) {
@@ -516,7 +517,6 @@ std::string MarkdownText(std::string_view text) {
   return out;
 }
 
-// A code span in a table: a bar would end the cell, and is the one thing a back-quote cannot hold.
 std::string MarkdownCode(std::string_view text) {
   std::string body;
   size_t run = 0;
@@ -524,13 +524,21 @@ std::string MarkdownCode(std::string_view text) {
   for (const char c : Printable(OneLine(text))) {
     run = c == '`' ? run + 1 : 0;
     longest = std::max(longest, run);
-    if (c == '|') body += '\\';
     body += c;
   }
   if (body.empty()) return {};
   const std::string quotes(longest + 1, '`');
   const char* pad = body.front() == '`' || body.back() == '`' ? " " : "";
   return quotes + pad + body + pad + quotes;
+}
+
+std::string MarkdownCodeCell(std::string_view text) {
+  std::string cell;
+  for (const char c : MarkdownCode(text)) {
+    if (c == '|') cell += '\\';
+    cell += c;
+  }
+  return cell;
 }
 
 std::string WriteMarkdown(const Report& report, const MarkdownOptions& options) {

@@ -24,8 +24,12 @@ struct MarkdownOptions {
 // Never longer than bytes_max, as long as that is at least 4,000.
 std::string WriteMarkdown(const Report& report, const MarkdownOptions& options);
 
-// For tables and headings; `code` in back-quotes, whatever it holds.
+// For tables and headings.
 std::string MarkdownText(std::string_view text);
+// `code` in back-quotes, whatever it holds; not for tables.
 std::string MarkdownCode(std::string_view text);
+// The same in a table, where a bar would end the cell and is the one thing that back-quotes do not
+// hold; elsewhere its backslash would be shown.
+std::string MarkdownCodeCell(std::string_view text);
 
 }  // namespace scry::report

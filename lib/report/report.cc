@@ -51,7 +51,7 @@ RowSample SampleOf(const compare::RowSample& from, bool show_values) {
       const compare::SampleCell& cell = row.cells[i];
       if (!cell.differs) continue;
       shown.cells.push_back({from.columns[i].name, cell.null_before, cell.null_after,
-                             show_values ? cell.before : "", show_values ? cell.after : ""});
+                             show_values ? cell.before : "", show_values ? cell.after : "", i});
     }
   }
   return sample;

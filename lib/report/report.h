@@ -232,6 +232,7 @@ struct SampleCell {
   bool null_after = false;
   std::string before;  // Values: only where the user asked for them.
   std::string after;
+  std::optional<uint64_t> at;  // Place in RowSample::columns; older reports have none.
   friend bool operator==(const SampleCell&, const SampleCell&) = default;
 };
 
@@ -240,7 +241,7 @@ struct SampleRow {
   uint64_t before = 0;  // Place in the baseline's result, from 1; 0: not there.
   uint64_t after = 0;
   std::vector<std::string> key;   // Values of RowSample::key, where asked for.
-  std::vector<SampleCell> cells;  // That differ.
+  std::vector<SampleCell> cells;  // That differ, in the order of columns, which may share a name.
   friend bool operator==(const SampleRow&, const SampleRow&) = default;
 };
 

@@ -31,12 +31,14 @@ std::string PlaceOf(const SampleRow& row) {
   return base::FormatCount(row.before) + " -> " + base::FormatCount(row.after);
 }
 
-// Cells stand in the order of columns, of which two may have one name.
+// Cells stand in the order of columns, of which two may have one name; older reports do not tell
+// those apart.
 std::vector<std::string> CellTexts(const RowSample& sample, const SampleRow& row, size_t shown) {
   std::vector<std::string> texts(shown);
   size_t next = 0;
   for (size_t i = 0; i < shown && next < row.cells.size(); ++i) {
-    if (row.cells[next].column != sample.columns[i].name) continue;
+    const SampleCell& cell = row.cells[next];
+    if (cell.at ? *cell.at != i : cell.column != sample.columns[i].name) continue;
     texts[i] = CellText(row.cells[next++], sample.values);
   }
   return texts;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/terminal_width.h"
 #include "base/units.h"
 
 namespace scry::report {
@@ -9,8 +10,6 @@ namespace {
 
 constexpr size_t kGap = 2;
 constexpr size_t kShrinkMin = 12;  // Narrower says nothing; the line is too long instead.
-
-bool IsContinuation(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
 
 void AppendCell(const std::string& cell, size_t width, Align align, std::string& line) {
   const size_t used = DisplayWidth(cell);
@@ -20,10 +19,7 @@ void AppendCell(const std::string& cell, size_t width, Align align, std::string&
 
 }  // namespace
 
-size_t DisplayWidth(std::string_view text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return !IsContinuation(c); }));
-}
+size_t DisplayWidth(std::string_view text) { return base::TerminalWidth(text); }
 
 std::string Shorten(std::string_view text, size_t columns_max) {
   if (DisplayWidth(text) <= columns_max) return std::string(text);
@@ -31,8 +27,10 @@ std::string Shorten(std::string_view text, size_t columns_max) {
   size_t columns = 0;
   size_t end = 0;
   while (end < text.size()) {
-    if (!IsContinuation(text[end]) && ++columns == columns_max) break;
-    ++end;
+    const base::Character next = base::FrontCharacter(text.substr(end));
+    if (columns + next.columns >= columns_max) break;
+    columns += next.columns;
+    end += next.bytes;
   }
   while (end > 0 && text[end - 1] == ' ') --end;
   return std::string(text.substr(0, end)) + "…";

@@ -37,9 +37,9 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-// Code points: what a terminal shows, but for wide East Asian characters.
+// Columns of a terminal, as base::TerminalWidth counts them.
 size_t DisplayWidth(std::string_view text);
-// Cut to `columns_max` code points, the last being "…" where something was cut.
+// Cut to `columns_max` columns, the last being "…" where something was cut.
 std::string Shorten(std::string_view text, size_t columns_max);
 // Broken at blanks into lines of at most `columns_max`; a longer word stays whole.
 std::vector<std::string> Wrap(std::string_view text, size_t columns_max);

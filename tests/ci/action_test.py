@@ -147,7 +147,7 @@ class ActionFixture(scry_e2e.TestCase):
 
     def pull_request(self, source="shop/shop"):
         self.event(pull_request={
-            "number": 7, "head": {"repo": source and {"full_name": source}, "sha": "0123456789abcdef"},
+            "number": 7, "changed_files": 1, "head": {"repo": source and {"full_name": source}, "sha": "0123456789abcdef"},
             "base": {"repo": {"full_name": "shop/shop"}}})
 
     def environment(self, **inputs):
@@ -226,7 +226,7 @@ class ActionTest(ActionFixture):
         self.assertIn("::notice title=scry%3A safe::", out)
         self.assertIn("### ✅ scry: safe", summary)
         [comment] = self.bodies()
-        self.assertTrue(comment.startswith("<!-- scry report v1 shop/ci -->\n### ✅"))
+        self.assertTrue(comment.startswith("<!-- scry report v1 shop/ci -->\n<!-- run 1234.2 -->\n### ✅"))
         [(arguments, _)] = self.played()
         self.assertEqual(arguments[arguments.index("--timeout"):], [
             "--timeout", "10m", "--capture", "cap one", "--capture", "cap two", "--migrations", "migrations/7.sql", "--",
@@ -283,6 +283,23 @@ class ActionTest(ActionFixture):
             self.assertIn("Before this push: ❌ scry: regressions", self.bodies()[-1])
         self.whole(0)
         self.assertIn("### ✅ scry: safe", self.bodies()[-1])
+
+    def test_an_older_run_leaves_the_comment_of_a_later_one_alone(self):
+        self.step("look", GITHUB_RUN_ID="2000", GITHUB_RUN_ATTEMPT="1")
+        later = self.bodies()
+        self.assertIn("<!-- run 2000.1 -->", later[0])
+        out, outputs, summary = self.whole(5)
+        self.assertEqual((self.bodies(), outputs["verdict"]), (later, "regressions"))
+        self.assertIn("::notice title=scry::the comment on the pull request is of a later run", out)
+        self.assertIn("### ❌ scry: regressions", summary)
+        # By number, not by letter, and attempts of one run too.
+        self.step("look", GITHUB_RUN_ID="10000", GITHUB_RUN_ATTEMPT="1")
+        self.assertNotEqual(self.bodies(), later)
+        self.step("look", GITHUB_RUN_ID="10000", GITHUB_RUN_ATTEMPT="2")
+        again = self.bodies()
+        self.assertIn("<!-- run 10000.2 -->", again[0])
+        self.step("look", GITHUB_RUN_ID="10000", GITHUB_RUN_ATTEMPT="1")
+        self.assertEqual(self.bodies(), again)
 
     def test_a_verdict_of_an_earlier_push_does_not_outlive_a_failed_installation(self):
         self.whole(0)
@@ -365,12 +382,25 @@ class ActionTest(ActionFixture):
         self.wrong_usage("the input command cannot be split into words: No closing quotation", SCRY_COMMAND="sh -c 'a && b")
         self.wrong_usage("the input arguments cannot be split into words", SCRY_ARGUMENTS="'")
 
+    def test_what_a_shell_would_put_in_is_wrong_usage(self):
+        for command, word in (('psql "$DATABASE_URL" -f a.sql', "$DATABASE_URL"), ("psql $DATABASE_URL", "$DATABASE_URL"),
+                              ("psql ${DATABASE_URL}", "${"), ("alembic -x $(cat a) upgrade", "$("),
+                              ("alembic -x `cat a`", "`"), ('a "it\'s $X"', "$X"), ("FOO=1 alembic upgrade head", "FOO=..."),
+                              ("FOO='a b' alembic", "FOO=..."), ("sh -c $X", "$X")):
+            self.wrong_usage(f"the input command has {word} in", SCRY_COMMAND=command)
+        self.wrong_usage("put sh -c '...' around the command", SCRY_COMMAND="psql $DATABASE_URL")
+        self.wrong_usage("put sh -c '...' around the command", SCRY_COMMAND="FOO=1 alembic")
+
     def test_what_is_quoted_is_nobodys_but_the_migrations(self):
         for command, words in (
                 ("sh -c 'npm ci && npm run migrate'", ["sh", "-c", "npm ci && npm run migrate"]),
                 ("sh -c '\n  a\n  b > c\n'\n", ["sh", "-c", "\n  a\n  b > c\n"]),
                 ('sh -c "a \\"b\\" | c"', ["sh", "-c", 'a "b" | c']),
                 ("find . -exec psql -f {} \\;", ["find", ".", "-exec", "psql", "-f", "{}", ";"]),
+                ("sh -c 'FOO=1 psql \"$DATABASE_URL\"'", ["sh", "-c", 'FOO=1 psql "$DATABASE_URL"']),
+                ('bash -ec "psql $DATABASE_URL"', ["bash", "-ec", "psql $DATABASE_URL"]),
+                ('a --only "^b$" \\$X \'$X\'', ["a", "--only", "^b$", "$X", "$X"]),
+                ("env FOO=1 alembic", ["env", "FOO=1", "alembic"]),
                 ("psql postgresql://h/d?a=1&b=2 -c ';'", ["psql", "postgresql://h/d?a=1&b=2", "-c", ";"]),
                 ("alembic upgrade head\n", ["alembic", "upgrade", "head"])):
             self.step("start", SCRY_COMMAND=command)
@@ -456,14 +486,54 @@ class ActionTest(ActionFixture):
         _, outputs, _ = self.step("finish", code=1, SCRY_RUN="true", SCRY_EXIT="", SCRY_STATUS="failure failure")
         self.assertEqual(outputs["verdict"], "failed")
 
-    def test_a_change_without_migration_is_skipped(self):
+    def without_migration(self):
         self.git("update-ref", "refs/remotes/origin/main", "HEAD")
+        self.write("repository/README", "b")
+        self.commit()
+
+    def test_a_change_without_migration_is_skipped(self):
+        self.without_migration()
         out, outputs, summary = self.step("look")
         self.assertEqual((outputs["run"], outputs["verdict"], outputs["exit-code"]), ("false", "skipped", "0"))
-        self.assertIn("no migration among 0 changed files", out)
+        self.assertIn("no migration among 1 changed files", out)
         self.assertIn("skipped", summary)
         self.assertEqual(Api.comments, {})
         self.assertEqual(self.step("look", SCRY_DETECT="never")[1]["run"], "true")
+
+    def test_a_checkout_of_the_base_is_no_change_without_migration(self):
+        for head in ("HEAD", "HEAD~1"):
+            self.git("update-ref", "refs/remotes/origin/main", "HEAD")
+            self.git("checkout", "-q", head)
+            _, outputs, _ = self.step("look", code=1)
+            self.assertEqual((outputs["exit-code"], outputs.get("run")), ("64", None))
+            out, outputs, summary = self.finish(64, outputs)
+            self.assertEqual(outputs["verdict"], "failed")
+            self.assertIn("the checkout is the base, not the change", out)
+            self.assertIn("the checkout is the base, not the change", summary)
+            os.remove(os.path.join(self.folder, "output"))
+        self.git("checkout", "-q", "main")
+        # What the base has by now as well: nothing is left, but the checkout is of the change.
+        self.git("commit", "-q", "--allow-empty", "-m", "x")
+        self.assertEqual(self.step("look")[1]["verdict"], "skipped")
+
+    def test_findings_without_a_line_stand_on_the_migration(self):
+        def places(**inputs):
+            _, outputs = self.run_gate(5, "regressions", **inputs)
+            with open(outputs["sarif"], encoding="utf-8") as file:
+                results = json.load(file)["runs"][0]["results"]
+            return {one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for one in results}
+        self.git("rm", "-q", "migrations/7.sql")
+        os.makedirs(os.path.join(self.repository, "versions"))
+        self.write("repository/versions/7.py", "from alembic import op\n")
+        self.commit()
+        _, outputs, _ = self.step("look")
+        self.assertEqual(outputs["file"], "versions/7.py")
+        self.assertIn("versions/7.py", places(SCRY_FILE=outputs["file"]))
+        self.assertIn("scry.yaml", places())  # Nothing else is known.
+        os.makedirs(os.path.join(self.repository, "ci"))
+        self.write("repository/ci/scry.yaml", "version: 1\n")
+        for argument in ("--config ci/scry.yaml", "--config=ci/scry.yaml"):
+            self.assertIn("ci/scry.yaml", places(SCRY_ARGUMENTS=argument))
 
     def test_what_is_to_be_ignored_is_skipped(self):
         self.assertEqual(self.step("look", SCRY_IGNORE="migrations/*\n")[1]["run"], "false")
@@ -715,6 +785,15 @@ class WholeActionTest(ActionFixture):
         self.assertEqual(runner.ran[-1], "Look for migrations")
 
 
+    def test_a_checkout_of_the_base_is_told_by_the_last_step(self):
+        self.git("update-ref", "refs/remotes/origin/main", "HEAD")
+        runner, outputs = self.go("safe")
+        self.assertTrue(runner.failed)
+        self.assertEqual((outputs["verdict"], outputs["exit-code"]), ("failed", "64"))
+        self.assertIn("::error title=scry::failed (exit status 64): the checkout is the base", runner.printed)
+        self.assertFalse(os.path.exists(self.log))
+
+
 class InstallTest(scry_e2e.TestCase):
     """install.sh of setup-scry in a source tree that builds in no time: the program is a script."""
 
@@ -899,6 +978,7 @@ class WorkflowTest(scry_e2e.TestCase):
 
     def test_commands_and_flags_of_scry_exist(self):
         helps = {}
+        common = self.run_scry("--help").out.partition("OPTIONS (for every command)")[2]
         seen = 0
         for path, document in self.documents():
             for text in self.shell(path, document):
@@ -914,7 +994,7 @@ class WorkflowTest(scry_e2e.TestCase):
                             self.assertIn("Usage: scry " + " ".join(words), done.out, (path, line))
                             helps[key] = done.out
                         for flag in re.findall(r"(?<=\s)--?[a-z][a-z-]*", found.group(0)):
-                            self.assertIn(flag, helps[key], (path, line))
+                            self.assertIn(flag, helps[key] + common, (path, line))
                         seen += 1
         self.assertGreater(seen, 5)
 

@@ -249,8 +249,51 @@ class HtmlTest(scry_e2e.TestCase):
         chart = "document.querySelector('[aria-labelledby=during] svg.time')"
         self.assertIn("at most 11 queries waited at once", self.browser.run(f"return {chart}.getAttribute('aria-label')"))
         self.assertEqual(self.browser.run(f"return {chart}.querySelectorAll('path.waiting').length"), 1)
-        self.assertEqual(self.browser.run("return document.querySelectorAll('[aria-labelledby=during] .numbers tbody tr')"
+        self.assertEqual(self.browser.run("return document.querySelectorAll('[aria-labelledby=during] .waits tbody tr')"
                                           ".length"), len(report["during"]["waiting"]))
+        # Each bar has a number, under which its statement stands in words.
+        self.assertEqual(self.browser.run(f"return [...{chart}.querySelectorAll('text.no')].map((one) => one.textContent)"),
+                         [str(i + 1) for i in range(len(report["during"]["migration_statements"]))])
+        rows = self.browser.run("return [...document.querySelectorAll('[aria-labelledby=during] .bars tbody tr')].map("
+                                "(row) => [...row.children].map((cell) => cell.textContent))")
+        self.assertEqual(rows, [["1", report["during"]["migration_statements"][0]["text"], "300 ms", "4.1 s",
+                                 "AccessExclusive on orders", "4.2 s"]])
+
+    def test_values_stand_under_their_column_whatever_its_name(self):
+        report = self.golden("regressions.values")
+        rows = next(one for one in report["findings"] if one.get("rows"))["rows"]
+        rows["columns"] = [{"name": name, "type": "int", "rows": 1} for name in ("id", "total", "id")]
+
+        def cell(name, after, **more):
+            return {"column": name, "null_before": False, "null_after": False, "before": "1", "after": after, **more}
+        rows["sample"] = [{"change": "changed", "before": 3, "after": 3, "key": ["7"], "cells": cells} for cells in (
+            [cell("id", "2", at=0), cell("id", "3", at=2)], [cell("id", "4", at=2)],
+            [cell("id", "5"), cell("total", "6"), cell("id", "7")])]
+        self.browser.open(self.page(report))
+        self.assertEqual(self.browser.problems(), [])
+        shown = self.browser.run("return [...document.querySelectorAll('article[data-type=different] .tablewrap tbody tr')]"
+                                 ".map((row) => [...row.children].slice(3).map((cell) => cell.textContent))")
+        self.assertEqual(shown, [["1 → 2", "", "1 → 3"], ["", "", "1 → 4"], ["1 → 5", "1 → 6", "1 → 7"]])
+
+    def test_paper_cuts_nothing_off(self):
+        report = self.spread()[0]
+        for finding in report["findings"]:
+            if finding.get("plan"):
+                finding["plan"]["candidate"].append("  Filter: (" + "total_cents > 17 AND " * 40 + ")")
+        report["migration"]["statements"][0]["text"] += " x" + "y" * 300
+        self.browser.open(self.page(report))
+        self.browser.size(700, 900)
+        self.addCleanup(self.browser.size, 1200, 900)
+        self.addCleanup(self.media, "")
+        cut = """return [...document.querySelectorAll('pre,.tablewrap')].filter((one) => one.offsetParent &&
+                 one.scrollWidth > one.clientWidth + 1).map((one) => one.outerHTML.slice(0, 200))"""
+        self.assertNotEqual(self.browser.run(cut), [])
+        self.media("print")
+        self.assertEqual(self.browser.run(cut), [])
+        self.assertLessEqual(self.browser.run("return document.documentElement.scrollWidth"), 700)
+
+    def media(self, name):
+        self.browser.call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": {"media": name}})
 
     def test_what_was_left_out_is_listed(self):
         self.browser.open(self.page("regressions"))
@@ -278,6 +321,22 @@ class HtmlTest(scry_e2e.TestCase):
         self.addCleanup(self.browser.size, 1200, 900)
         self.browser.open(self.page("regressions"))
         self.assertLessEqual(self.browser.run("return document.documentElement.scrollWidth"), 390)
+        report = self.golden("regressions")
+        word = "x" * 300
+        report["sentence"] += word
+        report["shadow"] += word
+        report["migration"]["command"] += word
+        report["notes"].append(word)
+        report["lanes"][0]["made"] += word
+        report["captures"][0]["name"] += word
+        for finding in report["findings"]:
+            finding["reasons"].append(word)
+        self.browser.open(self.page(report))
+        self.assertLessEqual(self.browser.run("return document.documentElement.scrollWidth"), 390)
+        # Breaking words is for prose: tables whose columns are many scroll as they are.
+        self.assertGreater(self.browser.run(
+            "return document.querySelector('[aria-labelledby=tested] th').getBoundingClientRect().width"), 50)
+        self.browser.open(self.page("regressions"))
         # Each picture says in words what it shows, each region has its name, headings go down step by step.
         unnamed = self.browser.run(
             "return [...document.querySelectorAll('svg[role=img]')].filter((one) => !one.getAttribute('aria-label')).length"

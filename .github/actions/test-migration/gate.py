@@ -49,6 +49,10 @@ BASELESS_EVENTS = ("schedule", "workflow_dispatch", "repository_dispatch")
 # What a shell takes as it stands, and words that it would not hand to a program.
 QUOTED = re.compile(r"""'[^']*'|"(?:\\[\s\S]|[^"\\])*"|\\.""")
 OF_A_SHELL = re.compile(r"(?:[|&;]|\d*[<>]).*|.*(?:&&|\|\|).*|.*;")
+# What it would put something else in the place of, also between double quotes; and a variable of a command.
+REPLACED = re.compile(r"\$(?:\w+|[{(])|`")
+ASSIGNED = re.compile(r"[A-Za-z_]\w*=")
+SHELL = re.compile(r"(?:.*/)?(?:ba|da|k|z)?sh")
 
 
 def env(name, default=""):
@@ -177,14 +181,18 @@ class Comments:
         return None
 
     def put(self, make, only_if_there=False):
-        """`make`: the text under the marker, from what the comment said before (empty: there was none)."""
+        """`make`: the text under the marker, from what the comment said before (empty: there was none). What a
+        later run wrote stays: runs of two pushes may end in either order."""
         if not self.enabled:
             return
         try:
             old = self.find()
             if old is None and only_if_there:
                 return
-            text = f"{self.marker}\n{make(old['body'] if old else '')}"
+            if old and run_of(old["body"]) > this_run():
+                command("notice", "the comment on the pull request is of a later run, and stays as it is")
+                return
+            text = f"{self.marker}\n{RUN.format(*this_run())}\n{make(old['body'] if old else '')}"
             text = text.encode()[:COMMENT_BYTES_MAX - 1].decode(errors="ignore")
             if old:
                 self.request("PATCH", f"{self.repository}/issues/comments/{old['id']}", {"body": text})
@@ -198,6 +206,20 @@ class Comments:
 def name():
     text = env("SCRY_NAME") or env("SCRY_SHADOW")
     return "".join("_" if char in "-<>" or not char.isprintable() else char for char in text)[:100]
+
+
+RUN = "<!-- run {}.{} -->"
+
+
+def this_run():
+    """Grows from run to run of a repository, and by attempts of one."""
+    return tuple(int(text) if text.isdecimal() else 0 for text in (env("GITHUB_RUN_ID"), env("GITHUB_RUN_ATTEMPT")))
+
+
+def run_of(body):
+    """Of a comment, behind its marker."""
+    found = re.match(r"[^\n]*\n<!-- run (\d{1,18})\.(\d{1,9}) -->", body)
+    return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
 
 
 BEFORE = "Before this push: "
@@ -350,12 +372,24 @@ def detect():
     return json.loads(done.stdout)
 
 
+def git(*arguments):
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, errors="replace", check=False)
+    except OSError as error:
+        return subprocess.CompletedProcess(arguments, 127, "", str(error))
+
+
+def top_folder():
+    """Of the repository."""
+    return git("rev-parse", "--show-toplevel").stdout.rstrip("\n")
+
+
 def sql_files(found):
     """Those of a change, from where the gate runs. Lines of findings are looked up in them."""
-    top = subprocess.run(["git", "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=False)
+    top = top_folder()
     files = []
     for one in found["migrations"]:
-        path = os.path.relpath(os.path.join(top.stdout.rstrip("\n"), one["path"]))
+        path = os.path.relpath(os.path.join(top, one["path"]))
         if path.lower().endswith(".sql") and os.path.isfile(path):
             files.append(path)
     while len(json.dumps(files)) > PATHS_BYTES_MAX:
@@ -363,25 +397,47 @@ def sql_files(found):
     return files
 
 
+def first_file(found):
+    """The first migration that is there, from the top of the repository: findings without a line stand on it."""
+    top = top_folder()
+    for one in found["migrations"]:
+        if one["path"].isprintable() and os.path.isfile(os.path.join(top, one["path"])):
+            return one["path"]
+    return ""
+
+
+def is_base(found):
+    """The checkout is what the pull request is compared with, so that every change would be "no migration"."""
+    return (found["files"] == 0 and bool(part(event(), "pull_request", "changed_files"))
+            and git("merge-base", "--is-ancestor", "HEAD", found["base"]).returncode == 0)
+
+
+def skip(found):
+    text = f"no migration among {found['files']} changed files since {found['base']}: nothing to test"
+    with inert_output():
+        print(text)
+    summary(f"### ⚪ scry: skipped\n\n{fenced(text)}")
+    Comments().put(lambda old: f"### ⚪ scry: skipped\n\n{fenced(text)}{where()}{before(old)}", only_if_there=True)
+    output("run", "false")
+    output("verdict", "skipped")
+    output("exit-code", 0)
+    return 0
+
+
 def look():
-    if env("SCRY_DETECT", "auto") != "never":
-        found = detect()
-        if found and not found["found"]:
-            text = f"no migration among {found['files']} changed files since {found['base']}: nothing to test"
-            with inert_output():
-                print(text)
-            summary(f"### ⚪ scry: skipped\n\n{fenced(text)}")
-            Comments().put(lambda old: f"### ⚪ scry: skipped\n\n{fenced(text)}{where()}{before(old)}",
-                           only_if_there=True)
-            output("run", "false")
-            output("verdict", "skipped")
-            output("exit-code", 0)
-            return 0
-        if found:
-            with inert_output():
-                for one in found["migrations"]:
-                    print(f"- {one['path']}  {one['tool']}, {one['confidence']}: {one['evidence']}")
-            output("migrations", json.dumps(sql_files(found)))
+    found = detect() if env("SCRY_DETECT", "auto") != "never" else None
+    if found and is_base(found):
+        refuse_usage(f"the checkout is the base, not the change: it holds nothing that {found['base']} does not, but the "
+                     "pull request changes files. With `on: pull_request`, actions/checkout takes the change by itself")
+        return 1
+    if found and not found["found"]:
+        return skip(found)
+    if found:
+        with inert_output():
+            for one in found["migrations"]:
+                print(f"- {one['path']}  {one['tool']}, {one['confidence']}: {one['evidence']}")
+        output("migrations", json.dumps(sql_files(found)))
+        output("file", first_file(found))
     output("run", "true")
     Comments().put(running)
     return 0
@@ -464,7 +520,27 @@ def migration_command():
         if OF_A_SHELL.fullmatch(word):
             raise ValueError(f"the input command has {word} in it, and no shell runs it: put sh -c '...' around the "
                              "command, or quotes around this word")
+    assigned = ASSIGNED.match(bare)
+    if assigned:
+        raise ValueError(f"the input command has {assigned.group()}... in front of the program, and no shell runs it: "
+                         "put sh -c '...' around the command")
+    replaced = REPLACED.search(replaceable(text, words))
+    if replaced:
+        raise ValueError(f"the input command has {replaced.group()} in it, and no shell runs it: put sh -c '...' around "
+                         "the command, or single quotes around this word")
     return words
+
+
+def replaceable(text, words):
+    """What a shell would look into for variables: all but what is in single quotes or behind a backslash. A shell
+    that the command itself starts looks into its own words."""
+    starts_shell = SHELL.fullmatch(words[0]) and any(re.fullmatch(r"-\w*c", word) for word in words[1:])
+
+    def inside(quoted):
+        if quoted.group().startswith('"') and not starts_shell:
+            return re.sub(r"\\[\s\S]", "_", quoted.group()[1:-1])
+        return "_"
+    return QUOTED.sub(inside, text)
 
 
 def gate_command():
@@ -522,6 +598,25 @@ def usable_report(code):
         return ""
 
 
+def configuration():
+    """The scry.yaml that scry uses, from the top of the repository; empty: there is none in it."""
+    top = os.path.realpath(top_folder() or ".")
+    words = split("arguments", env("SCRY_ARGUMENTS"))
+    told = [word.partition("=")[2] or "".join(words[i + 1:i + 2])
+            for i, word in enumerate(words) if re.fullmatch(r"--config(?:=.*)?", word, re.DOTALL)]
+    folder = os.path.realpath(".")
+    places = [os.path.realpath(told[-1])] if told else []
+    while not told and os.path.commonpath([folder, top]) == top:
+        places.append(os.path.join(folder, "scry.yaml"))
+        if folder == top:
+            break
+        folder = os.path.dirname(folder)
+    for place in places:
+        if os.path.isfile(place) and os.path.commonpath([place, top]) == top:
+            return os.path.relpath(place, top)
+    return ""
+
+
 def run():
     try:
         argv = gate_command()
@@ -552,7 +647,8 @@ def run():
         output("folder", folder)
         output("artifact", artifact_name())
         sarif = os.path.join(folder, "report.sarif")
-        if scry("report", "convert", path, "--to", "sarif", "-o", sarif).returncode == 0:
+        file = env("SCRY_FILE") or configuration()
+        if scry("report", "convert", path, "--to", "sarif", "-o", sarif, *(["--file", file] if file else [])).returncode == 0:
             output("sarif", sarif)
     return 0
 

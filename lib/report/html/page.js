@@ -163,6 +163,17 @@
   }
   // Wider than a small screen: then the keyboard scrolls it too.
   function scroller(table) { return make("div", { class: "tablewrap", tabindex: 0, role: "group", "aria-label": "table" }, table); }
+  // In the order of columns, of which two may have one name; older reports do not tell those apart.
+  function cellsOf(row, columns) {
+    const cells = row.cells || [];
+    let next = 0;
+    return columns.map((name, i) => {
+      const cell = cells[next];
+      if (!cell || (cell.at === undefined ? cell.column !== name : cell.at !== i)) return null;
+      ++next;
+      return cell;
+    });
+  }
   function rowsTable(rows) {
     if (!rows) return null;
     const columns = (rows.columns || []).map((column) => column.name);
@@ -173,8 +184,7 @@
         make("tbody", {}, rows.sample.map((row) => make("tr", {},
           make("td", {}, row.before === row.after ? String(row.before) : `${row.before || "–"} → ${row.after || "–"}`), make("td", {}, row.change),
           key.map((_, i) => make("td", {}, (row.key || [])[i] || "")),
-          columns.map((name) => {
-            const cell = (row.cells || []).find((one) => one.column === name);
+          cellsOf(row, columns).map((cell) => {
             if (!cell) return make("td", {}, "");
             const side = (isNull, text) => (isNull ? "NULL" : rows.values ? text : "value");
             return make("td", {}, `${side(cell.null_before, cell.before)} → ${side(cell.null_after, cell.after)}`);
@@ -335,6 +345,7 @@
           make("td", { class: "number" }, kilobytes(one.wal_bytes)),
           estimate ? make("td", { class: "number" }, one.estimate ? kilobytes(one.estimate.wal_bytes) : "") : null))))));
   }
+  const head = (names) => make("thead", {}, make("tr", {}, names.map(([name, right]) => make("th", { scope: "col", class: right ? "number" : null }, name))));
   // What the migration held and who waited for it, on one axis of time.
   function duringChart(during) {
     const ran = (during.migration_statements || []).slice(0, 40), steps = during.waiting || [];
@@ -349,6 +360,7 @@
       `${ran.length} statements in ${duration(during.migration_us)}` + (steps.length ? `; at most ${count(most)} queries waited at once, from ${duration(steps[0].at_us)} to ${duration(steps[steps.length - 1].at_us)}` : "; no query waited") });
     ran.forEach((one, i) => {
       const y = i * row + 4, lock = one.locks.length ? `, ${one.locks[0].mode} on ${one.locks[0].relation} held for ${duration(held(one))}` : "";
+      chart.append(make("text", { class: "no", x: left - 6, y: y + 10, "text-anchor": "end" }, String(i + 1)));
       chart.append(make("g", {}, make("title", {}, `${one.text}: ${duration(one.duration_us)}${lock}`),
         make("rect", { class: "before", x: x(one.started_us), y, width: Math.max(2, x(one.started_us + held(one)) - x(one.started_us)), height: 12, rx: 2, opacity: 0.45 }),
         make("rect", { class: "after", x: x(one.started_us), y: y + 2, width: Math.max(2, x(one.started_us + one.duration_us) - x(one.started_us)), height: 8, rx: 2 })));
@@ -362,9 +374,14 @@
         make("text", { x: left - 6, y: y(most) + 4, "text-anchor": "end" }, count(most)), make("text", { x: left - 6, y: bottom + 1, "text-anchor": "end" }, "0"));
     }
     chart.append(make("text", { x: x(begin), y: bottom + 16 }, begin < 0 ? duration(begin) : "0"), make("text", { x: width - right, y: bottom + 16, "text-anchor": "end" }, duration(end)));
-    const table = steps.length ? make("details", { class: "numbers" }, make("summary", {}, "In numbers"), make("table", {}, make("thead", {}, make("tr", {}, make("th", { class: "number", scope: "col" }, "from"), make("th", { class: "number", scope: "col" }, "queries waiting"))),
-      make("tbody", {}, steps.map((step) => make("tr", {}, make("td", { class: "number" }, duration(step.at_us)), make("td", { class: "number" }, count(step.queries))))))) : null;
-    return make("figure", {}, chart, make("figcaption", { class: "legend" }, "bars: statements, narrow while they run, wide while they hold their strongest lock" + (steps.length ? "; below: queries that wait at once" : "")), table);
+    const table = make("details", { class: "numbers" }, make("summary", {}, "In numbers"),
+      ran.length ? scroller(make("table", { class: "bars" }, head([["no.", 1], ["statement"], ["at", 1], ["took", 1], ["strongest lock"], ["held", 1]]),
+        make("tbody", {}, ran.map((one, i) => make("tr", {}, make("td", { class: "number" }, String(i + 1)), make("td", {}, make("code", { class: "sql" }, one.text)),
+          make("td", { class: "number" }, duration(one.started_us)), make("td", { class: "number" }, duration(one.duration_us)),
+          make("td", {}, one.locks.length ? `${one.locks[0].mode} on ${one.locks[0].relation}` : ""), make("td", { class: "number" }, one.locks.length ? duration(held(one)) : "")))))) : null,
+      steps.length ? make("table", { class: "waits" }, head([["from", 1], ["queries waiting", 1]]),
+        make("tbody", {}, steps.map((step) => make("tr", {}, make("td", { class: "number" }, duration(step.at_us)), make("td", { class: "number" }, count(step.queries)))))) : null);
+    return make("figure", {}, chart, make("figcaption", { class: "legend" }, "bars: statements by number, narrow while they run, wide while they hold their strongest lock" + (steps.length ? "; below: queries that wait at once" : "")), table);
   }
   const during = report.during;
   if (during) {
@@ -438,7 +455,7 @@
   section("Notes", "notes", report.notes.length ? make("ul", {}, report.notes.map((note) => make("li", {}, note))) : null);
   const tested = report.tested;
   const line = (name, text) => (text ? make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, text)) : null);
-  section("What was tested", "tested", make("table", {}, make("tbody", {}, [
+  section("What was tested", "tested", make("table", { class: "tested" }, make("tbody", {}, [
     report.migration ? line("change", `${report.migration.command} (exit ${report.migration.exit_status}, ${duration(report.migration.duration_us)})`) : null,
     ...report.captures.map((capture) => line("traffic", `${capture.name}: ${count(capture.sessions)} sessions, ${count(capture.statements)} statements in ${duration(capture.duration_us)}` + (capture.gaps ? `; ${count(capture.gaps)} gaps` : ""))),
     report.budget ? line("budget", `${duration(report.budget.budget_us)}: ${count(report.budget.sessions)} of ${count(report.budget.sessions_all)} sessions, ${count(report.budget.patterns)} of ${count(report.budget.patterns_all)} patterns, ${count(report.budget.statements)} of ${count(report.budget.statements_all)} statements; ${count(report.budget.thin.length + report.budget.thin_more)} patterns met too seldom`) : null,

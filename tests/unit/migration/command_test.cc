@@ -96,6 +96,31 @@ TEST_CASE("the command finds the candidate under the usual names", "[migration]"
         "postgresql://app:p%40ss@127.0.0.1:7001/shop|127.0.0.1|7001|app|shop|p@ss\n");
 }
 
+TEST_CASE("the command gets nothing that speaks for the CI job", "[migration]") {
+  auto options = Shell("env");
+  const os::Environment hide = {"ACTIONS_ID_TOKEN_REQUEST_URL=https://x",
+                                "ACTIONS_RUNTIME_TOKEN=s3cret",
+                                "CI_BUILD_TOKEN=s3cret",
+                                "CI_DEPLOY_PASSWORD=s3cret",
+                                "CI_JOB_JWT_V2=s3cret",
+                                "CI_JOB_TOKEN=s3cret",
+                                "CI_REGISTRY_PASSWORD=s3cret",
+                                "CI_REPOSITORY_URL=https://gitlab-ci-token:s3cret@x/y.git",
+                                "GH_TOKEN=s3cret",
+                                "GITHUB_TOKEN=s3cret"};
+  const os::Environment keep = {"CI=true", "CI_JOB_ID=7", "CI_COMMIT_BRANCH=x", "APP_TOKEN=own",
+                                "GITHUB_SHA=0123"};
+  options.environment.insert(options.environment.end(), hide.begin(), hide.end());
+  options.environment.insert(options.environment.end(), keep.begin(), keep.end());
+  const auto outcome = RunCommand(options);
+  REQUIRE(outcome.ok());
+  CHECK(outcome->finished.out.find("s3cret") == std::string::npos);
+  CHECK(outcome->finished.out.find("ACTIONS_") == std::string::npos);
+  for (const auto& entry : keep) CHECK(outcome->finished.out.find(entry) != std::string::npos);
+  REQUIRE(outcome->hidden.size() == hide.size());
+  for (size_t i = 0; i < hide.size(); ++i) CHECK(hide[i].starts_with(outcome->hidden[i] + "="));
+}
+
 TEST_CASE("output is shown live, kept in order and cut at its front", "[migration]") {
   int ends[2];
   REQUIRE(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);

@@ -107,6 +107,78 @@ TEST_CASE("what the added lines say makes it sure, and is the evidence", "[migra
   CHECK(Told("migrations/7_backfill.sql", "UPDATE orders SET region = 'eu';\n") == "sql high");
 }
 
+TEST_CASE("what does not parse hides no schema change beside it", "[migration]") {
+  for (const char* added : {
+           "\\set ON_ERROR_STOP on\nALTER TABLE orders ADD COLUMN region text;\n",
+           "DO $$\nBEGIN\n  ALTER TABLE orders ADD COLUMN region text;\nEND $$;\n",
+           "ALTER TABLE orders ADD COLUMN :name int;\n",
+           "{{ config(materialized='x') }}\nCREATE INDEX CONCURRENTLY i ON orders (region);\n",
+           "SELEC 1;\nCREATE  UNIQUE\n  INDEX i ON orders (region);\n",
+           "  region text NOT NULL DEFAULT 'eu',\n",
+           "  , CONSTRAINT positive CHECK (total > 0)\n",
+           "  ADD COLUMN region text,\n",
+           "it's no string;\nALTER TABLE orders ADD region text;\n",
+           "COPY a FROM stdin;\nit's\n\\.\nDROP TABLE a;\n",
+           "SELECT now();\nCREATE OR REPLACE FUNCTION f() RETURNS int :body;\n",
+       }) {
+    CAPTURE(added);
+    CHECK(Told("db/changes/7.sql", added) == "sql medium");
+  }
+  const auto found = Detect({"db/changes/7.sql", ChangeKind::kAdded},
+                            "SELEC 1; -- alter table a\nALTER TABLE orders ADD :name int;\n", {});
+  REQUIRE(found);
+  CHECK(found->evidence == "ALTER TABLE orders ADD :name int");
+}
+
+TEST_CASE("a schema change behind what is parsed at all is seen", "[migration]") {
+  std::string added = "INSERT INTO a VALUES\n";
+  while (added.size() < 2 * 1024 * 1024) added += "  (1, 'some text that is not short at all'),\n";
+  CHECK(Told("db/changes/7.sql", added) == "-");
+  CHECK(Told("db/changes/7.sql", added + "(1, '');\nDROP INDEX i;\n") == "sql medium");
+}
+
+TEST_CASE("queries that are pieces or templates are no schema change", "[migration]") {
+  for (const char* added : {
+           "  AND o.total > 3\n",
+           "SELECT {{ column }} FROM orders\n",
+           "  count(*) AS n,\n",
+           "SELECT * FROM x WHERE :cond; -- never alter table a\n",
+           "UPDATE orders SET total = :total;\n",
+           "DO $$ BEGIN PERFORM refresh(); END $$;\n",
+       }) {
+    CAPTURE(added);
+    CHECK(Told("queries/top.sql", added) == "-");
+  }
+}
+
+TEST_CASE("a file in a folder of migrations is one, whatever its language", "[migration]") {
+  for (const char* path :
+       {"migrations/00002_region.go", "db/migration/V2__Region.kt", "priv/repo/migrations/2_r.exs",
+        "database/migrations/2026_11_26_region.php", "src/Migrations/20261126_Region.cs",
+        "migration/src/m20261126_region.rs", "db/Migrate/region.sh"}) {
+    CAPTURE(path);
+    CHECK(Told(path, "x\n") == "unknown medium");
+    CHECK(NeedsContent({path, ChangeKind::kModified}, {}));
+    const auto deleted = Detect({path, ChangeKind::kDeleted}, "", {});
+    REQUIRE(deleted);
+    CHECK(deleted->evidence == "deleted");
+  }
+  CHECK(Told("Migrations/2_region.sql") == "sql medium");
+  CHECK(Told("migrations/2_region.go", "tx.Exec(`ALTER TABLE a ADD b int`)\n") == "unknown high");
+  CHECK(Told("src/migration/1700-Add.ts", "  await queryRunner.query(sql)\n") == "unknown medium");
+  CHECK(Told("src/migration/1700-Add.ts", "class A implements MigrationInterface {\n") ==
+        "typeorm high");
+  CHECK(Told("tests/migrations/helper.go", "x\n") == "unknown low");
+  for (const char* path :
+       {"migrations/README.md", "migrations/migration_lock.toml", "drizzle/migrations/meta/1.json",
+        "migrations/x.snap", "migrations/Makefile", "migrations/.gitkeep", "lib/migration/a.cc",
+        "a/migrations/__init__.py", "migrations/yarn.lock", "src/migrations.go"}) {
+    CAPTURE(path);
+    CHECK(Told(path, "x\n") == "-");
+    CHECK_FALSE(NeedsContent({path, ChangeKind::kModified}, {}));
+  }
+}
+
 TEST_CASE("a removed migration is one", "[migration]") {
   const auto found = Detect({"migrations/7_region.sql", ChangeKind::kDeleted}, "", {});
   REQUIRE(found);

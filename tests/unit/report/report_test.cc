@@ -1,6 +1,8 @@
 #include "report/report.h"
 
+#include "report/json_reader.h"
 #include "report/json_writer.h"
+#include "report/row_sample_text.h"
 #include "report/text_writer.h"
 #include "support/catch.h"
 
@@ -49,6 +51,23 @@ TEST_CASE("values enter a report only when asked for", "[report]") {
   CHECK(closed_json.find("NULL -> value") != std::string::npos);
   CHECK(WriteJson(open).find("secret key") != std::string::npos);
   CHECK(WriteText(open, {}).find("secret cell") != std::string::npos);
+}
+
+TEST_CASE("values of columns that share a name stay with their column", "[report]") {
+  compare::Verdict verdict = VerdictWithValues();
+  compare::RowSample& rows = verdict.findings[0].example.rows;
+  rows.columns = {{"id", "int", 1}, {"id", "int", 1}};
+  rows.rows[0].cells = {{}, {true, false, false, "17", "18"}};
+  Report report;
+  FillVerdict(verdict, true, report);
+  REQUIRE(report.findings[0].rows.rows[0].cells.size() == 1);
+  CHECK(report.findings[0].rows.rows[0].cells[0].at == 1);
+  const auto lines = RowSampleLines(report.findings[0].rows, 100);
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[1].find("17 -> 18") == lines[0].rfind("id"));
+  const auto read = ReadJson(WriteJson(report));
+  REQUIRE(read.ok());
+  CHECK(read->findings[0].rows == report.findings[0].rows);
 }
 
 TEST_CASE("notes of the verdict join those that are there", "[report]") {

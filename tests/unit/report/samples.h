@@ -243,8 +243,12 @@ inline Report Regressions() {
   different.rows.changed = 3;
   different.rows.gone = 2;
   different.rows.rows = {
-      {"changed", 3, 3, {}, {{"total_cents", false, false, "", ""}}},
-      {"changed", 4, 5, {}, {{"total_cents", false, false, "", ""}, {"note", true, false, "", ""}}},
+      {"changed", 3, 3, {}, {{"total_cents", false, false, "", "", 0}}},
+      {"changed",
+       4,
+       5,
+       {},
+       {{"total_cents", false, false, "", "", 0}, {"note", true, false, "", "", 1}}},
       {"gone", 7, 0, {}, {}}};
   Finding slower = Timed(FindingOf("slower",
                                    "SELECT * FROM orders WHERE customer_id = $1 AND "

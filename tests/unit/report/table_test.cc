@@ -26,7 +26,8 @@ TEST_CASE("a table keeps to its width and its numbers whole", "[report]") {
     Table table({{"", Align::kLeft, true}, {"", Align::kRight, false}}, 2);
     for (int i = 0; i < 4; ++i) {
       std::string text;
-      for (uint64_t n = random.Below(120); n > 0; --n) text += random.Below(4) == 0 ? "é" : "a";
+      for (uint64_t n = random.Below(120); n > 0; --n)
+        text += random.Below(4) == 0 ? "é" : random.Below(4) == 0 ? "注" : "a";
       table.AddRow({text, "12,345"});
     }
     for (const size_t width : {40U, 60U, 80U, 100U}) {
@@ -51,6 +52,10 @@ TEST_CASE("text is cut between characters and says so", "[report]") {
   CHECK(Shorten("ééééé", 3) == "éé…");
   CHECK(Shorten("ab cdef", 4) == "ab…");
   CHECK(Shorten("abc", 0).empty());
+  CHECK(Shorten("注文注文", 8) == "注文注文");
+  CHECK(Shorten("注文注文", 6) == "注文…");
+  CHECK(Shorten("注文注文", 2) == "…");
+  CHECK(Shorten("e\u0301e\u0301e\u0301", 2) == "e\u0301…");
 }
 
 TEST_CASE("text is broken at blanks only", "[report]") {

@@ -346,6 +346,8 @@ TEST_CASE("text names nobody, no issue, no page and no picture", "[report]") {
     CAPTURE(text);
     CHECK_FALSE(std::regex_search(shown(text), live));
   }
+  CHECK(MarkdownCode("psql | cat") == "`psql | cat`");
+  CHECK(MarkdownCodeCell("SELECT a || b") == "`SELECT a \\|\\| b`");
   CHECK(MarkdownText("12.5 of 30 - more: yes") == "12.5 of 30 - more: yes");
 }
 
