@@ -23,6 +23,8 @@ using migration::ChangeKind;
 
 constexpr size_t kListBytesMax = 64 * 1024 * 1024;
 constexpr size_t kPatchBytesMax = 4 * 1024 * 1024;
+constexpr size_t kPathsAtOnce = 500;
+constexpr std::string_view kHead = "HEAD:";  // Before paths that git grep prints.
 constexpr base::Micros kGitTimeoutUs = 120 * 1000000LL;
 
 class Git {
@@ -170,24 +172,55 @@ std::string AddedLines(std::string_view patch) {
   return added;
 }
 
+std::string PathSpec(const ChangedFile& file) { return ":(top,literal)" + file.path; }
+
 Result<std::string> AddedIn(Git& git, const std::string& range, const ChangedFile& file) {
-  SCRY_TRY_ASSIGN(const auto patch,
-                  git.Ask({"diff", "--no-ext-diff", "--no-textconv", "--unified=0", range, "--",
-                           ":(top,literal)" + file.path},
-                          kPatchBytesMax));
+  SCRY_TRY_ASSIGN(const auto patch, git.Ask({"diff", "--no-ext-diff", "--no-textconv",
+                                             "--unified=0", range, "--", PathSpec(file)},
+                                            kPatchBytesMax));
   return patch ? AddedLines(*patch) : std::string();
 }
 
-// Files that could be migrations by what they say: one search for all of them, as a large change
-// has thousands and each question to git costs as much.
-Result<std::set<std::string>> Telling(Git& git, const std::string& range) {
-  SCRY_TRY_ASSIGN(const auto list,
-                  git.Ask({"diff", "--no-ext-diff", "--no-textconv", "--name-only", "-z", "-M",
-                           "-G" + migration::TellingWordsPattern(), range, "--"},
-                          kListBytesMax));
-  if (!list) return Fail("git diff -G failed: " + base::Printable(git.last_error(), 200));
-  const std::vector<std::string> fields = Fields(*list);
-  return std::set<std::string>(fields.begin(), fields.end());
+// As it stands; empty: too large to look at, or not there.
+std::string WholeOf(Git& git, const ChangedFile& file) {
+  const auto text = git.Ask({"cat-file", "blob", "HEAD:" + file.path}, kPatchBytesMax);
+  return text.ok() && *text ? **text : std::string();
+}
+
+// Files that could be migrations by what they say as they stand: the word of a tool may be in a
+// line that did not change. One search for many, as a large change has thousands and each question
+// to git costs as much.
+Result<std::set<std::string>> Telling(Git& git, const std::vector<ChangedFile>& files,
+                                      const migration::DetectRules& rules) {
+  std::vector<std::string> paths;
+  for (const ChangedFile& file : files) {
+    if (migration::MayTell(file, rules)) paths.push_back(PathSpec(file));
+  }
+  const std::string pattern = migration::TellingWordsPattern();
+  std::set<std::string> telling;
+  for (size_t at = 0; at < paths.size(); at += kPathsAtOnce) {
+    std::vector<std::string> ask = {"grep", "--full-name", "-lzE", "-e", pattern, "HEAD", "--"};
+    const size_t end = std::min(at + kPathsAtOnce, paths.size());
+    ask.insert(ask.end(), paths.begin() + static_cast<std::ptrdiff_t>(at),
+               paths.begin() + static_cast<std::ptrdiff_t>(end));
+    SCRY_TRY_ASSIGN(const auto list, git.Ask(ask, kListBytesMax));
+    // It also says no where there is nothing to be found.
+    if (!list && git.last_error().empty()) continue;
+    if (!list) return Fail("git grep failed: " + base::Printable(git.last_error(), 200));
+    for (const std::string& field : Fields(*list)) telling.insert(field.substr(kHead.size()));
+  }
+  return telling;
+}
+
+std::optional<migration::Detected> Look(Git& git, const std::string& range, const ChangedFile& file,
+                                        const migration::DetectRules& rules) {
+  const auto added = AddedIn(git, range, file);
+  auto detected = migration::Detect(file, added.ok() ? *added : std::string(), rules);
+  if (detected) return detected;
+  // A patch too large to look at.
+  if (!added.ok()) return migration::DetectUnread(file, rules);
+  if (added->empty()) return std::nullopt;
+  return migration::DetectInWhole(file, *added, WholeOf(git, file), rules);
 }
 
 }  // namespace
@@ -218,22 +251,11 @@ Result<DetectReport> DetectMigrations(const DetectRequest& request) {
   if (!list) return Fail("git diff failed: " + base::Printable(git.last_error(), 200));
   const std::vector<ChangedFile> files = ChangesOf(*list);
   report.files = files.size();
-  std::set<std::string> telling;
-  const auto may_tell = [&](const ChangedFile& file) {
-    return migration::MayTell(file, request.rules);
-  };
-  if (std::any_of(files.begin(), files.end(), may_tell)) {
-    SCRY_TRY_ASSIGN(telling, Telling(git, range));
-  }
+  SCRY_TRY_ASSIGN(const std::set<std::string> telling, Telling(git, files, request.rules));
   for (const ChangedFile& file : files) {
-    std::string added;
-    if (migration::NeedsContent(file, request.rules) ||
-        (may_tell(file) && telling.contains(file.path))) {
-      // A patch too large to look at is judged by its path.
-      const auto lines = AddedIn(git, range, file);
-      if (lines.ok()) added = *lines;
-    }
-    auto detected = migration::Detect(file, added, request.rules);
+    const bool look = migration::NeedsContent(file, request.rules) || telling.contains(file.path);
+    auto detected =
+        look ? Look(git, range, file, request.rules) : migration::Detect(file, "", request.rules);
     if (detected) report.migrations.push_back(std::move(*detected));
   }
   std::sort(report.migrations.begin(), report.migrations.end(),

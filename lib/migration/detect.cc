@@ -289,6 +289,19 @@ SqlChange ChangeOf(std::string_view sql) {
   return {data, !data.empty()};
 }
 
+// All of it parses, so that nothing is a piece of a statement whose rest did not change.
+bool IsWholeSql(std::string_view sql) {
+  if (sql.size() > kSqlBytesMax) return false;
+  const std::vector<event::ScriptPiece> pieces = event::SplitScript(sql);
+  return std::all_of(pieces.begin(), pieces.end(),
+                     [](const event::ScriptPiece& piece) {
+                       const auto facts = event::AnalyzeQuery(piece.sql);
+                       return std::all_of(facts.begin(), facts.end(),
+                                          [](const auto& one) { return one.parsed; });
+                     }) &&
+         (!pieces.empty() || event::OneLineSql(sql).empty());
+}
+
 // The line of `text` that holds the byte at `place`.
 std::string LineAt(std::string_view text, size_t place) {
   const size_t before = text.rfind('\n', place);
@@ -434,6 +447,26 @@ std::optional<Detected> Detect(const ChangedFile& file, std::string_view added,
   if (layout != nullptr && !by_rule && IsElsewhere(parts)) detected.confidence = Confidence::kLow;
   detected.evidence = change.text.empty() ? WithoutText(file.kind, by_rule) : Shown(change.text);
   return detected;
+}
+
+std::optional<Detected> DetectInWhole(const ChangedFile& file, std::string_view added,
+                                      std::string_view whole, const DetectRules& rules) {
+  const std::vector<std::string_view> parts = Parts(file.path);
+  if (parts.empty() || added.empty() || Covers(rules.ignore, file.path)) return std::nullopt;
+  const bool elsewhere = IsElsewhere(parts);
+  if (!IsSql(file.path)) return ByWords(file.path, whole, elsewhere);
+  if (IsWholeSql(added)) return std::nullopt;
+  const SqlChange change = ChangeOf(whole);
+  if (change.text.empty() || change.data_only) return std::nullopt;
+  return Detected{file.path, "sql", elsewhere ? Confidence::kLow : Confidence::kMedium,
+                  Shown(change.text)};
+}
+
+std::optional<Detected> DetectUnread(const ChangedFile& file, const DetectRules& rules) {
+  const std::vector<std::string_view> parts = Parts(file.path);
+  if (parts.empty() || !IsSql(file.path) || Covers(rules.ignore, file.path)) return std::nullopt;
+  return Detected{file.path, "sql", IsElsewhere(parts) ? Confidence::kLow : Confidence::kMedium,
+                  "too large to look at"};
 }
 
 const char* Name(Confidence confidence) {

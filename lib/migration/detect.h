@@ -42,15 +42,23 @@ struct Detected {
 // MayTell().
 bool NeedsContent(const ChangedFile& file, const DetectRules& rules);
 
-// A file in a language of migrations, wherever it lies: it is one if added lines hold a word of
-// TellingWordsPattern(). These are most files of many repositories, so let the search be one for
-// all.
+// A file in a language of migrations, wherever it lies: it is one if it holds a word of
+// TellingWordsPattern() and lines were added. These are most files of many repositories, so let the
+// search be one for many.
 bool MayTell(const ChangedFile& file, const DetectRules& rules);
-std::string TellingWordsPattern();  // POSIX, extended: as in `git diff -G`.
+std::string TellingWordsPattern();  // POSIX, extended: as in `git grep -E`.
 
 // nullopt: no migration. `added`: the added lines, without their '+'.
 std::optional<Detected> Detect(const ChangedFile& file, std::string_view added,
                                const DetectRules& rules);
+
+// Where Detect() found nothing in the added lines: they may be pieces of statements, and a tool's
+// own word may stand in lines that did not change. `whole`: the file as it stands.
+std::optional<Detected> DetectInWhole(const ChangedFile& file, std::string_view added,
+                                      std::string_view whole, const DetectRules& rules);
+
+// Where there were too many added lines to look at.
+std::optional<Detected> DetectUnread(const ChangedFile& file, const DetectRules& rules);
 
 const char* Name(Confidence confidence);  // "low", "medium", "high".
 

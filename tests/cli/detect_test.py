@@ -69,6 +69,34 @@ class DetectTest(scry_e2e.TestCase):
         [one] = self.detect("--base", "main")["migrations"]
         self.assertEqual((one["confidence"], one["evidence"]), ("medium", "by its path"))
 
+    def test_a_changed_migration_is_known_by_what_did_not_change(self):
+        head = {"src/001.xml": "<databaseChangeLog>\n<changeSet id='1'>\n",
+                "history/9b1c.py": "from alembic import op\n\n", "src/7.ts": "class A implements MigrationInterface {\n"}
+        self.git("checkout", "-q", "main")
+        for path, text in head.items():
+            self.write(path, text + "one\n")
+        self.write("schema/orders.sql", "CREATE TABLE orders (\n  id int,\n  kind kinds\n);\n")
+        self.write("queries/top.sql", "SELECT a\nFROM b\nWHERE c;\n")
+        self.write("src/gone.ts", "pgm.sql('x')\n")
+        self.commit()
+        self.git("checkout", "-q", "-B", "feature")
+        for path, text in head.items():
+            self.write(path, text + "another\n")
+        self.write("schema/orders.sql", "CREATE TABLE orders (\n  id int,\n  kind kinds[3] COLLATE\n \"C\"\n);\n")
+        self.write("queries/top.sql", "SELECT a\nFROM b\nWHERE d;\n")
+        self.write("src/gone.ts", "other()\n")
+        self.commit()
+        self.assertEqual([(one["path"], one["tool"]) for one in self.detect("--base", "main")["migrations"]], [
+            ("history/9b1c.py", "alembic"), ("schema/orders.sql", "sql"), ("src/001.xml", "liquibase"),
+            ("src/7.ts", "typeorm")])
+
+    def test_sql_that_is_too_large_to_look_at_is_found(self):
+        self.write("db/changes/7.sql", "-- " + "x" * 80 + "\n" * 2 + ("INSERT INTO a VALUES (1, 'some text');\n" * 150000))
+        self.write("db/data.csv", "1,some text\n" * 500000)
+        self.commit()
+        self.assertEqual([(one["path"], one["evidence"]) for one in self.detect("--base", "main")["migrations"]],
+                         [("db/changes/7.sql", "too large to look at")])
+
     def test_what_lies_anywhere_is_known_by_its_words(self):
         self.write("db/orders.xml", "<databaseChangeLog>\n</databaseChangeLog>\n")
         self.write("pay/schema/initial.py", "x = 1\nclass Migration(migrations.Migration):\n    pass\n")
