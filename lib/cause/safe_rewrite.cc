@@ -236,7 +236,8 @@ class AlterParts {
     std::vector<std::string> first;
     std::vector<std::string> last;
     for (const AlterStep& step : drops_) (indexes_.empty() ? first : last).push_back(step.sql);
-    first.insert(first.end(), first_.begin(), first_.end());
+    for (const std::string& step : first_)
+      (last.empty() || !NeedsDrops(step) ? first : last).push_back(step);
     last.insert(last.end(), indexed_.begin(), indexed_.end());
     Statements sql;
     Add(first, sql);
@@ -249,6 +250,11 @@ class AlterParts {
   }
 
  private:
+  // A column of a key can be dropped, or be null, once that is gone.
+  static bool NeedsDrops(const std::string& step) {
+    const std::string upper = base::UpperAscii(step);
+    return upper.starts_with("DROP ") || upper.ends_with(" DROP NOT NULL");
+  }
   void CheckLater(const std::string& sql, const std::string& name) {
     clashes_ = clashes_ || Drops(name);
     first_.push_back(sql + " NOT VALID");

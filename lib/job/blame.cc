@@ -326,7 +326,8 @@ class Blaming {
                      [](const auto& a, const auto& b) { return a.failed > b.failed; });
   }
 
-  // What failed so before the migration began fails by itself.
+  // What failed so before the migration began fails by itself, and what never worked here may miss
+  // what was made before the part of the capture that is played. Told is what has a cause.
   void SumMeanwhile() {
     struct Tally {
       uint64_t failed = 0;
@@ -346,8 +347,11 @@ class Blaming {
     event::FactsCache facts;  // Of the migration.
     for (const auto& [fingerprint, tally] : tallies) {
       const FailedQuery& query = book_.missing_queries().at(fingerprint);
-      blame_.meanwhile.push_back({fingerprint, query.facts.pattern, query.sqlstate, query.message,
-                                  tally.failed, TookAway(query.facts, tally.first_us, facts)});
+      if (!book_.Worked(fingerprint) || book_.UsesMade(query.facts)) continue;
+      const std::string took = TookAway(query.facts, tally.first_us, facts);
+      if (took.empty()) continue;
+      blame_.meanwhile.push_back(
+          {fingerprint, query.facts.pattern, query.sqlstate, query.message, tally.failed, took});
     }
     std::stable_sort(blame_.meanwhile.begin(), blame_.meanwhile.end(),
                      [](const auto& a, const auto& b) { return a.failed > b.failed; });
@@ -455,14 +459,15 @@ void SlowBook::Put(const event::StatementPair& pair) {
   at_us_ += std::max<Micros>(lane.outcome.elapsed_us, 0);
   const bool failed = lane.outcome.status == event::OutcomeStatus::kError &&
                       lane.outcome.sqlstate != pair.captured.sqlstate;
-  NoteMade(pair);
+  const bool repeat = repeats_ && repeats_(static_cast<uint64_t>(pair.session));
+  NoteWorked(pair);
   if (failed && compare::IsStalePlan(lane.outcome.sqlstate, lane.outcome.message)) {
     TakeStale(pair);
-  } else if (failed && compare::IsMissing(lane.outcome.sqlstate, lane.outcome.message)) {
+  } else if (failed && !repeat && pair.captured.sqlstate.empty() &&
+             compare::IsMissing(lane.outcome.sqlstate, lane.outcome.message)) {
     TakeMissing(pair, begin_us);
   }
-  if (failed && repeats_ && repeats_(static_cast<uint64_t>(pair.session)) &&
-      !ForLocks(lane.outcome.sqlstate)) {
+  if (failed && repeat && !ForLocks(lane.outcome.sqlstate)) {
     ++repeats_failed_;
     if (at_us_ - begin_us < migration::kLockWaitLoggedUs / 2) return;
   }
@@ -495,21 +500,24 @@ void SlowBook::TakeStale(const event::StatementPair& pair) {
   stale_.push_back({static_cast<uint64_t>(pair.session), at_us_, facts.fingerprint});
 }
 
-void SlowBook::NoteMade(const event::StatementPair& pair) {
-  if (!pair.captured.tag.starts_with("CREATE ") || made_.size() >= kPatternsMax) return;
-  const std::string& makes = facts_.Get(pair.text, pair.ordinal).makes;
-  if (!makes.empty()) made_.emplace(Bare(makes));
+void SlowBook::NoteWorked(const event::StatementPair& pair) {
+  if (pair.text.empty() || !pair.captured.sqlstate.empty()) return;
+  const event::StatementFacts& facts = facts_.Get(pair.text, pair.ordinal);
+  if (!facts.makes.empty() && made_.size() < kPatternsMax) made_.emplace(Bare(facts.makes));
+  const bool worked = pair.lanes.front().outcome.status == event::OutcomeStatus::kDone;
+  if (worked && worked_.size() < kPatternsMax) worked_.insert(facts.fingerprint);
+}
+
+bool SlowBook::UsesMade(const event::StatementFacts& query) const {
+  return std::any_of(
+      query.relations.begin(), query.relations.end(),
+      [&](const std::string& relation) { return made_.contains(std::string(Bare(relation))); });
 }
 
 void SlowBook::TakeMissing(const event::StatementPair& pair, Micros begin_us) {
-  const bool unsure = pair.counterfactual || pair.order_broken;
-  if (unsure || pair.text.empty() || missing_.size() >= kSlowMax) return;
+  if (pair.order_broken || pair.text.empty() || missing_.size() >= kSlowMax) return;
   const event::StatementFacts& facts = facts_.Get(pair.text, pair.ordinal);
-  const bool of_traffic = std::any_of(
-      facts.relations.begin(), facts.relations.end(),
-      [&](const std::string& relation) { return made_.contains(std::string(Bare(relation))); });
-  // DDL of a later round finds what the first one left.
-  if (of_traffic || facts.kind == event::StatementKind::kDdl) return;
+  if (facts.kind == event::StatementKind::kDdl) return;
   if (missing_queries_.size() >= kPatternsMax && !missing_queries_.contains(facts.fingerprint)) {
     return;
   }

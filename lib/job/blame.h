@@ -72,8 +72,14 @@ class SlowBook final : public event::PairSink {
   const std::vector<StaleStatement>& stale() const { return stale_; }
   // By fingerprint.
   const std::map<uint64_t, FailedQuery>& stale_queries() const { return stale_queries_; }
-  // By end. Without those of what the traffic itself makes: another order of it explains them.
+  // By end. Of the first round alone: a later one finds what the first has left.
   const std::vector<MissingStatement>& missing() const { return missing_; }
+  // Did the query succeed in this run too? What is missing may have been made before the traffic
+  // that was played.
+  bool Worked(uint64_t fingerprint) const { return worked_.contains(fingerprint); }
+  // Does the traffic itself make one of its relations? Then another order of it explains that one
+  // was missing.
+  bool UsesMade(const event::StatementFacts& query) const;
   // The first of each fingerprint.
   const std::map<uint64_t, FailedQuery>& missing_queries() const { return missing_queries_; }
   uint64_t seen() const { return seen_; }
@@ -84,7 +90,7 @@ class SlowBook final : public event::PairSink {
  private:
   void TakeStale(const event::StatementPair& pair);
   void TakeMissing(const event::StatementPair& pair, base::Micros begin_us);
-  void NoteMade(const event::StatementPair& pair);
+  void NoteWorked(const event::StatementPair& pair);
 
   event::FactsCache& facts_;
   std::vector<SlowStatement> slow_;
@@ -92,6 +98,7 @@ class SlowBook final : public event::PairSink {
   std::map<uint64_t, FailedQuery> stale_queries_;
   std::vector<MissingStatement> missing_;
   std::map<uint64_t, FailedQuery> missing_queries_;
+  std::set<uint64_t> worked_;   // Fingerprints.
   std::set<std::string> made_;  // Relations that the traffic makes, without their schemas.
   std::unordered_map<uint64_t, std::string> patterns_;
   uint64_t seen_ = 0;

@@ -335,8 +335,10 @@ bool Comparison::LetsGate() const {
 
 bool Comparison::Fails(uint64_t fingerprint, const std::string& sqlstate) const {
   const compare::PatternStats* stats = table_.Find(fingerprint);
-  return stats != nullptr && std::any_of(stats->errors.begin(), stats->errors.end(),
-                                         [&](const auto& lane) { return lane.contains(sqlstate); });
+  return stats != nullptr &&
+         std::any_of(stats->errors.begin(), stats->errors.end(), [&](const auto& lane) {
+           return lane.contains(sqlstate) || lane.contains("other");
+         });
 }
 
 void Comparison::AddCauses(const std::vector<ExplainedFinding>& findings) {

@@ -69,17 +69,16 @@ class Splitter {
     return next != rewrites_.end() && next->first < to;
   }
 
-  // What takes something away may stand at the end of a transaction alone: behind it others would
-  // see that it is gone until the rest has put it back.
+  // Behind what takes something away nothing may stand that may put it back: others would see that
+  // it is gone until then.
   bool StaysWhole(size_t from, size_t to) const {
-    bool took = false;
+    uint32_t taken = 0;
     for (size_t i = from + 1; i + 1 < to; ++i) {
       const std::string& sql = script_[i].sql;
       if (NeedsItsTransaction(sql)) return true;
       if (IsLocalSetting(sql)) continue;
-      const bool takes = event::MayTakeAway(sql);
-      if (took && !takes) return true;
-      took = takes;
+      if ((taken & event::PutsBack(sql)) != 0) return true;
+      taken |= event::TakesAway(sql);
     }
     return false;
   }

@@ -108,17 +108,18 @@ bool LooksLikeConnInfo(std::string_view value) {
 }
 
 // Tokens and passwords of a CI system: of the job that runs us, for its registries and artefacts. A
-// migration needs none of them.
-bool SpeaksForTheJob(std::string_view name) {
-  constexpr std::array kGithub = {"GITHUB_TOKEN", "GH_TOKEN", "GH_ENTERPRISE_TOKEN",
-                                  "GITHUB_ENTERPRISE_TOKEN"};
-  constexpr std::array kSecrets = {"TOKEN", "PASSWORD", "_JWT"};
-  if (std::find(kGithub.begin(), kGithub.end(), name) != kGithub.end()) return true;
-  if (name.starts_with("ACTIONS_") || name == "CI_REPOSITORY_URL") return true;
-  return name.starts_with("CI_") &&
-         std::any_of(kSecrets.begin(), kSecrets.end(), [&](std::string_view word) {
-           return name.find(word) != std::string_view::npos;
-         });
+// migration needs none of them. What the user calls by a like name is the user's.
+bool SpeaksForTheJob(std::string_view name, bool in_github_actions) {
+  constexpr std::array<std::string_view, 4> kGithub = {
+      "GITHUB_TOKEN", "GH_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"};
+  constexpr std::array<std::string_view, 9> kGitlab = {
+      "CI_JOB_TOKEN",       "CI_JOB_JWT",        "CI_JOB_JWT_V1",
+      "CI_JOB_JWT_V2",      "CI_BUILD_TOKEN",    "CI_REGISTRY_PASSWORD",
+      "CI_DEPLOY_PASSWORD", "CI_REPOSITORY_URL", "CI_DEPENDENCY_PROXY_PASSWORD"};
+  const auto in = [&](const auto& names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  return in(kGitlab) || (in_github_actions && (in(kGithub) || name.starts_with("ACTIONS_")));
 }
 
 bool IsHidden(std::string_view name, std::string_view value,
@@ -184,9 +185,11 @@ base::Result<CommandOutcome> RunCommand(const CommandOptions& options) {
   }
   CommandOutcome outcome;
   os::Environment environment;
+  const bool in_github_actions = std::find(options.environment.begin(), options.environment.end(),
+                                           "GITHUB_ACTIONS=true") != options.environment.end();
   for (const std::string& entry : options.environment) {
     const std::string name = entry.substr(0, entry.find('='));
-    if (SpeaksForTheJob(name)) {
+    if (SpeaksForTheJob(name, in_github_actions)) {
       outcome.hidden.push_back(name);
     } else {
       environment.push_back(entry);

@@ -354,9 +354,8 @@ bool InMigrationFolder(const std::vector<std::string_view>& parts) {
     return false;
   }
   const std::string name = base::LowerAscii(parts.back());
-  if (name == "__init__.py" || name.starts_with('.') || name.find('.') == std::string::npos) {
-    return false;
-  }
+  const bool lists_others = name == "__init__.py" || name.starts_with("index.");
+  if (lists_others || name.starts_with('.') || name.find('.') == std::string::npos) return false;
   if (parts[parts.size() - 2] == "meta" && name.ends_with(".json")) return false;  // Drizzle's.
   return std::none_of(kNoMigrationEndings.begin(), kNoMigrationEndings.end(),
                       [&](std::string_view ending) { return name.ends_with(ending); });

@@ -534,11 +534,13 @@ def migration_command():
 def replaceable(text, words):
     """What a shell would look into for variables: all but what is in single quotes or behind a backslash. A shell
     that the command itself starts looks into its own words."""
-    starts_shell = SHELL.fullmatch(words[0]) and any(re.fullmatch(r"-\w*c", word) for word in words[1:])
+    starts_shell = any(SHELL.fullmatch(word) and any(re.fullmatch(r"-\w*c", later) for later in words[i + 1:])
+                       for i, word in enumerate(words))
 
     def inside(quoted):
         if quoted.group().startswith('"') and not starts_shell:
-            return re.sub(r"\\[\s\S]", "_", quoted.group()[1:-1])
+            # Quotes of SQL, $body$, are taken as such.
+            return re.sub(r"\\[\s\S]|\$\w*\$", "_", quoted.group()[1:-1])
         return "_"
     return QUOTED.sub(inside, text)
 

@@ -117,6 +117,11 @@ TEST_CASE("a key that is replaced is there until the new one takes its place", "
   CHECK(Of("ALTER TABLE t DROP CONSTRAINT old, ADD CONSTRAINT k UNIQUE (a)") ==
         Sql{"CREATE UNIQUE INDEX CONCURRENTLY k ON t (a)",
             "ALTER TABLE t DROP CONSTRAINT old, ADD CONSTRAINT k UNIQUE USING INDEX k"});
+  CHECK(Of("ALTER TABLE t DROP CONSTRAINT k, alter b drop not null, ADD CONSTRAINT k UNIQUE (a), "
+           "drop column c") ==
+        Sql{"CREATE UNIQUE INDEX CONCURRENTLY k_new ON t (a)",
+            "ALTER TABLE t DROP CONSTRAINT k, alter b drop not null, drop column c, ADD CONSTRAINT "
+            "k UNIQUE USING INDEX k_new"});
   CHECK(Of("ALTER TABLE t DROP CONSTRAINT c, ADD CONSTRAINT c CHECK (a > 0)") ==
         Sql{"ALTER TABLE t DROP CONSTRAINT c, ADD CONSTRAINT c CHECK (a > 0) NOT VALID",
             "ALTER TABLE t VALIDATE CONSTRAINT c"});

@@ -90,6 +90,11 @@ class Scene {
     book_.Put(pair);
     return *this;
   }
+  // The sessions from this one on send what others had sent before.
+  Scene& Repeats(uint64_t first) {
+    book_.CountRepeats([first](uint64_t session) { return session >= first; });
+    return *this;
+  }
   Blame Run() const {
     RunSpan span;
     if (!profile_.statements.empty()) {
@@ -291,7 +296,19 @@ TEST_CASE("what fails before the migration, or for want of what traffic makes, i
       .Makes("CREATE TABLE made (a int)")
       .Query(2, "select * from public.made", 3, 3, "42P01")
       .Query(3, "DROP TABLE other", 3, 3, "42P01")
-      .Query(4, "select * from later", 4, 4, "42P01");
+      .Query(4, "select * from later", 4, 4, "42P01")
+      .Query(4, "select * from later", 8, 8)
+      .Makes("CREATE TABLE later AS SELECT 1")
+      .Query(5, "select * from of_before_the_part", 4, 4, "42P01");
+  CHECK(scene.Run().meanwhile.empty());
+}
+
+TEST_CASE("what fails when the traffic comes round again is not the migration's doing", "[job]") {
+  Scene scene;
+  scene.Migrates("DROP VIEW v", 2, 3, 3, LockMode::kAccessExclusive)
+      .Query(1, "select * from month", 3, 3)
+      .Repeats(2)
+      .Query(2, "select * from month", 4, 4, "42P01");
   CHECK(scene.Run().meanwhile.empty());
 }
 

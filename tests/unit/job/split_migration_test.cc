@@ -82,6 +82,19 @@ TEST_CASE("what is taken away and put back stays in one transaction", "[job]") {
       {{1, {"CREATE UNIQUE INDEX CONCURRENTLY w ON t (a)"}}, {2, {"DROP INDEX CONCURRENTLY u"}}}));
   CHECK(SplitUp(Script({"BEGIN", alter, "DROP VIEW v", "DROP VIEW w", "COMMIT"}), {{1, validate}}));
   CHECK(SplitUp(Script({"DROP VIEW v", alter, "CREATE VIEW v AS SELECT 1"}), {{1, validate}}));
+  // Halves of a swap, and what tools write at the end of each transaction.
+  CHECK_FALSE(SplitUp(Script({"BEGIN", "ALTER TABLE t RENAME TO old", alter,
+                              "ALTER TABLE new RENAME TO t", "COMMIT"}),
+                      {{2, validate}}));
+  CHECK(SplitUp(Script({"BEGIN", alter, "DROP INDEX i", "SAVEPOINT a",
+                        "UPDATE alembic_version SET version_num = 'b' WHERE version_num = 'a'",
+                        "INSERT INTO schema_migrations VALUES ('1')", "COMMIT"}),
+                {{1, validate}}));
+  CHECK(SplitUp(Script({"BEGIN", "ALTER TABLE t ADD b int DEFAULT 0 NOT NULL",
+                        "ALTER TABLE t ALTER b DROP DEFAULT", "CREATE INDEX i ON t (b)", "COMMIT"}),
+                {{3, {"CREATE INDEX CONCURRENTLY i ON t (b)"}}}));
+  CHECK_FALSE(SplitUp(Script({"BEGIN", "TRUNCATE t", alter, "INSERT INTO t VALUES (1)", "COMMIT"}),
+                      {{2, validate}}));
 }
 
 TEST_CASE("what runs in no transaction has its settings for as long as it takes", "[job]") {

@@ -108,8 +108,13 @@ TEST_CASE("the command gets nothing that speaks for the CI job", "[migration]") 
                                 "CI_REPOSITORY_URL=https://gitlab-ci-token:s3cret@x/y.git",
                                 "GH_TOKEN=s3cret",
                                 "GITHUB_TOKEN=s3cret"};
-  const os::Environment keep = {"CI=true", "CI_JOB_ID=7", "CI_COMMIT_BRANCH=x", "APP_TOKEN=own",
-                                "GITHUB_SHA=0123"};
+  const os::Environment keep = {"CI=true",
+                                "CI_JOB_ID=7",
+                                "CI_COMMIT_BRANCH=x",
+                                "APP_TOKEN=own",
+                                "CI_VAULT_TOKEN=own",
+                                "GITHUB_SHA=0123",
+                                "GITHUB_ACTIONS=true"};
   options.environment.insert(options.environment.end(), hide.begin(), hide.end());
   options.environment.insert(options.environment.end(), keep.begin(), keep.end());
   const auto outcome = RunCommand(options);
@@ -119,6 +124,14 @@ TEST_CASE("the command gets nothing that speaks for the CI job", "[migration]") 
   for (const auto& entry : keep) CHECK(outcome->finished.out.find(entry) != std::string::npos);
   REQUIRE(outcome->hidden.size() == hide.size());
   for (size_t i = 0; i < hide.size(); ++i) CHECK(hide[i].starts_with(outcome->hidden[i] + "="));
+}
+
+TEST_CASE("a token that is not of the CI job is the command's", "[migration]") {
+  auto options = Shell("env");
+  options.environment.push_back("GITHUB_TOKEN=own");
+  const auto outcome = RunCommand(options);
+  REQUIRE(outcome.ok());
+  CHECK(outcome->finished.out.find("GITHUB_TOKEN=own") != std::string::npos);
 }
 
 TEST_CASE("output is shown live, kept in order and cut at its front", "[migration]") {

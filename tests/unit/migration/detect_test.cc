@@ -172,7 +172,8 @@ TEST_CASE("a file in a folder of migrations is one, whatever its language", "[mi
   for (const char* path :
        {"migrations/README.md", "migrations/migration_lock.toml", "drizzle/migrations/meta/1.json",
         "migrations/x.snap", "migrations/Makefile", "migrations/.gitkeep", "lib/migration/a.cc",
-        "a/migrations/__init__.py", "migrations/yarn.lock", "src/migrations.go"}) {
+        "a/migrations/__init__.py", "migrations/yarn.lock", "src/migrations.go",
+        "src/migrations/index.ts"}) {
     CAPTURE(path);
     CHECK(Told(path, "x\n") == "-");
     CHECK_FALSE(NeedsContent({path, ChangeKind::kModified}, {}));
