@@ -18,7 +18,9 @@ std::vector<size_t> Places(const std::vector<event::Statement>& captured,
     const bool needed = answered.size() - i <= captured.size() - place;
     const bool same = !full && captured[place].text == answered[i].text &&
                       captured[place].ordinal == answered[i].ordinal;
-    (!full && (needed || same) ? places : others).push_back(i);
+    // Texts are those that were sent, with values of the lane's own: only what it refused moves.
+    const bool refused = answered[i].outcome.status == event::OutcomeStatus::kError;
+    (!full && (needed || same || !refused) ? places : others).push_back(i);
   }
   places.insert(places.end(), others.begin(), others.end());
   return places;

@@ -183,8 +183,10 @@ void CommitOrder::WaitForRestOf(Ticket commit, Ticket holder,
     });
   }
   for (const Ticket earlier : rest) {
-    // What moved may have turned the order of these two.
-    if (moved_to_.empty() || !WaitsFor(earlier, commit, {})) WaitFor(commit, earlier);
+    // What moved may have turned the order of these two. Waiting for each other they would never
+    // end: what is not known is let go.
+    const bool turned = !moved_to_.empty() && Reaches(commit, earlier, {}).value_or(true);
+    if (!turned) WaitFor(commit, earlier);
   }
 }
 
@@ -245,6 +247,12 @@ bool CommitOrder::FindHolders(Ticket commit, Ticket read, std::vector<Ticket>& h
 }
 
 bool CommitOrder::WaitsFor(Ticket later, Ticket earlier, const OtherWaits& others) const {
+  return Reaches(earlier, later, others).value_or(false);
+}
+
+// nullopt: too much lies between.
+std::optional<bool> CommitOrder::Reaches(Ticket earlier, Ticket later,
+                                         const OtherWaits& others) const {
   std::unordered_set<Ticket> seen = {earlier};
   std::vector<Ticket> left = {earlier};
   while (!left.empty() && seen.size() <= kLookedAtMax) {
@@ -261,7 +269,7 @@ bool CommitOrder::WaitsFor(Ticket later, Ticket earlier, const OtherWaits& other
     visit(node->next);
     for (const Ticket dependent : node->dependents) visit(dependent);
   }
-  return false;
+  return left.empty() ? std::optional(false) : std::nullopt;
 }
 
 void CommitOrder::WaitFor(Ticket ticket, Trace& trace, SlotMask slots) {

@@ -22,6 +22,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
@@ -132,6 +133,7 @@ class CommitOrder {
   void WaitForRestOf(Ticket commit, Ticket holder, const std::unordered_set<Ticket>& behind);
   void Close(Ticket ticket);
   void ForgetMove(Ticket commit);
+  std::optional<bool> Reaches(Ticket earlier, Ticket later, const OtherWaits& others) const;
   bool FindHolders(Ticket commit, Ticket read, std::vector<Ticket>& holders,
                    std::unordered_set<Ticket>& behind) const;
   void Put(Ticket ticket, Trace& trace, size_t slot, SlotMask waited_for);

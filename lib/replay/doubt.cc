@@ -63,12 +63,11 @@ void Doubt::Add(const std::vector<ObjectId>& changed, Parting parting, base::Mic
   if (parting == Parting::kNone) return;
   const bool candidate = parting == Parting::kCandidate;
   std::set<ObjectId>& objects = candidate ? by_candidate_ : objects_;
-  base::Micros& until_us = candidate ? some_by_candidate_until_us_ : some_until_us_;
   for (const ObjectId object : changed) {
     if (object != kEverything) {
       objects.insert(object);
-      until_us = std::max(until_us, now_us + kEverythingUs);
-    } else if (parting == Parting::kOther || !CandidateIsToBlame()) {
+      if (!candidate) some_until_us_ = std::max(some_until_us_, now_us + kEverythingUs);
+    } else if (!candidate || !CandidateIsToBlame()) {
       everything_until_us_ = std::max(everything_until_us_, now_us + kEverythingUs);
     }
   }
@@ -93,12 +92,12 @@ void Doubt::End(uint64_t session, base::Micros now_us) {
 
 bool Doubt::Touches(const std::vector<ObjectId>& objects, base::Micros since_us) const {
   if (objects.empty()) return false;
+  if (since_us <= everything_until_us_ || Share(objects_, objects)) return true;
   const bool unknown = HoldsEverything(objects);
-  const auto in_doubt = [&](const std::set<ObjectId>& some, base::Micros until_us) {
-    return Share(some, objects) || (unknown && since_us <= until_us);
-  };
-  if (since_us <= everything_until_us_ || in_doubt(objects_, some_until_us_)) return true;
-  if (!CandidateIsToBlame() && in_doubt(by_candidate_, some_by_candidate_until_us_)) return true;
+  if (unknown && since_us <= some_until_us_) return true;
+  // What the candidate alone did otherwise no equal lane can tell apart from the change under test.
+  const bool by_candidate = Share(by_candidate_, objects) || (unknown && !by_candidate_.empty());
+  if (by_candidate && !CandidateIsToBlame()) return true;
   return std::any_of(passing_.begin(), passing_.end(), [&](const Passing& passing) {
     return (passing.ended_us < 0 || passing.ended_us >= since_us) && Meet(passing.objects, objects);
   });

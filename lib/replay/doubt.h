@@ -1,8 +1,8 @@
 // Relations that may differ between lanes by chance: a race that the order could not decide went
 // one way on one lane and another way on the next. What touches them afterwards tells nothing of a
-// change under test. What is not known to be touched is in doubt for a while only, and so is what
-// touches nobody knows what: either may be all there is, and a run of which nothing can be said
-// proves nothing. Pure; one thread.
+// change under test. What is not known to be touched is in doubt for a while only: it may be all
+// there is, and a run of which nothing can be said proves nothing. So is what touches nobody knows
+// what, as far as equal lanes tell apart what differs by chance. Pure; one thread.
 #pragma once
 
 #include <cstdint>
@@ -54,9 +54,7 @@ class Doubt {
   };
   std::set<ObjectId> objects_;
   std::set<ObjectId> by_candidate_;  // In doubt unless the candidate is to blame.
-  // Until then, whoever touches nobody knows what may touch one of them.
-  base::Micros some_until_us_ = -1;
-  base::Micros some_by_candidate_until_us_ = -1;
+  base::Micros some_until_us_ = -1;  // Whoever touches nobody knows what may touch one of objects_.
   base::Micros everything_until_us_ = -1;
   uint64_t candidate_partings_ = 0;
   uint64_t other_partings_ = 0;

@@ -150,7 +150,11 @@ class FootprintReader::Reading {
     NoteParses();
     result.only_ends = result.only_unlocks = !exchange_.statements.empty();
     for (const event::Statement& statement : exchange_.statements) {
-      if (statement.outcome.status == event::OutcomeStatus::kSkipped) continue;  // It never ran.
+      if (statement.outcome.status == event::OutcomeStatus::kSkipped) {
+        result.only_ends = result.only_unlocks = false;
+        Skipped(statement);
+        continue;
+      }
       if (statement.text.empty()) {  // Prepared before the capture: unknown.
         TouchUnknown();
         result.only_ends = result.only_unlocks = boundaries_known_ = false;
@@ -298,6 +302,24 @@ class FootprintReader::Reading {
         return;
       default:
         Query(statement, facts);
+    }
+  }
+
+  // An error kept it from running: it began and ended nothing. Where a lane is spared the error it
+  // does what it would have done.
+  void Skipped(const event::Statement& statement) {
+    if (statement.text.empty()) return;
+    const StatementFacts& facts = reader_.facts_.Get(statement.text, statement.ordinal);
+    switch (facts.kind) {
+      case StatementKind::kSelect:
+      case StatementKind::kInsert:
+      case StatementKind::kUpdate:
+      case StatementKind::kDelete:
+      case StatementKind::kMerge:
+        if (KnownWhole(facts, statement.text)) Query(statement, facts);
+        break;
+      default:
+        break;
     }
   }
 

@@ -21,7 +21,8 @@ struct Identity::Shared {
   ColumnCatalog columns;
   const event::SourceSnapshot* snapshot = nullptr;
   event::SitesCache* sites = nullptr;
-  std::optional<IdentityLearner> learner;  // From ShareSites on.
+  std::optional<IdentityLearner> learner;                  // From ShareSites on.
+  std::vector<std::pair<std::string, std::string>> moved;  // Sequences, by the migration.
   size_t cells_max = 0;
   IdentityStats stats;
 };
@@ -123,6 +124,7 @@ base::Result<Identity> Identity::Open(const std::vector<pg::AdminSession*>& lane
   if (options.snapshot != nullptr && options.set_sequences) {
     SCRY_TRY_ASSIGN(const SequenceReport report, SetSequences(lanes, *options.snapshot));
     notes = report.Notes();
+    identity.shared_->moved = report.moved;
   }
   std::vector<event::SourceType> baseline;
   for (pg::AdminSession* session : lanes) {
@@ -155,6 +157,7 @@ base::Result<Identity> Identity::Open(const std::vector<pg::AdminSession*>& lane
 void Identity::ShareSites(event::SitesCache& sites) {
   shared_->sites = &sites;
   shared_->learner.emplace(shared_->columns, sites, shared_->snapshot);
+  for (const auto& [schema, name] : shared_->moved) shared_->learner->NoteMoved(schema, name);
 }
 
 std::optional<std::vector<event::FrontendMessage>> Identity::ForLane(

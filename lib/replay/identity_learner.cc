@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -58,6 +59,11 @@ IdentityLearner::IdentityLearner(const ColumnCatalog& columns, event::SitesCache
     if (column == nullptr || !sequence.last_value) continue;
     starts_[column->domain] = {*sequence.last_value, sequence.increment < 0};
   }
+}
+
+void IdentityLearner::NoteMoved(const std::string& schema, const std::string& sequence) {
+  const MappedColumn* column = columns_.SequenceNamed(schema, sequence);
+  if (column != nullptr) moved_.insert(column->domain);
 }
 
 void IdentityLearner::Note(const event::Statement& captured, IdentitySession& session) {
@@ -220,13 +226,16 @@ class IdentityLearner::Beside {
  public:
   Beside(const IdentityLearner& learner, const event::LaneOutcome& baseline)
       : learner_(learner), baseline_(baseline), sources_(learner.SourcesOf(baseline, {})) {
-    std::erase_if(sources_, [](const Source& source) { return !source.column.drawn; });
+    std::erase_if(sources_, [&](const Source& source) {
+      return !source.column.drawn || !learner.moved_.contains(source.column.domain);
+    });
     if (sources_.empty()) return;
     auto rows = CellsOf(baseline.rows, baseline.columns.size());
     if (rows) rows_ = std::move(*rows);
     for (const event::Column& column : baseline.columns) {
-      mapped_.push_back(learner.columns_.Find(0, column.table_oid, column.column_number) !=
-                        nullptr);
+      const MappedColumn* mapped = learner.columns_.Find(0, column.table_oid, column.column_number);
+      mapped_.push_back(mapped != nullptr && learner.moved_.contains(mapped->domain) ? mapped
+                                                                                     : nullptr);
     }
   }
 
@@ -234,10 +243,10 @@ class IdentityLearner::Beside {
                  IdentityMap& map) const {
     if (rows_.empty() || !lane.rows_complete || !SameShape(lane.columns)) return 0;
     const auto rows = CellsOf(lane.rows, lane.columns.size());
-    if (!rows || rows->size() != rows_.size()) return 0;
+    if (!rows || rows->size() != rows_.size() || SharesNumbers(*rows)) return 0;
     uint64_t learned = 0;
     for (size_t row = 0; row < rows_.size(); ++row) {
-      if (!Alike(rows_[row], (*rows)[row])) continue;
+      if (!Alike(rows_[row], (*rows)[row]) || !IsOnly(row, rows_) || !IsOnly(row, *rows)) continue;
       for (const Source& source : sources_) {
         learned += LearnCell(source, rows_[row], (*rows)[row], baseline_map, map) ? 1U : 0U;
       }
@@ -253,14 +262,42 @@ class IdentityLearner::Beside {
                       });
   }
 
-  // All that no lane makes by itself is equal, and something is.
+  // What drew the same numbers draws alike: then only the order of rows differs.
+  bool SharesNumbers(const std::vector<Cells>& rows) const {
+    return std::any_of(sources_.begin(), sources_.end(), [&](const Source& source) {
+      std::set<std::string_view> numbers;
+      for (const Cells& row : rows_) {
+        if (row[source.index]) numbers.insert(*row[source.index]);
+      }
+      return std::any_of(rows.begin(), rows.end(), [&](const Cells& row) {
+        return row[source.index] && numbers.contains(*row[source.index]) &&
+               DrawnHere(source, *row[source.index]);
+      });
+    });
+  }
+  bool DrawnHere(const Source& source, std::string_view cell) const {
+    const auto value = ReadValue(source.column.kind, cell, source.binary);
+    return value && learner_.DrawnSinceStart(source.column.domain, *value);
+  }
+
+  // All that was not drawn from a sequence that was moved is equal, and something is.
   bool Alike(const Cells& one, const Cells& other) const {
     bool some = false;
     for (size_t i = 0; i < one.size(); ++i) {
-      if (one[i] != other[i] && !mapped_[i]) return false;
-      some |= one[i].has_value() && one[i] == other[i];
+      if (one[i] != other[i] && mapped_[i] == nullptr) return false;
+      some |= one[i].has_value() && one[i] == other[i] && mapped_[i] == nullptr;
     }
     return some;
+  }
+
+  // No other row of the result is alike.
+  bool IsOnly(size_t row, const std::vector<Cells>& rows) const {
+    constexpr size_t kRowsMax = 256;
+    if (rows.size() > kRowsMax) return false;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (i != row && Alike(rows[i], rows[row])) return false;
+    }
+    return true;
   }
 
   bool LearnCell(const Source& source, const Cells& before, const Cells& cells,
@@ -285,13 +322,13 @@ class IdentityLearner::Beside {
   const event::LaneOutcome& baseline_;
   std::vector<Source> sources_;
   std::vector<Cells> rows_;
-  std::vector<bool> mapped_;  // By column of the output.
+  std::vector<const MappedColumn*> mapped_;  // By column of the output; of what was moved.
 };
 
 uint64_t IdentityLearner::LearnBeside(const std::vector<const event::LaneOutcome*>& lanes,
                                       const std::vector<IdentityMap*>& maps) const {
   const event::LaneOutcome* baseline = lanes.front();
-  if (starts_.empty() || baseline == nullptr || baseline->rows.empty()) return 0;
+  if (moved_.empty() || baseline == nullptr || baseline->rows.empty()) return 0;
   if (!baseline->rows_complete) return 0;
   std::optional<Beside> beside;
   uint64_t learned = 0;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -50,8 +51,10 @@ class IdentityLearner {
   uint64_t Learn(const event::Statement& captured, const CallColumns& calls,
                  const std::vector<const event::LaneOutcome*>& lanes,
                  const std::vector<IdentityMap*>& maps);
-  // The same where it is not known what production answered: rows that are equal on the baseline
-  // and on another lane, but for a number that each drew during the replay.
+  // The change under test moved this sequence on a lane.
+  void NoteMoved(const std::string& schema, const std::string& sequence);
+  // The same where it is not known what production answered, of sequences that were moved: rows
+  // that are equal on the baseline and on another lane, but for the numbers that each drew.
   uint64_t LearnBeside(const std::vector<const event::LaneOutcome*>& lanes,
                        const std::vector<IdentityMap*>& maps) const;
 
@@ -78,6 +81,7 @@ class IdentityLearner {
     bool descending = false;
   };
   std::map<DomainId, Start> starts_;  // Where sequences stood when the capture began.
+  std::set<DomainId> moved_;
 };
 
 }  // namespace scry::replay

@@ -154,6 +154,7 @@ class Setter {
       report.set += has(SequenceStep::kSet);
       report.ahead += has(SequenceStep::kAhead);
       report.migrated += has(SequenceStep::kMigrated);
+      if (has(SequenceStep::kMigrated) != 0) report.moved.push_back(found->first);
       report.refused += has(SequenceStep::kRefused);
     }
     return report;

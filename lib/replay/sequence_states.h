@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -41,6 +42,7 @@ struct SequenceReport {
   uint64_t refused = 0;
   uint64_t missing = 0;     // On no lane, or not on the baseline.
   uint64_t unreadable = 0;  // The capture's role could not read its state.
+  std::vector<std::pair<std::string, std::string>> moved;  // Schema and name, of those migrated.
 
   // For people; nothing for what is as it should be.
   std::vector<std::string> Notes() const;
