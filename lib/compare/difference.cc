@@ -428,24 +428,27 @@ ColumnBits BitsNamed(const std::vector<event::Column>& columns,
   return bits;
 }
 
-// A query that asks a clock returns other values on every lane. With a control lane to tell which
-// columns those are, the others are still to be the same; and so are those beside columns that are
+// A query that asks a clock or a sequence returns other values on every lane. With a control lane
+// to tell which columns those are, the others are still to be the same; but for those that are
 // known to hold numbers of sequences.
 void ExcuseVolatile(const event::StatementPair& pair, const StatementFacts& facts,
                     Difference& difference) {
   const bool content =
       difference.kind == DifferenceKind::kValues || difference.kind == DifferenceKind::kOrder;
   if (!content || difference.weight <= Weight::kNote || !IsVolatile(facts)) return;
-  const bool clocks_told =
-      !CallsOneOf(facts, kClocks) ||
-      (pair.lanes.size() >= 3 && Succeeded(pair.lanes[2].outcome) &&
-       (difference.control == DifferenceKind::kNone || difference.control_columns != 0));
+  // Beside a sequence, too: a default may ask a clock that the text does not name.
+  const bool control_tells =
+      pair.lanes.size() >= 3 && Succeeded(pair.lanes[2].outcome) &&
+      (difference.control == DifferenceKind::kNone || difference.control_columns != 0);
   const bool sequences_told = !event::DrawsFromSequences(facts) || facts.drawn.has_value();
   const ColumnBits drawn = facts.drawn ? BitsNamed(pair.lanes[0].columns, *facts.drawn) : 0;
-  const bool columns_tell = clocks_told && sequences_told && !AsksServer(facts);
+  const bool columns_tell = control_tells && sequences_told && !AsksServer(facts);
   if (columns_tell && (difference.own_columns() & ~drawn) != 0) {
+    // Where only the candidate drew other numbers, a trigger may have made the rest of them.
+    const bool follows = (difference.own_columns() & drawn) != 0;
     difference.columns &= ~drawn;
-    difference.weight = std::min(difference.weight, Weight::kGateIfMost);
+    difference.weight =
+        std::min(difference.weight, follows ? Weight::kWarning : Weight::kGateIfMost);
     return;
   }
   difference.weight = Weight::kNote;

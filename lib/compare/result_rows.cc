@@ -218,16 +218,16 @@ RowsVerdict CompareByKeys(const LaneOutcome& baseline, const LaneOutcome& candid
   const bool described = !baseline.columns.empty() && !candidate.columns.empty();
   const auto keys = described ? VisibleKeys(baseline, match, facts) : std::nullopt;
   if (!keys && same_set) return RowsVerdict::kHiddenOrder;
-  const std::vector<size_t> table_keys =
-      facts.one_table ? KeyPlaces(baseline, match, facts) : std::vector<size_t>();
-  const bool is_id =
-      keys && std::any_of(keys->begin(), keys->end(), [&](size_t place) {
-        return std::find(table_keys.begin(), table_keys.end(), place) != table_keys.end();
-      });
   if (!keys || !HasCells(baseline) || !HasCells(candidate)) {
-    if (same_set) return is_id ? RowsVerdict::kOrder : RowsVerdict::kMaybeOrder;
+    // A key tells nothing here: a column that is called "id" may hold each value many times.
+    if (same_set) return RowsVerdict::kMaybeOrder;
     return limited ? RowsVerdict::kValuesHiddenLimit : RowsVerdict::kValues;
   }
+  const std::vector<size_t> table_keys =
+      facts.one_table ? KeyPlaces(baseline, match, facts) : std::vector<size_t>();
+  const bool is_id = std::any_of(keys->begin(), keys->end(), [&](size_t place) {
+    return std::find(table_keys.begin(), table_keys.end(), place) != table_keys.end();
+  });
   std::vector<size_t> left;
   std::vector<size_t> right;
   for (const size_t place : *keys) {
