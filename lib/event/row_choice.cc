@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/letter_case.h"
 #include "event/parse_tree.h"
@@ -43,16 +44,77 @@ std::string CalledName(const json& call) {
   return base::LowerAscii(tree::LastString(tree::List(call, "funcname")));
 }
 
-// Of the select's own FROM, without joins.
-bool ReadsSorted(const json& select) {
-  const json& from = tree::List(select, "fromClause");
-  return std::any_of(from.begin(), from.end(), [](const json& item) {
-    const json* nested = tree::Find(item, "RangeSubselect");
-    const json* query = nested == nullptr ? nullptr : tree::Find(*nested, "subquery");
-    const json* inner = query == nullptr ? nullptr : tree::Find(*query, "SelectStmt");
-    return inner != nullptr && !tree::List(*inner, "sortClause").empty();
-  });
+const json* SelectOf(const json& node, const char* key) {
+  const json* query = tree::Find(node, key);
+  return query == nullptr ? nullptr : tree::Find(*query, "SelectStmt");
 }
+
+// The WITH clauses round a place in a statement, and what of FROM comes sorted by them.
+class WithScope {
+ public:
+  // While it lives, `node`'s own clause is one of those.
+  class Enter {
+   public:
+    Enter(WithScope& scope, const json& node) : scope_(scope), clause_(tree::Find(node, kClause)) {
+      if (clause_ != nullptr) scope_.clauses_.push_back(clause_);
+    }
+    ~Enter() {
+      if (clause_ != nullptr) scope_.clauses_.pop_back();
+    }
+    Enter(const Enter&) = delete;
+    Enter& operator=(const Enter&) = delete;
+
+   private:
+    WithScope& scope_;
+    const json* clause_;
+  };
+
+  // Of the select's own FROM, without joins.
+  bool ReadsSorted(const json& select, int depth = 0) {
+    const json& from = tree::List(select, "fromClause");
+    return std::any_of(from.begin(), from.end(),
+                       [&](const json& item) { return ComesSorted(item, depth + 1); });
+  }
+
+ private:
+  static constexpr const char* kClause = "withClause";
+
+  bool ComesSorted(const json& item, int depth) {
+    const json* nested = tree::Find(item, "RangeSubselect");
+    const json* named = tree::Find(item, "RangeVar");
+    const json* query = nullptr;
+    if (nested != nullptr) query = SelectOf(*nested, "subquery");
+    if (named != nullptr) query = Named(*named);
+    return query != nullptr && IsSorted(*query, depth);
+  }
+  // By its own ORDER BY, or as it hands the rows of a sorted one on.
+  bool IsSorted(const json& select, int depth) {
+    if (depth > kNestedMax) return false;
+    if (!tree::List(select, "sortClause").empty()) return true;
+    const bool hands_on = tree::List(select, "fromClause").size() == 1 &&
+                          tree::List(select, "groupClause").empty() &&
+                          tree::List(select, "distinctClause").empty();
+    if (!hands_on) return false;
+    const Enter own(*this, select);
+    return ReadsSorted(select, depth);
+  }
+  const json* Named(const json& relation) const {
+    if (!tree::Text(relation, "schemaname").empty()) return nullptr;
+    const std::string name = tree::Text(relation, "relname");
+    for (auto clause = clauses_.rbegin(); clause != clauses_.rend(); ++clause) {
+      for (const json& item : tree::List(**clause, "ctes")) {
+        const json* query = tree::Find(item, "CommonTableExpr");
+        if (query != nullptr && tree::Text(*query, "ctename") == name) {
+          return SelectOf(*query, "ctequery");
+        }
+      }
+    }
+    return nullptr;
+  }
+
+  static constexpr int kNestedMax = 16;  // A query of WITH RECURSIVE reads itself.
+  std::vector<const json*> clauses_;     // The innermost one last.
+};
 
 bool HasDistinctOn(const json& select) {
   const json& distinct = tree::List(select, "distinctClause");
@@ -98,8 +160,9 @@ class ChoiceWalk {
     if ((own_limit && LimitPicks(select)) || (HasDistinctOn(select) && !SettlesTies(select))) {
       Mark();
     }
+    const WithScope::Enter own(with_, select);
     const bool sorted_before = sorted_;
-    sorted_ = ReadsSorted(select);
+    sorted_ = with_.ReadsSorted(select);
     for (const auto& [key, value] : select.items()) {
       if (key == "larg" || key == "rarg") {
         Select(value, outputs, /*own_limit=*/true, depth + 1);
@@ -120,6 +183,7 @@ class ChoiceWalk {
       return;
     }
     if (!node.is_object()) return;
+    const WithScope::Enter own(with_, node);
     for (const auto& [key, value] : node.items()) {
       if (key == "SelectStmt") {
         Select(value, /*outputs=*/false, /*own_limit=*/true, depth + 1);
@@ -139,8 +203,7 @@ class ChoiceWalk {
 
   void SubLink(const json& link, int depth) {
     if (const json* test = tree::Find(link, "testexpr")) Into(*test, depth);
-    const json* query = tree::Find(link, "subselect");
-    const json* select = query == nullptr ? nullptr : tree::Find(*query, "SelectStmt");
+    const json* select = SelectOf(link, "subselect");
     if (select == nullptr) return;
     const std::string type = tree::Text(link, "subLinkType");
     const bool ordered = !tree::List(*select, "sortClause").empty();
@@ -167,6 +230,7 @@ class ChoiceWalk {
   }
 
   RowChoice choice_;
+  WithScope with_;
   bool in_targets_ = false;
   bool sorted_ = false;
 };

@@ -335,6 +335,31 @@ TEST_CASE("rows chosen below the top level are left to chance where they tie", "
   CHECK_FALSE(One("select string_agg(v, ',') from (select v from t order by v) x").gathers);
 }
 
+TEST_CASE("what is sorted stays so through names and nesting", "[event]") {
+  for (const char* sorted :
+       {"with s as (select * from t order by id) select json_agg(s) from s",
+        "with s as (select * from t order by id) select json_agg(x) from (select * from s) x",
+        "select json_agg(y) from (select row_to_json(x) y from (select * from t order by id) x) z",
+        "with s as (select * from t order by id), r as (select a from s) "
+        "select (select json_agg(r) from r)",
+        "with s as (select * from t order by id) insert into u (a) select json_agg(s) from s"}) {
+    CAPTURE(sorted);
+    CHECK_FALSE(One(sorted).gathers);
+  }
+  for (const char* unsorted :
+       {"with s as (select * from t) select json_agg(s) from s",
+        "with s as (select * from t order by id) select json_agg(s) from public.s",
+        "with s as (select * from t order by id) select json_agg(x) from (select * from s, u) x",
+        "select json_agg(x) from (select a from (select * from t order by a) y group by a) x",
+        "with recursive s as (select 1 a union all select a + 1 from s where a < 9) "
+        "select json_agg(s) from s",
+        "select json_agg(s) from (with s as (select 1 order by 1) select * from t) x, s",
+        "with s as (select * from s) select json_agg(s) from s"}) {
+    CAPTURE(unsorted);
+    CHECK(One(unsorted).gathers);
+  }
+}
+
 TEST_CASE("one table, joins, and tables that stand in a statement twice", "[event]") {
   CHECK(One("select id from t where k in (select k from u)").one_table);
   CHECK_FALSE(One("select * from t join u on true").one_table);
