@@ -237,11 +237,27 @@ Difference ValuesDifference(const LaneOutcome& a, const LaneOutcome& b, const Co
     // Sums that cancel out may differ by more than rounding does, but not in most calls.
     values.weight = beyond_rounding ? Weight::kGateIfMost : Weight::kNote;
     if (!beyond_rounding) values.excuse = Excuse::kRowOrderSums;
-  } else if (facts.gathers && (facts.picks || !DiffersBeyondChoice(a, b, match, facts))) {
+  } else if (facts.gathers &&
+             (facts.picks || !DiffersBeyondChoice(a, b, match, facts).value_or(false))) {
     values.weight = Weight::kWarning;
     values.excuse = Excuse::kRowOrderSums;
   }
   return values;
+}
+
+// Other values where the query chooses among tied rows.
+void ExcuseByChoice(const LaneOutcome& a, const LaneOutcome& b, const ColumnMatch& match,
+                    const StatementFacts& facts, Difference& values) {
+  if (values.weight <= Weight::kWarning || !(facts.picks || facts.ranks)) return;
+  const auto beyond = DiffersBeyondChoice(a, b, match, facts);
+  if (!beyond) {
+    // Too many values to tell. But what is tied is seldom tied in most calls.
+    values.weight = Weight::kGateIfMost;
+  } else if (!*beyond) {
+    values.weight = Weight::kWarning;
+    values.excuse = Excuse::kTiesAtLimit;
+    values.detail += ", which a choice among tied rows may explain";
+  }
 }
 
 std::string OtherNumbers(const ColumnMatch& match) {
@@ -299,12 +315,7 @@ std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome
   } else if (verdict != RowsVerdict::kValues && values.weight == Weight::kGate) {
     values.weight = Weight::kGateIfMost;
   }
-  const bool chance = facts.picks || facts.ranks;
-  if (values.weight > Weight::kWarning && chance && !DiffersBeyondChoice(a, b, match, facts)) {
-    values.weight = Weight::kWarning;
-    values.excuse = Excuse::kTiesAtLimit;
-    values.detail += ", which a choice among tied rows may explain";
-  }
+  ExcuseByChoice(a, b, match, facts, values);
   return values;
 }
 

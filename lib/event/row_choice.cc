@@ -121,16 +121,40 @@ bool HasDistinctOn(const json& select) {
   return !distinct.empty() && distinct.front().is_object() && !distinct.front().empty();
 }
 
-// Rows tied in its order are equal in all that it gives, as far as its text tells.
-bool SettlesTies(const json& select) {
+std::set<std::string> SortColumns(const json& clause) {
   std::set<std::string> keys;
-  for (const json& item : tree::List(select, "sortClause")) {
+  for (const json& item : clause) {
     const json* sort = tree::Find(item, "SortBy");
     const json* node = sort == nullptr ? nullptr : tree::Find(*sort, "node");
     if (node != nullptr) keys.insert(tree::ColumnName(*node));
   }
   keys.erase(std::string());
-  if (ReadsOneTable(select) && (keys.contains("id") || keys.contains("uuid"))) return true;
+  return keys;
+}
+
+bool HoldsId(const std::set<std::string>& keys) {
+  return keys.contains("id") || keys.contains("uuid");
+}
+
+bool SortsById(const json& window) {
+  return HoldsId(SortColumns(tree::List(window, "orderClause")));
+}
+
+// The name of an output column; empty where the server makes one up.
+std::string OutputName(const json& item) {
+  const json* target = tree::Find(item, "ResTarget");
+  if (target == nullptr) return {};
+  std::string alias = tree::Text(*target, "name");
+  if (!alias.empty()) return alias;
+  const json* value = tree::Find(*target, "val");
+  const json* call = value == nullptr ? nullptr : tree::Find(*value, "FuncCall");
+  return call == nullptr ? std::string() : tree::LastString(tree::List(*call, "funcname"));
+}
+
+// Rows tied in its order are equal in all that it gives, as far as its text tells.
+bool SettlesTies(const json& select) {
+  std::set<std::string> keys = SortColumns(tree::List(select, "sortClause"));
+  if (ReadsOneTable(select) && HoldsId(keys)) return true;
   if (HasDistinctOn(select)) {
     for (const json& item : tree::List(select, "distinctClause")) {
       keys.insert(tree::ColumnName(item));
@@ -163,17 +187,20 @@ class ChoiceWalk {
     const WithScope::Enter own(with_, select);
     const bool sorted_before = sorted_;
     sorted_ = with_.ReadsSorted(select);
+    const bool one_row_each_before = one_row_each_;
+    one_row_each_ = ReadsOneTable(select) && tree::List(select, "groupClause").empty();
     for (const auto& [key, value] : select.items()) {
       if (key == "larg" || key == "rarg") {
+        by_name_ = by_name_ && !outputs;  // Only the first of several lists names the columns.
         Select(value, outputs, /*own_limit=*/true, depth + 1);
-        continue;
+      } else if (outputs && key == "targetList") {
+        Targets(value, depth + 1);
+      } else {
+        Into(value, depth + 1);
       }
-      const bool in_targets_before = in_targets_;
-      in_targets_ = in_targets_ || (outputs && key == "targetList");
-      Into(value, depth + 1);
-      in_targets_ = in_targets_before;
     }
     sorted_ = sorted_before;
+    one_row_each_ = one_row_each_before;
   }
 
   void Into(const json& node, int depth) {
@@ -199,7 +226,33 @@ class ChoiceWalk {
   const RowChoice& choice() const { return choice_; }
 
  private:
-  void Mark() { (in_targets_ ? choice_.ranks : choice_.picks) = true; }
+  void Mark() {
+    (in_targets_ ? choice_.ranks : choice_.picks) = true;
+    if (in_targets_) NoteOutput();
+  }
+
+  void Gather() {
+    choice_.gathers = true;
+    NoteOutput();
+  }
+
+  void NoteOutput() {
+    if (output_.empty()) choice_.outputs.reset();
+    if (choice_.outputs) choice_.outputs->push_back(output_);
+  }
+
+  void Targets(const json& targets, int depth) {
+    in_targets_ = true;
+    bool starred = false;  // Nobody knows how many columns stand before.
+    for (size_t i = 0; i < targets.size(); ++i) {
+      output_ = starred ? (by_name_ ? OutputName(targets[i]) : std::string())
+                        : "#" + std::to_string(i + 1);
+      Into(targets[i], depth);
+      starred = starred || tree::Holds(targets[i], "A_Star");
+    }
+    output_.clear();
+    in_targets_ = false;
+  }
 
   void SubLink(const json& link, int depth) {
     if (const json* test = tree::Find(link, "testexpr")) Into(*test, depth);
@@ -207,7 +260,7 @@ class ChoiceWalk {
     if (select == nullptr) return;
     const std::string type = tree::Text(link, "subLinkType");
     const bool ordered = !tree::List(*select, "sortClause").empty();
-    if (type == "ARRAY_SUBLINK" && !ordered) choice_.gathers = true;
+    if (type == "ARRAY_SUBLINK" && !ordered) Gather();
     // Any row will do for EXISTS, and who asks for one value without ORDER BY knows that there is
     // but one.
     const bool own_limit = type != "EXISTS_SUBLINK" && (type != "EXPR_SUBLINK" || ordered);
@@ -220,19 +273,21 @@ class ChoiceWalk {
     if (const json* over = tree::Find(call, "over")) {
       const bool of_peers = In(kFolding, name) && tree::Text(*over, "name").empty() &&
                             (over->value("frameOptions", int64_t{0}) & kFrameOfRows) == 0;
-      if (!In(kTieSafe, name) && !of_peers) Mark();
+      const bool settled = one_row_each_ && SortsById(*over);
+      if (!In(kTieSafe, name) && !of_peers && !settled) Mark();
       return;
     }
     if (name == "any_value") Mark();
-    if (In(kGathering, name) && tree::List(call, "agg_order").empty() && !sorted_) {
-      choice_.gathers = true;
-    }
+    if (In(kGathering, name) && tree::List(call, "agg_order").empty() && !sorted_) Gather();
   }
 
   RowChoice choice_;
   WithScope with_;
   bool in_targets_ = false;
-  bool sorted_ = false;
+  std::string output_;         // As in StatementFacts::chosen. Empty: none, or not known.
+  bool by_name_ = true;        // Outputs are called as their targets are.
+  bool sorted_ = false;        // What the select reads.
+  bool one_row_each_ = false;  // The select makes its rows of one table's, each of one.
 };
 
 // Looks for one aggregate at least, and for nothing that makes several rows of one.

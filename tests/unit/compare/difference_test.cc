@@ -338,6 +338,48 @@ TEST_CASE("what a choice among tied rows may explain is told and does not gate",
   }
 }
 
+TEST_CASE("a choice excuses the columns that it makes alone", "[compare]") {
+  const auto computed = [](const char* name, uint32_t type) {
+    event::Column column = Col(name, type);
+    column.table_oid = column.column_number = 0;
+    return column;
+  };
+  const std::vector<event::Column> columns = {Col("k", 23, 1), computed("sum", 1700),
+                                              computed("n", 20)};
+  const Rows rows = {{"1", "10", "1"}, {"2", "10", "2"}};
+  const Rows tied = {{"1", "10", "2"}, {"2", "10", "1"}};
+  const Rows other = {{"1", "11", "1"}, {"2", "10", "2"}};
+  auto facts = Facts();
+  SECTION("that ranks") { facts.ranks = true; }
+  SECTION("that gathers") { facts.gathers = true; }
+  for (const char* key : {"#3", "n"}) {
+    CAPTURE(key);
+    facts.chosen = {{key}};
+    CHECK(Of(Answer(columns, rows), Answer(columns, tied), facts).weight == Weight::kWarning);
+    CHECK(Of(Answer(columns, rows), Answer(columns, other), facts).weight == Weight::kGate);
+    CHECK(Of(Kept(columns, rows), Kept(columns, tied), facts).weight == Weight::kWarning);
+    CHECK(Of(Kept(columns, rows), Kept(columns, other), facts).weight == Weight::kGate);
+  }
+  // Sums in another order of rows, of which not all were kept.
+  const std::vector<event::Column> floats = {columns[0], computed("sum", 701), columns[2]};
+  CHECK(Of(Answer(floats, rows), Answer(floats, other), facts).weight == Weight::kWarning);
+  facts.chosen.reset();
+  CHECK(Of(Answer(columns, rows), Answer(columns, other), facts).weight == Weight::kWarning);
+}
+
+TEST_CASE("of too many values nobody can tell whether a choice explains them", "[compare]") {
+  const auto large = [](const Rows& rows) {
+    LaneOutcome lane = Answer(kIdName, rows);
+    lane.cells.clear();
+    lane.cells_complete = false;
+    return lane;
+  };
+  auto facts = Facts();
+  SECTION("ranks") { facts.ranks = true; }
+  SECTION("picks") { facts.picks = true; }
+  CHECK(Of(large({{"1", "a"}}), large({{"1", "b"}}), facts).weight == Weight::kGateIfMost);
+}
+
 TEST_CASE("aggregates without an order of their own excuse themselves alone", "[compare]") {
   auto facts = Facts();
   facts.gathers = true;
