@@ -237,11 +237,27 @@ Difference ValuesDifference(const LaneOutcome& a, const LaneOutcome& b, const Co
     // Sums that cancel out may differ by more than rounding does, but not in most calls.
     values.weight = beyond_rounding ? Weight::kGateIfMost : Weight::kNote;
     if (!beyond_rounding) values.excuse = Excuse::kRowOrderSums;
-  } else if (facts.gathers && (facts.picks || !DiffersBeyondChoice(a, b, match, facts))) {
+  } else if (facts.gathers &&
+             (facts.picks || !DiffersBeyondChoice(a, b, match, facts).value_or(false))) {
     values.weight = Weight::kWarning;
     values.excuse = Excuse::kRowOrderSums;
   }
   return values;
+}
+
+// Other values where the query chooses among tied rows.
+void ExcuseByChoice(const LaneOutcome& a, const LaneOutcome& b, const ColumnMatch& match,
+                    const StatementFacts& facts, Difference& values) {
+  if (values.weight <= Weight::kWarning || !(facts.picks || facts.ranks)) return;
+  const auto beyond = DiffersBeyondChoice(a, b, match, facts);
+  if (!beyond) {
+    // Too many values to tell. But what is tied is seldom tied in most calls.
+    values.weight = Weight::kGateIfMost;
+  } else if (!*beyond) {
+    values.weight = Weight::kWarning;
+    values.excuse = Excuse::kTiesAtLimit;
+    values.detail += ", which a choice among tied rows may explain";
+  }
 }
 
 std::string OtherNumbers(const ColumnMatch& match) {
@@ -299,12 +315,7 @@ std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome
   } else if (verdict != RowsVerdict::kValues && values.weight == Weight::kGate) {
     values.weight = Weight::kGateIfMost;
   }
-  const bool chance = facts.picks || facts.ranks;
-  if (values.weight > Weight::kWarning && chance && !DiffersBeyondChoice(a, b, match, facts)) {
-    values.weight = Weight::kWarning;
-    values.excuse = Excuse::kTiesAtLimit;
-    values.detail += ", which a choice among tied rows may explain";
-  }
+  ExcuseByChoice(a, b, match, facts, values);
   return values;
 }
 
@@ -428,24 +439,27 @@ ColumnBits BitsNamed(const std::vector<event::Column>& columns,
   return bits;
 }
 
-// A query that asks a clock returns other values on every lane. With a control lane to tell which
-// columns those are, the others are still to be the same; and so are those beside columns that are
+// A query that asks a clock or a sequence returns other values on every lane. With a control lane
+// to tell which columns those are, the others are still to be the same; but for those that are
 // known to hold numbers of sequences.
 void ExcuseVolatile(const event::StatementPair& pair, const StatementFacts& facts,
                     Difference& difference) {
   const bool content =
       difference.kind == DifferenceKind::kValues || difference.kind == DifferenceKind::kOrder;
   if (!content || difference.weight <= Weight::kNote || !IsVolatile(facts)) return;
-  const bool clocks_told =
-      !CallsOneOf(facts, kClocks) ||
-      (pair.lanes.size() >= 3 && Succeeded(pair.lanes[2].outcome) &&
-       (difference.control == DifferenceKind::kNone || difference.control_columns != 0));
+  // Beside a sequence, too: a default may ask a clock that the text does not name.
+  const bool control_tells =
+      pair.lanes.size() >= 3 && Succeeded(pair.lanes[2].outcome) &&
+      (difference.control == DifferenceKind::kNone || difference.control_columns != 0);
   const bool sequences_told = !event::DrawsFromSequences(facts) || facts.drawn.has_value();
   const ColumnBits drawn = facts.drawn ? BitsNamed(pair.lanes[0].columns, *facts.drawn) : 0;
-  const bool columns_tell = clocks_told && sequences_told && !AsksServer(facts);
+  const bool columns_tell = control_tells && sequences_told && !AsksServer(facts);
   if (columns_tell && (difference.own_columns() & ~drawn) != 0) {
+    // Where only the candidate drew other numbers, a trigger may have made the rest of them.
+    const bool follows = (difference.own_columns() & drawn) != 0;
     difference.columns &= ~drawn;
-    difference.weight = std::min(difference.weight, Weight::kGateIfMost);
+    difference.weight =
+        std::min(difference.weight, follows ? Weight::kWarning : Weight::kGateIfMost);
     return;
   }
   difference.weight = Weight::kNote;

@@ -218,16 +218,16 @@ RowsVerdict CompareByKeys(const LaneOutcome& baseline, const LaneOutcome& candid
   const bool described = !baseline.columns.empty() && !candidate.columns.empty();
   const auto keys = described ? VisibleKeys(baseline, match, facts) : std::nullopt;
   if (!keys && same_set) return RowsVerdict::kHiddenOrder;
-  const std::vector<size_t> table_keys =
-      facts.one_table ? KeyPlaces(baseline, match, facts) : std::vector<size_t>();
-  const bool is_id =
-      keys && std::any_of(keys->begin(), keys->end(), [&](size_t place) {
-        return std::find(table_keys.begin(), table_keys.end(), place) != table_keys.end();
-      });
   if (!keys || !HasCells(baseline) || !HasCells(candidate)) {
-    if (same_set) return is_id ? RowsVerdict::kOrder : RowsVerdict::kMaybeOrder;
+    // A key tells nothing here: a column that is called "id" may hold each value many times.
+    if (same_set) return RowsVerdict::kMaybeOrder;
     return limited ? RowsVerdict::kValuesHiddenLimit : RowsVerdict::kValues;
   }
+  const std::vector<size_t> table_keys =
+      facts.one_table ? KeyPlaces(baseline, match, facts) : std::vector<size_t>();
+  const bool is_id = std::any_of(keys->begin(), keys->end(), [&](size_t place) {
+    return std::find(table_keys.begin(), table_keys.end(), place) != table_keys.end();
+  });
   std::vector<size_t> left;
   std::vector<size_t> right;
   for (const size_t place : *keys) {
@@ -268,6 +268,14 @@ std::string KeyAmong(const std::string& key, const ColumnMatch& match) {
     if (match.common[i].first == *position) return "#" + std::to_string(i + 1);
   }
   return {};
+}
+
+event::StatementFacts FactsAmong(event::StatementFacts facts, const ColumnMatch& match) {
+  for (std::string& key : facts.sort_keys) key = KeyAmong(key, match);
+  if (facts.chosen) {
+    for (std::string& key : *facts.chosen) key = KeyAmong(key, match);
+  }
+  return facts;
 }
 
 // By cells alone: digests cannot tell, or are not to.
@@ -388,32 +396,50 @@ std::optional<RowsVerdict> CompareRowsByValue(const LaneOutcome& baseline,
                                               const event::StatementFacts& facts) {
   const auto lanes = ReadByValue(baseline, candidate, match);
   if (!lanes) return std::nullopt;
-  event::StatementFacts by_place = facts;
-  for (std::string& key : by_place.sort_keys) key = KeyAmong(key, lanes->wide);
-  return CompareCells(lanes->baseline, lanes->candidate, lanes->same, by_place);
+  return CompareCells(lanes->baseline, lanes->candidate, lanes->same,
+                      FactsAmong(facts, lanes->wide));
 }
 
 namespace {
 
-bool BeyondChoice(const LaneOutcome& baseline, const LaneOutcome& candidate,
-                  const ColumnMatch& match, const event::StatementFacts& facts) {
-  if (!HasCells(baseline) || !HasCells(candidate)) return false;
+// Chance may have made its values: it ranks or gathers, or may be the one that does.
+bool LeftToChance(const LaneOutcome& baseline, size_t column, const event::StatementFacts& facts) {
+  if (baseline.columns[column].table_oid != 0) return false;
+  if (!facts.chosen) return true;
+  return std::any_of(facts.chosen->begin(), facts.chosen->end(), [&](const std::string& key) {
+    const auto position = PositionFrom(key);
+    return position ? column == *position : baseline.columns[column].name == key;
+  });
+}
+
+// A sum of floating point numbers is to be the same by value, not by its bytes.
+bool IsComputedFloat(const Column& column) {
+  return column.table_oid == 0 && (column.type_oid == kFloat4Oid || column.type_oid == kFloat8Oid);
+}
+
+std::optional<bool> BeyondChoice(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                                 const ColumnMatch& match, const event::StatementFacts& facts,
+                                 bool by_value) {
+  if (!HasCells(baseline) || !HasCells(candidate)) return std::nullopt;
   if (facts.picks) return AnyKeyOtherValues(baseline, candidate, match, facts);
-  ColumnMatch stored;
+  ColumnMatch sure;
   for (const auto& columns : match.common) {
-    if (baseline.columns[columns.first].table_oid != 0) stored.common.push_back(columns);
+    if (LeftToChance(baseline, columns.first, facts)) continue;
+    if (!by_value && IsComputedFloat(baseline.columns[columns.first])) continue;
+    sure.common.push_back(columns);
   }
-  return !SameSet(RowHashes(baseline, Side(stored, true)),
-                  RowHashes(candidate, Side(stored, false)));
+  return !SameSet(RowHashes(baseline, Side(sure, true)), RowHashes(candidate, Side(sure, false)));
 }
 
 }  // namespace
 
-bool DiffersBeyondChoice(const LaneOutcome& baseline, const LaneOutcome& candidate,
-                         const ColumnMatch& match, const event::StatementFacts& facts) {
+std::optional<bool> DiffersBeyondChoice(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                                        const ColumnMatch& match,
+                                        const event::StatementFacts& facts) {
   const auto lanes = ReadByValue(baseline, candidate, match);
-  return lanes ? BeyondChoice(lanes->baseline, lanes->candidate, lanes->same, facts)
-               : BeyondChoice(baseline, candidate, match, facts);
+  return lanes ? BeyondChoice(lanes->baseline, lanes->candidate, lanes->same,
+                              FactsAmong(facts, lanes->wide), /*by_value=*/true)
+               : BeyondChoice(baseline, candidate, match, facts, /*by_value=*/false);
 }
 
 bool LooksLikeId(const Column& column) {

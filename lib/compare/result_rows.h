@@ -62,9 +62,12 @@ std::optional<RowsVerdict> CompareRowsByValue(const event::LaneOutcome& baseline
 
 // What a choice among tied rows below the top level does not explain: a row of the same key with
 // other values of its table. Where only computed columns may follow from one (facts.picks is not
-// set): other values in the columns of tables. False where cells are needed and not there.
-bool DiffersBeyondChoice(const event::LaneOutcome& baseline, const event::LaneOutcome& candidate,
-                         const ColumnMatch& match, const event::StatementFacts& facts);
+// set): other values in the columns that do not, see facts.chosen. nullopt where cells are needed
+// and not there.
+std::optional<bool> DiffersBeyondChoice(const event::LaneOutcome& baseline,
+                                        const event::LaneOutcome& candidate,
+                                        const ColumnMatch& match,
+                                        const event::StatementFacts& facts);
 
 // A primary key by its looks: the first column of its table, or the name everybody gives it.
 bool LooksLikeId(const event::Column& column);

@@ -353,16 +353,12 @@ double ValueForms::ToleranceOf(const event::Column& before, const event::Column&
   constexpr double kFloat4Tolerance = 1e-5;
   constexpr double kFloat8Tolerance = 1e-9;
   // What a table holds is not added up anew. But a view may show a sum, and is told as a table is:
-  // the last digits may differ.
-  constexpr double kStoredFloat4Tolerance = 1e-6;
+  // the last digits may differ, and those are all that a real has to spare.
   constexpr double kStoredFloat8Tolerance = 1e-12;
-  const bool single = ElementOr(before.type_oid) == kFloat4;
+  if (ElementOr(before.type_oid) == kFloat4) return kFloat4Tolerance;
   const bool stored = before.table_oid != 0 && after.table_oid != 0;
-  // Of another type they are as precise as they were: a cast of real gives six digits.
-  if (stored && before.type_oid == after.type_oid) {
-    return single ? kStoredFloat4Tolerance : kStoredFloat8Tolerance;
-  }
-  return single ? kFloat4Tolerance : kFloat8Tolerance;
+  // Of another type they are as precise as that one allows.
+  return stored && before.type_oid == after.type_oid ? kStoredFloat8Tolerance : kFloat8Tolerance;
 }
 
 void ValueForms::Learn(const event::Column& column, const Cell& cell) {

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/letter_case.h"
 #include "event/parse_tree.h"
@@ -43,32 +44,117 @@ std::string CalledName(const json& call) {
   return base::LowerAscii(tree::LastString(tree::List(call, "funcname")));
 }
 
-// Of the select's own FROM, without joins.
-bool ReadsSorted(const json& select) {
-  const json& from = tree::List(select, "fromClause");
-  return std::any_of(from.begin(), from.end(), [](const json& item) {
-    const json* nested = tree::Find(item, "RangeSubselect");
-    const json* query = nested == nullptr ? nullptr : tree::Find(*nested, "subquery");
-    const json* inner = query == nullptr ? nullptr : tree::Find(*query, "SelectStmt");
-    return inner != nullptr && !tree::List(*inner, "sortClause").empty();
-  });
+const json* SelectOf(const json& node, const char* key) {
+  const json* query = tree::Find(node, key);
+  return query == nullptr ? nullptr : tree::Find(*query, "SelectStmt");
 }
+
+// The WITH clauses round a place in a statement, and what of FROM comes sorted by them.
+class WithScope {
+ public:
+  // While it lives, `node`'s own clause is one of those.
+  class Enter {
+   public:
+    Enter(WithScope& scope, const json& node) : scope_(scope), clause_(tree::Find(node, kClause)) {
+      if (clause_ != nullptr) scope_.clauses_.push_back(clause_);
+    }
+    ~Enter() {
+      if (clause_ != nullptr) scope_.clauses_.pop_back();
+    }
+    Enter(const Enter&) = delete;
+    Enter& operator=(const Enter&) = delete;
+
+   private:
+    WithScope& scope_;
+    const json* clause_;
+  };
+
+  // Of the select's own FROM, without joins.
+  bool ReadsSorted(const json& select, int depth = 0) {
+    const json& from = tree::List(select, "fromClause");
+    return std::any_of(from.begin(), from.end(),
+                       [&](const json& item) { return ComesSorted(item, depth + 1); });
+  }
+
+ private:
+  static constexpr const char* kClause = "withClause";
+
+  bool ComesSorted(const json& item, int depth) {
+    const json* nested = tree::Find(item, "RangeSubselect");
+    const json* named = tree::Find(item, "RangeVar");
+    const json* query = nullptr;
+    if (nested != nullptr) query = SelectOf(*nested, "subquery");
+    if (named != nullptr) query = Named(*named);
+    return query != nullptr && IsSorted(*query, depth);
+  }
+  // By its own ORDER BY, or as it hands the rows of a sorted one on.
+  bool IsSorted(const json& select, int depth) {
+    if (depth > kNestedMax) return false;
+    if (!tree::List(select, "sortClause").empty()) return true;
+    const bool hands_on = tree::List(select, "fromClause").size() == 1 &&
+                          tree::List(select, "groupClause").empty() &&
+                          tree::List(select, "distinctClause").empty();
+    if (!hands_on) return false;
+    const Enter own(*this, select);
+    return ReadsSorted(select, depth);
+  }
+  const json* Named(const json& relation) const {
+    if (!tree::Text(relation, "schemaname").empty()) return nullptr;
+    const std::string name = tree::Text(relation, "relname");
+    for (auto clause = clauses_.rbegin(); clause != clauses_.rend(); ++clause) {
+      for (const json& item : tree::List(**clause, "ctes")) {
+        const json* query = tree::Find(item, "CommonTableExpr");
+        if (query != nullptr && tree::Text(*query, "ctename") == name) {
+          return SelectOf(*query, "ctequery");
+        }
+      }
+    }
+    return nullptr;
+  }
+
+  static constexpr int kNestedMax = 16;  // A query of WITH RECURSIVE reads itself.
+  std::vector<const json*> clauses_;     // The innermost one last.
+};
 
 bool HasDistinctOn(const json& select) {
   const json& distinct = tree::List(select, "distinctClause");
   return !distinct.empty() && distinct.front().is_object() && !distinct.front().empty();
 }
 
-// Rows tied in its order are equal in all that it gives, as far as its text tells.
-bool SettlesTies(const json& select) {
+std::set<std::string> SortColumns(const json& clause) {
   std::set<std::string> keys;
-  for (const json& item : tree::List(select, "sortClause")) {
+  for (const json& item : clause) {
     const json* sort = tree::Find(item, "SortBy");
     const json* node = sort == nullptr ? nullptr : tree::Find(*sort, "node");
     if (node != nullptr) keys.insert(tree::ColumnName(*node));
   }
   keys.erase(std::string());
-  if (ReadsOneTable(select) && (keys.contains("id") || keys.contains("uuid"))) return true;
+  return keys;
+}
+
+bool HoldsId(const std::set<std::string>& keys) {
+  return keys.contains("id") || keys.contains("uuid");
+}
+
+bool SortsById(const json& window) {
+  return HoldsId(SortColumns(tree::List(window, "orderClause")));
+}
+
+// The name of an output column; empty where the server makes one up.
+std::string OutputName(const json& item) {
+  const json* target = tree::Find(item, "ResTarget");
+  if (target == nullptr) return {};
+  std::string alias = tree::Text(*target, "name");
+  if (!alias.empty()) return alias;
+  const json* value = tree::Find(*target, "val");
+  const json* call = value == nullptr ? nullptr : tree::Find(*value, "FuncCall");
+  return call == nullptr ? std::string() : tree::LastString(tree::List(*call, "funcname"));
+}
+
+// Rows tied in its order are equal in all that it gives, as far as its text tells.
+bool SettlesTies(const json& select) {
+  std::set<std::string> keys = SortColumns(tree::List(select, "sortClause"));
+  if (ReadsOneTable(select) && HoldsId(keys)) return true;
   if (HasDistinctOn(select)) {
     for (const json& item : tree::List(select, "distinctClause")) {
       keys.insert(tree::ColumnName(item));
@@ -98,19 +184,23 @@ class ChoiceWalk {
     if ((own_limit && LimitPicks(select)) || (HasDistinctOn(select) && !SettlesTies(select))) {
       Mark();
     }
+    const WithScope::Enter own(with_, select);
     const bool sorted_before = sorted_;
-    sorted_ = ReadsSorted(select);
+    sorted_ = with_.ReadsSorted(select);
+    const bool one_row_each_before = one_row_each_;
+    one_row_each_ = ReadsOneTable(select) && tree::List(select, "groupClause").empty();
     for (const auto& [key, value] : select.items()) {
       if (key == "larg" || key == "rarg") {
+        by_name_ = by_name_ && !outputs;  // Only the first of several lists names the columns.
         Select(value, outputs, /*own_limit=*/true, depth + 1);
-        continue;
+      } else if (outputs && key == "targetList") {
+        Targets(value, depth + 1);
+      } else {
+        Into(value, depth + 1);
       }
-      const bool in_targets_before = in_targets_;
-      in_targets_ = in_targets_ || (outputs && key == "targetList");
-      Into(value, depth + 1);
-      in_targets_ = in_targets_before;
     }
     sorted_ = sorted_before;
+    one_row_each_ = one_row_each_before;
   }
 
   void Into(const json& node, int depth) {
@@ -120,6 +210,7 @@ class ChoiceWalk {
       return;
     }
     if (!node.is_object()) return;
+    const WithScope::Enter own(with_, node);
     for (const auto& [key, value] : node.items()) {
       if (key == "SelectStmt") {
         Select(value, /*outputs=*/false, /*own_limit=*/true, depth + 1);
@@ -135,16 +226,41 @@ class ChoiceWalk {
   const RowChoice& choice() const { return choice_; }
 
  private:
-  void Mark() { (in_targets_ ? choice_.ranks : choice_.picks) = true; }
+  void Mark() {
+    (in_targets_ ? choice_.ranks : choice_.picks) = true;
+    if (in_targets_) NoteOutput();
+  }
+
+  void Gather() {
+    choice_.gathers = true;
+    NoteOutput();
+  }
+
+  void NoteOutput() {
+    if (output_.empty()) choice_.outputs.reset();
+    if (choice_.outputs) choice_.outputs->push_back(output_);
+  }
+
+  void Targets(const json& targets, int depth) {
+    in_targets_ = true;
+    bool starred = false;  // Nobody knows how many columns stand before.
+    for (size_t i = 0; i < targets.size(); ++i) {
+      output_ = starred ? (by_name_ ? OutputName(targets[i]) : std::string())
+                        : "#" + std::to_string(i + 1);
+      Into(targets[i], depth);
+      starred = starred || tree::Holds(targets[i], "A_Star");
+    }
+    output_.clear();
+    in_targets_ = false;
+  }
 
   void SubLink(const json& link, int depth) {
     if (const json* test = tree::Find(link, "testexpr")) Into(*test, depth);
-    const json* query = tree::Find(link, "subselect");
-    const json* select = query == nullptr ? nullptr : tree::Find(*query, "SelectStmt");
+    const json* select = SelectOf(link, "subselect");
     if (select == nullptr) return;
     const std::string type = tree::Text(link, "subLinkType");
     const bool ordered = !tree::List(*select, "sortClause").empty();
-    if (type == "ARRAY_SUBLINK" && !ordered) choice_.gathers = true;
+    if (type == "ARRAY_SUBLINK" && !ordered) Gather();
     // Any row will do for EXISTS, and who asks for one value without ORDER BY knows that there is
     // but one.
     const bool own_limit = type != "EXISTS_SUBLINK" && (type != "EXPR_SUBLINK" || ordered);
@@ -157,18 +273,21 @@ class ChoiceWalk {
     if (const json* over = tree::Find(call, "over")) {
       const bool of_peers = In(kFolding, name) && tree::Text(*over, "name").empty() &&
                             (over->value("frameOptions", int64_t{0}) & kFrameOfRows) == 0;
-      if (!In(kTieSafe, name) && !of_peers) Mark();
+      const bool settled = one_row_each_ && SortsById(*over);
+      if (!In(kTieSafe, name) && !of_peers && !settled) Mark();
       return;
     }
     if (name == "any_value") Mark();
-    if (In(kGathering, name) && tree::List(call, "agg_order").empty() && !sorted_) {
-      choice_.gathers = true;
-    }
+    if (In(kGathering, name) && tree::List(call, "agg_order").empty() && !sorted_) Gather();
   }
 
   RowChoice choice_;
+  WithScope with_;
   bool in_targets_ = false;
-  bool sorted_ = false;
+  std::string output_;         // As in StatementFacts::chosen. Empty: none, or not known.
+  bool by_name_ = true;        // Outputs are called as their targets are.
+  bool sorted_ = false;        // What the select reads.
+  bool one_row_each_ = false;  // The select makes its rows of one table's, each of one.
 };
 
 // Looks for one aggregate at least, and for nothing that makes several rows of one.

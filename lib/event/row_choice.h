@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace scry::event {
 
@@ -13,6 +15,8 @@ struct RowChoice {
   bool picks = false;    // See StatementFacts.
   bool ranks = false;    // See StatementFacts.
   bool gathers = false;  // See StatementFacts.
+  // StatementFacts::chosen; empty where nothing ranks or gathers.
+  std::optional<std::vector<std::string>> outputs = std::vector<std::string>();
 };
 
 // `statement`: what a statement's node holds. `select`: it is a SelectStmt.

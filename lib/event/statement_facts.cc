@@ -320,6 +320,7 @@ void AddRowChoice(const RowChoice& choice, StatementFacts& facts) {
   facts.picks = choice.picks;
   facts.ranks = choice.ranks;
   facts.gathers = choice.gathers;
+  facts.chosen = choice.outputs;
 }
 
 void ReadSelect(const json& select, StatementFacts& facts) {

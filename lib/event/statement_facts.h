@@ -67,6 +67,9 @@ struct StatementFacts {
   bool ranks = false;
   // The order within a value: array_agg() and its like without an order of their own.
   bool gathers = false;
+  // The output columns that `ranks` and `gathers` are about, as in sort_keys. nullopt: not known,
+  // it may be any that is computed.
+  std::optional<std::vector<std::string>> chosen;
   // The sort keys: an output column name ("created_at") or its position from 1 ("#2"). Empty entry:
   // an expression that is no output column.
   std::vector<std::string> sort_keys;

@@ -338,6 +338,48 @@ TEST_CASE("what a choice among tied rows may explain is told and does not gate",
   }
 }
 
+TEST_CASE("a choice excuses the columns that it makes alone", "[compare]") {
+  const auto computed = [](const char* name, uint32_t type) {
+    event::Column column = Col(name, type);
+    column.table_oid = column.column_number = 0;
+    return column;
+  };
+  const std::vector<event::Column> columns = {Col("k", 23, 1), computed("sum", 1700),
+                                              computed("n", 20)};
+  const Rows rows = {{"1", "10", "1"}, {"2", "10", "2"}};
+  const Rows tied = {{"1", "10", "2"}, {"2", "10", "1"}};
+  const Rows other = {{"1", "11", "1"}, {"2", "10", "2"}};
+  auto facts = Facts();
+  SECTION("that ranks") { facts.ranks = true; }
+  SECTION("that gathers") { facts.gathers = true; }
+  for (const char* key : {"#3", "n"}) {
+    CAPTURE(key);
+    facts.chosen = {{key}};
+    CHECK(Of(Answer(columns, rows), Answer(columns, tied), facts).weight == Weight::kWarning);
+    CHECK(Of(Answer(columns, rows), Answer(columns, other), facts).weight == Weight::kGate);
+    CHECK(Of(Kept(columns, rows), Kept(columns, tied), facts).weight == Weight::kWarning);
+    CHECK(Of(Kept(columns, rows), Kept(columns, other), facts).weight == Weight::kGate);
+  }
+  // Sums in another order of rows, of which not all were kept.
+  const std::vector<event::Column> floats = {columns[0], computed("sum", 701), columns[2]};
+  CHECK(Of(Answer(floats, rows), Answer(floats, other), facts).weight == Weight::kWarning);
+  facts.chosen.reset();
+  CHECK(Of(Answer(columns, rows), Answer(columns, other), facts).weight == Weight::kWarning);
+}
+
+TEST_CASE("of too many values nobody can tell whether a choice explains them", "[compare]") {
+  const auto large = [](const Rows& rows) {
+    LaneOutcome lane = Answer(kIdName, rows);
+    lane.cells.clear();
+    lane.cells_complete = false;
+    return lane;
+  };
+  auto facts = Facts();
+  SECTION("ranks") { facts.ranks = true; }
+  SECTION("picks") { facts.picks = true; }
+  CHECK(Of(large({{"1", "a"}}), large({{"1", "b"}}), facts).weight == Weight::kGateIfMost);
+}
+
 TEST_CASE("aggregates without an order of their own excuse themselves alone", "[compare]") {
   auto facts = Facts();
   facts.gathers = true;
@@ -352,7 +394,7 @@ TEST_CASE("aggregates without an order of their own excuse themselves alone", "[
         Weight::kGate);
 }
 
-TEST_CASE("an order of too many values is told, and gates where a key sets it", "[compare]") {
+TEST_CASE("an order of too many values is told, and does not gate", "[compare]") {
   const auto large = [](const Rows& rows) {
     LaneOutcome lane = Answer(kIdName, rows);
     lane.cells.clear();
@@ -366,9 +408,10 @@ TEST_CASE("an order of too many values is told, and gates where a key sets it", 
   CHECK(unsure.weight == Weight::kWarning);
   CHECK(unsure.excuse == Excuse::kNone);
   CHECK(Of(baseline, turned, Ordered({"updated_at"})).excuse == Excuse::kHiddenSortKey);
+  // `SELECT customer_id AS id .. ORDER BY id`: nothing tells whether rows are tied in it.
   auto by_key = Ordered({"id"});
   by_key.one_table = true;
-  CHECK(Of(baseline, turned, by_key).weight == Weight::kGate);
+  CHECK(Of(baseline, turned, by_key).weight == Weight::kWarning);
 }
 
 TEST_CASE("columns are matched by name", "[compare]") {
@@ -660,25 +703,36 @@ TEST_CASE("beside numbers of a sequence the other columns are still compared", "
   facts.kind = event::StatementKind::kInsert;
   facts.functions = {"nextval"};
   facts.drawn = std::vector<std::string>{"id"};
-  const LaneOutcome baseline = Answer(kStamped, {{"1", "a", "t"}});
-  const auto of = [&](const Row& row) { return Of(baseline, Answer(kStamped, {row}), facts); };
-  CHECK(of({"2", "a", "t"}).excuse == Excuse::kVolatile);
-  const Difference broken = of({"2", "b", "t"});
+  const Row row = {"1", "a", "10:01"};
+  const auto of = [&](const Row& candidate, const Row& control) {
+    return JudgePair(Three(kStamped, row, candidate, control), facts);
+  };
+  CHECK(of({"2", "a", "10:01"}, row).excuse == Excuse::kVolatile);
+  const Difference broken = of({"1", "b", "10:01"}, row);
   CHECK(broken.weight == Weight::kGateIfMost);
   CHECK(broken.columns == 0b10U);
-  // And beside a clock, where the control lane tells its columns.
-  facts.functions = {"nextval", "now"};
-  CHECK(of({"2", "b", "t"}).excuse == Excuse::kVolatile);
-  const auto judge = [&](const Row& candidate) {
-    return JudgePair(Three(kStamped, {"1", "a", "10:01"}, candidate, {"3", "a", "10:03"}), facts);
+  CHECK(of({"2", "b", "10:01"}, {"3", "a", "10:01"}).weight == Weight::kGateIfMost);
+  // The sequence stands elsewhere on the candidate alone: the name may be made of its number.
+  const Difference moved = of({"2", "b", "10:01"}, row);
+  CHECK(moved.weight == Weight::kWarning);
+  CHECK(moved.columns == 0b10U);
+  // A default asks a clock that the text does not name: the control lane tells.
+  CHECK(of({"1", "a", "10:02"}, {"1", "a", "10:03"}).weight == Weight::kNote);
+  CHECK(of({"1", "b", "10:02"}, {"1", "a", "10:03"}).weight == Weight::kGateIfMost);
+  const auto alone = [&] {
+    return Of(Answer(kStamped, {row}), Answer(kStamped, {{"1", "a", "t"}}), facts);
   };
-  CHECK(judge({"2", "a", "10:02"}).excuse == Excuse::kVolatile);
-  CHECK(judge({"2", "b", "10:02"}).weight == Weight::kGateIfMost);
+  CHECK(alone().excuse == Excuse::kVolatile);
+  // And beside a clock of its own.
+  facts.functions = {"nextval", "now"};
+  CHECK(alone().excuse == Excuse::kVolatile);
+  CHECK(of({"2", "a", "10:02"}, {"3", "a", "10:03"}).excuse == Excuse::kVolatile);
+  CHECK(of({"2", "b", "10:02"}, {"3", "a", "10:03"}).weight == Weight::kGateIfMost);
   facts.functions = {"nextval"};
   facts.drawn.emplace();  // RETURNING what it drew nothing for.
-  CHECK(of({"1", "b", "t"}).weight == Weight::kGateIfMost);
+  CHECK(of({"1", "b", "10:01"}, row).weight == Weight::kGateIfMost);
   facts.drawn.reset();
-  CHECK(of({"1", "b", "t"}).excuse == Excuse::kVolatile);
+  CHECK(of({"1", "b", "10:01"}, row).excuse == Excuse::kVolatile);
 }
 
 TEST_CASE("replayed out of order or against the client's will, results do not gate", "[compare]") {

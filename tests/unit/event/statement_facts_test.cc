@@ -335,6 +335,64 @@ TEST_CASE("rows chosen below the top level are left to chance where they tie", "
   CHECK_FALSE(One("select string_agg(v, ',') from (select v from t order by v) x").gathers);
 }
 
+TEST_CASE("which outputs rank or gather is told by their place or name", "[event]") {
+  const auto chosen = [](const char* text) { return One(text).chosen; };
+  CHECK(chosen("select k, sum(v), row_number() over (order by sum(v)) from t group by k") ==
+        Names{"#3"});
+  CHECK(chosen("select k, sum(v), json_agg(t) from t group by k") == Names{"#3"});
+  CHECK(chosen("select *, row_number() over (order by day) n, 1 from t") == Names{"n"});
+  CHECK(chosen("select *, lag(v) over (order by day) from t") == Names{"lag"});
+  CHECK(chosen("select array(select v from u), sum(v), any_value(w) from t") == Names{"#1", "#3"});
+  CHECK(chosen("select 1, 2 union all select 3, (select v from u order by day limit 1)") ==
+        Names{"#2"});
+  CHECK(chosen("select k, sum(v) from t group by k") == Names{});
+  for (const char* unknown :
+       {"select *, 1 + row_number() over (order by day) from t",
+        "select k from t group by k having array_agg(v) = $1",
+        "select x from (select array_agg(v) x from t) y",
+        "select * from t union all select *, row_number() over (order by day) n from u",
+        "insert into t (a) select array_agg(v) from u returning a"}) {
+    CAPTURE(unknown);
+    CHECK_FALSE(chosen(unknown));
+  }
+  // Rows of one table in the order of their ids are tied nowhere.
+  for (const char* sure : {"select id, total * qty, row_number() over (order by id) n from o",
+                           "select id, lag(v) over (partition by k order by day, id) from o"}) {
+    CAPTURE(sure);
+    CHECK_FALSE(One(sure).ranks);
+  }
+  for (const char* tied : {"select row_number() over (order by a.id) from o a join p on true",
+                           "select k, row_number() over (order by id) from o group by k, id"}) {
+    CAPTURE(tied);
+    CHECK(One(tied).ranks);
+  }
+}
+
+TEST_CASE("what is sorted stays so through names and nesting", "[event]") {
+  for (const char* sorted :
+       {"with s as (select * from t order by id) select json_agg(s) from s",
+        "with s as (select * from t order by id) select json_agg(x) from (select * from s) x",
+        "select json_agg(y) from (select row_to_json(x) y from (select * from t order by id) x) z",
+        "with s as (select * from t order by id), r as (select a from s) "
+        "select (select json_agg(r) from r)",
+        "with s as (select * from t order by id) insert into u (a) select json_agg(s) from s"}) {
+    CAPTURE(sorted);
+    CHECK_FALSE(One(sorted).gathers);
+  }
+  for (const char* unsorted :
+       {"with s as (select * from t) select json_agg(s) from s",
+        "with s as (select * from t order by id) select json_agg(s) from public.s",
+        "with s as (select * from t order by id) select json_agg(x) from (select * from s, u) x",
+        "select json_agg(x) from (select a from (select * from t order by a) y group by a) x",
+        "with recursive s as (select 1 a union all select a + 1 from s where a < 9) "
+        "select json_agg(s) from s",
+        "select json_agg(s) from (with s as (select 1 order by 1) select * from t) x, s",
+        "with s as (select * from s) select json_agg(s) from s"}) {
+    CAPTURE(unsorted);
+    CHECK(One(unsorted).gathers);
+  }
+}
+
 TEST_CASE("one table, joins, and tables that stand in a statement twice", "[event]") {
   CHECK(One("select id from t where k in (select k from u)").one_table);
   CHECK_FALSE(One("select * from t join u on true").one_table);
