@@ -30,9 +30,10 @@ TEST_CASE("an error for want of something is told from others", "[compare]") {
     CHECK(IsMissing(sqlstate, {}));
   }
   for (const char* sqlstate :
-       {"23505", "40001", "40P01", "55P03", "57014", "22012", "42P07", "42P05", ""}) {
+       {"23505", "40001", "40P01", "55P03", "57014", "22012", "42P07", "42P05", "XX000", ""}) {
     CHECK_FALSE(IsMissing(sqlstate, {}));
   }
+  CHECK_FALSE(IsMissing("42704", "type with OID 16403 does not exist"));
   CHECK_FALSE(IsMissing("55000", "lastval is not yet defined in this session"));
 }
 
