@@ -133,8 +133,7 @@ const std::vector<Rule>& Rules() {
        {},
        {},
        "a column that is generated, or an identity, writes the whole table anew: add a plain "
-       "column "
-       "that a trigger or a sequence's DEFAULT fills for new rows, and fill the old ones in "
+       "column that a trigger or a sequence's DEFAULT fills for new rows, and fill the old ones in "
        "batches"},
       {[](const Sql& sql) { return Alters(sql) && sql.s.rewrites && sql.work.adds_column; },
        {},

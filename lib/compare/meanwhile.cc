@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <utility>
 
 #include "base/units.h"
@@ -29,28 +30,15 @@ bool IsMissing(std::string_view sqlstate, std::string_view message) {
          sqlstate == "0A000";
 }
 
-std::vector<Finding> JudgeMeanwhile(const std::vector<MeanwhileFailures>& failures,
+std::vector<Finding> JudgeMeanwhile(const std::vector<FailedPattern>& failures,
                                     uint64_t statements_replayed, const Policy& policy) {
   std::vector<Finding> findings;
-  for (const MeanwhileFailures& one : failures) {
-    Finding finding;
-    finding.type = FindingClass::kBroken;
-    finding.id = fmt::format("{}{:016x}", kMeanwhilePrefix, one.fingerprint);
-    finding.fingerprint = one.fingerprint;
-    finding.pattern = one.pattern;
-    finding.difference = DifferenceKind::kError;
-    finding.sqlstate = one.sqlstate;
-    finding.message = one.message;
-    finding.calls = statements_replayed;
-    finding.affected = one.failed;
-    finding.reasons.push_back(fmt::format(
+  for (const FailedPattern& one : failures) {
+    std::string reason = fmt::format(
         "failed {} time{} with {} while the migration ran, as it had not when captured: {}",
-        base::FormatCount(one.failed), one.failed == 1 ? "" : "s", one.sqlstate, one.message));
-    if (!one.statement.empty()) {
-      finding.reasons.push_back("since " + base::Printable(one.statement, 200));
-    }
-    finding.gates = policy.gate.error;
-    findings.push_back(std::move(finding));
+        base::FormatCount(one.failed), one.failed == 1 ? "" : "s", one.sqlstate, one.message);
+    findings.push_back(
+        FindingOf(one, kMeanwhilePrefix, std::move(reason), statements_replayed, policy));
   }
   return findings;
 }

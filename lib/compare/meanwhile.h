@@ -4,10 +4,10 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 #include <vector>
 
+#include "compare/failed_pattern.h"
 #include "compare/policy.h"
 #include "compare/verdict.h"
 
@@ -16,22 +16,12 @@ namespace scry::compare {
 // Of the ids of such findings.
 inline constexpr std::string_view kMeanwhilePrefix = "meanwhile-";
 
-// Queries of one pattern that failed so.
-struct MeanwhileFailures {
-  uint64_t fingerprint = 0;
-  std::string pattern;
-  std::string sqlstate;
-  std::string message;
-  uint64_t failed = 0;
-  std::string statement;  // Of the migration: since it they failed; empty: that is not known.
-};
-
 // Is it an error for want of what a migration may have taken away?
 // That something is there already, or was never there in the session, is not.
 bool IsMissing(std::string_view sqlstate, std::string_view message);
 
 // `statements_replayed`: of all the traffic that ran beside the migration.
-std::vector<Finding> JudgeMeanwhile(const std::vector<MeanwhileFailures>& failures,
+std::vector<Finding> JudgeMeanwhile(const std::vector<FailedPattern>& failures,
                                     uint64_t statements_replayed, const Policy& policy);
 
 }  // namespace scry::compare

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <string>
 #include <utility>
 
 #include "base/units.h"
@@ -18,27 +19,12 @@ std::vector<Finding> JudgeStalePlans(const std::vector<StalePlans>& stale,
                                      uint64_t statements_replayed, const Policy& policy) {
   std::vector<Finding> findings;
   for (const StalePlans& one : stale) {
-    Finding finding;
-    finding.type = FindingClass::kBroken;
-    // The same pattern may be broken for sessions that begin later, too.
-    finding.id = fmt::format("stale-{:016x}", one.fingerprint);
-    finding.fingerprint = one.fingerprint;
-    finding.pattern = one.pattern;
-    finding.difference = DifferenceKind::kError;
-    finding.sqlstate = one.sqlstate;
-    finding.message = one.message;
-    finding.calls = statements_replayed;
-    finding.affected = one.failed;
-    finding.reasons.push_back(fmt::format(
+    std::string reason = fmt::format(
         "fails {} time{} in {} session{} that had prepared it before the migration and stayed "
         "open: {}",
         base::FormatCount(one.failed), one.failed == 1 ? "" : "s", base::FormatCount(one.sessions),
-        one.sessions == 1 ? "" : "s", one.message));
-    if (!one.statement.empty()) {
-      finding.reasons.push_back("since " + base::Printable(one.statement, 200));
-    }
-    finding.gates = policy.gate.error;
-    findings.push_back(std::move(finding));
+        one.sessions == 1 ? "" : "s", one.message);
+    findings.push_back(FindingOf(one, "stale-", std::move(reason), statements_replayed, policy));
   }
   return findings;
 }

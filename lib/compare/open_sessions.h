@@ -4,24 +4,18 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 #include <vector>
 
+#include "compare/failed_pattern.h"
 #include "compare/policy.h"
 #include "compare/verdict.h"
 
 namespace scry::compare {
 
-// Queries of one pattern that failed so.
-struct StalePlans {
-  uint64_t fingerprint = 0;
-  std::string pattern;
-  std::string sqlstate;
-  std::string message;
-  uint64_t failed = 0;
+// Queries of one pattern that failed so. `statement`: the last one known to touch what they read.
+struct StalePlans : FailedPattern {
   uint64_t sessions = 0;
-  std::string statement;  // Of the migration; empty: none is known to touch what the query reads.
 };
 
 // Is it the error of a prepared statement that its session would have to prepare again?

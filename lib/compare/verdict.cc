@@ -37,8 +37,7 @@ const char* ExcuseSentence(Excuse excuse) {
       return "not weighed: the system catalogs show the migration";
     case Excuse::kTiesAtLimit:
       return "not weighed: other rows among those tied at the edge of a LIMIT, of what was "
-             "fetched, "
-             "or where the query chooses among them";
+             "fetched, or where the query chooses among them";
     case Excuse::kLimitUnordered:
       return "compared by number of rows only: LIMIT, or fetched in part, without ORDER BY";
     case Excuse::kHiddenSortKey:

@@ -112,10 +112,10 @@ class SlowBook final : public event::PairSink {
 };
 
 struct Blame {
-  std::vector<compare::BlockingQuery> statements;     // Most stall first.
-  std::vector<report::Deadlock> deadlocks;            // With the migration.
-  std::vector<compare::StalePlans> stale;             // Most failures first.
-  std::vector<compare::MeanwhileFailures> meanwhile;  // The same.
+  std::vector<compare::BlockingQuery> statements;  // Most stall first.
+  std::vector<report::Deadlock> deadlocks;         // With the migration.
+  std::vector<compare::StalePlans> stale;          // Most failures first.
+  std::vector<compare::FailedPattern> meanwhile;   // The same.
   // Queries, each once: one that waited for two statements counts with both of them.
   uint64_t blocked = 0;
   uint64_t failed = 0;

@@ -174,7 +174,7 @@ class DuringAct {
   void AddEstimates(std::vector<compare::BlockingQuery>& statements) const;
   void AddAdvice(const migration::MigrationProfile& profile);
   std::string SqlToTell(const migration::StatementProfile& statement) const;
-  std::vector<compare::MeanwhileFailures> OnlyMeanwhile(const Blame& blame) const;
+  std::vector<compare::FailedPattern> OnlyMeanwhile(const Blame& blame) const;
   void AddOwnFailures(const migration::MigrationProfile& profile, compare::BlockingFacts& facts);
   void TellRounds();
   void TellGaps(const migration::MigrationProfile& profile);
@@ -616,10 +616,10 @@ void DuringAct::AddAdvice(const migration::MigrationProfile& profile) {
 }
 
 // What fails before or after the migration as well is told by the replay of those.
-std::vector<compare::MeanwhileFailures> DuringAct::OnlyMeanwhile(const Blame& blame) const {
-  std::vector<compare::MeanwhileFailures> failures = blame.meanwhile;
+std::vector<compare::FailedPattern> DuringAct::OnlyMeanwhile(const Blame& blame) const {
+  std::vector<compare::FailedPattern> failures = blame.meanwhile;
   if (request_.fails_anyway) {
-    std::erase_if(failures, [&](const compare::MeanwhileFailures& one) {
+    std::erase_if(failures, [&](const compare::FailedPattern& one) {
       return request_.fails_anyway(one.fingerprint, one.sqlstate);
     });
   }

@@ -1,7 +1,5 @@
 """Queries that fail only while the migration runs, as what they need is gone for a moment, are found."""
 
-import subprocess
-
 import gate_support
 import scry_e2e
 
@@ -24,23 +22,13 @@ insert into visits values (:id % 50, 1) on conflict (page) do update set seen = 
 """
 
 
-class MeanwhileTest(gate_support.GateTest):
-    def prepare(self):
-        self.server.sql(SHOP)
-        self.server.sql("vacuum analyze")
-        self.config_of()
-        self.create_shadow()
-        path = self.sql_file("shopping.pgbench", SHOPPING)
-
-        def play(url):
-            subprocess.run([scry_e2e.program("pgbench"), "-n", "-c", "8", "-T", "3", "-f", path, url],
-                           check=True, capture_output=True, env=scry_e2e.clean_environment())
-        type(self).traffic = self.capture(self.path("traffic"), play, user="app")
+class MeanwhileTest(gate_support.PlayedShop):
+    shop = SHOP
+    shopping = SHOPPING
+    seconds = 3
 
     def broken(self, sql, code):
-        path = self.sql_file("migration.sql", sql)
-        done, report = self.migrate("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-f", path, capture=self.traffic,
-                                    code=code, flags=("--blocker", "none"))
+        done, report = self.play_beside(sql, code, "--blocker", "none")
         return done, self.findings(report, "broken", gates=True)
 
     def test_a_view_that_is_gone_for_a_moment(self):

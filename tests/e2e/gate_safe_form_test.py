@@ -2,8 +2,6 @@
 the policy and ends in the same schema.
 """
 
-import subprocess
-
 import gate_support
 import scry_e2e
 
@@ -32,23 +30,12 @@ update orders set total = total where id = :id;
 """
 
 
-class SafeFormTest(gate_support.GateTest):
-    def prepare(self):
-        self.server.sql(SHOP)
-        self.server.sql("vacuum analyze")
-        self.config_of()
-        self.create_shadow()
-        path = self.sql_file("shopping.pgbench", SHOPPING)
-
-        def play(url):
-            subprocess.run([scry_e2e.program("pgbench"), "-n", "-c", "8", "-T", "2", "-f", path, url],
-                           check=True, capture_output=True, env=scry_e2e.clean_environment())
-        type(self).traffic = self.capture(self.path("traffic"), play, user="app")
+class SafeFormTest(gate_support.PlayedShop):
+    shop = SHOP
+    shopping = SHOPPING
 
     def run_migration(self, sql, flags=(), blocker="none"):
-        path = self.sql_file("migration.sql", sql)
-        out, report = self.migrate("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-f", path, capture=self.traffic, code=5,
-                                   flags=("--blocker", blocker, *flags))
+        out, report = self.play_beside(sql, 5, "--blocker", blocker, *flags)
         return out, report, [one for one in report.get("fixes", []) if one["kind"] == "split migration"]
 
     def test_a_transaction_is_split_and_its_statements_are_replaced(self):

@@ -517,3 +517,28 @@ def psycopg_traffic(url, sessions=3, rounds=15):
                 connection.commit()
     run_all(*[lambda number=number: worker(number) for number in range(sessions)])
     return True
+
+
+class PlayedShop(GateTest):
+    """A subclass has the SQL of a shop, a script of pgbench that 8 clients of `app` play, and for how long."""
+    shop = ""
+    shopping = ""
+    seconds = 2
+
+    def prepare(self):
+        self.server.sql(self.shop)
+        self.server.sql("vacuum analyze")
+        self.config_of()
+        self.create_shadow()
+        path = self.sql_file("shopping.pgbench", self.shopping)
+
+        def play(url):
+            subprocess.run([scry_e2e.program("pgbench"), "-n", "-c", "8", "-T", str(self.seconds), "-f", path, url],
+                           check=True, capture_output=True, env=scry_e2e.clean_environment())
+        type(self).traffic = self.capture(self.path("traffic"), play, user="app")
+
+    def play_beside(self, sql, code, *flags):
+        """Runs the script as a migration beside the traffic. Answers Done and the report."""
+        path = self.sql_file("migration.sql", sql)
+        return self.migrate("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-f", path, capture=self.traffic, code=code,
+                            flags=flags)

@@ -7,7 +7,7 @@
 namespace scry::compare {
 namespace {
 
-const std::vector<MeanwhileFailures> kGone = {
+const std::vector<FailedPattern> kGone = {
     {7, "SELECT * FROM v", "42P01", "relation \"v\" does not exist", 12, "DROP VIEW v"}};
 
 TEST_CASE("what fails only while the migration runs gates as errors do", "[compare]") {

@@ -5,9 +5,10 @@
 namespace scry::compare {
 namespace {
 
-const std::vector<StalePlans> kStale = {{7, "SELECT * FROM t", "0A000",
-                                         "cached plan must not change result type", 12, 2,
-                                         "ALTER TABLE t"}};
+const std::vector<StalePlans> kStale = {
+    {{7, "SELECT * FROM t", "0A000", "cached plan must not change result type", 12,
+      "ALTER TABLE t"},
+     2}};
 
 TEST_CASE("statements that open sessions cannot run any more gate as errors do", "[compare]") {
   const auto findings = JudgeStalePlans(kStale, 100, {});
