@@ -199,10 +199,18 @@ class Blaming {
     wanted.us += wait.end_wall_us - wait.begin_wall_us;
   }
 
-  std::string NameOf(uint32_t pid, Micros at_us) const {
+  // Whoever closes the cycle waits for a moment only, too short for the book: then by the log.
+  std::string NameOf(uint32_t pid, const migration::DeadlockEvent& deadlock) const {
     if (pids_.contains(pid)) return "migration";
-    const auto query = QueryOf(pid, at_us - kSlackUs, at_us + kSlackUs);
-    return query ? book_.PatternOf(book_.statements()[*query].fingerprint) : "another session";
+    const auto query = QueryOf(pid, deadlock.wall_us - kSlackUs, deadlock.wall_us + kSlackUs);
+    if (query) return book_.PatternOf(book_.statements()[*query].fingerprint);
+    for (size_t i = 0; i < deadlock.queries.size(); ++i) {
+      const std::string& text = deadlock.queries[i];
+      if (deadlock.pids[i] == pid && !text.empty()) {
+        return event::AnalyzeQuery(text).front().pattern;
+      }
+    }
+    return "another session";
   }
 
   void TakeDeadlock(const migration::DeadlockEvent& deadlock) {
@@ -212,9 +220,9 @@ class Blaming {
     if (one == deadlock.pids.end() && !victim) return;
     const uint32_t migrating = victim ? deadlock.victim : *one;
     report::Deadlock told;
-    told.victim = NameOf(deadlock.victim, deadlock.wall_us);
+    told.victim = NameOf(deadlock.victim, deadlock);
     for (const uint32_t pid : deadlock.pids) {
-      if (pid != deadlock.victim) told.others.push_back(NameOf(pid, deadlock.wall_us));
+      if (pid != deadlock.victim) told.others.push_back(NameOf(pid, deadlock));
     }
     blame_.deadlocks.push_back(std::move(told));
     // A migration that lives on goes on at once; while it was found it waited.

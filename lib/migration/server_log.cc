@@ -141,6 +141,7 @@ void ServerLogReader::Line(std::string_view line) {
     return;
   }
   in_detail_ = false;
+  query_ = nullptr;
   Head head;
   if (!ParseHead(line, head)) return;
   std::string_view text = head.text;
@@ -266,7 +267,7 @@ void ServerLogReader::OnError(const Head& head) {
     ++log_.dropped;
     return;
   }
-  log_.deadlocks.push_back({head.pid, head.wall_us, {}});
+  log_.deadlocks.push_back({head.pid, head.wall_us, {}, {}});
   last_ = Last::kDeadlock;
   last_pid_ = head.pid;
 }
@@ -302,10 +303,39 @@ void ServerLogReader::OnContext(const Head& head) {
 
 void ServerLogReader::OnContinuation(std::string_view line) {
   if (!in_detail_ || last_ != Last::kDeadlock || log_.deadlocks.empty()) return;
+  DeadlockEvent& deadlock = log_.deadlocks.back();
+  if (OnDeadlockQuery(deadlock, line)) return;
   if (!TakeWord(line, "Process ") || line.find(" waits for ") == std::string_view::npos) return;
   const auto pid = TakeNumber<uint32_t>(line);
-  std::vector<uint32_t>& pids = log_.deadlocks.back().pids;
-  if (pid && pids.size() < kListMax) pids.push_back(*pid);
+  if (pid && deadlock.pids.size() < kListMax) deadlock.pids.push_back(*pid);
+}
+
+// "Process 12: UPDATE orders", behind the waits of all; a query's further lines follow.
+bool ServerLogReader::OnDeadlockQuery(DeadlockEvent& deadlock, std::string_view line) {
+  std::string_view rest = line;
+  if (TakeWord(rest, "Process ")) {
+    const auto pid = TakeNumber<uint32_t>(rest);
+    const auto known = std::find(deadlock.pids.begin(), deadlock.pids.end(), pid.value_or(0));
+    if (known != deadlock.pids.end() && TakeWord(rest, ": ")) {
+      deadlock.queries.resize(deadlock.pids.size());
+      std::string& query = deadlock.queries[static_cast<size_t>(known - deadlock.pids.begin())];
+      if (query.empty()) {
+        query_ = &query;
+        AddToQuery(rest);
+        return true;
+      }
+    }
+  }
+  if (query_ == nullptr) return false;
+  if (!query_->empty()) AddToQuery("\n");
+  AddToQuery(line);
+  return true;
+}
+
+void ServerLogReader::AddToQuery(std::string_view text) {
+  if (query_bytes_ + text.size() > kQueryBytesMax) return;
+  query_bytes_ += text.size();
+  query_->append(text);
 }
 
 }  // namespace scry::migration

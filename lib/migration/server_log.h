@@ -72,6 +72,8 @@ struct DeadlockEvent {
   uint32_t victim = 0;
   Micros wall_us = 0;
   std::vector<uint32_t> pids;  // Of the cycle, as the server lists them; the victim first.
+  // What each of them ran, cut by track_activity_query_size; empty where the log does not tell.
+  std::vector<std::string> queries;
 };
 
 struct ServerLog {
@@ -90,7 +92,8 @@ class ServerLogReader {
   ServerLog Finish();
 
   static constexpr size_t kLineBytesMax = 1 << 20;
-  static constexpr size_t kEventsMax = 200 * 1000;  // Of each kind.
+  static constexpr size_t kEventsMax = 200 * 1000;    // Of each kind.
+  static constexpr size_t kQueryBytesMax = 16 << 20;  // Of all deadlocks.
 
  private:
   struct Head {
@@ -108,6 +111,8 @@ class ServerLogReader {
   void OnDetail(const Head& head);
   void OnContext(const Head& head);
   void OnContinuation(std::string_view line);
+  bool OnDeadlockQuery(DeadlockEvent& deadlock, std::string_view line);
+  void AddToQuery(std::string_view text);
   LockWaitEvent* OpenWaitOf(uint32_t pid);
 
   const std::string mark_;
@@ -119,6 +124,8 @@ class ServerLogReader {
   Last last_ = Last::kNone;
   uint32_t last_pid_ = 0;
   bool in_detail_ = false;
+  size_t query_bytes_ = 0;
+  std::string* query_ = nullptr;  // Of a deadlock, that further lines of the detail go on with.
 };
 
 }  // namespace scry::migration

@@ -77,8 +77,9 @@ class Scene {
     profile_.waits.back().row_of = table;
     return *this;
   }
-  Scene& Deadlocks(uint32_t victim, Micros at, std::vector<uint32_t> pids) {
-    profile_.deadlocks.push_back({victim, at * kSecond, std::move(pids)});
+  Scene& Deadlocks(uint32_t victim, Micros at, std::vector<uint32_t> pids,
+                   std::vector<std::string> queries = {}) {
+    profile_.deadlocks.push_back({victim, at * kSecond, std::move(pids), std::move(queries)});
     return *this;
   }
   // Of the traffic.
@@ -244,6 +245,14 @@ TEST_CASE("a deadlock names its parties and counts its victim as failed", "[job]
   REQUIRE(blame.statements.size() == 1);
   CHECK(blame.statements[0].failed_with == "40P01");
   CHECK(blame.deadlocks[0].victim == "migration");
+}
+
+TEST_CASE("a party of a deadlock that waited for a moment only is named by the log", "[job]") {
+  Scene scene;
+  scene.Migrates("alter", 1, 5, 5)
+      .Deadlocks(kMigration, 5, {kMigration, 1}, {"alter", "update customers set tier = 1"});
+  CHECK(scene.Run().deadlocks.at(0).others ==
+        std::vector<std::string>{"update customers set tier = $1"});
 }
 
 TEST_CASE("waits of whoever is no traffic are nobody's loss", "[job]") {

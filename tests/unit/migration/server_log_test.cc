@@ -52,10 +52,17 @@ TEST_CASE("a deadlock names its victim and all in the cycle", "[migration]") {
       "7.1 [5] 40P01 DETAIL:  Process 5 waits for AccessExclusiveLock on relation 1 of database 2; "
       "blocked by process 6.\n"
       "\tProcess 6 waits for AccessShareLock on relation 3 of database 2; blocked by process 5.\n"
+      "\tProcess 5: alter table orders\n"
+      "\tProcess 9: add column note text\n"
+      "\tProcess 5: \n"
+      "\tProcess 6: select 1\n"
       "7.1 [5] 40P01 HINT:  See server log for query details.\n");
   REQUIRE(log.deadlocks.size() == 1);
   CHECK(log.deadlocks[0].victim == 5);
   CHECK(log.deadlocks[0].pids == std::vector<uint32_t>{5, 6});
+  CHECK(log.deadlocks[0].queries ==
+        std::vector<std::string>{"alter table orders\nProcess 9: add column note text\nProcess 5: ",
+                                 "select 1"});
 }
 
 TEST_CASE("the triggers' lines give locks, rewrites and drops", "[migration]") {
