@@ -1,8 +1,10 @@
 #include "exchange/exchange_tracker.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
+#include "event/secret_text.h"
 #include "wire/backend.h"
 #include "wire/frontend.h"
 #include "wire/startup.h"
@@ -26,6 +28,18 @@ bool IsCopyMessage(uint8_t type) {
 bool EndsPart(uint8_t type) {
   return type == frontend::kSync || type == frontend::kQuery || type == frontend::kFunctionCall ||
          type == frontend::kCopyDone || type == frontend::kCopyFail;
+}
+
+// The payload of a Query or a Parse without the passwords in its text; nullopt: as it is.
+std::optional<std::string> WithoutSecrets(uint8_t type, base::Bytes payload) {
+  if (type != frontend::kQuery && type != frontend::kParse) return std::nullopt;
+  const std::string_view text = base::AsText(payload);
+  const size_t begin =
+      type == frontend::kQuery ? 0 : std::min(text.find('\0'), text.size() - 1) + 1;
+  const size_t end = std::min(text.find('\0', begin), text.size());
+  const auto hidden = event::WithoutSecrets(text.substr(begin, end - begin));
+  if (!hidden) return std::nullopt;
+  return std::string(text.substr(0, begin)) + *hidden + std::string(text.substr(end));
 }
 
 AnswerOptions ReaderOptions(const TrackerLimits& limits) {
@@ -114,6 +128,8 @@ void ExchangeTracker::OnFrontendPiece(uint8_t type, uint32_t payload_length, uin
 
 void ExchangeTracker::Keep(uint8_t type, base::Bytes payload, uint64_t bytes, Stamp stamp,
                            bool dropped) {
+  const auto hidden = WithoutSecrets(type, payload);
+  if (hidden) payload = base::AsBytes(*hidden);
   const bool ends_part = EndsPart(type);
   if (dropped && !ends_part) part_dropped_ = true;
   const bool silent = type == frontend::kCopyData || type == frontend::kFlush;

@@ -27,10 +27,12 @@ class PasswordTest(scry_e2e.TestCase):
         directory = self.path("cap")
         shown = self.path("cmdlines")
         capture = self.start_capture(directory, env={"PGPASSWORD": PASSWORD})
+        quoted = PASSWORD.replace("'", "''")
         right = self.psql(
-            capture.url(), f"select 'let in';\n\\! cat /proc/[0-9]*/cmdline >'{shown}' 2>/dev/null\n",
+            capture.url(), f"select 'let in';\nset log_statement = none;\n"
+            f"create role other password '{quoted}';\n\\! cat /proc/[0-9]*/cmdline >'{shown}' 2>/dev/null\n",
             "-At", env={"PGPASSWORD": PASSWORD})
-        self.assertEqual((right.code, right.out), (0, b"let in\n"), right)
+        self.assertEqual((right.code, right.out), (0, b"let in\nSET\nCREATE ROLE\n"), right)
         wrong = self.psql(capture.url(), "select 1;", env={"PGPASSWORD": "wrong"})
         self.assertEqual(wrong.code, 2)
         self.assertIn(b'password authentication failed for user "postgres"', wrong.err)
@@ -40,6 +42,7 @@ class PasswordTest(scry_e2e.TestCase):
 
         told = self.run_scry("log", "cat", "--json", directory).out.encode()
         self.assertIn(b"let in", told)
+        self.assertIn(b"create role other password NULL", told)
         held = {"log cat": told, "capture": (ended.out + ended.err).encode()}
         for path in glob.glob(os.path.join(directory, "*")) + [shown]:
             with open(path, "rb") as file:

@@ -32,6 +32,28 @@ TEST_CASE("authentication messages are never recorded, the facts of the start ar
   CHECK(t.Lines() == Lines{"Q I; select 1#0@0 done SELECT 1"});
 }
 
+TEST_CASE("a password in SQL is recorded neither in the message nor in the text", "[exchange]") {
+  Session t;
+  t.Query("alter role a password 'secret'");
+  t.Done("ALTER ROLE");
+  t.Ready('I');
+  t.Run("alter role b password 'secret'");
+  t.Sync();
+  t.RanOk("ALTER ROLE");
+  t.Ready('I');
+  CHECK(t.Lines() == Lines{"Q I; alter role a password NULL#0@0 done ALTER ROLE",
+                           "PBES I; alter role b password NULL#0@2 done ALTER ROLE"});
+  const auto exchanges = t.Exchanges();
+  for (const event::Exchange& exchange : exchanges) {
+    for (const event::FrontendMessage& message : exchange.messages) {
+      CHECK(message.head.find("secret") == std::string::npos);
+    }
+  }
+  const auto parsed = wire::ParseParse(base::AsBytes(exchanges.at(1).messages.at(0).head));
+  REQUIRE(parsed);
+  CHECK(parsed->text == "alter role b password NULL");
+}
+
 TEST_CASE("a refused session leaves no events", "[exchange]") {
   Transcript t;
   t.Client('p', "wrong");
