@@ -130,6 +130,11 @@ std::optional<Moment> ReadBinary(uint32_t type_oid, std::string_view bytes) {
   return Moment{micros, micros};
 }
 
+std::optional<Moment> Read(const event::Column& column, const Cell& cell) {
+  return column.format == 0 ? ReadText(column.type_oid, cell.bytes)
+                            : ReadBinary(column.type_oid, cell.bytes);
+}
+
 // The moments of one column of one lane, in order.
 struct Moments {
   std::vector<Micros> written_us;
@@ -146,8 +151,7 @@ std::optional<Moments> MomentsOf(const LaneOutcome& lane, const RowGrid& grid, s
   for (size_t row = 0; row < grid.rows(); ++row) {
     const Cell& cell = grid.At(row, index);
     if (cell.null) continue;
-    const auto moment = column.format == 0 ? ReadText(column.type_oid, cell.bytes)
-                                           : ReadBinary(column.type_oid, cell.bytes);
+    const auto moment = Read(column, cell);
     if (!moment) return std::nullopt;
     moments.written_us.push_back(moment->written_us);
     moments.instant_us.push_back(moment->instant_us);
@@ -213,6 +217,12 @@ ColumnBits ShiftedClockColumns(const event::StatementPair& pair, ColumnBits susp
     }
   }
   return shifted;
+}
+
+std::optional<Micros> MomentOf(const event::Column& column, const Cell& cell) {
+  if (cell.null || !HoldsMoments(column.type_oid)) return std::nullopt;
+  const auto moment = Read(column, cell);
+  return moment ? std::optional(moment->instant_us) : std::nullopt;
 }
 
 }  // namespace scry::compare

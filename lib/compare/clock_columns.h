@@ -2,8 +2,11 @@
 // the candidate, but not by hours. Called by difference.cc. Pure; any thread.
 #pragma once
 
+#include <optional>
+
 #include "base/clock.h"
 #include "compare/result_rows.h"
+#include "compare/row_grid.h"
 #include "event/lane_pair.h"
 
 namespace scry::compare {
@@ -15,5 +18,9 @@ namespace scry::compare {
 // lanes, equal row counts.
 ColumnBits ShiftedClockColumns(const event::StatementPair& pair, ColumnBits suspects,
                                base::Micros tolerance_us);
+
+// The instant that a cell of a date or time column holds, in microseconds since 2000. nullopt: of
+// another type, NULL, or written in a way that is not read.
+std::optional<base::Micros> MomentOf(const event::Column& column, const Cell& cell);
 
 }  // namespace scry::compare

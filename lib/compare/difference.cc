@@ -10,6 +10,7 @@
 #include "base/letter_case.h"
 #include "base/units.h"
 #include "compare/clock_columns.h"
+#include "compare/clock_order.h"
 #include "compare/result_rows.h"
 
 namespace scry::compare {
@@ -429,6 +430,17 @@ void LookAtControl(const event::StatementPair& pair, const StatementFacts& facts
   }
 }
 
+// Rows stored by transactions that began together, sorted by when they did.
+void ExcuseByClocks(const event::StatementPair& pair, const StatementFacts& facts,
+                    base::Micros clock_slack_us, Difference& difference) {
+  if (difference.kind != DifferenceKind::kValues || difference.weight <= Weight::kNote) return;
+  if (difference.noisy_columns() == 0 || difference.own_columns() == 0) return;
+  if (!FollowsFromClocks(pair, facts, difference, kClockToleranceUs + clock_slack_us)) return;
+  difference.weight = Weight::kNote;
+  difference.excuse = Excuse::kNoise;
+  difference.detail = "rows stored at nearly the same moment come in another order";
+}
+
 ColumnBits BitsNamed(const std::vector<event::Column>& columns,
                      const std::vector<std::string>& names) {
   ColumnBits bits = 0;
@@ -515,6 +527,7 @@ Difference JudgePair(const event::StatementPair& pair, const StatementFacts& fac
   if (pair.lanes.size() < 2) return NotComparable(Excuse::kNoLanes);
   Difference difference = CompareLanes(pair.captured, pair.lanes[0], pair.lanes[1], facts);
   LookAtControl(pair, facts, clock_slack_us, difference);
+  ExcuseByClocks(pair, facts, clock_slack_us, difference);
   ExcuseVolatile(pair, facts, difference);
   ExcuseByReplay(pair, difference);
   ExcuseByLocks(pair, facts, difference);
