@@ -110,6 +110,7 @@ class Hiding {
     if (c == '(') ++parentheses_;
     if (c == ')') --parentheses_;
     if (c == ';') {
+      subscribes_ = false;
       connects_ = false;
       parentheses_ = 0;
     }
@@ -174,7 +175,8 @@ class Hiding {
     last_ = base::UpperAscii(word.substr(quotes, word.size() - std::min(word.size(), 2 * quotes)));
     last_begin_ = out_.size();
     hid_ = false;
-    connects_ = connects_ || last_ == "CONNECTION" || last_.starts_with("DBLINK");
+    subscribes_ = subscribes_ || last_ == "SUBSCRIPTION";
+    connects_ = connects_ || (subscribes_ && last_ == "CONNECTION") || last_.starts_with("DBLINK");
     Copy(length);
   }
 
@@ -259,7 +261,8 @@ class Hiding {
   std::string last_;       // The word just before, in capitals; empty: it was none.
   size_t last_begin_ = 0;  // In out_, as is the next.
   size_t before_begin_ = std::string::npos;  // Of ENCRYPTED before it.
-  bool hid_ = false;       // A password was just before: 'ab' 'c' is one constant on two lines.
+  bool hid_ = false;  // A password was just before: 'ab' 'c' is one constant on two lines.
+  bool subscribes_ = false;
   bool connects_ = false;  // The statement has a connection string.
   int parentheses_ = 0;
 };
