@@ -63,6 +63,7 @@ struct ExchangeFacts {
   bool only_ends = false;     // A bare COMMIT or ROLLBACK.
   bool only_unlocks = false;  // Lets go of advisory locks and does nothing else.
   bool only_reads = false;
+  bool one_snapshot = false;  // All that it reads it sees by one snapshot.
   // One query of its own snapshot that only reads, and could be asked once more.
   bool rereadable = false;
   bool takes_snapshot = false;  // Of a REPEATABLE READ or SERIALIZABLE transaction.

@@ -175,6 +175,7 @@ class FootprintReader::Reading {
         !touches_.empty() && !result.footprint.barrier && result.footprint.releases.empty() &&
         std::all_of(touches_.begin(), touches_.end(),
                     [](const Access& access) { return access.mode == Mode::kRead; });
+    result.one_snapshot = snapshots_ <= 1;
     result.rereadable = result.only_reads && reads_once_ && MayReread(exchange_);
     result.takes_snapshot = takes_snapshot_;
     result.footprint.touches = std::move(touches_);
@@ -276,7 +277,17 @@ class FootprintReader::Reading {
     return values;
   }
 
+  // Of a REPEATABLE READ or SERIALIZABLE transaction, all statements but the first go on with its
+  // snapshot.
+  void CountSnapshot(StatementKind kind) {
+    const bool control = kind == StatementKind::kBegin || kind == StatementKind::kCommit ||
+                         kind == StatementKind::kRollback || kind == StatementKind::kSavepoint;
+    const bool had = trail_.open && trail_.takes_snapshot && trail_.snapshot_taken && !released_;
+    if (!control && !had) ++snapshots_;
+  }
+
   void ReadStatement(const event::Statement& statement, const StatementFacts& facts) {
+    CountSnapshot(facts.kind);
     if (!KnownWhole(facts, statement.text)) return TouchUnknown();
     switch (facts.kind) {
       case StatementKind::kBegin:
@@ -830,6 +841,7 @@ class FootprintReader::Reading {
   bool takes_tables_ = false;
   bool takes_snapshot_ = false;
   bool reads_once_ = false;  // The last of its statements.
+  size_t snapshots_ = 0;     // That its statements take, at most.
   bool released_ = false;    // A transaction, or a part of one, ended inside.
 };
 

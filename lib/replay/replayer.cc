@@ -398,7 +398,7 @@ void Run::Admit(ReadEvent&& read) {
     Work work;
     work.weight = read.weight;
     work.fingerprint = read.fingerprint;
-    work.only_reads = read.only_reads;
+    work.reads_one_snapshot = read.only_reads && read.one_snapshot;
     work.passes_locks = read.passes_locks;
     work.rereadable = read.rereadable;
     work.touched = ObjectsTouched(read);

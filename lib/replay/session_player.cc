@@ -353,7 +353,7 @@ bool SessionPlayer::HoldsUpCommits(base::Micros now_us) const {
   // Well past the time that parsing and planning take.
   constexpr base::Micros kHoldUps = 4;
   return state_ == State::kRunning && lanes_started_ == lanes_.size() && !let_go_ &&
-         work_.front().only_reads &&
+         work_.front().reads_one_snapshot &&
          now_us - last_started_us_ >= kHoldUps * shared_.options.hold_up_us;
 }
 

@@ -32,7 +32,8 @@ struct Work {
   std::optional<event::Exchange> exchange;  // Empty: the session ends ...
   base::Micros ends_us = 0;                 // ... then, in the capture's time; 0: not known.
   CommitOrder::Ticket ticket = 0;
-  bool only_reads = false;
+  // It only reads, by one snapshot: once that is taken, no commit can change what it sees.
+  bool reads_one_snapshot = false;
   bool passes_locks = false;  // See ExchangeFacts.
   bool rereadable = false;
   uint32_t rereads = 0;  // So often it was run again.
@@ -102,8 +103,8 @@ class SessionPlayer {
   void OnReady(size_t lane, bool readable, bool writable, base::Micros now_us);
   // Lanes that do not answer no longer hold up the others.
   void CheckHoldUp(base::Micros now_us);
-  // It only reads, and has run on every lane for long: where all have their snapshots, commits need
-  // not wait for its end.
+  // It only reads, by one snapshot, and has run on every lane for long: where all have theirs,
+  // commits need not wait for its end.
   bool HoldsUpCommits(base::Micros now_us) const;
   // All have. REQUIRES: HoldsUpCommits.
   void LetCommitsGoOn();

@@ -238,6 +238,19 @@ TEST_CASE("queries with a snapshot of their own can be read again", "[replay]") 
   CHECK_FALSE(rereadable(session, "select * from t where a = 1"));
 }
 
+TEST_CASE("several statements read by one snapshot where their transaction has one", "[replay]") {
+  const std::vector<std::string> two = {"select * from t", "select * from log"};
+  Session session;
+  CHECK(session.Do({"select * from t"}, 'I').one_snapshot);
+  CHECK_FALSE(session.Do(two, 'I').one_snapshot);
+  CHECK(session.Do({"begin", "select * from t"}).one_snapshot);
+  CHECK_FALSE(session.Do(two).one_snapshot);
+  CHECK(session.Do({"commit"}, 'I').one_snapshot);
+  CHECK(session.Do({"begin isolation level repeatable read", two[0], two[1]}).one_snapshot);
+  CHECK(session.Do(two).one_snapshot);
+  CHECK_FALSE(session.Do({"commit", two[0], two[1]}, 'I').one_snapshot);
+}
+
 TEST_CASE("preparing a query takes the snapshot of its transaction", "[replay]") {
   for (const char* level : {"repeatable read", "read committed"}) {
     Session session;
