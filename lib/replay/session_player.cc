@@ -205,13 +205,17 @@ void SessionPlayer::StartNext(size_t rotation, bool warm_up, bool forced, base::
   FinishIfDone();
 }
 
-// Open transactions are rolled back by the servers.
+// Open transactions are rolled back by the servers. Who held nothing is not waited for.
 void SessionPlayer::Leave(base::Micros now_us) {
   end_seen_ = true;
   since_us_ = now_us;
   for (size_t lane = 0; lane < lanes_.size(); ++lane) {
     PutNotifications(lane, lanes_[lane]->TakeNotifications());
-    lanes_[lane]->Leave(now_us);
+    if (work_.front().ticket != 0) {
+      lanes_[lane]->Leave(now_us);
+    } else {
+      lanes_[lane]->Close();
+    }
   }
   Become(State::kLeaving);
   FinishLeaving();

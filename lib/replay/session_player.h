@@ -52,8 +52,7 @@ struct Work {
 
 class SessionPlayer {
  public:
-  // kLeaving: it asked its servers to end it. They let go of what it held, and of its place, a
-  // moment later.
+  // kLeaving: it asked its servers to end it. They let go of what it held a moment later.
   enum class State : uint8_t { kNew, kConnecting, kWaiting, kRunning, kLeaving, kEnded };
 
   // How many sessions are where; kept by the players.
