@@ -41,8 +41,10 @@ CommitOrder::Waits CommitOrder::WaitsOf(const Access& access, bool releases) {
   constexpr SlotMask kReads =
       Touch(Mode::kRead) | Touch(Mode::kKeyShare) | kChanges | Touch(Mode::kTable);
   if (releases) {
-    // Whoever reads, or tries for the lock (NOWAIT, SKIP LOCKED), did so before.
-    return {access.mode == Mode::kRead ? 0 : kReads, 0};
+    // Whoever reads, or tries for the lock (NOWAIT, SKIP LOCKED), did so before. Not so where DDL
+    // may have been in its way: such a read waits for this commit.
+    const bool ddl = access.object == kEverything && access.mode == Mode::kTable;
+    return {access.mode == Mode::kRead || ddl ? 0 : kReads, 0};
   }
   const bool whole = access.key == 0;
   switch (access.mode) {

@@ -6,6 +6,8 @@
 #include <tuple>
 #include <vector>
 
+#include "base/clock.h"
+
 namespace scry::replay {
 
 // A relation, a sequence, or one of the things below; numbered by RelationCatalog.
@@ -15,6 +17,7 @@ inline constexpr ObjectId kAdvisoryLocks = 1;  // All of them.
 inline constexpr ObjectId kNotifications = 2;
 inline constexpr ObjectId kLargeObjects = 3;
 inline constexpr ObjectId kSequences = 4;  // Keys: single sequences.
+inline constexpr ObjectId kLogins = 5;     // Who may connect, and what sessions begin with.
 inline constexpr ObjectId kFirstRelation = 16;
 
 // How a statement touches an object, as PostgreSQL's row locks and snapshots tell ways apart.
@@ -63,12 +66,15 @@ struct ExchangeFacts {
   bool only_ends = false;     // A bare COMMIT or ROLLBACK.
   bool only_unlocks = false;  // Lets go of advisory locks and does nothing else.
   bool only_reads = false;
+  bool one_snapshot = false;  // All that it reads it sees by one snapshot.
   // One query of its own snapshot that only reads, and could be asked once more.
   bool rereadable = false;
   bool takes_snapshot = false;  // Of a REPEATABLE READ or SERIALIZABLE transaction.
   bool serializable = false;    // Of a SERIALIZABLE one.
   // Did not wait for the locks that were in its way, but went round them or gave up.
   bool passes_locks = false;
+  // The shortest time that its session lets itself be idle; 0: any.
+  base::Micros idle_limit_us = 0;
   // Relations whose rows it took from a queue (SKIP LOCKED), whichever were free.
   std::vector<ObjectId> queues;
   std::vector<KeyedRow> rows;

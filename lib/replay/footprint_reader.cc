@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -51,12 +53,6 @@ bool NamesPlainLevel(std::string_view text) {
   return HoldsWord(text, "read committed") || HoldsWord(text, "read uncommitted");
 }
 
-std::pair<std::string_view, std::string_view> SplitName(std::string_view relation) {
-  const size_t dot = relation.rfind('.');
-  if (dot == std::string_view::npos) return {{}, relation};
-  return {relation.substr(0, dot), relation.substr(dot + 1)};
-}
-
 // The nth word of a command, in lower case; without quotes.
 std::string WordOf(std::string_view text, size_t n) {
   std::string word;
@@ -74,6 +70,59 @@ std::string WordOf(std::string_view text, size_t n) {
     break;
   }
   return word;
+}
+
+// A time as settings are written, "1.5s": 0 where there is none near the front.
+base::Micros TimeIn(std::string_view text) {
+  constexpr size_t kFrontMax = 16;
+  constexpr base::Micros kMs = 1000;
+  static const std::map<std::string_view, base::Micros> kUnits = {{"us", 1},
+                                                                  {"ms", kMs},
+                                                                  {"s", 1000 * kMs},
+                                                                  {"min", 60000 * kMs},
+                                                                  {"h", 3600000 * kMs},
+                                                                  {"d", 86400000 * kMs}};
+  const size_t begin = text.substr(0, kFrontMax).find_first_of("0123456789");
+  if (begin == std::string_view::npos) return 0;
+  double number = 0;
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data() + begin, end, number);
+  const char* at = parsed.ptr;
+  while (at != end && *at == ' ') ++at;
+  const char* const unit = at;
+  while (at != end && std::isalpha(static_cast<unsigned char>(*at)) != 0) ++at;
+  const auto known = kUnits.find(std::string_view(unit, static_cast<size_t>(at - unit)));
+  const base::Micros scale = known == kUnits.end() ? kMs : known->second;
+  return static_cast<base::Micros>(std::min(number * static_cast<double>(scale), 1e15));
+}
+
+// Takes a limit of idle time over that `text` sets, if it is shorter.
+void NoteIdleLimit(std::string_view text, base::Micros& limit_us) {
+  const std::string lower = base::LowerAscii(text);
+  for (const std::string_view name :
+       {"idle_in_transaction_session_timeout", "idle_session_timeout"}) {
+    const size_t at = lower.find(name);
+    if (at == std::string::npos) continue;
+    const base::Micros set_us = TimeIn(std::string_view(lower).substr(at + name.size()));
+    if (set_us > 0 && (limit_us == 0 || set_us < limit_us)) limit_us = set_us;
+  }
+}
+
+// Roles, their settings and memberships, databases, and who may connect to them.
+bool NamesLogins(std::string_view text) {
+  static const std::set<std::string> kThings = {"role",     "user",  "group",
+                                                "database", "owned", "event"};
+  const std::string first = WordOf(text, 0);
+  if (first == "grant" || first == "revoke") {
+    return !HoldsWord(text, " on ") || HoldsWord(text, " on database ");
+  }
+  return kThings.contains(WordOf(text, 1));
+}
+
+std::pair<std::string_view, std::string_view> SplitName(std::string_view relation) {
+  const size_t dot = relation.rfind('.');
+  if (dot == std::string_view::npos) return {{}, relation};
+  return {relation.substr(0, dot), relation.substr(dot + 1)};
 }
 
 Mode ModeOf(event::RowLock strength) {
@@ -175,8 +224,10 @@ class FootprintReader::Reading {
         !touches_.empty() && !result.footprint.barrier && result.footprint.releases.empty() &&
         std::all_of(touches_.begin(), touches_.end(),
                     [](const Access& access) { return access.mode == Mode::kRead; });
+    result.one_snapshot = snapshots_ <= 1;
     result.rereadable = result.only_reads && reads_once_ && MayReread(exchange_);
     result.takes_snapshot = takes_snapshot_;
+    result.idle_limit_us = trail_.idle_limit_us;
     result.footprint.touches = std::move(touches_);
     return std::move(result_);
   }
@@ -212,6 +263,7 @@ class FootprintReader::Reading {
   void TouchUnknown() {
     Touch(kEverything, Mode::kDelete);
     Touch(kEverything, Mode::kInsert);
+    if (catalog_.puts_off()) AddAccess(trail_.put_off, {kEverything, 0, Mode::kKeyShare});
   }
 
   // Declared parameter types other than those that a key is compared as.
@@ -276,7 +328,17 @@ class FootprintReader::Reading {
     return values;
   }
 
+  // Of a REPEATABLE READ or SERIALIZABLE transaction, all statements but the first go on with its
+  // snapshot.
+  void CountSnapshot(StatementKind kind) {
+    const bool control = kind == StatementKind::kBegin || kind == StatementKind::kCommit ||
+                         kind == StatementKind::kRollback || kind == StatementKind::kSavepoint;
+    const bool had = trail_.open && trail_.takes_snapshot && trail_.snapshot_taken && !released_;
+    if (!control && !had) ++snapshots_;
+  }
+
   void ReadStatement(const event::Statement& statement, const StatementFacts& facts) {
+    CountSnapshot(facts.kind);
     if (!KnownWhole(facts, statement.text)) return TouchUnknown();
     switch (facts.kind) {
       case StatementKind::kBegin:
@@ -364,6 +426,8 @@ class FootprintReader::Reading {
       barrier_ = true;
       return;
     }
+    if (facts.kind == StatementKind::kCommit) CheckWhatWasPutOff();
+    trail_.put_off.clear();
     released_ = true;
     // AND CHAIN opens the next one; "COMMIT; BEGIN" says so itself.
     if (HoldsWord(facts.pattern, "chain")) trail_.snapshot_taken = false;
@@ -389,6 +453,7 @@ class FootprintReader::Reading {
     const bool concurrently = (first == "create" || first == "reindex") && facts.makes.empty() &&
                               HoldsWord(text, " concurrently ");
     if (empties || concurrently || first == "refresh") return TakeTables(facts);
+    if (NamesLogins(text)) Touch(kLogins, Mode::kUpdate);
     barrier_ = true;
   }
 
@@ -507,12 +572,15 @@ class FootprintReader::Reading {
 
   void Setting(const event::Statement& statement, const StatementFacts& facts) {
     const std::string word = WordOf(facts.pattern, 0);
+    if (word == "set") NoteIdleLimit(statement.text, trail_.idle_limit_us);
     if (word == "set" && NamesSnapshotLevel(statement.text)) {  // A value: not in the pattern.
       const bool session = HoldsWord(facts.pattern, "default_transaction_isolation") ||
                            HoldsWord(facts.pattern, "session characteristics");
       (session ? trail_.snapshot_default : trail_.takes_snapshot) = true;
       (session ? trail_.serializable_default : trail_.serializable) =
           HoldsWord(statement.text, "serializable");
+    } else if (word == "set" && WordOf(facts.pattern, 1) == "constraints") {
+      CheckWhatWasPutOff();
     } else if (word == "prepare") {
       if (trail_.prepared.size() < kNamesMax) {
         trail_.prepared[WordOf(facts.pattern, 1)] = {statement.text, statement.ordinal};
@@ -672,6 +740,7 @@ class FootprintReader::Reading {
     const Found found = Find(name);
     if (found.unknown) return TouchUnknown();
     for (const RelationFacts* relation : found.relations) {
+      PutOff(*relation);
       if (relation->writing_unknown || relation->reading_writes) return TouchUnknown();
       if (relation->reads_unknown || relation->writing_reads) Touch(kEverything, Mode::kRead);
       const bool itself = relation->reads == std::vector<ObjectId>{relation->object};
@@ -693,6 +762,21 @@ class FootprintReader::Reading {
         Delete(*relation, {});
       }
     }
+  }
+
+  // Its checks may look at others only when the transaction commits.
+  void PutOff(const RelationFacts& relation) {
+    std::vector<Access>& later = trail_.put_off;
+    for (const ObjectId object : relation.put_off) AddAccess(later, {object, 0, Mode::kKeyShare});
+    if (relation.put_off_calls == FunctionClass::kReads)
+      AddAccess(later, {kEverything, 0, Mode::kRead});
+    if (relation.put_off_calls == FunctionClass::kWrites) {
+      AddAccess(later, {kEverything, 0, Mode::kDelete});
+      AddAccess(later, {kEverything, 0, Mode::kInsert});
+    }
+  }
+  void CheckWhatWasPutOff() {
+    for (const Access& access : trail_.put_off) AddAccess(touches_, access);
   }
 
   void Insert(const RelationFacts& relation, const StatementSites& sites, const std::string& name,
@@ -760,6 +844,7 @@ class FootprintReader::Reading {
   // set_config(), whose values may stand in the text or come with it.
   void Configure(std::string_view text) {
     constexpr std::string_view kLevel = "transaction_isolation";
+    NoteIdleLimit(text, trail_.idle_limit_us);
     if (!HoldsWord(text, kLevel) || !NamesSnapshotLevel(text)) return;
     const bool serializable = HoldsWord(text, "serializable");
     const bool session = HoldsWord(text, "default_transaction_isolation");
@@ -795,6 +880,10 @@ class FootprintReader::Reading {
   void Finish(Footprint& footprint) {
     const uint8_t status = exchange_.status;
     const bool over = status == 'I' || status == 0;
+    if (over) {
+      CheckWhatWasPutOff();
+      trail_.put_off.clear();
+    }
     result_.serializable = trail_.serializable;
     const bool fails = status == 'E' && !std::exchange(trail_.failed, status == 'E');
     if (!over) trail_.failed = status == 'E';
@@ -810,6 +899,8 @@ class FootprintReader::Reading {
     // A lane on which it did not fail may commit it yet.
     if (over) trail_.held.clear();
     if (!over) Hold(trail_.held, kept);
+    // Whoever found in production what DDL has changed comes behind its COMMIT.
+    if (status == 'T' && barrier_) Hold(trail_.held, {{kEverything, 0, Mode::kTable}});
     trail_.open = !over;
     trail_.table_locks = status == 'T' && (trail_.table_locks || barrier_ || takes_tables_);
     if (!over) return;
@@ -830,6 +921,7 @@ class FootprintReader::Reading {
   bool takes_tables_ = false;
   bool takes_snapshot_ = false;
   bool reads_once_ = false;  // The last of its statements.
+  size_t snapshots_ = 0;     // That its statements take, at most.
   bool released_ = false;    // A transaction, or a part of one, ended inside.
 };
 
@@ -877,12 +969,21 @@ void FootprintReader::Start(const event::SessionStart& start, SessionTrail& trai
     trail.serializable_default |= HoldsWord(value, "serializable");
   };
   for (const auto& [name, value] : start.parameters) {
+    NoteIdleLimit(name + "=" + value, trail.idle_limit_us);
     if (name != "options") {
       note(value);
       continue;
     }
     for (const std::string& option : pg::SplitOptions(value)) note(option);
   }
+}
+
+bool FootprintReader::ChangesLogins(const Footprint& footprint) {
+  const auto changes = [](const Access& access) {
+    return access.object == kLogins && access.mode != Mode::kRead;
+  };
+  return std::any_of(footprint.touches.begin(), footprint.touches.end(), changes) ||
+         std::any_of(footprint.releases.begin(), footprint.releases.end(), changes);
 }
 
 Footprint FootprintReader::End(const SessionTrail& trail) {

@@ -36,6 +36,9 @@ struct SessionTrail {
   bool snapshot_taken = false;    // ... and has its snapshot.
   bool snapshot_default = false;  // Transactions of this session are.
   bool serializable_default = false;
+  base::Micros idle_limit_us = 0;  // See ExchangeFacts.
+  // What checks look up that the open transaction may have put off to its end.
+  std::vector<Access> put_off;
   std::vector<Access> cursors;            // What fetching from its cursors may lock or change.
   std::set<std::string> temporary;        // Tables that it made for itself, or that are gone since.
   std::set<std::string> temporary_views;  // Likewise; what is below them is not known.
@@ -66,6 +69,10 @@ class FootprintReader {
   ObjectId objects_end() const { return objects_end_; }
   // Whoever waits for it has got all notifications that were sent until then.
   static Footprint Notified() { return {{{kNotifications, 0, Mode::kRead}}, {}, false}; }
+  // Of the start of a session.
+  static Footprint Connected() { return {{{kLogins, 0, Mode::kRead}}, {}, false}; }
+  // Whoever connects after it may find other roles, settings or databases.
+  static bool ChangesLogins(const Footprint& footprint);
   // The end of a session: an open transaction is rolled back, advisory locks are let go.
   static Footprint End(const SessionTrail& trail);
   // What it knows of texts, for others to share.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include "base/check.h"
@@ -42,6 +43,10 @@ class LaneConnection::Frames final : public wire::FrameSink {
  public:
   Frames(LaneConnection& lane, base::Micros now_us) : lane_(lane), now_us_(now_us) {}
   void OnFrame(uint8_t type, base::Bytes payload) override {
+    if (type == wire::backend::kReadyForQuery && lane_.awake_unanswered_ > 0) {
+      --lane_.awake_unanswered_;
+      return;
+    }
     // Between exchanges only asynchronous messages come.
     if (!Answers() && !(lane_.state_ == State::kIdle && wire::IsAsynchronous(type))) return;
     if (type == wire::backend::kCopyInResponse) ++lane_.copies_begun_;
@@ -171,6 +176,15 @@ void LaneConnection::SendAhead(const std::vector<event::FrontendMessage>& messag
   for (const event::FrontendMessage& message : messages) {
     wire::AppendMessage(out_, message.type, message.head, message.values, message.tail);
   }
+}
+
+void LaneConnection::StayAwake(base::Micros idle_us, base::Micros now_us) {
+  const bool idle = state_ == State::kIdle && ahead_.empty() && out_at_ == out_.size();
+  if (!idle || awake_unanswered_ > 0 || now_us - std::max(awake_us_, started_us_) < idle_us) return;
+  awake_us_ = now_us;
+  ++awake_unanswered_;
+  wire::AppendMessage(out_, wire::frontend::kSync, std::string_view());
+  Write(now_us);
 }
 
 void LaneConnection::Flush(base::Micros now_us) {
@@ -402,6 +416,13 @@ void LaneConnection::Die(base::Micros now_us) {
 base::Status LaneConnection::Cancel() {
   if (!connection_ || state_ != State::kRunning) return {};
   return connection_->Cancel();
+}
+
+void LaneConnection::Leave(base::Micros now_us) {
+  if (state_ == State::kDead) return;
+  if (state_ != State::kIdle) return Close();
+  wire::AppendMessage(out_, wire::frontend::kTerminate, std::string_view());
+  Write(now_us);
 }
 
 void LaneConnection::Close() {

@@ -54,6 +54,9 @@ class LaneConnection {
   // flight and of these, answers are only counted, and nothing begins a COPY.
   void SendAhead(const std::vector<event::FrontendMessage>& messages, base::Micros now_us);
   void Flush(base::Micros now_us);
+  // If nothing was sent for so long, sends what the server answers with ReadyForQuery and nothing
+  // else: its clock of idle time begins anew.
+  void StayAwake(base::Micros idle_us, base::Micros now_us);
   size_t ahead() const { return ahead_.size(); }
   size_t ahead_unanswered() const { return ahead_.size() - ahead_over_; }
   // What the last exchange did, statement by statement. Once.
@@ -75,6 +78,9 @@ class LaneConnection {
   // Asks the server to cancel what runs, and waits until it took the request: what comes next must
   // not be met by it.
   base::Status Cancel();
+  // Asks the server to end the connection. It is kDead when the server has: then nothing is left of
+  // the session there. What runs is lost at once.
+  void Leave(base::Micros now_us);
   // Ends the connection; what runs is lost.
   void Abort(base::Micros now_us) { Die(now_us); }
   void Close();
@@ -130,6 +136,8 @@ class LaneConnection {
   std::string out_;          // May outlive the exchange: copy data behind an early error.
   size_t out_at_ = 0;
   base::Micros started_us_ = 0;
+  base::Micros awake_us_ = 0;    // When something was last sent to keep it awake.
+  size_t awake_unanswered_ = 0;  // Answers to that still to come.
 };
 
 }  // namespace scry::replay

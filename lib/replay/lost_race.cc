@@ -1,11 +1,14 @@
 #include "replay/lost_race.h"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "event/sql_script.h"
 #include "wire/frontend.h"
 
 namespace scry::replay {
@@ -25,14 +28,58 @@ event::FrontendMessage Message(uint8_t type, const std::string& encoded) {
 }
 
 // What fails, or rolls back.
+const char* Failure(uint8_t status) { return status == 'E' ? kFails : "ROLLBACK"; }
+
 void PutFailure(uint8_t status, std::vector<event::FrontendMessage>& messages) {
   wire::Parse parse;
-  parse.text = status == 'E' ? kFails : "ROLLBACK";
+  parse.text = Failure(status);
   messages.push_back(Message(frontend::kParse, wire::EncodeParse(parse)));
   if (status == 'E') return;
   // Outside of a transaction a ROLLBACK only warns.
   messages.push_back(Message(frontend::kBind, wire::EncodeBind({})));
   messages.push_back(Message(frontend::kExecute, wire::EncodeExecute("")));
+}
+
+// It began, ended or divided a transaction.
+bool IsControl(const event::Statement& statement) {
+  static const std::set<std::string_view> kTags = {
+      "BEGIN",    "START TRANSACTION",   "SAVEPOINT",       "RELEASE",          "COMMIT",
+      "ROLLBACK", "PREPARE TRANSACTION", "COMMIT PREPARED", "ROLLBACK PREPARED"};
+  return statement.outcome.status == event::OutcomeStatus::kDone &&
+         kTags.contains(statement.outcome.tag);
+}
+
+// The last that did so before `error`: what was done up to there outlives the failure. nullptr:
+// none.
+const event::Statement* LastControl(const event::Exchange& exchange,
+                                    std::vector<event::Statement>::const_iterator error) {
+  const auto begin = std::make_reverse_iterator(error);
+  const auto found = std::find_if(begin, exchange.statements.rend(), IsControl);
+  const bool known =
+      found != exchange.statements.rend() && found->message < exchange.messages.size();
+  return known ? &*found : nullptr;
+}
+
+// The statements of a Query up to `last`, and what fails in the place of those behind it.
+std::string UpTo(const event::Statement& last, uint8_t status) {
+  std::string text;
+  const std::vector<event::ScriptPiece> pieces = event::SplitScript(last.text);
+  for (size_t i = 0; i < std::min<size_t>(last.ordinal + 1, pieces.size()); ++i) {
+    text += pieces[i].sql + ";\n";
+  }
+  return text + Failure(status);
+}
+
+// All up to `last`, and of what follows before `end` what it prepared.
+void KeepMessages(event::Exchange& exchange, size_t end, const event::Statement* last,
+                  std::vector<event::FrontendMessage>& kept) {
+  const size_t whole = last == nullptr ? 0 : last->message + 1;
+  for (size_t i = 0; i < std::min(end, exchange.messages.size()); ++i) {
+    const uint8_t type = exchange.messages[i].type;
+    if (i < whole || type == frontend::kParse || type == frontend::kClose) {
+      kept.push_back(std::move(exchange.messages[i]));
+    }
+  }
 }
 
 constexpr std::string_view kSerialization = "40001";
@@ -100,16 +147,15 @@ void Withdraw(event::Exchange& exchange) {
       exchange.statements.begin(), exchange.statements.end(),
       [](const auto& one) { return one.outcome.status == event::OutcomeStatus::kError; });
   const bool fails = error != exchange.statements.end();
-  const size_t end = fails ? error->message : exchange.messages.size();
+  const event::Statement* last = fails ? LastControl(exchange, error) : nullptr;
   std::vector<event::FrontendMessage> kept;
-  for (size_t i = 0; i < std::min(end, exchange.messages.size()); ++i) {
-    const uint8_t type = exchange.messages[i].type;
-    if (type == frontend::kParse || type == frontend::kClose) {
-      kept.push_back(std::move(exchange.messages[i]));
-    }
+  if (last != nullptr && exchange.messages[last->message].type == frontend::kQuery) {
+    kept.push_back(Message(frontend::kQuery, wire::EncodeQuery(UpTo(*last, exchange.status))));
+  } else {
+    KeepMessages(exchange, fails ? error->message : exchange.messages.size(), last, kept);
+    if (fails) PutFailure(exchange.status, kept);
+    kept.push_back(Message(frontend::kSync, wire::EncodeSync()));
   }
-  if (fails) PutFailure(exchange.status, kept);
-  kept.push_back(Message(frontend::kSync, wire::EncodeSync()));
   exchange.messages = std::move(kept);
   exchange.statements.clear();
 }

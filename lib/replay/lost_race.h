@@ -1,6 +1,8 @@
 // Exchanges that lost a race when captured: a deadlock, a serialization failure, a lock that was
 // not to be had. Whether they lose it again is chance, and each lane would decide for itself. They
 // had no effect, so they are not run: their transaction is made to fail where production's did.
+// What the same exchange did before it, up to its last BEGIN, SAVEPOINT or COMMIT, had one and is
+// run: drivers send these with the statement that follows.
 // Not so where a lock was not to be had (NOWAIT, lock_timeout) that an open transaction of the
 // capture held: there the order makes it fail again.
 // A write of READ COMMITTED that waited for a row loses it when the row is deleted meanwhile, even
@@ -32,8 +34,8 @@ bool WasTerminated(const event::Exchange& exchange);  // 57P01: its backend was 
 // Its one statement only changes or locks rows of single keys, and there were none: it did nothing
 // and holds nothing. `touches`: of its footprint.
 bool FoundNoRow(const event::Exchange& exchange, const std::vector<Access>& touches);
-// Keeps what the exchange prepared. What failed is replaced by what fails or rolls back. Without
-// statements: nothing of it is compared.
+// Keeps what the exchange prepared, and what it did before the failure that outlived it. What
+// failed is replaced by what fails or rolls back. Without statements: nothing of it is compared.
 void Withdraw(event::Exchange& exchange);
 
 }  // namespace scry::replay

@@ -28,14 +28,15 @@ constexpr const char* kInherits = "SELECT inhrelid, inhparent FROM pg_catalog.pg
 
 // One row per column of a unique index (or exclusion constraint): relation, index, whole (no
 // predicate, no expression), primary, number of key columns, column, its type, equality is equality
-// of bytes, its place.
+// of bytes, its place, it may be checked at the end of a transaction.
 constexpr const char* kUniqueColumns = R"(
 SELECT i.indrelid, i.indexrelid,
   i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL,
   i.indisprimary, i.indnkeyatts, a.attname, a.atttypid,
   coalesce((SELECT collisdeterministic FROM pg_catalog.pg_collation WHERE oid = a.attcollation), true),
   (SELECT count(*) FROM pg_catalog.pg_attribute b WHERE b.attrelid = a.attrelid
-    AND b.attnum BETWEEN 1 AND a.attnum AND NOT b.attisdropped)
+    AND b.attnum BETWEEN 1 AND a.attnum AND NOT b.attisdropped),
+  NOT i.indimmediate
 FROM pg_catalog.pg_index i
 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
   AND a.attnum > 0
@@ -48,7 +49,7 @@ JOIN pg_catalog.pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = ANY (p
 
 constexpr const char* kForeignKeys = R"(
 SELECT c.conrelid, c.confrelid, a.attname, c.confdeltype IN ('c', 'n', 'd'),
-  c.confupdtype IN ('c', 'n', 'd')
+  c.confupdtype IN ('c', 'n', 'd'), c.condeferrable
 FROM pg_catalog.pg_constraint c
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = ANY (c.confkey)
 WHERE c.contype = 'f')";
@@ -76,7 +77,7 @@ WHERE p.classid = 'pg_catalog.pg_class'::regclass AND p.deptype = 'i'
 #define SCRY_USER_TRIGGER \
   "(NOT t.tgisinternal OR (t.tgparentid <> 0 AND t.tgconstraint = 0)) AND t.tgenabled <> 'D'"
 constexpr const char* kTriggers =
-    "SELECT DISTINCT t.tgrelid, t.tgfoid "
+    "SELECT DISTINCT t.tgrelid, t.tgfoid, t.tgdeferrable "
     "FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid "
     "WHERE " SCRY_USER_TRIGGER
     " AND p.proname NOT IN ('suppress_redundant_updates_trigger', "
@@ -152,7 +153,10 @@ bool AddAll(std::vector<T>& list, const std::vector<T>& values) {
   for (const T& value : values) added |= AddOnce(list, value);
   return added;
 }
-bool Raise(bool& flag, bool by) { return by && !std::exchange(flag, true); }
+template <typename T>
+bool Raise(T& value, T to) {
+  return to > value && std::exchange(value, to) != to;
+}
 
 // What writing or reading `part` means, writing or reading what it is a part of means too. True: it
 // was not known.
@@ -166,6 +170,8 @@ bool AddFacts(const RelationFacts& part, RelationFacts& whole) {
   added |= AddAll(whole.parents, part.parents);
   added |= AddAll(whole.cascades, part.cascades);
   added |= AddAll(whole.referring, part.referring);
+  added |= AddAll(whole.put_off, part.put_off);
+  added |= Raise(whole.put_off_calls, part.put_off_calls);
   for (const std::string& column : part.guarded) added |= whole.guarded.insert(column).second;
   for (const auto& [column, sequences] : part.draws) {
     added |= AddAll(whole.draws[column], sequences);
@@ -254,6 +260,7 @@ class RelationCatalog::Reader {
       }
       if (!whole_key || facts->key_column != column) facts->meets_otherwise = true;
       if (facts->key_position != Oid(row, 8)) facts->key_position = 0;
+      if (IsTrue(row, 9)) PutOff(*facts, facts->object);
     }));
     for (const auto& [part, parent] : parents_) {
       if (RelationFacts* facts = Facts(parent)) facts->meets_otherwise = true;
@@ -275,6 +282,11 @@ class RelationCatalog::Reader {
     });
   }
 
+  void PutOff(RelationFacts& written, ObjectId looked_up) {
+    AddOnce(written.put_off, looked_up);
+    catalog_.puts_off_ = true;
+  }
+
   base::Status ReadForeignKeys() {
     return ForEach(kForeignKeys, [&](const Row& row) {
       RelationFacts* child = Facts(Oid(row, 0));
@@ -284,6 +296,9 @@ class RelationCatalog::Reader {
       parent->guarded.insert(Text(row, 2));
       const bool cascades = IsTrue(row, 3) || IsTrue(row, 4);
       AddOnce(cascades ? parent->cascades : parent->referring, child->object);
+      if (!IsTrue(row, 5)) return;
+      PutOff(*child, parent->object);
+      PutOff(*parent, child->object);
     });
   }
 
@@ -298,7 +313,12 @@ class RelationCatalog::Reader {
       facts->writing_unknown |= called == FunctionClass::kWrites;
       facts->writing_reads |= called == FunctionClass::kReads;
     };
-    SCRY_TRY(ForEach(kTriggers, calls));
+    SCRY_TRY(ForEach(kTriggers, [&](const Row& row) {
+      calls(row);
+      RelationFacts* facts = Facts(Oid(row, 0));
+      if (facts == nullptr || !IsTrue(row, 2)) return;
+      catalog_.puts_off_ |= Raise(facts->put_off_calls, functions.ClassOf(Oid(row, 1)));
+    }));
     return ForEach(kDefaultFunctions, calls);
   }
 
@@ -392,6 +412,8 @@ void RelationCatalog::CloseCascades() {
         const RelationFacts copy = *below;  // It may be the one that grows.
         for (const ObjectId object : copy.cascades) AddOnce(facts.cascades, object);
         for (const ObjectId object : copy.referring) AddOnce(facts.referring, object);
+        AddAll(facts.put_off, copy.put_off);
+        Raise(facts.put_off_calls, copy.put_off_calls);
         facts.writing_unknown |= copy.writing_unknown;
       }
     }

@@ -50,6 +50,9 @@ struct RelationFacts {
   bool writing_reads = false;
   bool calls_functions = false;  // Its triggers and defaults call some of users.
   bool writing_unknown = false;  // Triggers or rules that may do anything.
+  // Looked up by checks that may be put off to the end of the transaction that wrote it ...
+  std::vector<ObjectId> put_off;
+  FunctionClass put_off_calls = FunctionClass::kHarmless;  // ... and what its triggers do then.
 };
 
 class RelationCatalog {
@@ -72,6 +75,8 @@ class RelationCatalog {
   const std::set<std::string>& writing_operators() const { return writing_operators_; }
   // Somewhere a default makes transactions REPEATABLE READ or SERIALIZABLE.
   bool snapshots_by_default() const { return snapshots_by_default_; }
+  // Some check may be put off to the end of a transaction.
+  bool puts_off() const { return puts_off_; }
 
   // Adds what `lane` knows. Blocks.
   base::Status Add(pg::AdminSession& lane);
@@ -94,6 +99,7 @@ class RelationCatalog {
   std::unordered_map<std::string, FunctionClass> functions_;
   std::set<std::string> writing_operators_;
   bool snapshots_by_default_ = false;
+  bool puts_off_ = false;
 };
 
 }  // namespace scry::replay

@@ -40,6 +40,7 @@ constexpr base::Micros kTickUs = 100 * 1000;
 constexpr base::Micros kPollUs = 5 * 1000;
 constexpr base::Micros kHoldUpCheckUs = 10 * 1000;
 constexpr base::Micros kCancelCheckUs = 1000;
+constexpr base::Micros kAwakeCheckUs = 20 * 1000;
 // Asking whether a server still accepts connections costs it a process.
 constexpr base::Micros kPingUs = 200 * 1000;
 // The first look for lock waits comes early, further ones at longer and longer intervals: a stall
@@ -155,6 +156,7 @@ class Run {
   void Admit(ReadEvent&& read);
   void Open(event::SessionStart start);
   void AddWork(SessionId session, Work&& work, const Footprint& footprint);
+  void HoldForStarts();
   void AddDelivery(const event::SessionEnd& end);
   void EndAll();
   void ConnectSome();
@@ -173,6 +175,7 @@ class Run {
   base::Status CheckServers(bool at_end);
   void FireCancels();
   void CheckHoldUps(base::Micros now);
+  void StayAwake(base::Micros now);
   void LetCommitsGoOn();
   base::Status CheckStall(base::Micros now);
   base::Status CheckSlow(base::Micros now);
@@ -221,6 +224,7 @@ class Run {
   RereadBook rereads_;
   const std::vector<int> cpus_;
   SessionPlayer::Shared shared_;
+  CommitOrder::Ticket logins_changed_ = 0;           // The last that did; 0: none.
   std::optional<base::Micros> first_start_us_;       // In the capture's time.
   Sessions sessions_;                                // By session number.
   const base::TextPool texts_;                       // That sessions prepare.
@@ -239,6 +243,7 @@ class Run {
   base::Micros ticked_us_ = 0;
   base::Micros pinged_us_ = -kPingUs;
   base::Micros hold_up_checked_us_ = 0;
+  base::Micros awake_checked_us_ = 0;
   base::Micros progressed_us_ = 0;
   base::Micros stall_checked_us_ = 0;
   base::Micros stall_wait_us_ = kFirstStallUs;
@@ -263,6 +268,7 @@ base::Result<ReplayStats> Run::Go() {
     SCRY_TRY(CheckServers(false));
     FireCancels();
     CheckHoldUps(now);
+    StayAwake(now);
     SCRY_TRY(CheckStall(now));
     SCRY_TRY(CheckSlow(now));
   }
@@ -398,9 +404,10 @@ void Run::Admit(ReadEvent&& read) {
     Work work;
     work.weight = read.weight;
     work.fingerprint = read.fingerprint;
-    work.only_reads = read.only_reads;
+    work.reads_one_snapshot = read.only_reads && read.one_snapshot;
     work.passes_locks = read.passes_locks;
     work.rereadable = read.rereadable;
+    work.idle_limit_us = read.idle_limit_us;
     work.touched = ObjectsTouched(read);
     work.changed = ObjectsChanged(read);
     work.released = ObjectsReleased(read);
@@ -437,8 +444,9 @@ void Run::Open(event::SessionStart start) {
     return;
   }
   if (start.backend_pid != 0) backends_[start.backend_pid] = id;
-  sessions_.emplace(
-      id, std::make_unique<SessionPlayer>(shared_, std::move(start), id * kTokensPerSession));
+  auto player = std::make_unique<SessionPlayer>(shared_, std::move(start), id * kTokensPerSession);
+  player->connects_after = logins_changed_;
+  sessions_.emplace(id, std::move(player));
   to_connect_.push_back(id);
 }
 
@@ -453,10 +461,22 @@ void Run::AddWork(SessionId session, Work&& work, const Footprint& footprint) {
     origin.session = static_cast<uint64_t>(session);
     origin.sent_us = work.exchange ? work.exchange->forwarded_us : INT64_MAX;
     if (work.rereadable) origin.answered_us = AnsweredUs(*work.exchange);
+    const bool changes_logins = FootprintReader::ChangesLogins(footprint);
+    if (changes_logins) HoldForStarts();
     work.ticket = order_.Admit(footprint, origin);
+    if (changes_logins) logins_changed_ = work.ticket;
   }
   found->second->Add(std::move(work));
   Enlist(found->first, *found->second);
+}
+
+// What is to come changes who may connect, and as whom: sessions that began before connect first.
+void Run::HoldForStarts() {
+  for (const auto& [id, player] : sessions_) {
+    const bool starts = player->state() == State::kNew || player->state() == State::kConnecting;
+    if (!starts || player->connect_ticket != 0) continue;
+    player->connect_ticket = order_.Admit(FootprintReader::Connected());
+  }
 }
 
 // An empty query of ours, before a session that listens ends: when it is answered, the servers have
@@ -500,7 +520,7 @@ void Run::ConnectSome() {
          census_.connecting < kConnectingMax) {
     const auto found = sessions_.find(to_connect_.front());
     if (found != sessions_.end() && found->second->state() == State::kNew &&
-        ConnectUs(*found->second) > Now()) {
+        (ConnectUs(*found->second) > Now() || order_.IsOpen(found->second->connects_after))) {
       return;
     }
     to_connect_.pop_front();
@@ -595,6 +615,7 @@ base::Status Run::Wait() {
     found->second->OnReady(one.token % kTokensPerSession, one.readable, one.writable, now);
     // What it took to read the answer is not time that the session waits.
     Enlist(found->first, *found->second, std::max(now, found->second->free_since_us()));
+    if (found->second->over()) sessions_.erase(found);
   }
   return {};
 }
@@ -609,6 +630,13 @@ base::Status Run::Tick(base::Micros now) {
   }
   if (now - ticked_us_ < kTickUs) return {};
   ticked_us_ = now;
+  if (census_.leaving > 0) {
+    for (const auto& [id, player] : sessions_) {
+      player->LeaveAnyhow(now);
+      Enlist(id, *player);
+    }
+    std::erase_if(sessions_, [](const auto& session) { return session.second->over(); });
+  }
   stats_.duration_us = now;
   if (!tick_(stats_)) return base::Fail(base::ErrorCode::kInterrupted, "replay was interrupted");
   return {};
@@ -650,6 +678,12 @@ void Run::CheckHoldUps(base::Micros now) {
   LetCommitsGoOn();
 }
 
+void Run::StayAwake(base::Micros now) {
+  if (census_.impatient == 0 || now - awake_checked_us_ < kAwakeCheckUs) return;
+  awake_checked_us_ = now;
+  for (const auto& [id, player] : sessions_) player->StayAwake(now);
+}
+
 // A server that has many processes to run may not have begun with what it was sent long ago.
 void Run::LetCommitsGoOn() {
   std::vector<SessionPlayer*> readers;
@@ -671,6 +705,7 @@ base::Status Run::CheckStall(base::Micros now) {
   stall_checked_us_ = now;
   stall_wait_us_ = std::min(stall_wait_us_ * 2, options_.stall_us);
   if (census_.running == 0 && census_.connecting == 0) {
+    if (census_.leaving > 0) return {};
     // Pacing: nothing is due. Otherwise nothing will ever happen again.
     const bool over = !agenda_.next_due_us() && !MayRead();
     if (over || now - progressed_us_ >= options_.stall_us) MakeRoom();
@@ -788,14 +823,16 @@ void Run::FreeBlocker(uint64_t id) {
 // from a server that took more connections than the lanes do.
 void Run::MakeRoom() {
   if (census_.open < sessions_max_) return;
-  Sessions::iterator oldest = sessions_.end();  // Of the work that has no connection.
+  Sessions::iterator oldest = sessions_.end();  // Of what others may wait for.
   const auto place = [](const Sessions::iterator& session) {
-    return session->second->next_work().ticket;
+    const SessionPlayer& player = *session->second;
+    return player.has_work() ? player.next_work().ticket : player.connect_ticket;
   };
   for (const uint64_t id : to_connect_) {
     const auto found = sessions_.find(id);
     if (found == sessions_.end() || found->second->state() != State::kNew) continue;
-    if (!found->second->has_work() || ConnectUs(*found->second) > Now()) continue;
+    const bool held_for = found->second->has_work() || found->second->connect_ticket != 0;
+    if (!held_for || ConnectUs(*found->second) > Now()) continue;
     if (oldest == sessions_.end() || place(found) < place(oldest)) oldest = found;
   }
   if (oldest == sessions_.end()) return;

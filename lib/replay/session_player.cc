@@ -84,6 +84,7 @@ SessionPlayer::~SessionPlayer() {
   for (const Work& work : work_) shared_.census.window -= work.weight;
   shared_.census.works -= CountedWorks();
   shared_.census.window -= weight_;
+  shared_.census.impatient -= static_cast<size_t>(idle_limit_us_ > 0);
 }
 
 // The one place where the state changes, so that the census is right.
@@ -92,13 +93,18 @@ void SessionPlayer::Become(State next) {
   const auto open = [](State state) { return state != State::kNew && state != State::kEnded; };
   census.connecting -= static_cast<size_t>(state_ == State::kConnecting);
   census.running -= static_cast<size_t>(state_ == State::kRunning);
+  census.leaving -= static_cast<size_t>(state_ == State::kLeaving);
   census.open -= static_cast<size_t>(open(state_));
   census.cancellable -= static_cast<size_t>(Cancellable());
   state_ = next;
   census.connecting += static_cast<size_t>(state_ == State::kConnecting);
   census.running += static_cast<size_t>(state_ == State::kRunning);
+  census.leaving += static_cast<size_t>(state_ == State::kLeaving);
   census.open += static_cast<size_t>(open(state_));
   census.cancellable += static_cast<size_t>(Cancellable());
+  if (state_ != State::kNew && state_ != State::kConnecting) {
+    shared_.order.Done(std::exchange(connect_ticket, 0));
+  }
 }
 
 bool SessionPlayer::Cancellable() const {
@@ -128,6 +134,10 @@ void SessionPlayer::Connect(const std::vector<pg::ConnInfo>& lanes, base::Micros
 size_t SessionPlayer::CountedWorks() const { return std::min(work_.size(), kWorksCounted); }
 
 void SessionPlayer::Add(Work&& work) {
+  if (work.idle_limit_us > 0) {
+    shared_.census.impatient += static_cast<size_t>(idle_limit_us_ == 0);
+    idle_limit_us_ = work.idle_limit_us;
+  }
   shared_.census.window += work.weight;
   shared_.census.works -= CountedWorks();
   work_.push_back(std::move(work));
@@ -160,13 +170,7 @@ base::Micros SessionPlayer::think_us() const {
 
 void SessionPlayer::StartNext(size_t rotation, bool warm_up, bool forced, base::Micros now_us) {
   SCRY_CHECK(!work_.empty() && (state_ == State::kWaiting || state_ == State::kEnded));
-  if (!work_.front().exchange) {  // The end: open transactions are rolled back by the servers.
-    CloseLanes();
-    Become(State::kEnded);
-    end_seen_ = true;
-    EndWork();
-    return;
-  }
+  if (!work_.front().exchange) return Leave(now_us);
   if (state_ == State::kWaiting && AnyLane(LaneConnection::State::kDead)) Exclude(kEndedBetween);
   if (state_ == State::kEnded || !Answerable(*work_.front().exchange)) {
     if (state_ == State::kEnded && !work_.front().own) CountExcluded(ended_why_);
@@ -199,6 +203,35 @@ void SessionPlayer::StartNext(size_t rotation, bool warm_up, bool forced, base::
   StartLane(lane_order_[lanes_started_++], now_us);
   if (shared_.options.pipeline > 1) SendAhead();
   FinishIfDone();
+}
+
+// Open transactions are rolled back by the servers. Who held nothing is not waited for.
+void SessionPlayer::Leave(base::Micros now_us) {
+  end_seen_ = true;
+  since_us_ = now_us;
+  for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+    PutNotifications(lane, lanes_[lane]->TakeNotifications());
+    if (work_.front().ticket != 0) {
+      lanes_[lane]->Leave(now_us);
+    } else {
+      lanes_[lane]->Close();
+    }
+  }
+  Become(State::kLeaving);
+  FinishLeaving();
+}
+
+void SessionPlayer::FinishLeaving() {
+  if (!AllLanes(LaneConnection::State::kDead)) return;
+  Become(State::kEnded);
+  EndWork();
+}
+
+void SessionPlayer::LeaveAnyhow(base::Micros now_us) {
+  constexpr base::Micros kLeaveUs = 2 * 1000 * 1000;
+  if (state_ != State::kLeaving || now_us - since_us_ < kLeaveUs) return;
+  for (const auto& lane : lanes_) lane->Close();
+  FinishLeaving();
 }
 
 // In batches, or each would cost a call of its own.
@@ -262,6 +295,10 @@ bool SessionPlayer::NeedsResults(const event::Exchange& exchange) const {
 
 void SessionPlayer::OnReady(size_t lane, bool readable, bool writable, base::Micros now_us) {
   if (state_ == State::kEnded) return;
+  if (state_ == State::kLeaving) {  // Its client hears nothing any more.
+    if (lane < lanes_.size()) (void)lanes_[lane]->OnReady(readable, writable, now_us);
+    return FinishLeaving();
+  }
   if (lane < lanes_.size()) {
     const bool alive = lanes_[lane]->state() != LaneConnection::State::kDead;
     const bool ran = lanes_[lane]->state() == LaneConnection::State::kRunning;
@@ -353,7 +390,7 @@ bool SessionPlayer::HoldsUpCommits(base::Micros now_us) const {
   // Well past the time that parsing and planning take.
   constexpr base::Micros kHoldUps = 4;
   return state_ == State::kRunning && lanes_started_ == lanes_.size() && !let_go_ &&
-         work_.front().only_reads &&
+         work_.front().reads_one_snapshot &&
          now_us - last_started_us_ >= kHoldUps * shared_.options.hold_up_us;
 }
 
@@ -375,6 +412,12 @@ void SessionPlayer::FireCancels(base::Micros now_us) {
     }
     if (fires && !connection.Cancel().ok()) shared_.suspects[lane] = true;
   }
+}
+
+void SessionPlayer::StayAwake(base::Micros now_us) {
+  constexpr base::Micros kParts = 4;
+  if (idle_limit_us_ == 0 || (state_ != State::kWaiting && state_ != State::kRunning)) return;
+  for (const auto& lane : lanes_) lane->StayAwake(idle_limit_us_ / kParts, now_us);
 }
 
 bool SessionPlayer::WaitsInVain(base::Micros now_us) const {

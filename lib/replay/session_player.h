@@ -32,10 +32,12 @@ struct Work {
   std::optional<event::Exchange> exchange;  // Empty: the session ends ...
   base::Micros ends_us = 0;                 // ... then, in the capture's time; 0: not known.
   CommitOrder::Ticket ticket = 0;
-  bool only_reads = false;
+  // It only reads, by one snapshot: once that is taken, no commit can change what it sees.
+  bool reads_one_snapshot = false;
   bool passes_locks = false;  // See ExchangeFacts.
   bool rereadable = false;
-  uint32_t rereads = 0;  // So often it was run again.
+  base::Micros idle_limit_us = 0;  // See ExchangeFacts.
+  uint32_t rereads = 0;            // So often it was run again.
   std::vector<ObjectId> touched;
   std::vector<ObjectId> changed;
   std::vector<ObjectId> released;
@@ -50,18 +52,21 @@ struct Work {
 
 class SessionPlayer {
  public:
-  enum class State : uint8_t { kNew, kConnecting, kWaiting, kRunning, kEnded };
+  // kLeaving: it asked its servers to end it. They let go of what it held a moment later.
+  enum class State : uint8_t { kNew, kConnecting, kWaiting, kRunning, kLeaving, kEnded };
 
   // How many sessions are where; kept by the players.
   struct Census {
     size_t connecting = 0;
-    size_t open = 0;  // With connections: connecting, waiting or running.
+    size_t open = 0;  // With connections: neither new nor ended.
     size_t running = 0;
+    size_t leaving = 0;
     size_t window = 0;  // Weight of the work that waits or runs.
     // Its number. Of each session, so much as it needs to go on: if one hangs, what others have to
     // do is read past its backlog.
     size_t works = 0;
     size_t cancellable = 0;  // Running, and their clients asked to cancel them.
+    size_t impatient = 0;    // Have set themselves a limit of idle time.
   };
   // What every session of a run shares.
   struct Shared {
@@ -102,13 +107,16 @@ class SessionPlayer {
   void OnReady(size_t lane, bool readable, bool writable, base::Micros now_us);
   // Lanes that do not answer no longer hold up the others.
   void CheckHoldUp(base::Micros now_us);
-  // It only reads, and has run on every lane for long: where all have their snapshots, commits need
-  // not wait for its end.
+  // It only reads, by one snapshot, and has run on every lane for long: where all have theirs,
+  // commits need not wait for its end.
   bool HoldsUpCommits(base::Micros now_us) const;
   // All have. REQUIRES: HoldsUpCommits.
   void LetCommitsGoOn();
   // Repeats on each lane what its client asked: to cancel what runs.
   void FireCancels(base::Micros now_us);
+  // A session that waits for others is not idle, whatever limit it has set itself: lanes that have
+  // nothing to do are asked nothing, in time.
+  void StayAwake(base::Micros now_us);
   // What runs failed in the capture for want of a lock or of time: a lane that waits for a lock may
   // be left to fail likewise.
   bool WaitsInVain(base::Micros now_us) const;
@@ -117,6 +125,8 @@ class SessionPlayer {
   // What has run for too long is cancelled; after as long again, its
   // connections are closed. One that still connects is excluded.
   void CancelStuck(base::Micros now_us);
+  // A server that takes too long to end the session is no longer waited for.
+  void LeaveAnyhow(base::Micros now_us);
   // The rest of the session is not replayed. Not while it runs.
   void Exclude(const std::string& reason);
 
@@ -142,12 +152,18 @@ class SessionPlayer {
   base::Micros captured_us() const;
   base::Micros started_us() const { return started_us_; }  // In the capture's time.
 
-  // The replayer's mark: it waits for its turn.
+  // Marks of the replayer. It connects behind the first; the second stands for its connecting, for
+  // others to wait for. 0: none.
+  CommitOrder::Ticket connects_after = 0;
+  CommitOrder::Ticket connect_ticket = 0;
+  // It waits for its turn.
   bool queued = false;
 
  private:
   void NoteRefusal(size_t lane, const base::Status& status);
   void FinishConnecting(base::Micros now_us);
+  void Leave(base::Micros now_us);
+  void FinishLeaving();
   void PutConnect();
   void StartLane(size_t lane, base::Micros now_us);
   void SendAhead();
@@ -190,9 +206,11 @@ class SessionPlayer {
   std::vector<PortalNames> portals_;                    // By lane.
   std::deque<Work> work_;
   IdentitySession identity_;
-  base::Micros since_us_ = 0;  // Of connecting, of the exchange, or of its cancellation.
+  base::Micros since_us_ =
+      0;  // Of connecting, of the exchange, of its cancellation, or of leaving.
 
   base::Micros free_since_us_ = 0;
+  base::Micros idle_limit_us_ = 0;  // The shortest that it has set, or is to set.
   const base::Micros started_us_;
   base::Micros captured_end_us_ = 0;  // Of the exchange before, in the capture's time.
 

@@ -95,6 +95,21 @@ base::Result<PrivateServer> StartWithPort(ServerSpec spec, bool loopback, const 
   return PrivateServer::Start(spec, control);
 }
 
+// How many sessions of a role or a database there may be at once says nothing of replay, which may
+// have more of them open than production had.
+base::Status LiftConnectionLimits(const pg::ConnInfo& info) {
+  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(info));
+  SCRY_TRY(session.Exec("SET default_transaction_read_only = off"));  // It may be the source's.
+  SCRY_TRY_ASSIGN(
+      const pg::Rows limited,
+      session.Exec("SELECT pg_catalog.format('ALTER ROLE %I CONNECTION LIMIT -1', rolname) "
+                   "FROM pg_catalog.pg_roles WHERE rolconnlimit > 0 UNION ALL "
+                   "SELECT pg_catalog.format('ALTER DATABASE %I CONNECTION LIMIT -1', datname) "
+                   "FROM pg_catalog.pg_database WHERE datconnlimit > 0"));
+  for (const auto& row : limited.rows) SCRY_TRY(session.Exec(row.at(0).value_or("")));
+  return {};
+}
+
 }  // namespace
 
 base::Result<pg::ConnInfo> Fork::OpenLoopback(const std::string& dbname,
@@ -163,6 +178,7 @@ base::Result<std::unique_ptr<Fork>> Run::StartLane(const ShadowInfo& shadow,
   spec.start_timeout_us = kForkStartTimeoutUs;
   SCRY_TRY_ASSIGN(PrivateServer server, StartWithPort(spec, options.loopback, control));
   SCRY_TRY(CheckMarker(server.Info(shadow.dbname), nonce_));
+  SCRY_TRY(LiftConnectionLimits(server.Info(shadow.dbname)));
   std::unique_ptr<Fork> fork(new Fork(options.lane, shadow.dbname, std::move(server)));
   fork->copied_ = copied;
   return fork;

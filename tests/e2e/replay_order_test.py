@@ -199,5 +199,30 @@ class NastyTest(OrderTest):
             self.assertGreaterEqual(report["tested"]["fidelity"], 0.9, report["tested"])
 
 
+@unittest.skipUnless(psycopg, "psycopg is not installed")
+class ShortSessionsTest(OrderTest):
+    """Many short sessions of a role that may have a few at once: replay has more of them."""
+
+    def prepare(self):
+        self.server.sql("create table hits (id int primary key, n int); insert into hits values (1, 0);"
+                        "create role app login connection limit 4; grant all on hits to app;"
+                        "alter database postgres connection limit 40")
+        self.config_of()
+        self.create_shadow()
+
+        def worker(url):
+            for _ in range(60):
+                with psycopg.connect(url, autocommit=True) as connection:
+                    connection.execute("update hits set n = n + 1 where id = 1")
+                    connection.execute("select n from hits")
+
+        type(self).traffic = self.capture(
+            self.path("traffic"), lambda url: gate_support.run_all(*[lambda: worker(url)] * 2), user="app")
+
+    def test_limits_of_connections_leave_no_session_out(self):
+        for report in self.replay():
+            self.assert_safe(report, sessions=120)
+
+
 if __name__ == "__main__":
     scry_e2e.main()

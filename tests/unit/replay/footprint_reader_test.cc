@@ -102,6 +102,9 @@ class Session {
     catalog.Put("public", "triggered").writing_unknown = true;
     catalog.Put("public", "stamped").calls_functions = true;
     catalog.Put("public", "stored").made_of = {t.object};
+    RelationFacts& later = catalog.Put("public", "later");
+    later.put_off = {t.object};
+    later.put_off_calls = FunctionClass::kReads;
     catalog.PutFunction("touch", FunctionClass::kWrites);
     catalog.PutFunction("look", FunctionClass::kReads);
     catalog.PutFunction("lower", FunctionClass::kHarmless);
@@ -236,6 +239,19 @@ TEST_CASE("queries with a snapshot of their own can be read again", "[replay]") 
   session.Do({"commit"}, 'I');
   session.Do({"begin isolation level repeatable read"});
   CHECK_FALSE(rereadable(session, "select * from t where a = 1"));
+}
+
+TEST_CASE("several statements read by one snapshot where their transaction has one", "[replay]") {
+  const std::vector<std::string> two = {"select * from t", "select * from log"};
+  Session session;
+  CHECK(session.Do({"select * from t"}, 'I').one_snapshot);
+  CHECK_FALSE(session.Do(two, 'I').one_snapshot);
+  CHECK(session.Do({"begin", "select * from t"}).one_snapshot);
+  CHECK_FALSE(session.Do(two).one_snapshot);
+  CHECK(session.Do({"commit"}, 'I').one_snapshot);
+  CHECK(session.Do({"begin isolation level repeatable read", two[0], two[1]}).one_snapshot);
+  CHECK(session.Do(two).one_snapshot);
+  CHECK_FALSE(session.Do({"commit", two[0], two[1]}, 'I').one_snapshot);
 }
 
 TEST_CASE("preparing a query takes the snapshot of its transaction", "[replay]") {
@@ -414,6 +430,69 @@ TEST_CASE("a transaction's end lets go of all it changed or locked", "[replay]")
   CHECK(session.Releases(Session::kT));
   CHECK(session.Releases(Session::kLog));
   CHECK(session.Do({"commit"}, 'I').footprint.empty());
+}
+
+TEST_CASE("a COMMIT looks up what was put off to it", "[replay]") {
+  Session session;
+  session.Do({"begin"});
+  session.Do({"insert into later values (1)"});
+  CHECK_FALSE(session.Touches(Session::kT, Mode::kKeyShare));
+  session.Do({"set constraints all immediate"});
+  CHECK(session.Touches(Session::kT, Mode::kKeyShare));
+  session.Do({"commit"}, 'I');
+  CHECK(session.Touches(Session::kT, Mode::kKeyShare));
+  CHECK(session.Touches(kEverything, Mode::kRead));
+  session.Do({"begin"});
+  session.Do({"commit"}, 'I');
+  CHECK(session.last().footprint.touches.empty());
+  session.Do({"begin"});
+  session.Do({"insert into later values (1)"});
+  session.Do({"rollback"}, 'I');
+  CHECK(session.last().footprint.touches.empty());
+  session.Do({"insert into later values (1)"}, 'I');
+  CHECK(session.Touches(Session::kT, Mode::kKeyShare));
+}
+
+TEST_CASE("what changes who may connect is told", "[replay]") {
+  Session session;
+  const auto changes = [&](const std::string& text) {
+    session.Do({text}, 'I');
+    return FootprintReader::ChangesLogins(session.last().footprint);
+  };
+  for (const char* text :
+       {"create role r login", "alter role r set search_path = b", "grant a to r",
+        "alter database d connection limit 5", "revoke connect on database d from public",
+        "drop owned by r", "create user r"}) {
+    INFO(text);
+    CHECK(changes(text));
+    CHECK(session.last().footprint.barrier);
+  }
+  for (const char* text : {"create table n (a int)", "grant select on t to r", "select 1",
+                           "alter table t add column c int"}) {
+    INFO(text);
+    CHECK_FALSE(changes(text));
+  }
+  session.Do({"begin"});
+  session.Do({"create role r"});
+  session.Do({"commit"}, 'I');
+  CHECK(FootprintReader::ChangesLogins(session.last().footprint));
+}
+
+TEST_CASE("limits of idle time are read wherever a session sets them", "[replay]") {
+  const auto limit = [](const std::string& text) {
+    Session session;
+    return session.Do({text}, 'I').idle_limit_us;
+  };
+  CHECK(limit("select 1") == 0);
+  CHECK(limit("set idle_session_timeout = 0") == 0);
+  CHECK(limit("set idle_session_timeout to default") == 0);
+  CHECK(limit("set idle_session_timeout to 1500") == 1500 * 1000);
+  CHECK(limit("SET LOCAL Idle_In_Transaction_Session_Timeout = '1.5 min'") == 90 * 1000 * 1000);
+  CHECK(limit("select set_config('idle_session_timeout', '2s', false)") == 2 * 1000 * 1000);
+  Session started("-c idle_in_transaction_session_timeout=30s");
+  CHECK(started.Do({"select 1"}, 'I').idle_limit_us == 30 * 1000 * 1000);
+  CHECK(started.Do({"set idle_session_timeout = 20"}, 'I').idle_limit_us == 20 * 1000);
+  CHECK(started.Do({"set idle_session_timeout = 0"}, 'I').idle_limit_us == 20 * 1000);
 }
 
 TEST_CASE("a write that found no row holds none", "[replay]") {

@@ -1,5 +1,6 @@
 #include "replay/lost_race.h"
 
+#include "base/letter_case.h"
 #include "script.h"
 #include "support/catch.h"
 
@@ -61,6 +62,64 @@ TEST_CASE("a withdrawn exchange that left no transaction open rolls back", "[rep
   Withdraw(exchange);
   CHECK(Types(exchange) == "PBES");
 }
+
+// What a driver sends with one Sync: the first `done` statements ran, the next one failed.
+event::Exchange Pipeline(const std::vector<std::string>& texts, size_t done, char status) {
+  std::string bytes;
+  for (const std::string& text : texts) {
+    const std::string one = Extended(text, {});
+    bytes += one.substr(0, one.size() - wire::EncodeSync().size());
+  }
+  Script script;
+  event::Exchange exchange = script.Send(1, bytes + wire::EncodeSync(), texts, status);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    event::Statement& statement = exchange.statements[i];
+    statement.message = static_cast<uint32_t>(4 * i + 3);  // Parse, Bind, Describe, Execute.
+    statement.outcome.tag = base::UpperAscii(texts[i].substr(0, texts[i].find(' ')));
+    if (i < done) continue;
+    statement.outcome.status =
+        i == done ? event::OutcomeStatus::kError : event::OutcomeStatus::kSkipped;
+    statement.outcome.sqlstate = i == done ? "40P01" : "";
+  }
+  return exchange;
+}
+
+TEST_CASE("what a withdrawn exchange began before it failed is kept", "[replay]") {
+  event::Exchange begins = Pipeline({"begin", "update t set a = 1"}, 1, 'E');
+  Withdraw(begins);
+  CHECK(Types(begins) == "PBDEPPS");
+  event::Exchange saves =
+      Pipeline({"update t set a = 1", "savepoint s", "update t set a = 2", "select 1"}, 2, 'E');
+  Withdraw(saves);
+  CHECK(Types(saves) == "PBDEPBDEPPS");
+  CHECK(saves.messages[0].head.find("a = 1") != std::string::npos);
+  CHECK(saves.statements.empty());
+  // Nothing of it outlived the failure.
+  event::Exchange undone = Pipeline({"update t set a = 1", "update t set a = 2"}, 1, 'E');
+  Withdraw(undone);
+  CHECK(Types(undone) == "PPPS");
+}
+
+#ifdef SCRY_HAVE_PG_QUERY
+TEST_CASE("what a withdrawn text began before it failed is kept", "[replay]") {
+  const std::string text = "begin; update t set a = ';'; savepoint s;\nupdate t set a = 'x'";
+  for (const char status : {'E', 'I'}) {
+    Script script;
+    event::Exchange exchange =
+        script.Send(1, wire::EncodeQuery(text), {text, text, text, text}, status);
+    const char* tags[] = {"BEGIN", "UPDATE 1", "SAVEPOINT", ""};
+    for (uint32_t i = 0; i < 4; ++i) {
+      exchange.statements[i].ordinal = i;
+      exchange.statements[i].outcome.tag = tags[i];
+    }
+    exchange.statements[3].outcome.status = event::OutcomeStatus::kError;
+    Withdraw(exchange);
+    REQUIRE(Types(exchange) == "Q");
+    const std::string kept = "begin;\nupdate t set a = ';';\nsavepoint s;\n";
+    CHECK(exchange.messages[0].head.starts_with(kept + (status == 'E' ? "SELECT" : "ROLLBACK")));
+  }
+}
+#endif
 
 TEST_CASE("a write that found no row is replaced by nothing", "[replay]") {
   event::Exchange exchange = Failed(Extended("update t set a = 1 where id = 2", {}), 'T', "");

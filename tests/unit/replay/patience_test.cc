@@ -38,7 +38,7 @@ void OutlivesIdleTimeouts(Lanes& lanes) {
   script.Query(1, "update t set v = 1 where id = 1", 'T');
   script.Query(2, "begin", 'T');
   script.Query(2, "update t set v = 1 where id = 2", 'T');
-  script.Query(2, "select pg_sleep(0.6)", 'T').completed_us += 600 * 1000;
+  script.Query(2, "select pg_sleep(0.6)", 'T');
   script.Query(2, "commit");
   script.Query(1, "update t set v = v + 1 where id = 2", 'T');
   script.Query(1, "commit");
@@ -52,6 +52,35 @@ void OutlivesIdleTimeouts(Lanes& lanes) {
   for (test::PgServer* server : {&lanes.baseline(), &lanes.candidate()}) {
     CHECK(server->Exec("SELECT v FROM t WHERE id = 2") == "3");
     server->Exec("ALTER DATABASE postgres RESET ALL; ALTER ROLE postgres RESET ALL");
+  }
+}
+
+// Nor is it where it has set the limit itself.
+void OutlivesItsOwnIdleTimeouts(Lanes& lanes) {
+  INFO("limits of idle time that a session sets itself do not end it while it waits for others");
+  lanes.Reset(kTable);
+  Script script;
+  for (uint64_t id = 1; id <= 3; ++id) script.Start(id);
+  std::get<event::SessionStart>(script.events.back())
+      .parameters.emplace_back("options", "-c idle_in_transaction_session_timeout=200");
+  script.Query(1, "set idle_in_transaction_session_timeout = '0.2s'");
+  script.Query(1, "begin", 'T');
+  script.Query(1, "update t set v = 1 where id = 1", 'T');
+  script.Query(3, "begin", 'T');
+  script.Query(3, "update t set v = 3 where id = 3", 'T');
+  script.Query(2, "begin", 'T');
+  script.Query(2, "update t set v = 1 where id = 2", 'T');
+  script.Query(2, "select pg_sleep(0.8)", 'T');
+  script.Query(2, "commit");
+  script.Query(1, "update t set v = v + 1 where id = 2", 'T');
+  script.Query(1, "show idle_in_transaction_session_timeout", 'T');
+  script.Query(1, "commit");
+  script.Query(3, "update t set v = v + 1 where id = 2", 'T');
+  script.Query(3, "commit");
+  const Replayed replayed = lanes.Play(script);
+  CheckEqual(replayed);
+  for (test::PgServer* server : {&lanes.baseline(), &lanes.candidate()}) {
+    CHECK(server->Exec("SELECT v FROM t WHERE id = 2") == "3");
   }
 }
 
@@ -272,6 +301,7 @@ TEST_CASE("nothing ends sessions that wait", "[replay][server]") {
   ProbeComesBack(lanes);
   EndsWhomProductionEnded(lanes);
   OutlivesIdleTimeouts(lanes);
+  OutlivesItsOwnIdleTimeouts(lanes);
 }
 
 }  // namespace

@@ -117,6 +117,27 @@ TEST_CASE("what a database says of itself", "[replay][server]") {
     CHECK_FALSE(stored.writing_reads);
     CHECK(One(catalog, "v").reads == std::vector<ObjectId>{One(catalog, "b").object});
   }
+  {  // What may be checked at the end of a transaction.
+    const RelationCatalog plain = database.Catalog("CREATE TABLE a (id int PRIMARY KEY)");
+    CHECK_FALSE(plain.puts_off());
+    CHECK(One(plain, "a").put_off.empty());
+    const RelationCatalog catalog = database.Catalog(R"(
+      CREATE TABLE a (id int PRIMARY KEY);
+      CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a DEFERRABLE);
+      CREATE TABLE c (x int UNIQUE DEFERRABLE INITIALLY DEFERRED, b int REFERENCES b);
+      CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql STABLE AS
+        $$ BEGIN PERFORM count(*) FROM a; RETURN NULL; END $$;
+      CREATE CONSTRAINT TRIGGER t AFTER INSERT ON c DEFERRABLE FOR EACH ROW
+        EXECUTE FUNCTION look();
+    )");
+    const ObjectId a = One(catalog, "a").object;
+    const ObjectId b = One(catalog, "b").object;
+    CHECK(catalog.puts_off());
+    CHECK(One(catalog, "b").put_off == std::vector<ObjectId>{a});
+    CHECK(One(catalog, "a").put_off == std::vector<ObjectId>{b});
+    CHECK(One(catalog, "c").put_off == std::vector<ObjectId>{One(catalog, "c").object});
+    CHECK(One(catalog, "c").put_off_calls == FunctionClass::kReads);
+  }
   {  // Parts of a tree are written by way of its root.
     const RelationCatalog catalog = database.Catalog(R"(
       CREATE TABLE parent (id int PRIMARY KEY);
