@@ -305,7 +305,6 @@ std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome
     case RowsVerdict::kValues:
       break;
   }
-  if (EqualWithoutCursors(a, b, match)) return std::nullopt;
   auto values = ValuesDifference(a, b, match, facts, by_value.has_value());
   if (alike) values.detail = OtherNumbers(match);
   const bool limited = event::LeavesOut(facts, a.outcome.rows);

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <numeric>
 #include <optional>
 
 #include "base/letter_case.h"
 #include "base/units.h"
 #include "compare/difference.h"
+#include "event/value_equality.h"
 
 namespace scry::compare {
 namespace {
@@ -23,6 +25,13 @@ bool IsJudged(const StatementPair& pair, bool introduced) {
   const OutcomeStatus captured = pair.captured.status;
   return captured != OutcomeStatus::kLost && captured != OutcomeStatus::kSkipped &&
          pair.lanes[0].outcome.status != OutcomeStatus::kLost;
+}
+
+// Numbers of transactions and their like: digests cannot leave them aside.
+bool ShowsServers(const event::LaneOutcome& lane) {
+  return std::any_of(lane.columns.begin(), lane.columns.end(), [](const event::Column& column) {
+    return event::EqualityOf(column) == event::ValueEquality::kServer;
+  });
 }
 
 std::optional<FidelityLoss> LossOf(const StatementPair& pair, const event::StatementFacts& facts) {
@@ -42,6 +51,7 @@ std::optional<FidelityLoss> LossOf(const StatementPair& pair, const event::State
                            base::ContainsInAnyCase(facts.pattern, "binary");
   if (binary_copy) return std::nullopt;
   if (captured.digest_unordered == baseline.digest_unordered) return std::nullopt;
+  if (ShowsServers(pair.lanes[0])) return std::nullopt;
   const bool noise = pair.lanes.size() >= 3 && Succeeded(pair.lanes[2].outcome) &&
                      pair.lanes[2].outcome.digest_unordered != baseline.digest_unordered;
   if (noise) return std::nullopt;

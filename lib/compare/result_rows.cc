@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -10,6 +9,7 @@
 
 #include "compare/row_values.h"
 #include "compare/value_form.h"
+#include "event/value_equality.h"
 
 namespace scry::compare {
 namespace {
@@ -21,7 +21,6 @@ using Hashes = std::vector<uint64_t>;
 constexpr size_t kUniqueGroupsMin = 5;  // Groups of one row that make a sort key look unique.
 constexpr uint32_t kFloat4Oid = 700;
 constexpr uint32_t kFloat8Oid = 701;
-constexpr uint32_t kRefcursorOid = 1790;
 
 constexpr uint32_t kMoneyOid = 790;
 constexpr uint32_t kJsonOid = 114;
@@ -41,6 +40,10 @@ bool EqualAsText(const Column& a, const Column& b) {
 // Of columns of two types: values say whether they are the same number.
 bool EqualAsNumbers(const Column& a, const Column& b) {
   return IsNumber(a.type_oid) && IsNumber(b.type_oid);
+}
+
+bool IsServers(const Column& column) {
+  return event::EqualityOf(column) == event::ValueEquality::kServer;
 }
 
 uint64_t Mix(uint64_t z) {
@@ -356,7 +359,9 @@ ColumnMatch MatchColumns(const std::vector<Column>& baseline,
     last = at;
     const bool retyped = baseline[i].type_oid != candidate[at].type_oid;
     if (retyped) match.retyped.push_back(baseline[i].name);
-    if (!retyped || EqualAsText(baseline[i], candidate[at])) {
+    if (IsServers(baseline[i]) || IsServers(candidate[at])) {
+      match.left_out = true;
+    } else if (!retyped || EqualAsText(baseline[i], candidate[at])) {
       match.common.emplace_back(i, at);
     } else if (EqualAsNumbers(baseline[i], candidate[at])) {
       match.numbers.emplace_back(i, at);
@@ -381,10 +386,9 @@ RowsVerdict CompareRows(const LaneOutcome& baseline, const LaneOutcome& candidat
   const auto& a = baseline.outcome;
   const auto& b = candidate.outcome;
   if (a.rows == 0) return RowsVerdict::kEqual;
+  const bool equal = a.digest_ordered == b.digest_ordered && a.row_bytes == b.row_bytes;
+  if (equal && match.alike()) return RowsVerdict::kEqual;
   if (!match.same()) return CompareCells(baseline, candidate, match, facts);
-  if (a.digest_ordered == b.digest_ordered && a.row_bytes == b.row_bytes) {
-    return RowsVerdict::kEqual;
-  }
   const bool same_set = a.digest_unordered == b.digest_unordered && a.row_bytes == b.row_bytes;
   if (facts.ordered) return CompareOrdered(baseline, candidate, match, facts, same_set);
   return CompareUnordered(baseline, candidate, match, facts, same_set);
@@ -486,16 +490,17 @@ ColumnBits DifferingColumnBits(const LaneOutcome& baseline, const LaneOutcome& c
 
 namespace {
 
-// False where there is no column of these types, or where others cannot be compared by hashes.
-bool EqualWithout(std::initializer_list<uint32_t> types, const LaneOutcome& baseline,
-                  const LaneOutcome& candidate, const ColumnMatch& match) {
+bool IsFloat(uint32_t type_oid) { return type_oid == kFloat4Oid || type_oid == kFloat8Oid; }
+
+}  // namespace
+
+// False where there is no such column, or where others cannot be compared by hashes.
+bool EqualWithoutFloats(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                        const ColumnMatch& match) {
   if (!HasCells(baseline) || !HasCells(candidate)) return false;
   const auto aside = [&](const std::pair<size_t, size_t>& columns) {
-    const auto is = [&](uint32_t type) {
-      return std::find(types.begin(), types.end(), type) != types.end();
-    };
-    return is(baseline.columns[columns.first].type_oid) ||
-           is(candidate.columns[columns.second].type_oid);
+    return IsFloat(baseline.columns[columns.first].type_oid) ||
+           IsFloat(candidate.columns[columns.second].type_oid);
   };
   if (!std::all_of(match.numbers.begin(), match.numbers.end(), aside)) return false;
   std::vector<size_t> left;
@@ -507,18 +512,6 @@ bool EqualWithout(std::initializer_list<uint32_t> types, const LaneOutcome& base
   }
   if (left.size() == match.common.size() + match.numbers.size()) return false;
   return SameSet(RowHashes(baseline, left), RowHashes(candidate, right));
-}
-
-}  // namespace
-
-bool EqualWithoutFloats(const LaneOutcome& baseline, const LaneOutcome& candidate,
-                        const ColumnMatch& match) {
-  return EqualWithout({kFloat4Oid, kFloat8Oid}, baseline, candidate, match);
-}
-
-bool EqualWithoutCursors(const LaneOutcome& baseline, const LaneOutcome& candidate,
-                         const ColumnMatch& match) {
-  return EqualWithout({kRefcursorOid}, baseline, candidate, match);
 }
 
 }  // namespace scry::compare

@@ -14,7 +14,8 @@
 
 namespace scry::compare {
 
-// Columns of two lanes, matched by name; the nth of a name with the nth.
+// Columns of two lanes, matched by name; the nth of a name with the nth. Those that the server
+// fills for itself (event::ValueEquality::kServer) are in neither list.
 struct ColumnMatch {
   // Of the same type, or of two whose texts should be equal. Baseline's index, candidate's.
   std::vector<std::pair<size_t, size_t>> common;
@@ -24,9 +25,12 @@ struct ColumnMatch {
   std::vector<std::string> gone;
   std::vector<std::string> retyped;  // In `common` or `numbers` too, where that can be.
   bool moved = false;                // Common columns stand in another order.
+  bool left_out = false;             // There are some that the server fills for itself.
 
-  // Row payloads and their digests can be compared as they are.
-  bool same() const { return added.empty() && gone.empty() && retyped.empty() && !moved; }
+  // Equal row payloads mean equal rows.
+  bool alike() const { return added.empty() && gone.empty() && retyped.empty() && !moved; }
+  // Other payloads mean other rows.
+  bool same() const { return alike() && !left_out; }
 };
 
 // A lane whose columns are not described matches everything.
@@ -84,9 +88,5 @@ ColumnBits DifferingColumnBits(const event::LaneOutcome& baseline,
 // aside.
 bool EqualWithoutFloats(const event::LaneOutcome& baseline, const event::LaneOutcome& candidate,
                         const ColumnMatch& match);
-// The same of columns that name cursors: a server numbers those it names itself, so any other
-// cursor opened before gives them other names.
-bool EqualWithoutCursors(const event::LaneOutcome& baseline, const event::LaneOutcome& candidate,
-                         const ColumnMatch& match);
 
 }  // namespace scry::compare

@@ -68,6 +68,34 @@ TEST_CASE("the name of a cursor is no value", "[compare]") {
         DifferenceKind::kValues);
 }
 
+TEST_CASE("what a server fills for itself is no value, in no format", "[compare]") {
+  constexpr auto kXmin = static_cast<uint16_t>(-2);
+  event::Column binary = Col("xmin", 28, kXmin);
+  binary.format = 1;
+  event::Column computed = Col("txid", 5069);
+  computed.table_oid = 0;
+  const event::Column price = Col("price", 1700);
+  for (const event::Column& own : {Col("xmin", 28, kXmin), binary, Col("cmax", 29, 65531), computed,
+                                   Col("ctid", 27, 65535), Col("lsn", 3220), Col("x", 1011)}) {
+    CAPTURE(own.name);
+    const std::vector<event::Column> columns = {Col("id", 23, 1), own, price};
+    const LaneOutcome baseline = Kept(columns, {{"1", "740", "1.0"}, {"2", "741", "2.0"}});
+    CHECK(Of(baseline, Kept(columns, {{"1", "745", "1.0"}, {"2", "746", "2.0"}})).kind ==
+          DifferenceKind::kNone);
+    // Nor does it keep others from being compared, by their values or in their order.
+    CHECK(Of(baseline, Kept(columns, {{"1", "745", "1.00"}, {"2", "746", "2.00"}})).excuse ==
+          Excuse::kEqualByValue);
+    CHECK(Of(baseline, Kept(columns, {{"1", "745", "1.0"}, {"2", "746", "2.5"}})).weight ==
+          Weight::kGate);
+    CHECK(Of(baseline, Kept(columns, {{"2", "745", "2.0"}, {"1", "746", "1.0"}}), Ordered({"id"}))
+              .kind == DifferenceKind::kOrder);
+  }
+  // One alone; and a table's own number means the same on every lane.
+  CHECK(Of(Answer({binary}, {{"1"}}), Answer({binary}, {{"2"}})).kind == DifferenceKind::kNone);
+  const event::Column tableoid = Col("tableoid", 26, static_cast<uint16_t>(-6));
+  CHECK(Of(Answer({tableoid}, {{"1"}}), Answer({tableoid}, {{"2"}})).weight == Weight::kGate);
+}
+
 TEST_CASE("what goes round locks never gates by its result, but by its errors", "[compare]") {
   event::StatementFacts facts = Facts();
   facts.skips_locked = true;
