@@ -1,5 +1,5 @@
-// Columns that a clock fills: baseline and control differ in them by the moment alone, and so may
-// the candidate, but not by hours. Called by difference.cc. Pure; any thread.
+// Columns that a clock fills: lanes differ in them by the moment alone, but not by hours. Called by
+// difference.cc. Pure; any thread.
 #pragma once
 
 #include "base/clock.h"
@@ -15,5 +15,16 @@ namespace scry::compare {
 // lanes, equal row counts.
 ColumnBits ShiftedClockColumns(const event::StatementPair& pair, ColumnBits suspects,
                                base::Micros tolerance_us);
+
+// Without a control: of `suspects`, those of a date or time.
+struct RunClocks {
+  // Whatever differs there, both lanes wrote during the run, within the tolerance of each other.
+  ColumnBits explained = 0;
+  // Nobody can tell: rows not kept whole, lanes whose clock is not known ...
+  ColumnBits unsure = 0;
+};
+// REQUIRES: two lanes, equal row counts.
+RunClocks ClocksOfRun(const event::StatementPair& pair, ColumnBits suspects,
+                      base::Micros tolerance_us);
 
 }  // namespace scry::compare

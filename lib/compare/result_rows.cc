@@ -1,6 +1,7 @@
 #include "compare/result_rows.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <map>
 #include <optional>
@@ -26,20 +27,28 @@ constexpr uint32_t kMoneyOid = 790;
 constexpr uint32_t kJsonOid = 114;
 constexpr uint32_t kJsonbOid = 3802;
 
+bool IsNumeric(const Column& column) {
+  return event::EqualityOf(column) == event::ValueEquality::kNumeric;
+}
+
 bool IsJson(uint32_t type_oid) { return type_oid == kJsonOid || type_oid == kJsonbOid; }
 
 // Of columns of two types: what a client reads as text should be the same all the same. But equal
-// values of some read otherwise: 5 and 5.00 and $5.00, {"a":1} and {"a": 1}.
+// values of some read otherwise: 5 and 5.00 and $5.00, {"a":1} and {"a": 1}. And hashes of numerics
+// are none of their text.
 bool EqualAsText(const Column& a, const Column& b) {
-  if (a.format != 0 || b.format != 0) return false;
+  if (a.format != 0 || b.format != 0 || IsNumeric(a) || IsNumeric(b)) return false;
   const auto both = [&](auto is) { return is(a.type_oid) && is(b.type_oid); };
   if (both(IsWholeNumber)) return true;
   return !both([](uint32_t oid) { return IsNumber(oid) || oid == kMoneyOid; }) && !both(IsJson);
 }
 
-// Of columns of two types: values say whether they are the same number.
-bool EqualAsNumbers(const Column& a, const Column& b) {
-  return IsNumber(a.type_oid) && IsNumber(b.type_oid);
+// Of columns of two types: values say whether they are the same number, or read the same.
+bool EqualAsValues(const Column& a, const Column& b) {
+  if (IsNumber(a.type_oid) && IsNumber(b.type_oid)) return true;
+  const bool text = a.format == 0 && b.format == 0;
+  return text && (IsNumeric(a) || IsNumeric(b)) && a.type_oid != kMoneyOid &&
+         b.type_oid != kMoneyOid;
 }
 
 bool IsServers(const Column& column) {
@@ -214,6 +223,17 @@ RowsVerdict CompareGroups(const Sorted& a, const Sorted& b, bool keys_are_id,
   return RowsVerdict::kTiesAtLimit;
 }
 
+// Rows that the server takes for tied may show other keys.
+bool IsLooseKey(const Column& column) {
+  if (column.loose) return true;
+  // pg_type.dat: interval ('1 day' is '24:00:00'), jsonb and numrange (scales of numbers), record.
+  static constexpr std::array<uint32_t, 5> kLoose = {1186, 2249, 3802, 3906, 4532};
+  constexpr uint32_t kBpchar = 1042;
+  // Of a table it has its blanks, all of them.
+  if (column.type_oid == kBpchar) return column.table_oid == 0;
+  return std::find(kLoose.begin(), kLoose.end(), column.type_oid) != kLoose.end();
+}
+
 RowsVerdict CompareByKeys(const LaneOutcome& baseline, const LaneOutcome& candidate,
                           const ColumnMatch& match, const event::StatementFacts& facts,
                           bool same_set) {
@@ -239,8 +259,18 @@ RowsVerdict CompareByKeys(const LaneOutcome& baseline, const LaneOutcome& candid
   }
   const Sorted a{RowHashes(baseline, left), RowHashes(baseline, Side(match, true))};
   const Sorted b{RowHashes(candidate, right), RowHashes(candidate, Side(match, false))};
-  if (a.keys != b.keys) return same_set ? RowsVerdict::kOrder : RowsVerdict::kValues;
-  return CompareGroups(a, b, is_id, facts);
+  const bool loose = std::any_of(left.begin(), left.end(), [&](size_t column) {
+    return IsLooseKey(baseline.columns[column]);
+  });
+  RowsVerdict verdict = RowsVerdict::kValues;
+  if (a.keys == b.keys) {
+    verdict = CompareGroups(a, b, is_id, facts);
+  } else if (same_set) {
+    verdict = loose ? RowsVerdict::kMaybeTied : RowsVerdict::kOrder;
+  }
+  // Groups may be larger than they look, and more rows tied at the limit.
+  const bool maybe_ties = loose && limited && verdict == RowsVerdict::kValues;
+  return maybe_ties ? RowsVerdict::kValuesHiddenLimit : verdict;
 }
 
 RowsVerdict CompareOrdered(const LaneOutcome& baseline, const LaneOutcome& candidate,
@@ -281,11 +311,62 @@ event::StatementFacts FactsAmong(event::StatementFacts facts, const ColumnMatch&
   return facts;
 }
 
-// By cells alone: digests cannot tell, or are not to.
+bool AnyIs(event::ValueEquality equality, const LaneOutcome& baseline, const LaneOutcome& candidate,
+           const ColumnMatch& match) {
+  if (baseline.columns.empty() || candidate.columns.empty()) return false;
+  return std::any_of(match.common.begin(), match.common.end(), [&](const auto& columns) {
+    return event::EqualityOf(baseline.columns[columns.first]) == equality ||
+           event::EqualityOf(candidate.columns[columns.second]) == equality;
+  });
+}
+
+// Of rows in their order, as far as they were kept. Where others differ they do not line up.
+bool FloatsDifferInFront(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                         const ColumnMatch& match) {
+  const auto values = ReadRowValues(baseline, candidate, match);
+  if (!values) return false;
+  const size_t rows = std::min(values->before.rows(), values->after.rows());
+  bool differ = false;
+  for (size_t row = 0; row < rows; ++row) {
+    for (size_t place = 0; place < match.common.size(); ++place) {
+      if (values->before.At(row, place) == values->after.At(row, place)) continue;
+      const Column& column = baseline.columns[match.common[place].first];
+      if (event::EqualityOf(column) != event::ValueEquality::kRounded) return false;
+      differ = true;
+    }
+  }
+  return differ;
+}
+
+// There are floating point numbers, and else the rows are equal.
+RowsVerdict MaybeRounding(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                          const ColumnMatch& match) {
+  return FloatsDifferInFront(baseline, candidate, match) ? RowsVerdict::kValues
+                                                         : RowsVerdict::kMaybeRounding;
+}
+
+RowsVerdict CompareValueDigests(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                                const ColumnMatch& match, const event::StatementFacts& facts) {
+  const event::ValueDigest& a = baseline.values;
+  const event::ValueDigest& b = candidate.values;
+  if (!a.known || !b.known || !match.alike()) return RowsVerdict::kTooLarge;
+  if (a.unordered != b.unordered) {
+    const bool limited = facts.ordered && event::LeavesOut(facts, baseline.outcome.rows);
+    return limited ? RowsVerdict::kValuesHiddenLimit : RowsVerdict::kValues;
+  }
+  if (facts.ordered && a.ordered != b.ordered) return RowsVerdict::kMaybeOrder;
+  return AnyIs(event::ValueEquality::kRounded, baseline, candidate, match)
+             ? MaybeRounding(baseline, candidate, match)
+             : RowsVerdict::kEqual;
+}
+
+// By cells or what else there is: digests of bytes cannot tell, or are not to.
 RowsVerdict CompareCells(const LaneOutcome& baseline, const LaneOutcome& candidate,
                          const ColumnMatch& match, const event::StatementFacts& facts) {
   if (match.common.empty()) return RowsVerdict::kEqual;
-  if (!HasCells(baseline) || !HasCells(candidate)) return RowsVerdict::kTooLarge;
+  if (!HasCells(baseline) || !HasCells(candidate)) {
+    return CompareValueDigests(baseline, candidate, match, facts);
+  }
   const Hashes left = RowHashes(baseline, Side(match, true));
   const Hashes right = RowHashes(candidate, Side(match, false));
   if (left == right) return RowsVerdict::kEqual;
@@ -363,7 +444,7 @@ ColumnMatch MatchColumns(const std::vector<Column>& baseline,
       match.left_out = true;
     } else if (!retyped || EqualAsText(baseline[i], candidate[at])) {
       match.common.emplace_back(i, at);
-    } else if (EqualAsNumbers(baseline[i], candidate[at])) {
+    } else if (EqualAsValues(baseline[i], candidate[at])) {
       match.numbers.emplace_back(i, at);
     }
   }
@@ -398,10 +479,18 @@ std::optional<RowsVerdict> CompareRowsByValue(const LaneOutcome& baseline,
                                               const LaneOutcome& candidate,
                                               const ColumnMatch& match,
                                               const event::StatementFacts& facts) {
-  const auto lanes = ReadByValue(baseline, candidate, match);
-  if (!lanes) return std::nullopt;
-  return CompareCells(lanes->baseline, lanes->candidate, lanes->same,
-                      FactsAmong(facts, lanes->wide));
+  if (const auto lanes = ReadByValue(baseline, candidate, match)) {
+    return CompareCells(lanes->baseline, lanes->candidate, lanes->same,
+                        FactsAmong(facts, lanes->wide));
+  }
+  const bool rounded = AnyIs(event::ValueEquality::kRounded, baseline, candidate, match);
+  if (!rounded && !AnyIs(event::ValueEquality::kNumeric, baseline, candidate, match)) {
+    return std::nullopt;
+  }
+  const RowsVerdict verdict = CompareCells(baseline, candidate, match, facts);
+  const bool rounding =
+      rounded && verdict == RowsVerdict::kValues && EqualWithoutFloats(baseline, candidate, match);
+  return rounding ? MaybeRounding(baseline, candidate, match) : verdict;
 }
 
 namespace {
@@ -490,7 +579,9 @@ ColumnBits DifferingColumnBits(const LaneOutcome& baseline, const LaneOutcome& c
 
 namespace {
 
-bool IsFloat(uint32_t type_oid) { return type_oid == kFloat4Oid || type_oid == kFloat8Oid; }
+bool IsRounded(const Column& column) {
+  return event::EqualityOf(column) == event::ValueEquality::kRounded;
+}
 
 }  // namespace
 
@@ -499,8 +590,8 @@ bool EqualWithoutFloats(const LaneOutcome& baseline, const LaneOutcome& candidat
                         const ColumnMatch& match) {
   if (!HasCells(baseline) || !HasCells(candidate)) return false;
   const auto aside = [&](const std::pair<size_t, size_t>& columns) {
-    return IsFloat(baseline.columns[columns.first].type_oid) ||
-           IsFloat(candidate.columns[columns.second].type_oid);
+    return IsRounded(baseline.columns[columns.first]) ||
+           IsRounded(candidate.columns[columns.second]);
   };
   if (!std::all_of(match.numbers.begin(), match.numbers.end(), aside)) return false;
   std::vector<size_t> left;

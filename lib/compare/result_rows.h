@@ -44,10 +44,12 @@ enum class RowsVerdict : uint8_t {
   kOrder,        // Equal sets, but not in the order that the visible sort keys promise.
   kHiddenOrder,  // Equal sets in another order; a sort key is not in the output.
   kMaybeOrder,   // The same; too many values to tell whether only tied rows moved.
+  kMaybeTied,    // The same; a sort key may be equal to another that is written otherwise.
   kTiesAtLimit,  // Only rows tied at the edge of the LIMIT differ.
   kMaybeTies,    // The same, but the keys look unique.
   kValues,
   kValuesHiddenLimit,  // Different rows under a LIMIT whose sort key is not in the output.
+  kMaybeRounding,      // Equal but for floating point numbers; too many rows to tell by how much.
   kOtherValues,        // The same under a LIMIT, but rows of the same key hold other values.
   kTooLarge,           // Cells are needed and not there.
 };
@@ -56,9 +58,9 @@ enum class RowsVerdict : uint8_t {
 RowsVerdict CompareRows(const event::LaneOutcome& baseline, const event::LaneOutcome& candidate,
                         const ColumnMatch& match, const event::StatementFacts& facts);
 
-// The same of kept rows and by what their values say: numbers of another scale or type are equal,
-// and floating point numbers within a tolerance. nullopt where no column can hold such values, or
-// where the rows were not kept whole. REQUIRES: equal row counts.
+// The same by what their values say: numbers of another scale or type are equal, and floating point
+// numbers within a tolerance, as far as rows were kept whole. Of others hashes and digests tell.
+// nullopt where no column can hold such values. REQUIRES: equal row counts.
 std::optional<RowsVerdict> CompareRowsByValue(const event::LaneOutcome& baseline,
                                               const event::LaneOutcome& candidate,
                                               const ColumnMatch& match,
