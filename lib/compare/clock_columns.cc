@@ -181,37 +181,81 @@ std::optional<size_t> PlaceOn(const LaneOutcome& baseline, const LaneOutcome& la
   return std::nullopt;
 }
 
-}  // namespace
-
-ColumnBits ShiftedClockColumns(const event::StatementPair& pair, ColumnBits suspects,
-                               Micros tolerance_us) {
-  const LaneOutcome& baseline = pair.lanes[0];
+std::vector<size_t> ClocksAmong(const LaneOutcome& baseline, ColumnBits suspects) {
   const size_t width = std::min(baseline.columns.size(), kColumnBits - 1);
   std::vector<size_t> columns;
   for (size_t index = 0; index < width; ++index) {
     const bool suspect = (suspects >> index & 1U) != 0;
     if (suspect && HoldsMoments(baseline.columns[index].type_oid)) columns.push_back(index);
   }
-  if (columns.empty()) return 0;
+  return columns;
+}
+
+// Of all lanes; empty where one kept not all of them.
+std::vector<RowGrid> GridsOf(const event::StatementPair& pair) {
   std::vector<RowGrid> grids;
-  for (size_t lane = 0; lane < 3; ++lane) {
-    auto grid = RowGrid::Parse(pair.lanes[lane]);
-    if (!grid || !grid->complete()) return 0;
+  for (const LaneOutcome& lane : pair.lanes) {
+    auto grid = RowGrid::Parse(lane);
+    if (!grid || !grid->complete()) return {};
     grids.push_back(std::move(*grid));
   }
+  return grids;
+}
+
+// One entry for each of `grids`; empty where those of a lane cannot be read.
+std::vector<Moments> MomentsOfAll(const event::StatementPair& pair,
+                                  const std::vector<RowGrid>& grids, size_t index) {
+  std::vector<Moments> lanes;
+  for (size_t lane = 0; lane < grids.size(); ++lane) {
+    const auto place = PlaceOn(pair.lanes[0], pair.lanes[lane], index);
+    auto moments = place ? MomentsOf(pair.lanes[lane], grids[lane], *place) : std::nullopt;
+    if (!moments) return {};
+    lanes.push_back(std::move(*moments));
+  }
+  return lanes;
+}
+
+// Midnight may lie between two lanes.
+Micros Reach(const event::Column& column, Micros tolerance_us) {
+  return tolerance_us + (column.type_oid == kDateOid ? kDayUs : 0);
+}
+
+// From when on a value may have been written during the run. Zones are up to 15 hours off, and a
+// type may round.
+Micros WrittenFrom(const event::Column& column, const LaneOutcome& lane) {
+  constexpr Micros kZoneUs = 15 * 3600 * kSecondUs;
+  const Micros from_us = lane.run_began_us - kSecondUs;
+  if (column.type_oid == kTimestampTzOid) return from_us;
+  return from_us - kZoneUs - (column.type_oid == kDateOid ? kDayUs : 0);
+}
+
+bool WrittenInRun(const event::StatementPair& pair, const std::vector<Moments>& lanes,
+                  const event::Column& column) {
+  const auto& before = lanes[0].instant_us;
+  const auto& after = lanes[1].instant_us;
+  const Micros from_us = WrittenFrom(column, pair.lanes[0]);
+  const Micros candidate_from_us = WrittenFrom(column, pair.lanes[1]);
+  for (size_t i = 0; i < std::min(before.size(), after.size()); ++i) {
+    if (before[i] == after[i]) continue;
+    if (before[i] < from_us || after[i] < candidate_from_us) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+ColumnBits ShiftedClockColumns(const event::StatementPair& pair, ColumnBits suspects,
+                               Micros tolerance_us) {
+  const LaneOutcome& baseline = pair.lanes[0];
+  const std::vector<size_t> columns = ClocksAmong(baseline, suspects);
+  if (columns.empty()) return 0;
+  const std::vector<RowGrid> grids = GridsOf(pair);
+  if (grids.empty()) return 0;
   ColumnBits shifted = 0;
   for (const size_t index : columns) {
-    std::vector<Moments> lanes;
-    for (size_t lane = 0; lane < grids.size(); ++lane) {
-      const auto place = PlaceOn(baseline, pair.lanes[lane], index);
-      auto moments = place ? MomentsOf(pair.lanes[lane], grids[lane], *place) : std::nullopt;
-      if (!moments) break;
-      lanes.push_back(std::move(*moments));
-    }
-    if (lanes.size() < grids.size()) continue;
-    // Midnight may lie between two lanes.
-    const bool date = baseline.columns[index].type_oid == kDateOid;
-    const Micros near_us = tolerance_us + (date ? kDayUs : 0);
+    const std::vector<Moments> lanes = MomentsOfAll(pair, grids, index);
+    if (lanes.empty()) continue;
+    const Micros near_us = Reach(baseline.columns[index], tolerance_us);
     if (Near(lanes[0], lanes[2], near_us) && !Near(lanes[0], lanes[1], near_us)) {
       shifted |= ColumnBits{1} << index;
     }
@@ -223,6 +267,30 @@ std::optional<Micros> MomentOf(const event::Column& column, const Cell& cell) {
   if (cell.null || !HoldsMoments(column.type_oid)) return std::nullopt;
   const auto moment = Read(column, cell);
   return moment ? std::optional(moment->instant_us) : std::nullopt;
+}
+
+RunClocks ClocksOfRun(const event::StatementPair& pair, ColumnBits suspects, Micros tolerance_us) {
+  RunClocks clocks;
+  const LaneOutcome& baseline = pair.lanes[0];
+  const std::vector<size_t> columns = ClocksAmong(baseline, suspects);
+  if (columns.empty()) return clocks;
+  const std::vector<RowGrid> grids = GridsOf(pair);
+  const bool known = baseline.run_began_us != 0 && pair.lanes[1].run_began_us != 0;
+  for (const size_t index : columns) {
+    const ColumnBits bit = ColumnBits{1} << index;
+    const event::Column& column = baseline.columns[index];
+    const auto place = PlaceOn(baseline, pair.lanes[1], index);
+    // Another type is what the change made.
+    if (!place || pair.lanes[1].columns[*place].type_oid != column.type_oid) continue;
+    const std::vector<Moments> lanes = MomentsOfAll(pair, grids, index);
+    if (lanes.empty()) {
+      clocks.unsure |= bit;
+    } else if (Near(lanes[0], lanes[1], Reach(column, tolerance_us))) {
+      if (!known) clocks.unsure |= bit;
+      if (known && WrittenInRun(pair, lanes, column)) clocks.explained |= bit;
+    }
+  }
+  return clocks;
 }
 
 }  // namespace scry::compare

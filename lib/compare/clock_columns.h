@@ -1,5 +1,5 @@
-// Columns that a clock fills: baseline and control differ in them by the moment alone, and so may
-// the candidate, but not by hours. Called by difference.cc. Pure; any thread.
+// Columns that a clock fills: lanes differ in them by the moment alone, but not by hours. Called by
+// difference.cc. Pure; any thread.
 #pragma once
 
 #include <optional>
@@ -22,5 +22,16 @@ ColumnBits ShiftedClockColumns(const event::StatementPair& pair, ColumnBits susp
 // The instant that a cell of a date or time column holds, in microseconds since 2000. nullopt: of
 // another type, NULL, or written in a way that is not read.
 std::optional<base::Micros> MomentOf(const event::Column& column, const Cell& cell);
+
+// Without a control: of `suspects`, those of a date or time.
+struct RunClocks {
+  // Whatever differs there, both lanes wrote during the run, within the tolerance of each other.
+  ColumnBits explained = 0;
+  // Nobody can tell: rows not kept whole, lanes whose clock is not known ...
+  ColumnBits unsure = 0;
+};
+// REQUIRES: two lanes, equal row counts.
+RunClocks ClocksOfRun(const event::StatementPair& pair, ColumnBits suspects,
+                      base::Micros tolerance_us);
 
 }  // namespace scry::compare

@@ -268,6 +268,13 @@ std::string OtherNumbers(const ColumnMatch& match) {
               : " have other types and hold other numbers");
 }
 
+Difference MaybeRounding(const StatementFacts& facts) {
+  const bool sums = CallsOneOf(facts, kFloatSums);
+  return Make(DifferenceKind::kValues, sums ? Weight::kNote : Weight::kWarning,
+              "other floating point numbers; too many rows to tell whether by more than rounding",
+              sums ? Excuse::kRowOrderSums : Excuse::kNone);
+}
+
 std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome& b,
                                          const ColumnMatch& match, const StatementFacts& facts) {
   RowsVerdict verdict = CompareRows(a, b, match, facts);
@@ -276,8 +283,11 @@ std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome
   if (!match.numbers.empty() || (!alike && verdict != RowsVerdict::kTooLarge)) {
     by_value = CompareRowsByValue(a, b, match, facts);
   }
-  if (by_value == RowsVerdict::kEqual) {
-    if (alike) return std::nullopt;
+  // Equal hashes of values, but other bytes.
+  const bool rescaled =
+      alike && match.same() && a.outcome.digest_unordered != b.outcome.digest_unordered;
+  if (rescaled || by_value == RowsVerdict::kEqual) {
+    if (alike && !rescaled) return std::nullopt;
     return Make(DifferenceKind::kValues, Weight::kNote,
                 "the same numbers, with another scale or rounding", Excuse::kEqualByValue);
   }
@@ -297,6 +307,12 @@ std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome
       return Make(DifferenceKind::kOrder, Weight::kWarning,
                   "the same rows in another order; too many values to tell whether only tied rows "
                   "moved");
+    case RowsVerdict::kMaybeRounding:
+      return MaybeRounding(facts);
+    case RowsVerdict::kMaybeTied:
+      return Make(DifferenceKind::kOrder, Weight::kWarning,
+                  "the same rows in another order; what they are sorted by may be equal though it "
+                  "is written otherwise");
     case RowsVerdict::kTiesAtLimit:
       return Make(DifferenceKind::kValues, Weight::kNote,
                   "other rows among those tied at the limit", Excuse::kTiesAtLimit);
@@ -306,7 +322,6 @@ std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome
     case RowsVerdict::kValues:
       break;
   }
-  if (EqualWithoutCursors(a, b, match)) return std::nullopt;
   auto values = ValuesDifference(a, b, match, facts, by_value.has_value());
   if (alike) values.detail = OtherNumbers(match);
   const bool limited = event::LeavesOut(facts, a.outcome.rows);
@@ -431,14 +446,38 @@ void LookAtControl(const event::StatementPair& pair, const StatementFacts& facts
 }
 
 // Rows stored by transactions that began together, sorted by when they did.
-void ExcuseByClocks(const event::StatementPair& pair, const StatementFacts& facts,
-                    base::Micros clock_slack_us, Difference& difference) {
+void ExcuseByClockOrder(const event::StatementPair& pair, const StatementFacts& facts,
+                        base::Micros clock_slack_us, Difference& difference) {
   if (difference.kind != DifferenceKind::kValues || difference.weight <= Weight::kNote) return;
   if (difference.noisy_columns() == 0 || difference.own_columns() == 0) return;
   if (!FollowsFromClocks(pair, facts, difference, kClockToleranceUs + clock_slack_us)) return;
   difference.weight = Weight::kNote;
   difference.excuse = Excuse::kNoise;
   difference.detail = "rows stored at nearly the same moment come in another order";
+}
+
+ColumnBits ColumnsByChance(const std::vector<event::Column>& columns) {
+  ColumnBits bits = 0;
+  for (size_t i = 0; i < std::min(columns.size(), kColumnBits - 1); ++i) {
+    if (columns[i].by_chance) bits |= ColumnBits{1} << i;
+  }
+  return bits;
+}
+
+// Without a control lane: what clocks and chance fill anew on each lane is no difference.
+void ExcuseDefaults(const event::StatementPair& pair, base::Micros clock_slack_us,
+                    Difference& difference) {
+  if (pair.lanes.size() != 2 || difference.kind != DifferenceKind::kValues) return;
+  if (difference.columns == 0) return;
+  const RunClocks clocks =
+      ClocksOfRun(pair, difference.columns, kClockToleranceUs + clock_slack_us);
+  difference.columns &= ~(clocks.explained | ColumnsByChance(pair.lanes[0].columns));
+  if (difference.columns == 0) {
+    difference.weight = Weight::kNote;
+    difference.excuse = Excuse::kVolatile;
+  } else if ((difference.columns & ~clocks.unsure) == 0) {
+    difference.weight = std::min(difference.weight, Weight::kWarning);
+  }
 }
 
 ColumnBits BitsNamed(const std::vector<event::Column>& columns,
@@ -527,7 +566,8 @@ Difference JudgePair(const event::StatementPair& pair, const StatementFacts& fac
   if (pair.lanes.size() < 2) return NotComparable(Excuse::kNoLanes);
   Difference difference = CompareLanes(pair.captured, pair.lanes[0], pair.lanes[1], facts);
   LookAtControl(pair, facts, clock_slack_us, difference);
-  ExcuseByClocks(pair, facts, clock_slack_us, difference);
+  ExcuseByClockOrder(pair, facts, clock_slack_us, difference);
+  ExcuseDefaults(pair, clock_slack_us, difference);
   ExcuseVolatile(pair, facts, difference);
   ExcuseByReplay(pair, difference);
   ExcuseByLocks(pair, facts, difference);

@@ -64,7 +64,20 @@ void ForgetRows(LaneOutcome& lane) {
   lane.rows_complete = false;
 }
 
+void AddValues(const LaneOutcome& part, LaneOutcome& whole) {
+  if (part.outcome.rows == 0) return;
+  if (whole.outcome.rows == 0) {
+    whole.values = part.values;
+  } else if (whole.values.known && part.values.known) {
+    whole.values.ordered = Chain(whole.values.ordered, part.values.ordered);
+    whole.values.unordered += part.values.unordered;
+  } else {
+    whole.values = {};
+  }
+}
+
 void AddLane(const LaneOutcome& part, LaneOutcome& whole) {
+  AddValues(part, whole);
   AddSums(part.outcome, whole.outcome);
   whole.outcome.digest_ordered = Chain(whole.outcome.digest_ordered, part.outcome.digest_ordered);
   if (whole.cells_complete && part.cells_complete) {

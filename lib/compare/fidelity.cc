@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <numeric>
 #include <optional>
+#include <vector>
 
 #include "base/letter_case.h"
 #include "base/units.h"
 #include "compare/difference.h"
+#include "event/value_equality.h"
 
 namespace scry::compare {
 namespace {
@@ -23,6 +26,30 @@ bool IsJudged(const StatementPair& pair, bool introduced) {
   const OutcomeStatus captured = pair.captured.status;
   return captured != OutcomeStatus::kLost && captured != OutcomeStatus::kSkipped &&
          pair.lanes[0].outcome.status != OutcomeStatus::kLost;
+}
+
+// Numbers of transactions and their like: digests cannot leave them aside.
+bool IsServers(const event::Column& column) {
+  return event::EqualityOf(column) == event::ValueEquality::kServer;
+}
+
+// date, timestamp, timestamptz; or what chance fills.
+bool MayBeFilledAnew(const event::Column& column) {
+  return column.by_chance || column.type_oid == 1082 || column.type_oid == 1114 ||
+         column.type_oid == 1184;
+}
+
+// What two equal lanes disagree on. Without a control the candidate stands for it, where there is a
+// column for it to be so.
+bool IsNoise(const StatementPair& pair) {
+  const auto differs = [&](size_t lane) {
+    const Outcome& outcome = pair.lanes[lane].outcome;
+    return Succeeded(outcome) && outcome.digest_unordered != pair.lanes[0].outcome.digest_unordered;
+  };
+  if (pair.lanes.size() >= 3) return differs(2);
+  const std::vector<event::Column>& columns = pair.lanes[0].columns;
+  return pair.lanes.size() == 2 && differs(1) &&
+         std::any_of(columns.begin(), columns.end(), &MayBeFilledAnew);
 }
 
 std::optional<FidelityLoss> LossOf(const StatementPair& pair, const event::StatementFacts& facts) {
@@ -42,9 +69,8 @@ std::optional<FidelityLoss> LossOf(const StatementPair& pair, const event::State
                            base::ContainsInAnyCase(facts.pattern, "binary");
   if (binary_copy) return std::nullopt;
   if (captured.digest_unordered == baseline.digest_unordered) return std::nullopt;
-  const bool noise = pair.lanes.size() >= 3 && Succeeded(pair.lanes[2].outcome) &&
-                     pair.lanes[2].outcome.digest_unordered != baseline.digest_unordered;
-  if (noise) return std::nullopt;
+  const std::vector<event::Column>& columns = pair.lanes[0].columns;
+  if (std::any_of(columns.begin(), columns.end(), &IsServers) || IsNoise(pair)) return std::nullopt;
   return FidelityLoss::kValues;
 }
 

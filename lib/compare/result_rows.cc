@@ -1,8 +1,8 @@
 #include "compare/result_rows.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
-#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -10,6 +10,7 @@
 
 #include "compare/row_values.h"
 #include "compare/value_form.h"
+#include "event/value_equality.h"
 
 namespace scry::compare {
 namespace {
@@ -21,26 +22,37 @@ using Hashes = std::vector<uint64_t>;
 constexpr size_t kUniqueGroupsMin = 5;  // Groups of one row that make a sort key look unique.
 constexpr uint32_t kFloat4Oid = 700;
 constexpr uint32_t kFloat8Oid = 701;
-constexpr uint32_t kRefcursorOid = 1790;
 
 constexpr uint32_t kMoneyOid = 790;
 constexpr uint32_t kJsonOid = 114;
 constexpr uint32_t kJsonbOid = 3802;
 
+bool IsNumeric(const Column& column) {
+  return event::EqualityOf(column) == event::ValueEquality::kNumeric;
+}
+
 bool IsJson(uint32_t type_oid) { return type_oid == kJsonOid || type_oid == kJsonbOid; }
 
 // Of columns of two types: what a client reads as text should be the same all the same. But equal
-// values of some read otherwise: 5 and 5.00 and $5.00, {"a":1} and {"a": 1}.
+// values of some read otherwise: 5 and 5.00 and $5.00, {"a":1} and {"a": 1}. And hashes of numerics
+// are none of their text.
 bool EqualAsText(const Column& a, const Column& b) {
-  if (a.format != 0 || b.format != 0) return false;
+  if (a.format != 0 || b.format != 0 || IsNumeric(a) || IsNumeric(b)) return false;
   const auto both = [&](auto is) { return is(a.type_oid) && is(b.type_oid); };
   if (both(IsWholeNumber)) return true;
   return !both([](uint32_t oid) { return IsNumber(oid) || oid == kMoneyOid; }) && !both(IsJson);
 }
 
-// Of columns of two types: values say whether they are the same number.
-bool EqualAsNumbers(const Column& a, const Column& b) {
-  return IsNumber(a.type_oid) && IsNumber(b.type_oid);
+// Of columns of two types: values say whether they are the same number, or read the same.
+bool EqualAsValues(const Column& a, const Column& b) {
+  if (IsNumber(a.type_oid) && IsNumber(b.type_oid)) return true;
+  const bool text = a.format == 0 && b.format == 0;
+  return text && (IsNumeric(a) || IsNumeric(b)) && a.type_oid != kMoneyOid &&
+         b.type_oid != kMoneyOid;
+}
+
+bool IsServers(const Column& column) {
+  return event::EqualityOf(column) == event::ValueEquality::kServer;
 }
 
 uint64_t Mix(uint64_t z) {
@@ -211,6 +223,17 @@ RowsVerdict CompareGroups(const Sorted& a, const Sorted& b, bool keys_are_id,
   return RowsVerdict::kTiesAtLimit;
 }
 
+// Rows that the server takes for tied may show other keys.
+bool IsLooseKey(const Column& column) {
+  if (column.loose) return true;
+  // pg_type.dat: interval ('1 day' is '24:00:00'), jsonb and numrange (scales of numbers), record.
+  static constexpr std::array<uint32_t, 5> kLoose = {1186, 2249, 3802, 3906, 4532};
+  constexpr uint32_t kBpchar = 1042;
+  // Of a table it has its blanks, all of them.
+  if (column.type_oid == kBpchar) return column.table_oid == 0;
+  return std::find(kLoose.begin(), kLoose.end(), column.type_oid) != kLoose.end();
+}
+
 RowsVerdict CompareByKeys(const LaneOutcome& baseline, const LaneOutcome& candidate,
                           const ColumnMatch& match, const event::StatementFacts& facts,
                           bool same_set) {
@@ -236,8 +259,18 @@ RowsVerdict CompareByKeys(const LaneOutcome& baseline, const LaneOutcome& candid
   }
   const Sorted a{RowHashes(baseline, left), RowHashes(baseline, Side(match, true))};
   const Sorted b{RowHashes(candidate, right), RowHashes(candidate, Side(match, false))};
-  if (a.keys != b.keys) return same_set ? RowsVerdict::kOrder : RowsVerdict::kValues;
-  return CompareGroups(a, b, is_id, facts);
+  const bool loose = std::any_of(left.begin(), left.end(), [&](size_t column) {
+    return IsLooseKey(baseline.columns[column]);
+  });
+  RowsVerdict verdict = RowsVerdict::kValues;
+  if (a.keys == b.keys) {
+    verdict = CompareGroups(a, b, is_id, facts);
+  } else if (same_set) {
+    verdict = loose ? RowsVerdict::kMaybeTied : RowsVerdict::kOrder;
+  }
+  // Groups may be larger than they look, and more rows tied at the limit.
+  const bool maybe_ties = loose && limited && verdict == RowsVerdict::kValues;
+  return maybe_ties ? RowsVerdict::kValuesHiddenLimit : verdict;
 }
 
 RowsVerdict CompareOrdered(const LaneOutcome& baseline, const LaneOutcome& candidate,
@@ -278,11 +311,62 @@ event::StatementFacts FactsAmong(event::StatementFacts facts, const ColumnMatch&
   return facts;
 }
 
-// By cells alone: digests cannot tell, or are not to.
+bool AnyIs(event::ValueEquality equality, const LaneOutcome& baseline, const LaneOutcome& candidate,
+           const ColumnMatch& match) {
+  if (baseline.columns.empty() || candidate.columns.empty()) return false;
+  return std::any_of(match.common.begin(), match.common.end(), [&](const auto& columns) {
+    return event::EqualityOf(baseline.columns[columns.first]) == equality ||
+           event::EqualityOf(candidate.columns[columns.second]) == equality;
+  });
+}
+
+// Of rows in their order, as far as they were kept. Where others differ they do not line up.
+bool FloatsDifferInFront(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                         const ColumnMatch& match) {
+  const auto values = ReadRowValues(baseline, candidate, match);
+  if (!values) return false;
+  const size_t rows = std::min(values->before.rows(), values->after.rows());
+  bool differ = false;
+  for (size_t row = 0; row < rows; ++row) {
+    for (size_t place = 0; place < match.common.size(); ++place) {
+      if (values->before.At(row, place) == values->after.At(row, place)) continue;
+      const Column& column = baseline.columns[match.common[place].first];
+      if (event::EqualityOf(column) != event::ValueEquality::kRounded) return false;
+      differ = true;
+    }
+  }
+  return differ;
+}
+
+// There are floating point numbers, and else the rows are equal.
+RowsVerdict MaybeRounding(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                          const ColumnMatch& match) {
+  return FloatsDifferInFront(baseline, candidate, match) ? RowsVerdict::kValues
+                                                         : RowsVerdict::kMaybeRounding;
+}
+
+RowsVerdict CompareValueDigests(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                                const ColumnMatch& match, const event::StatementFacts& facts) {
+  const event::ValueDigest& a = baseline.values;
+  const event::ValueDigest& b = candidate.values;
+  if (!a.known || !b.known || !match.alike()) return RowsVerdict::kTooLarge;
+  if (a.unordered != b.unordered) {
+    const bool limited = facts.ordered && event::LeavesOut(facts, baseline.outcome.rows);
+    return limited ? RowsVerdict::kValuesHiddenLimit : RowsVerdict::kValues;
+  }
+  if (facts.ordered && a.ordered != b.ordered) return RowsVerdict::kMaybeOrder;
+  return AnyIs(event::ValueEquality::kRounded, baseline, candidate, match)
+             ? MaybeRounding(baseline, candidate, match)
+             : RowsVerdict::kEqual;
+}
+
+// By cells or what else there is: digests of bytes cannot tell, or are not to.
 RowsVerdict CompareCells(const LaneOutcome& baseline, const LaneOutcome& candidate,
                          const ColumnMatch& match, const event::StatementFacts& facts) {
   if (match.common.empty()) return RowsVerdict::kEqual;
-  if (!HasCells(baseline) || !HasCells(candidate)) return RowsVerdict::kTooLarge;
+  if (!HasCells(baseline) || !HasCells(candidate)) {
+    return CompareValueDigests(baseline, candidate, match, facts);
+  }
   const Hashes left = RowHashes(baseline, Side(match, true));
   const Hashes right = RowHashes(candidate, Side(match, false));
   if (left == right) return RowsVerdict::kEqual;
@@ -356,9 +440,11 @@ ColumnMatch MatchColumns(const std::vector<Column>& baseline,
     last = at;
     const bool retyped = baseline[i].type_oid != candidate[at].type_oid;
     if (retyped) match.retyped.push_back(baseline[i].name);
-    if (!retyped || EqualAsText(baseline[i], candidate[at])) {
+    if (IsServers(baseline[i]) || IsServers(candidate[at])) {
+      match.left_out = true;
+    } else if (!retyped || EqualAsText(baseline[i], candidate[at])) {
       match.common.emplace_back(i, at);
-    } else if (EqualAsNumbers(baseline[i], candidate[at])) {
+    } else if (EqualAsValues(baseline[i], candidate[at])) {
       match.numbers.emplace_back(i, at);
     }
   }
@@ -381,10 +467,9 @@ RowsVerdict CompareRows(const LaneOutcome& baseline, const LaneOutcome& candidat
   const auto& a = baseline.outcome;
   const auto& b = candidate.outcome;
   if (a.rows == 0) return RowsVerdict::kEqual;
+  const bool equal = a.digest_ordered == b.digest_ordered && a.row_bytes == b.row_bytes;
+  if (equal && match.alike()) return RowsVerdict::kEqual;
   if (!match.same()) return CompareCells(baseline, candidate, match, facts);
-  if (a.digest_ordered == b.digest_ordered && a.row_bytes == b.row_bytes) {
-    return RowsVerdict::kEqual;
-  }
   const bool same_set = a.digest_unordered == b.digest_unordered && a.row_bytes == b.row_bytes;
   if (facts.ordered) return CompareOrdered(baseline, candidate, match, facts, same_set);
   return CompareUnordered(baseline, candidate, match, facts, same_set);
@@ -394,10 +479,18 @@ std::optional<RowsVerdict> CompareRowsByValue(const LaneOutcome& baseline,
                                               const LaneOutcome& candidate,
                                               const ColumnMatch& match,
                                               const event::StatementFacts& facts) {
-  const auto lanes = ReadByValue(baseline, candidate, match);
-  if (!lanes) return std::nullopt;
-  return CompareCells(lanes->baseline, lanes->candidate, lanes->same,
-                      FactsAmong(facts, lanes->wide));
+  if (const auto lanes = ReadByValue(baseline, candidate, match)) {
+    return CompareCells(lanes->baseline, lanes->candidate, lanes->same,
+                        FactsAmong(facts, lanes->wide));
+  }
+  const bool rounded = AnyIs(event::ValueEquality::kRounded, baseline, candidate, match);
+  if (!rounded && !AnyIs(event::ValueEquality::kNumeric, baseline, candidate, match)) {
+    return std::nullopt;
+  }
+  const RowsVerdict verdict = CompareCells(baseline, candidate, match, facts);
+  const bool rounding =
+      rounded && verdict == RowsVerdict::kValues && EqualWithoutFloats(baseline, candidate, match);
+  return rounding ? MaybeRounding(baseline, candidate, match) : verdict;
 }
 
 namespace {
@@ -486,16 +579,19 @@ ColumnBits DifferingColumnBits(const LaneOutcome& baseline, const LaneOutcome& c
 
 namespace {
 
-// False where there is no column of these types, or where others cannot be compared by hashes.
-bool EqualWithout(std::initializer_list<uint32_t> types, const LaneOutcome& baseline,
-                  const LaneOutcome& candidate, const ColumnMatch& match) {
+bool IsRounded(const Column& column) {
+  return event::EqualityOf(column) == event::ValueEquality::kRounded;
+}
+
+}  // namespace
+
+// False where there is no such column, or where others cannot be compared by hashes.
+bool EqualWithoutFloats(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                        const ColumnMatch& match) {
   if (!HasCells(baseline) || !HasCells(candidate)) return false;
   const auto aside = [&](const std::pair<size_t, size_t>& columns) {
-    const auto is = [&](uint32_t type) {
-      return std::find(types.begin(), types.end(), type) != types.end();
-    };
-    return is(baseline.columns[columns.first].type_oid) ||
-           is(candidate.columns[columns.second].type_oid);
+    return IsRounded(baseline.columns[columns.first]) ||
+           IsRounded(candidate.columns[columns.second]);
   };
   if (!std::all_of(match.numbers.begin(), match.numbers.end(), aside)) return false;
   std::vector<size_t> left;
@@ -507,18 +603,6 @@ bool EqualWithout(std::initializer_list<uint32_t> types, const LaneOutcome& base
   }
   if (left.size() == match.common.size() + match.numbers.size()) return false;
   return SameSet(RowHashes(baseline, left), RowHashes(candidate, right));
-}
-
-}  // namespace
-
-bool EqualWithoutFloats(const LaneOutcome& baseline, const LaneOutcome& candidate,
-                        const ColumnMatch& match) {
-  return EqualWithout({kFloat4Oid, kFloat8Oid}, baseline, candidate, match);
-}
-
-bool EqualWithoutCursors(const LaneOutcome& baseline, const LaneOutcome& candidate,
-                         const ColumnMatch& match) {
-  return EqualWithout({kRefcursorOid}, baseline, candidate, match);
 }
 
 }  // namespace scry::compare

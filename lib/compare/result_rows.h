@@ -14,7 +14,8 @@
 
 namespace scry::compare {
 
-// Columns of two lanes, matched by name; the nth of a name with the nth.
+// Columns of two lanes, matched by name; the nth of a name with the nth. Those that the server
+// fills for itself (event::ValueEquality::kServer) are in neither list.
 struct ColumnMatch {
   // Of the same type, or of two whose texts should be equal. Baseline's index, candidate's.
   std::vector<std::pair<size_t, size_t>> common;
@@ -24,9 +25,12 @@ struct ColumnMatch {
   std::vector<std::string> gone;
   std::vector<std::string> retyped;  // In `common` or `numbers` too, where that can be.
   bool moved = false;                // Common columns stand in another order.
+  bool left_out = false;             // There are some that the server fills for itself.
 
-  // Row payloads and their digests can be compared as they are.
-  bool same() const { return added.empty() && gone.empty() && retyped.empty() && !moved; }
+  // Equal row payloads mean equal rows.
+  bool alike() const { return added.empty() && gone.empty() && retyped.empty() && !moved; }
+  // Other payloads mean other rows.
+  bool same() const { return alike() && !left_out; }
 };
 
 // A lane whose columns are not described matches everything.
@@ -40,10 +44,12 @@ enum class RowsVerdict : uint8_t {
   kOrder,        // Equal sets, but not in the order that the visible sort keys promise.
   kHiddenOrder,  // Equal sets in another order; a sort key is not in the output.
   kMaybeOrder,   // The same; too many values to tell whether only tied rows moved.
+  kMaybeTied,    // The same; a sort key may be equal to another that is written otherwise.
   kTiesAtLimit,  // Only rows tied at the edge of the LIMIT differ.
   kMaybeTies,    // The same, but the keys look unique.
   kValues,
   kValuesHiddenLimit,  // Different rows under a LIMIT whose sort key is not in the output.
+  kMaybeRounding,      // Equal but for floating point numbers; too many rows to tell by how much.
   kOtherValues,        // The same under a LIMIT, but rows of the same key hold other values.
   kTooLarge,           // Cells are needed and not there.
 };
@@ -52,9 +58,9 @@ enum class RowsVerdict : uint8_t {
 RowsVerdict CompareRows(const event::LaneOutcome& baseline, const event::LaneOutcome& candidate,
                         const ColumnMatch& match, const event::StatementFacts& facts);
 
-// The same of kept rows and by what their values say: numbers of another scale or type are equal,
-// and floating point numbers within a tolerance. nullopt where no column can hold such values, or
-// where the rows were not kept whole. REQUIRES: equal row counts.
+// The same by what their values say: numbers of another scale or type are equal, and floating point
+// numbers within a tolerance, as far as rows were kept whole. Of others hashes and digests tell.
+// nullopt where no column can hold such values. REQUIRES: equal row counts.
 std::optional<RowsVerdict> CompareRowsByValue(const event::LaneOutcome& baseline,
                                               const event::LaneOutcome& candidate,
                                               const ColumnMatch& match,
@@ -84,9 +90,5 @@ ColumnBits DifferingColumnBits(const event::LaneOutcome& baseline,
 // aside.
 bool EqualWithoutFloats(const event::LaneOutcome& baseline, const event::LaneOutcome& candidate,
                         const ColumnMatch& match);
-// The same of columns that name cursors: a server numbers those it names itself, so any other
-// cursor opened before gives them other names.
-bool EqualWithoutCursors(const event::LaneOutcome& baseline, const event::LaneOutcome& candidate,
-                         const ColumnMatch& match);
 
 }  // namespace scry::compare

@@ -17,22 +17,36 @@ struct Column {
   uint16_t column_number = 0;  // In that table.
   uint32_t type_oid = 0;
   uint16_t format = 0;  // 0 text, 1 binary.
+  // What replay knows of it from the catalogue; of the baseline alone.
+  bool loose = false;      // Values that sort as one may differ in their bytes: citext ...
+  bool by_chance = false;  // Its table fills it, or what it refers to, by gen_random_uuid() ...
   friend bool operator==(const Column&, const Column&) = default;
 };
 
 // Lanes of a run, by their place in StatementPair::lanes.
 enum class LaneRole : uint8_t { kBaseline = 0, kCandidate = 1, kControl = 2 };
 
+// Of rows some of whose values may be equal though their bytes differ (value_equality.h): numerics
+// by what they say, without what is equal within a tolerance and what the server fills for itself.
+struct ValueDigest {
+  bool known = false;  // False where there are no such columns, too.
+  uint64_t ordered = 0;
+  uint64_t unordered = 0;
+};
+
 struct LaneOutcome {
   Outcome outcome;
   std::vector<Column>
       columns;  // As last described for this statement; may be empty (not described).
   // One hash per value, row by row, so that results can be compared without some columns or in
-  // another order. NULL and the empty string differ. Empty unless cells_complete.
+  // another order. NULL and the empty string differ; numerics of another scale do not. Empty unless
+  // cells_complete.
   std::vector<uint64_t> cells;
   bool cells_complete = false;     // False: more values than the limit; only the digests tell.
   std::string rows;                // A RowList (event.h), from the first row on, up to the limit.
   bool rows_complete = false;      // It holds all of them.
+  ValueDigest values;              // However many rows there are.
+  Micros run_began_us = 0;         // By the lane's clock, since 2000-01-01. 0: not known.
   uint8_t transaction_status = 0;  // After the exchange: 'I', 'T', 'E'; 0: connection lost.
   uint32_t backend_pid = 0;        // Whose log lines are about it.
 };

@@ -201,13 +201,23 @@ void AnswerReader::AddCopyData(base::Bytes data) {
   if (header == 0 || data.size() > header) digest_.Add(data.subspan(header));
 }
 
+void AnswerReader::BeginRows() {
+  if (options_.cells_max > 0 || mapper_) columns_ = ColumnsOf(*Current());
+  if (mapper_) mapping_ = mapper_->active() && mapper_->Begin(columns_);
+  if (options_.cells_max == 0) return;
+  cells_.Describe(columns_);
+  if (held_bytes_ < options_.held_bytes_max) return;
+  cells_.Drop();
+  kept_.GiveUp();
+}
+
 void AnswerReader::AddRow(base::Bytes data_row) {
   if (counts_only()) {
     ++rows_;
     row_bytes_ += data_row.size();
     return;
   }
-  if (mapper_ && rows_ == 0) mapping_ = mapper_->active() && mapper_->Begin(ColumnsOf(*Current()));
+  if (rows_ == 0) BeginRows();
   if (options_.row_bytes_kept > 0) kept_.Add(data_row);
   if (mapping_) data_row = mapper_->Map(data_row);
   ++rows_;
@@ -850,7 +860,7 @@ void AnswerReader::EndStatement(OutcomeStatus status, std::string_view tag, Micr
     }
     std::vector<event::Column> columns;
     if (options_.cells_max > 0) {
-      columns = ColumnsOf(asked);
+      columns = columns_.empty() ? ColumnsOf(asked) : std::move(columns_);
     } else {
       // A statement that failed made nothing that a later one could quote.
       const bool failed = status == OutcomeStatus::kError || status == OutcomeStatus::kLost;
@@ -860,9 +870,14 @@ void AnswerReader::EndStatement(OutcomeStatus status, std::string_view tag, Micr
     outcome.row_description = execute ? TakeDescription(asked) : std::move(description_);
     Append(std::move(statement), std::move(columns), true);
   }
+  ClearRows();
+}
+
+void AnswerReader::ClearRows() {
   open_ = mapping_ = false;
   rows_ = row_bytes_ = 0;
   description_.clear();
+  columns_.clear();
   digest_.Clear();
   cells_.Clear();
   kept_.Clear();
@@ -903,6 +918,8 @@ void AnswerReader::Append(event::Statement statement, std::vector<event::Column>
     event::LaneOutcome lane;
     lane.outcome = statement.outcome;
     lane.columns = std::move(columns);
+    held_bytes_ += cells_.size_bytes() + kept_.size_bytes();
+    lane.values = cells_.values();
     lane.cells_complete = cells_.complete();
     lane.cells = cells_.Take();
     lane.rows_complete = kept_.complete();
@@ -949,14 +966,9 @@ Answers AnswerReader::Take() {
   cursor_ = copy_end_ = skip_from_ = 0;
   ordinal_ = 0;
   failure_.reset();
-  text_bytes_ = values_bytes_ = 0;
+  text_bytes_ = values_bytes_ = held_bytes_ = 0;
   last_run_.reset();
-  open_ = mapping_ = false;
-  rows_ = row_bytes_ = 0;
-  description_.clear();
-  digest_.Clear();
-  cells_.Clear();
-  kept_.Clear();
+  ClearRows();
   ++serial_;
   return taken;
 }

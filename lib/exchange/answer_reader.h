@@ -34,6 +34,8 @@ struct AnswerOptions {
   // Of a statement's rows, kept as they came: in LaneOutcome::rows, and without lanes in
   // Outcome::values, as far as its comment says.
   uint64_t row_bytes_kept = 0;
+  // Both of all statements of an exchange; of further ones only the digests tell.
+  uint64_t held_bytes_max = 4u << 20;
   uint32_t statements_max = 65536;            // Per exchange.
   uint64_t text_bytes_max = 16u << 20;        // Of all statements of an exchange.
   uint32_t registered_max = 65536;            // Prepared statements, and portals.
@@ -198,6 +200,7 @@ class AnswerReader {
   bool Runs(const Asked* asked) const;
   bool Expect(uint8_t type, uint8_t answer);
   bool AcceptRow(bool copy);
+  void BeginRows();
   void AddRow(base::Bytes data_row);
   void AddCopyData(base::Bytes data);
 
@@ -233,6 +236,7 @@ class AnswerReader {
   std::string TakeDescription(const Asked& asked);
   std::vector<event::Column> ColumnsOf(const Asked& asked) const;
 
+  void ClearRows();
   Micros Lap(Micros now_us);
   void EndStatement(event::OutcomeStatus status, std::string_view tag, Micros now_us);
   std::string TakeValues(std::string_view tag);
@@ -271,6 +275,7 @@ class AnswerReader {
   Micros lap_us_ = 0;          // End of the statement before.
   uint64_t text_bytes_ = 0;
   uint64_t values_bytes_ = 0;
+  uint64_t held_bytes_ = 0;         // See AnswerOptions::held_bytes_max.
   std::optional<size_t> last_run_;  // Index of the last statement that ran.
   Answers answers_;
 
@@ -280,6 +285,7 @@ class AnswerReader {
   uint64_t rows_ = 0;
   uint64_t row_bytes_ = 0;
   std::string description_;
+  std::vector<event::Column> columns_;  // From its first row on; not where that came in pieces.
   RowDigest digest_;
   CellHashes cells_;
   KeptRows kept_;

@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -9,6 +10,8 @@
 
 namespace scry::exchange {
 namespace {
+
+using event::ValueEquality;
 
 constexpr uint64_t kNullCell = 0x6e756c6c63656c6cULL;
 
@@ -19,6 +22,23 @@ uint64_t Mix(uint64_t z) {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
   return z ^ (z >> 31);
+}
+
+uint64_t HashOf(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+
+// As a server writes them, numerics differ by their scale alone: zeros behind the point, and in the
+// binary form the number of digits there.
+uint64_t NumericHash(std::string_view bytes, bool binary) {
+  constexpr size_t kHeader = 8;  // Digits, weight, sign, scale; two bytes each.
+  if (binary && bytes.size() >= kHeader) {
+    const std::string_view digits = bytes.substr(kHeader);
+    return XXH3_64bits_withSeed(digits.data(), digits.size(), HashOf(bytes.substr(0, 6)));
+  }
+  if (!binary && bytes.find('.') != std::string_view::npos) {
+    bytes = bytes.substr(0, bytes.find_last_not_of('0') + 1);
+    if (bytes.ends_with('.')) bytes.remove_suffix(1);
+  }
+  return HashOf(bytes == "-0" ? "0" : bytes);
 }
 
 void FreeState(XXH3_state_s* state) { XXH3_freeState(state); }
@@ -59,25 +79,57 @@ size_t CopyHeaderBytes(base::Bytes data) {
   return in.ok() ? data.size() - in.left() : 0;
 }
 
-void CellHashes::AddRow(base::Bytes data_row) {
-  if (!complete_) return;
-  wire::DataRowReader row(data_row);
-  if (cells_.size() + row.values_left() > cells_max_) return GiveUp();
-  wire::RowValue value;
-  while (row.Next(value)) {
-    cells_.push_back(value.null ? kNullCell : XXH3_64bits(value.text.data(), value.text.size()));
+void CellHashes::Describe(const std::vector<event::Column>& columns) {
+  const auto by_bytes = [](const event::Column& column) {
+    return event::EqualityOf(column) == ValueEquality::kBytes;
+  };
+  kinds_.clear();
+  if (std::all_of(columns.begin(), columns.end(), by_bytes)) return;
+  for (const event::Column& column : columns) {
+    kinds_.push_back({event::EqualityOf(column), column.format == 1});
   }
-  if (!row.ok()) GiveUp();
+}
+
+void CellHashes::AddRow(base::Bytes data_row) {
+  if (!complete_ && kinds_.empty()) return;
+  wire::DataRowReader row(data_row);
+  if (complete_ && cells_.size() + row.values_left() > cells_max_) Drop();
+  if (!complete_ && kinds_.empty()) return;
+  const bool by_value = row.values_left() == kinds_.size();
+  uint64_t row_hash = 0;
+  wire::RowValue value;
+  for (size_t i = 0; row.Next(value); ++i) {
+    const Kind kind = by_value ? kinds_[i] : Kind();
+    const bool number = kind.equality == ValueEquality::kNumeric;
+    uint64_t hash = kNullCell;
+    if (!value.null) hash = number ? NumericHash(value.text, kind.binary) : HashOf(value.text);
+    if (complete_) cells_.push_back(hash);
+    if (number || kind.equality == ValueEquality::kBytes) row_hash = Mix(row_hash ^ hash) + hash;
+  }
+  if (!row.ok()) return GiveUp();
+  if (by_value) values_.AddHash(row_hash);
+}
+
+void CellHashes::Drop() {
+  complete_ = false;
+  cells_ = std::vector<uint64_t>();
 }
 
 void CellHashes::GiveUp() {
-  complete_ = false;
-  cells_ = std::vector<uint64_t>();
+  Drop();
+  kinds_.clear();
 }
 
 void CellHashes::Clear() {
   complete_ = true;
   cells_.clear();
+  kinds_.clear();
+  values_.Clear();
+}
+
+event::ValueDigest CellHashes::values() const {
+  if (kinds_.empty()) return {};
+  return {true, values_.ordered(), values_.unordered()};
 }
 
 void KeptRows::Add(base::Bytes data_row) {

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "event/lane_pair.h"
+#include "event/value_equality.h"
 
 struct XXH3_state_s;
 
@@ -28,6 +30,7 @@ class RowDigest {
   void Begin();
   void Piece(base::Bytes piece);
   void End();
+  void AddHash(uint64_t hash);  // Of a row.
   void Clear() { ordered_ = unordered_ = 0; }
 
   // Both 0 when there were no rows. `ordered` depends on the order of rows; `unordered` is a sum,
@@ -36,8 +39,6 @@ class RowDigest {
   uint64_t unordered() const { return unordered_; }
 
  private:
-  void AddHash(uint64_t hash);
-
   uint64_t ordered_ = 0;
   uint64_t unordered_ = 0;
   std::unique_ptr<XXH3_state_s, void (*)(XXH3_state_s*)>
@@ -48,23 +49,38 @@ class RowDigest {
 // which comes before the first row. 0: it has none, or none that is whole.
 size_t CopyHeaderBytes(base::Bytes data);
 
-// The hash of every value of every row, up to a limit. NULL and the empty string differ.
+// The hash of every value of every row, up to a limit. NULL and the empty string differ; numerics
+// of another scale do not, once the columns are described. Beside that, the digest by value of all
+// rows where columns have values that only that tells to be equal.
 class CellHashes {
  public:
   explicit CellHashes(uint64_t cells_max = 0) : cells_max_(cells_max) {}
 
+  // Before the first row.
+  void Describe(const std::vector<event::Column>& columns);
   void AddRow(base::Bytes data_row);
+  // Keeps no hashes of these rows.
+  void Drop();
   // A row that came in pieces, or no DataRow at all: its values are not known.
   void GiveUp();
   void Clear();
 
   bool complete() const { return complete_; }
+  size_t size_bytes() const { return cells_.size() * sizeof(uint64_t); }
   std::vector<uint64_t> Take() { return std::move(cells_); }  // Empty unless complete().
+  event::ValueDigest values() const;
 
  private:
+  struct Kind {
+    event::ValueEquality equality = event::ValueEquality::kBytes;
+    bool binary = false;
+  };
+
   uint64_t cells_max_;
   bool complete_ = true;
   std::vector<uint64_t> cells_;
+  std::vector<Kind> kinds_;  // By column. Empty: the bytes of all tell.
+  RowDigest values_;
 };
 
 // Rows as they came, up to a limit: a RowList (event.h).

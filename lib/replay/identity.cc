@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <string_view>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "exchange/row_digest.h"
 #include "replay/column_catalog.h"
 #include "replay/identity_map.h"
+#include "replay/loose_columns.h"
 #include "replay/message_rewriter.h"
 #include "replay/row_rewriter.h"
 #include "replay/sequence_states.h"
@@ -19,6 +21,7 @@ namespace scry::replay {
 
 struct Identity::Shared {
   ColumnCatalog columns;
+  LooseColumns loose;  // Of the baseline.
   const event::SourceSnapshot* snapshot = nullptr;
   event::SitesCache* sites = nullptr;
   std::optional<IdentityLearner> learner;                  // From ShareSites on.
@@ -32,8 +35,9 @@ struct Identity::Lane {
   TypeOids from_source;
   // In binary values, back to the source; without a snapshot, to the baseline.
   TypeOids to_source;
-  TypeOids to_baseline;  // Of columns.
-  NewTypes new_types;    // ... made since.
+  TypeOids to_baseline;       // Of columns.
+  NewTypes new_types;         // ... made since.
+  base::Micros began_us = 0;  // See event::LaneOutcome::run_began_us.
   IdentityMap values;
   // Its rows hold what is to be translated back.
   bool active() const { return !to_source.empty() || !values.empty(); }
@@ -108,6 +112,20 @@ class Identity::Rows final : public exchange::RowMapper {
   std::string row_;
 };
 
+namespace {
+
+base::Result<base::Micros> ReadClock(pg::AdminSession& lane) {
+  SCRY_TRY_ASSIGN(const pg::Rows rows,
+                  lane.Exec("SELECT (extract(epoch FROM pg_catalog.clock_timestamp() - "
+                            "'2000-01-01 00:00:00+00') * 1000000)::bigint"));
+  const std::string text = rows.rows.at(0).at(0).value_or("");
+  base::Micros us = 0;
+  std::from_chars(text.data(), text.data() + text.size(), us);
+  return us;
+}
+
+}  // namespace
+
 Identity::Identity() : shared_(std::make_unique<Shared>()) {}
 Identity::Identity(Identity&&) noexcept = default;
 Identity& Identity::operator=(Identity&&) noexcept = default;
@@ -131,8 +149,11 @@ base::Result<Identity> Identity::Open(const std::vector<pg::AdminSession*>& lane
     SCRY_TRY(identity.shared_->columns.AddLane(*session));
     SCRY_TRY_ASSIGN(std::vector<event::SourceType> types, ReadTypes(*session));
     auto lane = std::make_unique<Lane>(options.identities_max);
+    SCRY_TRY_ASSIGN(lane->began_us, ReadClock(*session));
     const bool first = identity.lanes_.empty();
-    if (!first) {
+    if (first) {
+      SCRY_TRY_ASSIGN(identity.shared_->loose, LooseColumns::Read(*session));
+    } else {
       lane->to_baseline = TypeOids(types, baseline);
       lane->new_types = NewTypes(types, baseline);
     }
@@ -213,6 +234,8 @@ void Identity::OnAnswers(const event::Exchange& exchange, std::vector<exchange::
                          IdentitySession& session) {
   if (answers.size() != lanes_.size()) return;
   TranslateTypes(answers);
+  MarkColumns(answers.front().lanes);
+  MarkClocks(answers);
   if (!shared_->learner) return;
   if (!shared_->columns.empty()) NoteNarrow(exchange, session.narrow);
   for (const auto& lane : lanes_) lane->learned = false;
@@ -246,6 +269,26 @@ void Identity::TranslateColumns(size_t lane, const std::vector<event::Column>& b
     if (i >= baseline.size() || baseline[i].name != column.name) continue;
     if (baseline[i].type_oid == column.type_oid) continue;
     column.type_oid = lanes_[lane]->new_types.Map(column.type_oid, baseline[i].type_oid);
+  }
+}
+
+void Identity::MarkClocks(std::vector<exchange::Answers>& answers) const {
+  for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+    for (event::LaneOutcome& outcome : answers[lane].lanes) {
+      outcome.run_began_us = lanes_[lane]->began_us;
+    }
+  }
+}
+
+// Of the baseline.
+void Identity::MarkColumns(std::vector<event::LaneOutcome>& outcomes) const {
+  if (shared_->loose.empty() && shared_->columns.empty()) return;
+  for (event::LaneOutcome& outcome : outcomes) {
+    for (event::Column& column : outcome.columns) {
+      column.loose = shared_->loose.Has(column);
+      const MappedColumn* mapped = shared_->columns.Find(0, column.table_oid, column.column_number);
+      column.by_chance = mapped != nullptr && !mapped->drawn;
+    }
   }
 }
 
@@ -300,6 +343,7 @@ void Identity::TranslateRows(size_t lane, exchange::Answers& answers, size_t sta
   const bool again = outcome.rows_complete && (lanes_[lane]->learned || !calls.empty());
   exchange::RowDigest digest;
   exchange::CellHashes cells(shared_->cells_max);
+  cells.Describe(outcome.columns);
   base::ByteWriter translated;
   uint64_t row_bytes = 0;
   ForEachRow(outcome.rows, [&](base::Bytes data_row) {
@@ -316,6 +360,7 @@ void Identity::TranslateRows(size_t lane, exchange::Answers& answers, size_t sta
   told.digest_ordered = digest.ordered();
   told.digest_unordered = digest.unordered();
   told.row_bytes = row_bytes;
+  outcome.values = cells.values();
   outcome.cells_complete = cells.complete();
   outcome.cells = cells.Take();
 }

@@ -65,6 +65,8 @@ class Identity {
   void TranslateTypes(std::vector<exchange::Answers>& answers);
   void TranslateColumns(size_t lane, const std::vector<event::Column>& baseline,
                         std::vector<event::Column>& columns);
+  void MarkClocks(std::vector<exchange::Answers>& answers) const;
+  void MarkColumns(std::vector<event::LaneOutcome>& outcomes) const;
   bool Idle() const;
   CallColumns Learn(const event::Exchange& exchange, size_t statement,
                     const std::vector<exchange::Answers>& answers, IdentitySession& session);

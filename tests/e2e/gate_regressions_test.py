@@ -119,6 +119,58 @@ class RegressionTest(gate_support.GateTest):
         self.assertEqual(different["type"], "different")
 
 
+EQUALS = """
+create role app login;
+create extension citext;
+create table stamps (id serial primary key, n int);
+create table users (id int primary key, name citext not null);
+insert into users values (1, 'Bob'), (2, 'bob'), (3, 'carol');
+create table products (id int primary key, price numeric(10, 2) not null);
+insert into products select i, i * 0.25 from generate_series(1, 5000) i;
+create table readings (user_id int, amount float8);
+insert into readings select i % 20000, i * 0.1 from generate_series(1, 60000) i;
+vacuum analyze;
+grant all on all tables in schema public to app;
+grant all on all sequences in schema public to app;
+"""
+SAME_VALUES = """
+insert into stamps (n) values (1) returning id, xmin;
+update stamps set n = n + 1 returning id, xmin, ctid;
+select id, name from users order by name;
+select id, price from products;
+select id, price from products order by price;
+select user_id, sum(amount) from readings group by user_id;
+"""
+
+
+class EqualValuesTest(gate_support.GateTest):
+    """Other bytes that say the same, however many rows there are."""
+
+    def prepare(self):
+        self.server.sql(EQUALS)
+        self.config_of()
+        self.create_shadow()
+        type(self).traffic = self.capture(
+            self.path("traffic"), scry_e2e.program("psql"), "-Xq", "-f", self.sql_file("same.sql", SAME_VALUES * 3),
+            user="app")
+
+    def test_numbers_of_transactions_scales_and_ties_do_not_gate(self):
+        _, report = self.migrate_sql(
+            "create table x (); alter table products alter column price type numeric(12, 4); "
+            "update users set name = name where id = 1; "
+            "create table again as select * from readings order by amount desc; truncate readings; "
+            "insert into readings select * from again", code=0)
+        self.assertEqual(report["tested"]["fidelity"], 1, report["unfaithful"])
+
+    def test_one_other_number_of_thousands_gates(self):
+        _, report = self.migrate_sql(
+            "alter table products alter column price type numeric(12, 4); "
+            "update products set price = price + 0.0001 where id = 4999", code=5)
+        found = self.findings(report, "different")
+        self.assertEqual({one["difference"] for one in found}, {"values"}, found)
+        self.assertEqual(len(found), 2, found)
+
+
 PARCELS = """
 create table parcels (id int not null, owner text not null, weight int not null);
 insert into parcels select i, 'owner ' || i % 50, i * 7919 % 1000 from generate_series(1, 5000) i;

@@ -307,6 +307,32 @@ class ReplayTest(scry_e2e.TestCase):
         broken = [one for one in report["findings"] if one["type"] == "broken"]
         self.assertIn("42703", {one["sqlstate"] for one in broken}, report["findings"])
 
+    def test_what_defaults_fill_on_each_server_is_no_difference_but_another_default_is(self):
+        tables = ("create table orders (id int primary key, at timestamptz not null default now(), "
+                  "day date default current_date, token uuid default gen_random_uuid())")
+        self.source.sql("create database defaults")
+        self.source.sql(tables, "defaults")
+        directory = self.path("defaults")
+        capture = self.start_capture(directory, server=self.source)
+        done = self.psql(capture.url("defaults"), "".join(
+            f"insert into orders values ({n}) {returning};\nselect * from orders where id = {n};\n"
+            for n, returning in enumerate(["", "returning at", "returning id, day, at", ""])))
+        self.assertEqual(done.code, 0, done)
+        self.assertEqual(capture.stop().code, 0)
+        for change, code in (("", 0), ("alter table orders alter at set default now() - interval '1 hour'", 5)):
+            for name in ("defaults_b", "defaults_c"):
+                self.target.sql(f"drop database if exists {name}")
+                self.target.sql(f"create database {name}")
+                self.target.sql(tables, name)
+            if change:
+                self.target.sql(change, "defaults_c")
+            done = self.run_scry("replay", directory, "--baseline", self.target.url("defaults_b"),
+                                 "--candidate", self.target.url("defaults_c"), "--json")
+            self.assertEqual(done.code, code, done)
+            report = json.loads(done.out)
+            self.assertEqual(report["tested"]["fidelity"], 1, report["unfaithful"])
+            self.assertEqual({one["difference"] for one in report["findings"]}, {"values"} if code else set())
+
     # --- TLS.
 
     def answer_by_tls_alone(self):

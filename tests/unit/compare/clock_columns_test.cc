@@ -12,6 +12,7 @@ namespace scry::compare {
 namespace {
 
 constexpr base::Micros kTwoSecondsUs = 2 * 1000 * 1000;
+constexpr base::Micros kRunUs = 828'144'000'000'000;  // 2026-03-30 00:00:00.
 
 struct Lanes {
   Rows baseline;
@@ -43,6 +44,44 @@ TEST_CASE("hours are no matter of the moment, a second is", "[compare]") {
   CHECK_FALSE(Shifted(1114, at, "2026-03-30 05:00:00", "2026-03-30 05:00:00"));
   CHECK_FALSE(Shifted(1082, "2026-03-29", "2026-03-30", "2026-03-30"));
   CHECK(Shifted(1082, "2026-03-29", "2026-04-29", "2026-03-30"));
+}
+
+TEST_CASE("without a control, clocks of the run explain what both lanes wrote in it", "[compare]") {
+  event::Column at = Col("at", 1184);
+  const auto judge = [&](const std::string& baseline, const std::string& candidate,
+                         size_t rows_kept = SIZE_MAX, base::Micros began_us = kRunUs) {
+    event::StatementPair pair =
+        PairOf(Kept({at}, {{baseline}}, rows_kept), Kept({at}, {{candidate}}, rows_kept));
+    for (event::LaneOutcome& lane : pair.lanes) lane.run_began_us = began_us;
+    return JudgePair(pair, Facts());
+  };
+  const std::string moment = "2026-03-30 00:00:10.1+00";
+  CHECK(judge(moment, "2026-03-30 00:00:10.2+00").excuse == Excuse::kVolatile);
+  CHECK(judge(moment, "2026-03-30 00:00:10.2+00").weight == Weight::kNote);
+  // Too far apart, and not of the run: stored before, and rounded since.
+  CHECK(judge(moment, "2026-03-30 05:00:10.2+00").weight == Weight::kGate);
+  CHECK(judge("2026-03-29 10:00:00.4+00", "2026-03-29 10:00:00+00").weight == Weight::kGate);
+  CHECK(judge(moment, kNull).weight == Weight::kGate);
+  // Nobody can tell.
+  CHECK(judge(moment, "2026-03-30 00:00:10.2+00", 0).weight == Weight::kWarning);
+  CHECK(judge(moment, "2026-03-30 00:00:10.2+00", 1, 0).weight == Weight::kWarning);
+  at.type_oid = 1114;  // By the clock on the wall of whoever asks.
+  CHECK(judge("2026-03-29 18:00:10", "2026-03-29 18:00:11").weight == Weight::kNote);
+  CHECK(judge("2026-03-27 18:00:10", "2026-03-27 18:00:11").weight == Weight::kGate);
+  at.type_oid = 1082;
+  CHECK(judge("2026-03-30", "2026-03-31").weight == Weight::kNote);
+}
+
+TEST_CASE("without a control, what chance fills is no value", "[compare]") {
+  event::Column token = Col("token", 2950);
+  token.by_chance = true;
+  const std::vector<event::Column> columns = {Col("id", 23, 1), token};
+  const auto baseline = Answer(columns, {{"1", "a"}});
+  CHECK(JudgePair(PairOf(baseline, Answer(columns, {{"1", "b"}})), Facts()).weight ==
+        Weight::kNote);
+  const auto other = JudgePair(PairOf(baseline, Answer(columns, {{"2", "b"}})), Facts());
+  CHECK(other.weight == Weight::kGate);
+  CHECK(other.columns == 1);
 }
 
 TEST_CASE("the zone is part of what a client reads", "[compare]") {

@@ -68,6 +68,34 @@ TEST_CASE("the name of a cursor is no value", "[compare]") {
         DifferenceKind::kValues);
 }
 
+TEST_CASE("what a server fills for itself is no value, in no format", "[compare]") {
+  constexpr auto kXmin = static_cast<uint16_t>(-2);
+  event::Column binary = Col("xmin", 28, kXmin);
+  binary.format = 1;
+  event::Column computed = Col("txid", 5069);
+  computed.table_oid = 0;
+  const event::Column price = Col("price", 1700);
+  for (const event::Column& own : {Col("xmin", 28, kXmin), binary, Col("cmax", 29, 65531), computed,
+                                   Col("ctid", 27, 65535), Col("lsn", 3220), Col("x", 1011)}) {
+    CAPTURE(own.name);
+    const std::vector<event::Column> columns = {Col("id", 23, 1), own, price};
+    const LaneOutcome baseline = Kept(columns, {{"1", "740", "1.0"}, {"2", "741", "2.0"}});
+    CHECK(Of(baseline, Kept(columns, {{"1", "745", "1.0"}, {"2", "746", "2.0"}})).kind ==
+          DifferenceKind::kNone);
+    // Nor does it keep others from being compared, by their values or in their order.
+    CHECK(Of(baseline, Kept(columns, {{"1", "745", "1.00"}, {"2", "746", "2.00"}})).excuse ==
+          Excuse::kEqualByValue);
+    CHECK(Of(baseline, Kept(columns, {{"1", "745", "1.0"}, {"2", "746", "2.5"}})).weight ==
+          Weight::kGate);
+    CHECK(Of(baseline, Kept(columns, {{"2", "745", "2.0"}, {"1", "746", "1.0"}}), Ordered({"id"}))
+              .kind == DifferenceKind::kOrder);
+  }
+  // One alone; and a table's own number means the same on every lane.
+  CHECK(Of(Answer({binary}, {{"1"}}), Answer({binary}, {{"2"}})).kind == DifferenceKind::kNone);
+  const event::Column tableoid = Col("tableoid", 26, static_cast<uint16_t>(-6));
+  CHECK(Of(Answer({tableoid}, {{"1"}}), Answer({tableoid}, {{"2"}})).weight == Weight::kGate);
+}
+
 TEST_CASE("what goes round locks never gates by its result, but by its errors", "[compare]") {
   event::StatementFacts facts = Facts();
   facts.skips_locked = true;
@@ -521,6 +549,65 @@ TEST_CASE("numbers are compared by value, and told where they are written otherw
         Weight::kGate);
 }
 
+// As a lane that cannot keep so many rows: what it keeps in their place is by value.
+LaneOutcome Large(const std::vector<event::Column>& columns, const Rows& rows, const Rows& values,
+                  bool cells) {
+  LaneOutcome lane = Kept(columns, rows, 1);
+  const LaneOutcome by_value = Answer(columns, values);
+  lane.cells = cells ? by_value.cells : std::vector<uint64_t>();
+  lane.cells_complete = cells;
+  Rows exact;
+  for (const Row& row : values) {
+    exact.emplace_back();
+    for (size_t i = 0; i < row.size(); ++i) {
+      if (columns[i].type_oid != 701) exact.back().push_back(row[i]);
+    }
+  }
+  const LaneOutcome told = Answer(columns, exact);
+  lane.values = {true, told.outcome.digest_ordered, told.outcome.digest_unordered};
+  return lane;
+}
+
+TEST_CASE("rows too many to keep are compared by value as well", "[compare]") {
+  const std::vector<event::Column> columns = {Col("id", 23, 1), Col("price", 1700, 2)};
+  const Rows rows = {{"1", "1.0"}, {"2", "1.0"}, {"3", "2.0"}};
+  const Rows value = {{"1", "1"}, {"2", "1"}, {"3", "2"}};
+  for (const bool cells : {true, false}) {
+    CAPTURE(cells);
+    const LaneOutcome baseline = Large(columns, rows, value, cells);
+    const auto judge = [&](const Rows& other, const Rows& other_value,
+                           const event::StatementFacts& facts = Facts()) {
+      return Of(baseline, Large(columns, other, other_value, cells), facts);
+    };
+    const Rows scaled = {{"1", "1.00"}, {"2", "1.00"}, {"3", "2.00"}};
+    CHECK(judge(scaled, value).excuse == Excuse::kEqualByValue);
+    CHECK(judge(scaled, value, Ordered({"price"})).excuse == Excuse::kEqualByValue);
+    const Rows swapped = {{"2", "1.00"}, {"1", "1.00"}, {"3", "2.00"}};
+    CHECK(judge(swapped, {{"2", "1"}, {"1", "1"}, {"3", "2"}}).weight == Weight::kNote);
+    CHECK(judge(swapped, {{"2", "1"}, {"1", "1"}, {"3", "2"}}, Ordered({"price"})).weight ==
+          (cells ? Weight::kNote : Weight::kWarning));
+    const Rows other = {{"1", "1.00"}, {"2", "1.50"}, {"3", "2.00"}};
+    CHECK(judge(other, {{"1", "1"}, {"2", "1.5"}, {"3", "2"}}).weight == Weight::kGate);
+  }
+}
+
+TEST_CASE("of rows too many to keep, floating point numbers are left aside", "[compare]") {
+  const std::vector<event::Column> columns = {Col("id", 23, 1), Col("score", 701, 2)};
+  const Rows rows = {{"1", "0.3"}, {"2", "0.5"}};
+  for (const bool cells : {true, false}) {
+    CAPTURE(cells);
+    const LaneOutcome baseline = Large(columns, rows, rows, cells);
+    const auto judge = [&](const Rows& other) {
+      return Of(baseline, Large(columns, other, other, cells));
+    };
+    CHECK(judge({{"1", "0.3"}, {"2", "0.7"}}).weight == Weight::kWarning);
+    CHECK(judge({{"1", "0.30000000000000004"}, {"2", "0.5"}}).weight == Weight::kWarning);
+    // Those that were kept tell more than rounding.
+    CHECK(judge({{"1", "0.4"}, {"2", "0.5"}}).weight == Weight::kGate);
+    CHECK(judge({{"1", "0.3"}, {"9", "0.5"}}).weight == Weight::kGate);
+  }
+}
+
 TEST_CASE("a number of another type is to be the same number", "[compare]") {
   const auto columns = [](uint32_t type) {
     return std::vector<event::Column>{Col("id", 23, 1), Col("price", type, 2)};
@@ -577,6 +664,34 @@ TEST_CASE("by value as by bytes, ORDER BY binds its sort keys", "[compare]") {
   CHECK(Of(Kept(columns, rows), Kept(columns, {{"1", "1.00"}, {"2", "1.00"}, {"9", "2.00"}}),
            Ordered({"price"}, true))
             .excuse == Excuse::kTiesAtLimit);
+}
+
+TEST_CASE("sort keys may be tied though they are written otherwise", "[compare]") {
+  event::Column citext = Col("name", 16500);
+  const event::Column an_enum = citext;
+  citext.loose = true;
+  event::Column blanks = Col("name", 1042);
+  const event::Column padded = blanks;
+  blanks.table_oid = 0;
+  const Rows rows = {{"1", "Bob"}, {"2", "bob"}, {"3", "carol"}};
+  const Rows swapped = {{"2", "bob"}, {"1", "Bob"}, {"3", "carol"}};
+  const auto judge = [&](const event::Column& key, const Rows& other, bool limited) {
+    const std::vector<event::Column> columns = {Col("id", 23, 1), key};
+    return Of(Kept(columns, rows), Kept(columns, other), Ordered({"name"}, limited));
+  };
+  for (const event::Column& key : {citext, Col("name", 1186), Col("name", 3802), blanks}) {
+    CAPTURE(key.type_oid);
+    CHECK(judge(key, swapped, false).kind == DifferenceKind::kOrder);
+    CHECK(judge(key, swapped, false).weight == Weight::kWarning);
+    // Another row may be tied at the limit, but not in most calls.
+    CHECK(judge(key, {{"1", "Bob"}, {"2", "bob"}, {"4", "Carol"}}, true).weight ==
+          Weight::kGateIfMost);
+    CHECK(judge(key, {{"1", "Bob"}, {"2", "bob"}, {"4", "Carol"}}, false).weight == Weight::kGate);
+  }
+  for (const event::Column& key : {Col("name", 25), an_enum, padded}) {
+    CAPTURE(key.type_oid);
+    CHECK(judge(key, swapped, false).weight == Weight::kGate);
+  }
 }
 
 TEST_CASE("a sum that is off by more than rounding gates if most calls are", "[compare]") {

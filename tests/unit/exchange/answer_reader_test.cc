@@ -58,6 +58,40 @@ std::string Line(const event::Statement& statement) { return Transcript::Line(st
 
 }  // namespace
 
+TEST_CASE("what an exchange keeps of rows is bounded, digests are not", "[exchange]") {
+  AnswerOptions options = Lane::Options(100);
+  options.row_bytes_kept = 1000;
+  options.held_bytes_max = 500;
+  AnswerReader reader(options);
+  constexpr size_t kStatements = 200;
+  std::vector<event::FrontendMessage> messages = {Message(wire::EncodeQuery("many"))};
+  const auto say = [&](uint8_t type, const std::string& payload) {
+    reader.OnBackend(type, base::AsBytes(payload), 10);
+  };
+  for (int round = 0; round < 2; ++round) {
+    reader.Begin(messages, 0);
+    for (size_t i = 0; i < kStatements; ++i) {
+      say('T', ColumnsPayload({"a"}));
+      say('D', RowPayload({"x"}));
+      say('C', CText("SELECT 1"));
+    }
+    say('Z', "I");
+    const Answers answers = reader.Take();
+    REQUIRE(answers.lanes.size() == kStatements);
+    size_t bytes = 0;
+    for (const event::LaneOutcome& lane : answers.lanes) {
+      bytes += lane.rows.size() + lane.cells.size() * sizeof(uint64_t);
+      CHECK(lane.outcome.digest_ordered == answers.lanes[0].outcome.digest_ordered);
+    }
+    CHECK(answers.lanes[0].rows_complete);
+    CHECK(answers.lanes[0].cells_complete);
+    CHECK_FALSE(answers.lanes.back().rows_complete);
+    CHECK_FALSE(answers.lanes.back().cells_complete);
+    CHECK(bytes >= options.held_bytes_max);
+    CHECK(bytes < options.held_bytes_max + 100);
+  }
+}
+
 TEST_CASE("a lane gets columns and cells for each statement", "[exchange]") {
   Lane lane;
   lane.Ask({wire::EncodeQuery("select a, b from t; select 1")});
