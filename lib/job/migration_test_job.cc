@@ -351,6 +351,9 @@ void MigrationTest::EstimateForProduction() {
     if (snapshot) AddTableSizes(*snapshot, production_);
   }
   FillEstimates(profile_, production_, report_.migration);
+  if (std::string note = NoEstimateNote(profile_, production_); !note.empty()) {
+    report_.notes.push_back(std::move(note));
+  }
 }
 
 // A file may hold what runs in no transaction.
