@@ -214,7 +214,8 @@ std::string Describe(const Change& change) {
   const CatalogObject& object = change.object();
   std::string what = object.kind + " " + object.label;
   const bool of_table = object.kind == "index" || object.kind == "constraint" ||
-                        object.kind == "policy" || object.kind == "trigger";
+                        object.kind == "policy" || object.kind == "trigger" ||
+                        object.kind == "rule";
   if (of_table && !object.table.empty()) what += " on " + object.table;
   switch (change.type) {
     case ChangeType::kAdded:

@@ -1,7 +1,7 @@
 // What a database says of itself, as plain values: relations, columns, indexes, constraints,
-// policies, functions, sequences, triggers, types, settings, rights; and what differs between two
-// of them. Read by the jobs on baseline and candidate before the replay; causes are derived from
-// the difference. Reading blocks; the rest is pure.
+// policies, functions, sequences, triggers, rules, types, settings, roles, rights; and what differs
+// between two of them. Read by the jobs on baseline and candidate before the replay; causes are
+// derived from the difference. Reading blocks; the rest is pure.
 #pragma once
 
 #include <cstddef>

@@ -106,12 +106,32 @@ inline constexpr const char* kCatalogSql[] = {
     "SELECT 'trigger', " SCRY_NAME("t.tgrelid") " || '.' || quote_ident(t.tgname), quote_ident(t.tgname),"
     " " SCRY_NAME("t.tgrelid") ", t.oid::text,"
     " json_build_object('name', t.tgname, 'definition', pg_get_triggerdef(t.oid), 'enabled', t.tgenabled::text,"
-    "  'function', p.proname),"
+    "  'function', p.proname,"
+    // The bits of pg_trigger.h.
+    "  'timing', CASE WHEN t.tgtype & 64 <> 0 THEN 'INSTEAD OF' WHEN t.tgtype & 2 <> 0 THEN 'BEFORE' ELSE 'AFTER' END,"
+    "  'events', concat_ws(', ', CASE WHEN t.tgtype & 4 <> 0 THEN 'INSERT' END, CASE WHEN t.tgtype & 16 <> 0 THEN 'UPDATE' END,"
+    "    CASE WHEN t.tgtype & 8 <> 0 THEN 'DELETE' END, CASE WHEN t.tgtype & 32 <> 0 THEN 'TRUNCATE' END),"
+    "  'columns', coalesce((SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a"
+    "    WHERE a.attrelid = t.tgrelid AND a.attnum = ANY (t.tgattr)), '')),"
     " json_build_object() FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid WHERE NOT t.tgisinternal",
+    // What turns writes into something else; that of a view is its definition.
+    "SELECT 'rule', " SCRY_NAME("r.ev_class") " || '.' || quote_ident(r.rulename), quote_ident(r.rulename),"
+    " " SCRY_NAME("r.ev_class") ", r.oid::text,"
+    " json_build_object('name', r.rulename, 'definition', pg_get_ruledef(r.oid), 'enabled', r.ev_enabled::text,"
+    "  'events', CASE r.ev_type WHEN '2' THEN 'UPDATE' WHEN '3' THEN 'INSERT' WHEN '4' THEN 'DELETE' ELSE 'SELECT' END),"
+    " json_build_object() FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class"
+    " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE r.rulename <> '_RETURN' AND " SCRY_OURS("n.nspname"),
+    "SELECT 'role', r.rolname::text, quote_ident(r.rolname), '', r.oid::text,"
+    " json_build_object('name', r.rolname, 'passes_by', r.rolsuper OR r.rolbypassrls,"
+    "  'member_of', coalesce((WITH RECURSIVE m(r) AS (SELECT a.roleid FROM pg_auth_members a WHERE a.member = r.oid"
+    "    UNION SELECT a.roleid FROM pg_auth_members a JOIN m ON a.member = m.r)"
+    "    SELECT string_agg(pg_get_userbyid(m.r)::text, ', ' ORDER BY m.r) FROM m), '')),"
+    " json_build_object() FROM pg_roles r WHERE r.rolname NOT LIKE 'pg\\_%'",
     "SELECT 'type', format_type(t.oid, NULL), format_type(t.oid, NULL), '', t.oid::text,"
     " json_build_object('name', t.typname, 'labels', coalesce((SELECT string_agg(e.enumlabel, ', ' ORDER BY e.enumsortorder)"
     "   FROM pg_enum e WHERE e.enumtypid = t.oid), ''), 'checks', coalesce((SELECT string_agg(pg_get_constraintdef(k.oid), ' ')"
-    "   FROM pg_constraint k WHERE k.contypid = t.oid), '')),"
+    "   FROM pg_constraint k WHERE k.contypid = t.oid), ''),"
+    "  'domain', t.typtype = 'd', 'not_null', t.typnotnull, 'default', coalesce(t.typdefault, '')),"
     " json_build_object() FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace"
     " WHERE t.typtype IN ('e', 'd') AND " SCRY_OURS("n.nspname"),
     "SELECT 'statistics', CASE WHEN n.nspname = 'public' THEN '' ELSE quote_ident(n.nspname) || '.' END ||"
@@ -126,7 +146,12 @@ inline constexpr const char* kCatalogSql[] = {
     ("SELECT 'setting', split_part(x, '=', 1) || ' of ' || coalesce('role ' || quote_ident(r.rolname), 'every role'),"
     " split_part(x, '=', 1), '', s.setdatabase::text || '.' || s.setrole::text || '.' || split_part(x, '=', 1),"
     " json_build_object('name', split_part(x, '=', 1), 'role', coalesce(r.rolname, ''),"
-    "   'value', substr(x, strpos(x, '=') + 1)), json_build_object()"
+    "   'value', substr(x, strpos(x, '=') + 1),"
+    // Of a category with one of these: its name is in the server's language.
+    "   'steers_plans', EXISTS (SELECT FROM pg_settings g JOIN pg_settings k ON k.category = g.category"
+    "     WHERE g.name = split_part(x, '=', 1) AND k.name IN ('enable_seqscan', 'random_page_cost', 'geqo',"
+    "      'default_statistics_target', 'work_mem', 'temp_file_limit', 'effective_io_concurrency',"
+    "      'max_parallel_workers_per_gather'))), json_build_object()"
     " FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) x LEFT JOIN pg_roles r ON r.oid = s.setrole"
     " WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))"),
     ("SELECT 'extension', quote_ident(e.extname), quote_ident(e.extname), '', e.oid::text,"

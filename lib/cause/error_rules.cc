@@ -2,6 +2,7 @@
 // names it (PostgreSQL quotes names whatever the language), the catalogues say what became of it.
 #include <algorithm>
 
+#include "cause/applies.h"
 #include "cause/cause.h"
 
 namespace scry::cause {
@@ -169,7 +170,8 @@ std::optional<Words> RowSecurityWrite(const Case& one) {
 }
 std::optional<Words> PolicyWrite(const Case& one) {
   if (one.e().message.find("row-level security") == std::string::npos) return std::nullopt;
-  return OfRole(one, one.FindTouched("policy", [](const Change&) { return true; }));
+  return OfRole(one,
+                one.FindTouched("policy", [&](const Change& c) { return PolicyApplies(one, c); }));
 }
 
 // --- Constraints.
@@ -307,20 +309,35 @@ std::optional<Words> ColumnCount(const Case& one) {
   return words;
 }
 std::optional<Words> TriggerRuns(const Case& one) {
-  if (!one.Writes()) return std::nullopt;
-  const Change* change = one.FindTouched("trigger", [](const Change& c) {
-    return c.type == Type::kAdded || c.Has("definition") || c.Has("enabled");
-  });
-  return If(change);
+  return If(one.FindTouched("trigger", [&](const Change& c) {
+    return c.type != Type::kDropped && TriggerFires(one, c) &&
+           (c.type == Type::kAdded || c.Has("definition") || c.Has("enabled"));
+  }));
+}
+std::optional<Words> RewriteRule(const Case& one) {
+  return If(one.FindTouched(
+      "rule", [&](const Change& c) { return c.type != Type::kDropped && RuleApplies(one, c); }));
+}
+// 'domain email does not allow null values'
+std::optional<Words> DomainNotNull(const Case& one) {
+  return If(one.FindChange("type", [&](const Change& c) {
+    return c.Has("not_null") && c.After("not_null") == "yes" &&
+           one.e().message.find("domain " + c.after->label + " ") != std::string::npos;
+  }));
+}
+// 'value for domain email violates check constraint "email_check"'
+std::optional<Words> DomainCheck(const Case& one) {
+  return If(one.FindChange("type", [&](const Change& c) {
+    return c.Has("checks") &&
+           one.e().message.find("domain " + c.object().label + " ") != std::string::npos;
+  }));
 }
 std::optional<Words> FunctionReplaced(const Case& one) {
   return If(one.FindTouched("function", [](const Change& c) { return c.Has("body"); }));
 }
 std::optional<Words> Setting(const Case& one) {
-  const Change* change = one.FindChange("setting", [&](const Change& c) {
-    const std::string role = c.object().Fact("role");
-    return role.empty() || role == one.e().role;
-  });
+  const Change* change =
+      one.FindChange("setting", [&](const Change& c) { return SettingIsHeld(one, c); });
   if (change == nullptr || one.e().message.find(change->object().label) == std::string::npos) {
     return std::nullopt;
   }
@@ -392,6 +409,8 @@ const std::vector<Rule>& ErrorRules() {
        "column {name} is no identity any more, and statements that leave it out store NULL",
        IdentityDropped},
       {"became NOT NULL", "23502", "column {name} became NOT NULL", BecameNotNull},
+      {"domain NOT NULL", "23502", "domain {name} became NOT NULL", DomainNotNull},
+      {"domain constraint", "23514", "the constraints of domain {name} changed", DomainCheck},
       {"partition gone", "23514",
        "partition {name} was {how}, and {parent} has no place for its rows", PartitionGone},
       {"foreign key", "23503",
@@ -430,6 +449,7 @@ const std::vector<Rule>& ErrorRules() {
       {"number of columns", "42601 42804",
        "{what}, and the statement counts on the columns as they were", ColumnCount},
       {"trigger", "error", "trigger {name} on {table} runs with every such write", TriggerRuns},
+      {"rule", "error", "rule {name} on {table} rewrites every such write", RewriteRule},
       {"function replaced", "error", "{object} was replaced by another one", FunctionReplaced},
       {"setting", "error", "setting {name} was changed", Setting},
       {"named by the error", "error", "{what}", NamedByError},

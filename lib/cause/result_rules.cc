@@ -4,6 +4,7 @@
 
 #include "base/letter_case.h"
 #include "base/units.h"
+#include "cause/applies.h"
 #include "cause/cause.h"
 
 namespace scry::cause {
@@ -68,10 +69,11 @@ const Change* ColumnChange(const Case& one, Fits fits) {
 }
 
 std::optional<Words> NoPolicy(const Case& one) {
-  const Change* change = one.FindTouched("relation", [](const Change& c) {
-    return c.Has("row_security") && c.After("row_security") == "yes";
+  if (one.e().after == nullptr) return std::nullopt;
+  const Change* change = one.FindTouched("relation", [&](const Change& c) {
+    return c.Has("row_security") && RowSecurityHolds(one, *c.after, *one.e().after);
   });
-  if (change == nullptr || one.e().after == nullptr) return std::nullopt;
+  if (change == nullptr) return std::nullopt;
   // A policy for another role may be for the role as well, as a member of that one.
   if (!one.e().after->Of("policy", change->after->name).empty()) return std::nullopt;
   Words words = Of(*change);
@@ -79,14 +81,19 @@ std::optional<Words> NoPolicy(const Case& one) {
   return words;
 }
 std::optional<Words> PolicyChanged(const Case& one) {
-  const Change* change = one.FindTouched("policy", [](const Change&) { return true; });
+  const Change* change =
+      one.FindTouched("policy", [&](const Change& c) { return PolicyApplies(one, c); });
   auto words = If(change);
   if (words) (*words)["what"] = Describe(*change);
   return words;
 }
 std::optional<Words> RowSecurity(const Case& one) {
-  return If(one.FindTouched(
-      "relation", [](const Change& c) { return c.Has("row_security") || c.Has("forced"); }));
+  if (one.e().before == nullptr || one.e().after == nullptr) return std::nullopt;
+  return If(one.FindTouched("relation", [&](const Change& c) {
+    return (c.Has("row_security") || c.Has("forced")) &&
+           RowSecurityHolds(one, *c.before, *one.e().before) !=
+               RowSecurityHolds(one, *c.after, *one.e().after);
+  }));
 }
 std::optional<Words> NaturalJoin(const Case& one) {
   const std::string pattern = base::LowerAscii(one.e().pattern);
@@ -124,15 +131,19 @@ std::optional<Words> TypeChanged(const Case& one) {
   words["to"] = change->After("type");
   return words;
 }
+// One of the relations that the statement touches. REQUIRES: there is an `after`.
+bool HasColumnOf(const Case& one, const std::string& type) {
+  return std::any_of(one.touched().begin(), one.touched().end(), [&](const std::string& table) {
+    const auto columns = one.e().after->Of("column", table);
+    return std::any_of(columns.begin(), columns.end(),
+                       [&](const CatalogObject* column) { return column->Fact("type") == type; });
+  });
+}
 std::optional<Words> EnumOrder(const Case& one) {
-  const Change* change = one.FindChange("type", [](const Change& c) { return c.Has("labels"); });
-  if (change == nullptr || one.e().after == nullptr) return std::nullopt;
-  for (const std::string& table : one.touched()) {
-    for (const CatalogObject* column : one.e().after->Of("column", table)) {
-      if (column->Fact("type") == change->object().label) return Of(*change);
-    }
-  }
-  return std::nullopt;
+  if (one.e().after == nullptr) return std::nullopt;
+  return If(one.FindChange("type", [&](const Change& c) {
+    return c.Has("labels") && HasColumnOf(one, c.object().label);
+  }));
 }
 std::optional<Words> ColumnGone(const Case& one) {
   const Change* change = one.FindTouched("column", [](const Change& c) {
@@ -153,11 +164,37 @@ std::optional<Words> Default(const Case& one) {
   return If(change != nullptr ? change : one.FindTouched("column", fits));
 }
 std::optional<Words> Trigger(const Case& one) {
-  if (!one.Writes()) return std::nullopt;
-  const Change* change = one.FindTouched("trigger", [](const Change&) { return true; });
+  const Change* change = one.FindTouched(
+      "trigger", [&](const Change& c) { return TriggerFires(one, c) && ChangesTheRow(c); });
   auto words = If(change);
   if (words) (*words)["what"] = Describe(*change);
   return words;
+}
+// It may have written what is read now.
+std::optional<Words> OtherTrigger(const Case& one) {
+  if (!one.Writes()) return std::nullopt;
+  const Change* change = one.FindTouched("trigger", [](const Change&) { return true; });
+  auto words = If(change);
+  if (!words) return words;
+  (*words)["what"] = Describe(*change);
+  (*words)["when"] = WhenItRuns(change->object());
+  return words;
+}
+std::optional<Words> RewriteRule(const Case& one) {
+  const Change* change =
+      one.FindTouched("rule", [&](const Change& c) { return RuleApplies(one, c); });
+  auto words = If(change);
+  if (!words) return words;
+  (*words)["what"] = Describe(*change);
+  (*words)["events"] = change->object().Fact("events");
+  return words;
+}
+std::optional<Words> DomainDefault(const Case& one) {
+  if (!one.Writes() || one.e().after == nullptr) return std::nullopt;
+  const Change* change = one.FindChange("type", [&](const Change& c) {
+    return c.Has("default") && HasColumnOf(one, c.object().label);
+  });
+  return If(change);
 }
 std::optional<Words> Overload(const Case& one) {
   return If(one.FindTouched("function", [](const Change& c) { return c.type == Type::kAdded; }));
@@ -215,8 +252,11 @@ std::optional<Words> ColumnAdded(const Case& one) {
 }
 std::optional<Words> Setting(const Case& one) {
   return If(one.FindChange("setting", [&](const Change& c) {
-    const std::string role = c.object().Fact("role");
-    return role.empty() || role == one.e().role;
+    // One of the application's own is seen by who asks for it.
+    const auto& functions = one.e().functions;
+    const bool own = c.object().Fact("name").find('.') != std::string::npos;
+    return SettingIsHeld(one, c) && (!own || std::find(functions.begin(), functions.end(),
+                                                       "current_setting") != functions.end());
   }));
 }
 std::optional<Words> Constraint(const Case& one) {
@@ -251,6 +291,11 @@ const std::vector<Rule>& ResultRules() {
        EnumOrder},
       {"trigger", "different warning", "{what}: it may change what is stored and returned",
        Trigger},
+      {"rule", "different warning", "{what}: it rewrites every {events} of {table}", RewriteRule},
+      {"default", "different warning",
+       "the default of domain {name} changed, and statements that leave its columns out store "
+       "another value",
+       DomainDefault},
       {"default", "different warning",
        "the default of column {name} changed, and statements that leave it out store another value",
        Default},
@@ -269,6 +314,7 @@ const std::vector<Rule>& ResultRules() {
       {"sequence", "different", "sequence {name} was set or altered", Sequence},
       {"constraint", "different warning", "{what}", Constraint},
       {"column added", "different warning", "column {name} was added", ColumnAdded},
+      {"trigger", "different warning", "{what}: it runs {when}", OtherTrigger},
       {"setting", "different warning", "setting {name} was changed for new sessions", Setting},
   };
   return kRules;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/units.h"
+#include "cause/applies.h"
 #include "cause/cause.h"
 
 namespace scry::cause {
@@ -256,8 +257,13 @@ std::optional<Words> ForeignKeyIndexLost(const Case& one) {
   return words;
 }
 std::optional<Words> TriggerAdded(const Case& one) {
-  if (!one.Writes()) return std::nullopt;
-  return If(one.FindTouched("trigger", [](const Change& c) { return c.type != Type::kDropped; }));
+  return If(one.FindTouched("trigger", [&](const Change& c) {
+    return c.type != Type::kDropped && TriggerFires(one, c);
+  }));
+}
+std::optional<Words> RuleAdded(const Case& one) {
+  return If(one.FindTouched(
+      "rule", [&](const Change& c) { return c.type != Type::kDropped && RuleApplies(one, c); }));
 }
 std::optional<Words> IndexAdded(const Case& one) {
   if (!one.Writes()) return std::nullopt;
@@ -277,8 +283,8 @@ std::optional<Words> IndexAdded(const Case& one) {
 // --- What is asked for.
 
 std::optional<Words> Policy(const Case& one) {
-  const Change* change =
-      one.FindTouched("policy", [](const Change& c) { return c.type != Type::kDropped; });
+  const Change* change = one.FindTouched(
+      "policy", [&](const Change& c) { return c.type != Type::kDropped && PolicyApplies(one, c); });
   auto words = If(change);
   if (words && one.Matter() != nullptr) (*words)["node"] = explain::DescribeNode(*one.Matter());
   return words;
@@ -392,10 +398,8 @@ std::optional<Words> Spills(const Case& one) {
   return Words{{"object", deepest->type}, {"node", explain::DescribeNode(*deepest)}};
 }
 std::optional<Words> Setting(const Case& one) {
-  return If(one.FindChange("setting", [&](const Change& c) {
-    const std::string role = c.object().Fact("role");
-    return role.empty() || role == one.e().role;
-  }));
+  return If(one.FindChange(
+      "setting", [&](const Change& c) { return SettingIsHeld(one, c) && SteersPlans(c); }));
 }
 std::optional<Words> TypeWidened(const Case& one) {
   const Change* change = one.FindTouched("column", [](const Change& c) { return c.Has("type"); });
@@ -457,6 +461,7 @@ const std::vector<Rule>& WorkRules() {
        "foreign key {name}, and no index covers {table} ({columns})",
        ForeignKeyIndexLost},
       {"trigger", "work", "trigger {name} on {table} runs with every such write", TriggerAdded},
+      {"rule", "work", "rule {name} on {table} rewrites every such write", RuleAdded},
       {"policy", "work", "policy {name} on {table} adds its condition to every query of {table}",
        Policy},
       {"view replaced", "work", "view {name} has another definition", ViewReplaced},

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -280,27 +281,34 @@ DuringAct::Timing DuringAct::TimingOf() const {
 }
 
 // Names by which the traffic may call what the migration locks or writes: tables, and views and
-// partitioned tables over them.
-Result<std::vector<std::string>> NamesOver(const migration::MigrationProfile& profile,
-                                           const pg::ConnInfo& fork) {
-  std::set<std::string> tables = WrittenTables(profile);
+// partitioned tables over them. And the strongest lock that it wants there.
+Result<std::map<std::string, LockMode>> NamesOver(const migration::MigrationProfile& profile,
+                                                  const pg::ConnInfo& fork) {
+  std::map<std::string, LockMode> tables;
+  // Its writes wait for rows that others wrote or locked: like this lock, and for nobody who reads.
+  for (const std::string& table : WrittenTables(profile)) tables[table] = LockMode::kExclusive;
   for (const migration::StatementProfile& statement : profile.statements) {
     for (const migration::TakenLock& lock : statement.locks) {
-      if (StopsTraffic(lock.mode)) tables.insert(lock.name);
+      if (StopsTraffic(lock.mode)) tables[lock.name] = std::max(tables[lock.name], lock.mode);
     }
   }
-  std::vector<migration::TableName> named;
-  std::set<std::string> names;
-  for (const std::string& table : tables) {
+  std::map<LockMode, std::vector<migration::TableName>> by_mode;
+  std::map<std::string, LockMode> names;
+  const auto add = [&](const std::string& name, LockMode mode) {
+    names[name] = std::max(names[name], mode);
+  };
+  for (const auto& [table, mode] : tables) {
     const size_t dot = table.find('.');
     const std::string bare = dot == std::string::npos ? table : table.substr(dot + 1);
-    named.push_back({dot == std::string::npos ? "public" : table.substr(0, dot), bare});
-    names.insert(bare);
+    by_mode[mode].push_back({dot == std::string::npos ? "public" : table.substr(0, dot), bare});
+    add(bare, mode);
   }
   SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(fork));
-  SCRY_TRY_ASSIGN(const auto over, migration::RelationsOver(session, named));
-  for (const migration::TouchedRelation& relation : over) names.insert(relation.table);
-  return std::vector<std::string>(names.begin(), names.end());
+  for (const auto& [mode, named] : by_mode) {
+    SCRY_TRY_ASSIGN(const auto over, migration::RelationsOver(session, named));
+    for (const migration::TouchedRelation& relation : over) add(relation.table, mode);
+  }
+  return names;
 }
 
 Status DuringAct::ChoosePart() {

@@ -214,4 +214,15 @@ void FillEstimates(const migration::MigrationProfile& profile,
           : std::string("table sizes: of the capture"));
 }
 
+std::string NoEstimateNote(const migration::MigrationProfile& profile,
+                           const migration::ProductionSize& production) {
+  const uint64_t count = migration::Extrapolate(profile, production).too_small;
+  if (count == 0) return {};
+  return fmt::format(
+      "For production there is no estimate of {} statement{} whose cost grows with the table: "
+      "here {} took under 5 ms or worked through less than 8 MB, which says nothing of a large "
+      "table.",
+      base::FormatCount(count), count == 1 ? "" : "s", count == 1 ? "it" : "they");
+}
+
 }  // namespace scry::job

@@ -29,6 +29,9 @@ std::vector<std::string> GapNotes(const migration::WatchGaps& gaps, std::string_
 // known to be larger than the shadow.
 void FillEstimates(const migration::MigrationProfile& profile,
                    const migration::ProductionSize& production, report::MigrationFacts& facts);
+// Why some have none, in one sentence. Empty: nothing is missing. Pure.
+std::string NoEstimateNote(const migration::MigrationProfile& profile,
+                           const migration::ProductionSize& production);
 
 // The tables' sizes when a capture began. Of several captures the largest counts.
 void AddTableSizes(const event::SourceSnapshot& snapshot, migration::ProductionSize& size);

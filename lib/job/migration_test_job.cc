@@ -351,6 +351,9 @@ void MigrationTest::EstimateForProduction() {
     if (snapshot) AddTableSizes(*snapshot, production_);
   }
   FillEstimates(profile_, production_, report_.migration);
+  if (std::string note = NoEstimateNote(profile_, production_); !note.empty()) {
+    report_.notes.push_back(std::move(note));
+  }
 }
 
 // A file may hold what runs in no transaction.
@@ -477,8 +480,13 @@ Status MigrationTest::TrySafeForm(DuringRequest request, const shadow::Fork& dur
   const LaneCatalogs* catalogs = comparison_.catalogs();
   const bool rehearsal = request.options.lock_timeout_us > 0;
   if (!request_.prove_fixes || catalogs == nullptr || rehearsal) return {};
-  const auto plan = PlanSplit(profile_.script, *catalogs, report_, request_.policy);
+  const auto plan = PlanSplit(profile_, *catalogs, report_, request_.policy);
   if (!plan) return {};
+  if (!plan->why_not.empty()) {
+    report_.notes.push_back("No safe form of what blocks traffic could be tried: " + plan->why_not +
+                            ".");
+    return {};
+  }
   // A time limit must not cost the verdict that is there by now.
   if (watch_.limited() && watch_.LeftUs() / 2 < act_us) {
     report_.notes.push_back("There was no time to try a safe form of what blocks traffic.");

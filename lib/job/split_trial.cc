@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "cause/safe_rewrite.h"
 #include "compare/verdict.h"
+#include "event/plain_sql.h"
 #include "event/statement_facts.h"
 #include "job/migration_report.h"
 #include "migration/log_settings.h"
@@ -192,6 +193,17 @@ void AddMasked(const std::vector<migration::RecordedStatement>& script,
   }
 }
 
+// Each by itself: what it would be replaced by, if it could be run again.
+std::vector<migration::RecordedStatement> StatementsOf(const migration::MigrationProfile& profile) {
+  std::vector<migration::RecordedStatement> statements;
+  for (const migration::StatementProfile& one : profile.statements) {
+    const auto plain = event::PlainStatementsOf(one.text);
+    if (one.ordinal >= plain.size()) continue;
+    statements.push_back({plain[one.ordinal].sql, one.fingerprint, event::StatementKind::kOther});
+  }
+  return statements;
+}
+
 Result<SplitOutcome> Run(const SplitTrialRequest& request, shadow::Fork& fork,
                          const RunWatch& watch, Progress& progress) {
   std::string script;
@@ -224,10 +236,10 @@ const report::Finding* NewlyBroken(const SplitOutcome& outcome, const report::Re
 
 }  // namespace
 
-std::optional<SplitPlan> PlanSplit(const std::vector<migration::RecordedStatement>& script,
+std::optional<SplitPlan> PlanSplit(const migration::MigrationProfile& profile,
                                    const LaneCatalogs& catalogs, const report::Report& report,
                                    const compare::Policy& policy) {
-  if (catalogs.before.cut || catalogs.after.cut) return std::nullopt;
+  const auto script = profile.script.empty() ? StatementsOf(profile) : profile.script;
   SplitPlan plan;
   Rewrites rewrites;
   for (const report::Finding& finding : report.findings) {
@@ -246,10 +258,21 @@ std::optional<SplitPlan> PlanSplit(const std::vector<migration::RecordedStatemen
     plan.fingerprints.insert(finding.fingerprint);
   }
   if (rewrites.empty()) return std::nullopt;
+  if (profile.script.empty()) {
+    plan.why_not = profile.why_no_script;
+    return plan;
+  }
+  if (catalogs.before.cut || catalogs.after.cut) {
+    plan.why_not = "the database has more objects than are compared";
+    return plan;
+  }
   AddMasked(script, catalogs, rewrites);
   auto split = SplitUp(script, rewrites);
-  if (!split) return std::nullopt;
-  plan.migration = std::move(*split);
+  if (split) {
+    plan.migration = std::move(*split);
+  } else {
+    plan.why_not = "a transaction of the migration has to stay whole";
+  }
   return plan;
 }
 

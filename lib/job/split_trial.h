@@ -28,11 +28,12 @@ struct SplitPlan {
   SplitMigration migration;
   std::vector<std::string> findings;   // Ids of those that it may mend.
   std::set<std::string> fingerprints;  // Theirs.
+  std::string why_not;                 // It cannot be tried: in words that end a sentence.
 };
 
 // For the findings `blocked` that gate, or that production's size makes too long. nullopt: none of
-// them has another form, or the migration cannot be run as a script. Pure.
-std::optional<SplitPlan> PlanSplit(const std::vector<migration::RecordedStatement>& script,
+// them has another form. Pure.
+std::optional<SplitPlan> PlanSplit(const migration::MigrationProfile& profile,
                                    const LaneCatalogs& catalogs, const report::Report& report,
                                    const compare::Policy& policy);
 

@@ -11,6 +11,7 @@ namespace scry::job {
 namespace {
 
 using base::Micros;
+using migration::LockMode;
 
 // The migration comes well into the transaction, as tools do not start equally fast each time, and
 // with most of it still to come.
@@ -25,6 +26,25 @@ std::string_view Bare(std::string_view relation) {
   return dot == std::string_view::npos ? relation : relation.substr(dot + 1);
 }
 
+// The lock that a statement takes on a relation that it names.
+LockMode ModeOf(const std::string& relation, const event::StatementFacts& facts,
+                const event::StatementSites& sites) {
+  using event::StatementKind;
+  if (!sites.known) {
+    const bool reads =
+        facts.kind == StatementKind::kSelect || facts.kind == StatementKind::kSession;
+    // DDL and LOCK, whichever.
+    return reads && !facts.writes ? LockMode::kAccessShare : LockMode::kAccessExclusive;
+  }
+  if (std::find(sites.writes.begin(), sites.writes.end(), relation) != sites.writes.end()) {
+    return LockMode::kRowExclusive;
+  }
+  const bool locks_rows =
+      std::any_of(sites.row_locks.begin(), sites.row_locks.end(),
+                  [&](const event::LockedRelation& one) { return one.relation == relation; });
+  return locks_rows ? LockMode::kRowShare : LockMode::kAccessShare;
+}
+
 }  // namespace
 
 void TransactionScan::Take(const event::Event& event) {
@@ -34,7 +54,7 @@ void TransactionScan::Take(const event::Event& event) {
     begin_us_ = std::min(begin_us_.value_or(start->at_us), start->at_us);
   } else if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
     const bool open = exchange->status == 'T' || exchange->status == 'E';
-    if (!open_.contains(session) && Touches(*exchange)) {
+    if (!open_.contains(session) && Stops(*exchange)) {
       open_.emplace(session, exchange->forwarded_us);
     }
     // A statement alone is a transaction, too.
@@ -44,20 +64,25 @@ void TransactionScan::Take(const event::Event& event) {
   }
 }
 
-bool TransactionScan::Touches(const event::Exchange& exchange) {
-  if (wish_.tables.empty()) return true;
-  return std::any_of(
-      exchange.statements.begin(), exchange.statements.end(), [&](const event::Statement& one) {
-        const bool may = std::any_of(
-            wish_.tables.begin(), wish_.tables.end(),
-            [&](const auto& table) { return base::ContainsInAnyCase(one.text, table); });
-        if (!may) return false;
-        const auto& relations = facts_.Get(one.text, one.ordinal).relations;
-        return std::any_of(relations.begin(), relations.end(), [&](const auto& relation) {
-          return std::find(wish_.tables.begin(), wish_.tables.end(), Bare(relation)) !=
-                 wish_.tables.end();
-        });
-      });
+bool TransactionScan::Stops(const event::Exchange& exchange) {
+  return wish_.tables.empty() ||
+         std::any_of(exchange.statements.begin(), exchange.statements.end(),
+                     [&](const event::Statement& one) { return Stops(one); });
+}
+
+bool TransactionScan::Stops(const event::Statement& statement) {
+  const bool may = std::any_of(wish_.tables.begin(), wish_.tables.end(), [&](const auto& table) {
+    return base::ContainsInAnyCase(statement.text, table.first);
+  });
+  if (!may) return false;
+  const event::StatementFacts& facts = facts_.Get(statement.text, statement.ordinal);
+  const event::StatementSites& sites = sites_.Get(statement.text, statement.ordinal);
+  return std::any_of(facts.relations.begin(), facts.relations.end(),
+                     [&](const std::string& relation) {
+                       const auto table = wish_.tables.find(std::string(Bare(relation)));
+                       return table != wish_.tables.end() &&
+                              migration::Conflicts(table->second, ModeOf(relation, facts, sites));
+                     });
 }
 
 void TransactionScan::End(uint64_t session, Micros at_us) {

@@ -14,6 +14,8 @@
 #include "base/result.h"
 #include "event/event.h"
 #include "event/statement_facts.h"
+#include "event/value_sites.h"
+#include "migration/lock_mode.h"
 
 namespace scry::job {
 
@@ -21,13 +23,14 @@ namespace scry::job {
 struct PartWish {
   base::Micros length_us = 0;  // At most.
   base::Micros before_us = 0;  // Of that, so much before the transaction.
-  // Without schemas: what statements name that use what the migration locks or writes. Empty: any
-  // transaction counts, since its beginning.
-  std::vector<std::string> tables;
+  // Without schemas: what statements name that use what the migration locks or writes, and the
+  // strongest lock that it wants there. Empty: any transaction counts, since its beginning.
+  std::map<std::string, migration::LockMode> tables;
   base::Micros hold_us = 0;  // Which transactions' spans are kept: those longer than that.
 };
 
-// From when to when a transaction was open, since it first named one of the tables.
+// From when to when a transaction was open, since it first locked one of the tables in a way that
+// the migration waits for: of what only reads, CREATE INDEX does not.
 struct TransactionSpan {
   base::Micros begin_us = 0;
   base::Micros end_us = 0;
@@ -66,12 +69,14 @@ class TransactionScan {
   base::Micros begin_us() const { return begin_us_.value_or(0); }
 
  private:
-  bool Touches(const event::Exchange& exchange);
+  bool Stops(const event::Exchange& exchange);
+  bool Stops(const event::Statement& statement);
   void End(uint64_t session, base::Micros at_us);
 
   const PartWish& wish_;
   event::FactsCache& facts_;
-  std::map<uint64_t, base::Micros> open_;  // By session: since when it is on the tables.
+  event::SitesCache sites_;
+  std::map<uint64_t, base::Micros> open_;  // By session: since when it is in the way.
   std::optional<base::Micros> begin_us_;
   base::Micros end_us_ = 0;
   TransactionSpan longest_;

@@ -22,6 +22,8 @@ constexpr double kRowBytes = 100;
 
 // A table this small is mostly in caches, and what its first pages cost is not what many cost.
 constexpr uint64_t kTableBytesMin = 8ULL << 20;
+// Tools keep their version in one that is smaller, there as here.
+constexpr uint64_t kOwnTableBytes = 64ULL << 10;
 // Beyond them a figure says no more than "too long": a factor, and ten years.
 constexpr double kFactorMax = 1e6;
 constexpr Micros kDurationMaxUs = 315'360'000LL * 1'000'000;
@@ -103,6 +105,21 @@ double FactorOf(uint64_t there, uint64_t here) {
   return factor < kSameFactor ? 1 : std::min(factor, kFactorMax);
 }
 
+// Whatever their size here.
+double Larger(const MigrationProfile& profile, const ProductionSize& production,
+              const std::vector<std::string>& tables) {
+  const uint64_t here = BytesOf(profile, tables);
+  uint64_t there = 0;
+  bool known = true;
+  for (const std::string& table : tables) {
+    const auto found = production.table_bytes.find(table);
+    known = known && found != production.table_bytes.end() && profile.table_bytes.contains(table);
+    if (known) there += found->second;
+  }
+  if (known) return FactorOf(there, here);
+  return FactorOf(production.database_bytes, profile.database_bytes);
+}
+
 }  // namespace
 
 Growth GrowthOf(const StatementProfile& statement) {
@@ -120,17 +137,7 @@ Growth GrowthOf(const StatementProfile& statement) {
 
 double SizeFactor(const MigrationProfile& profile, const ProductionSize& production,
                   const std::vector<std::string>& tables) {
-  const uint64_t here = BytesOf(profile, tables);
-  if (here < kTableBytesMin) return 1;
-  uint64_t there = 0;
-  bool known = true;
-  for (const std::string& table : tables) {
-    const auto found = production.table_bytes.find(table);
-    known = known && found != production.table_bytes.end() && profile.table_bytes.contains(table);
-    if (known) there += found->second;
-  }
-  if (known) return FactorOf(there, here);
-  return FactorOf(production.database_bytes, profile.database_bytes);
+  return BytesOf(profile, tables) < kTableBytesMin ? 1 : Larger(profile, production, tables);
 }
 
 uint64_t Times(uint64_t value, double factor) {
@@ -146,10 +153,15 @@ Extrapolation Extrapolate(const MigrationProfile& profile, const ProductionSize&
     const StatementProfile& statement = statements[i];
     const Growth growth = GrowthOf(statement);
     const Micros worked_us = WorkedUs(statement, profile);
-    if (growth == Growth::kNone || worked_us < kMeasurableUs) continue;
+    if (growth == Growth::kNone) continue;
     const std::vector<std::string> tables = TablesOf(statement, profile);
+    if (Larger(profile, production, tables) <= 1) continue;
     const double factor = SizeFactor(profile, production, tables);
-    if (factor <= 1) continue;
+    if (factor <= 1 || worked_us < kMeasurableUs) {
+      const bool own = RowsGrow(statement) && BytesOf(profile, tables) < kOwnTableBytes;
+      if (!own) ++result.too_small;
+      continue;
+    }
     Estimate& estimate = result.statements[i].emplace();
     estimate.factor = factor;
     estimate.growth = growth;

@@ -43,6 +43,9 @@ struct Extrapolation {
   // measured.
   std::vector<base::Micros> held_us;
   base::Micros added_us = 0;  // To the duration of all.
+  // Statements that grow, on tables that are larger there, and were too short or worked through too
+  // little here.
+  uint64_t too_small = 0;
 
   bool empty() const { return added_us == 0; }
 };

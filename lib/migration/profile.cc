@@ -56,7 +56,9 @@ class Builder {
     }
     profile_.statements_more = seen_.statements_more;
     profile_.gaps.log_dropped = log_.dropped;
-    profile_.script = ScriptOf(seen_);
+    RecordedScript script = ScriptOf(seen_);
+    profile_.script = std::move(script.statements);
+    profile_.why_no_script = std::move(script.why_none);
   }
 
   MigrationProfile Run() {

@@ -5,12 +5,14 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "event/event.h"
 #include "event/table_work.h"
+#include "migration/bound_values.h"
 #include "migration/catalog_state.h"
 #include "migration/lock_mode.h"
 #include "migration/script.h"
@@ -75,7 +77,8 @@ struct MigrationProfile {
   std::vector<LockWaitEvent> waits;
   std::vector<DeadlockEvent> deadlocks;
   WatchGaps gaps;
-  std::vector<RecordedStatement> script;  // Empty: it was no plain SQL (script.h).
+  std::vector<RecordedStatement> script;  // Empty: see the next one (script.h).
+  std::string why_no_script;              // In words that end a sentence.
 
   // The strongest lock that the migration took on a relation; kNone: none.
   LockMode Strongest(uint32_t relation) const;
@@ -91,7 +94,8 @@ struct SeenStatement {
   event::Statement statement;
   Micros begin_us = 0;
   Micros end_us = 0;
-  bool open_after = false;  // The transaction goes on after its exchange.
+  bool open_after = false;                        // The transaction goes on after its exchange.
+  std::optional<Literals> values = std::nullopt;  // Of its parameters, where they are known as SQL.
 };
 struct SeenLocks {
   uint32_t pid = 0;

@@ -18,9 +18,16 @@ struct RecordedStatement {
   event::StatementKind kind = event::StatementKind::kOther;
 };
 
-// All of its statements, in order; BEGIN and COMMIT too, also where one message was a transaction
-// by itself. Empty where they were not plain SQL of one session: with parameters or the data of
-// COPY, with errors, ROLLBACK or savepoints, or too much to keep.
-std::vector<RecordedStatement> ScriptOf(const Seen& seen);
+struct RecordedScript {
+  // In order; BEGIN and COMMIT too, also where one message was a transaction by itself.
+  std::vector<RecordedStatement> statements;
+  std::string why_none;  // In words that end a sentence. Empty: there is one.
+};
+
+// What is left of what it sent, in one session: without what was rolled back, savepoints, what only
+// reads catalogues or was read in no time, and advisory locks, which keep other migrations out.
+// Parameters are literals. There is none where that would not do the same: where it brought data
+// with COPY, two of its sessions wrote at a time, or it is too much to keep.
+RecordedScript ScriptOf(const Seen& seen);
 
 }  // namespace scry::migration

@@ -193,6 +193,7 @@ void MigrationWatch::Put(event::Event event) {
     if (backend_pids_.size() < kBackendsMax) backend_pids_.push_back(start->backend_pid);
   } else if (const auto* end = std::get_if<event::SessionEnd>(&event)) {
     pids_.erase(static_cast<uint64_t>(end->session));
+    values_.erase(static_cast<uint64_t>(end->session));
   } else if (auto* exchange = std::get_if<event::Exchange>(&event)) {
     TakeExchange(std::move(*exchange));
   } else if (const auto* gap = std::get_if<event::Gap>(&event)) {
@@ -206,11 +207,13 @@ void MigrationWatch::TakeExchange(event::Exchange exchange) {
   if (known == pids_.end()) return;
   const bool open = exchange.status == 'T' || exchange.status == 'E';
   bool row_work = true;
+  auto values = values_[known->first].Take(exchange);
   ++exchanges_;
   {
     const std::lock_guard lock(mutex_);
     Micros at_us = relay_->started_us() + exchange.forwarded_us;
-    for (event::Statement& statement : exchange.statements) {
+    for (size_t i = 0; i < exchange.statements.size(); ++i) {
+      event::Statement& statement = exchange.statements[i];
       const std::string& sqlstate = statement.outcome.sqlstate;
       if (!sqlstate.empty() && sqlstate != "25P02") last_sqlstate_ = sqlstate;
       if (seen_.statements.size() >= kSeenMax) {
@@ -226,6 +229,7 @@ void MigrationWatch::TakeExchange(event::Exchange exchange) {
       at_us += std::max<Micros>(statement.outcome.elapsed_us, 0);
       seen.end_us = at_us;
       seen.open_after = open;
+      seen.values = std::move(values[i]);
       seen.statement = std::move(statement);
     }
   }

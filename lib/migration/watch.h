@@ -98,6 +98,7 @@ class MigrationWatch final : private event::EventSink {
   // Of the relay's thread.
   std::unique_ptr<pg::AdminSession> side_;  // Null: it failed too often.
   std::map<uint64_t, uint32_t> pids_;       // By session.
+  std::map<uint64_t, BoundValues> values_;  // The same.
   uint64_t exchanges_ = 0;
   uint64_t looks_ = 0;
   uint64_t side_failed_ = 0;

@@ -192,27 +192,10 @@ class InterfaceTest(gate_support.GateTest):
         self.migrate(code=0)
 
     def test_alembic_upgrades_the_candidate(self):
-        python = "/usr/bin/python3"
-        probe = subprocess.run([python, "-c", "import alembic, sqlalchemy, psycopg2"],
-                               capture_output=True, check=False)
-        if probe.returncode != 0:
+        if not gate_support.has_alembic():
             self.skipTest("alembic with psycopg2 is not installed")
-        folder = self.path("alembic")
-        os.makedirs(os.path.join(folder, "versions"))
-        with open(os.path.join(folder, "alembic.ini"), "w", encoding="utf-8") as file:
-            file.write(f"[alembic]\nscript_location = {folder}\n")
-        with open(os.path.join(folder, "env.py"), "w", encoding="utf-8") as file:
-            file.write("import os\nfrom alembic import context\nfrom sqlalchemy import create_engine\n"
-                       "engine = create_engine(os.environ['DATABASE_URL'])\n"
-                       "with engine.connect() as connection:\n"
-                       "    context.configure(connection=connection)\n"
-                       "    with context.begin_transaction():\n"
-                       "        context.run_migrations()\n")
-        with open(os.path.join(folder, "versions", "one.py"), "w", encoding="utf-8") as file:
-            file.write("from alembic import op\nrevision = 'one'\ndown_revision = None\n"
-                       "def upgrade():\n    op.execute('create table by_alembic (id int)')\n")
-        _, report = self.migrate(python, "-m", "alembic", "-c", os.path.join(folder, "alembic.ini"),
-                                 "upgrade", "head", code=0)
+        ini = gate_support.alembic_project(self.path("alembic"), "op.execute('create table by_alembic (id int)')")
+        _, report = self.migrate("/usr/bin/python3", "-m", "alembic", "-c", ini, "upgrade", "head", code=0)
         self.assertEqual(report["migration"]["exit_status"], 0)
 
 

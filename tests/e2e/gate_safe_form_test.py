@@ -2,8 +2,15 @@
 the policy and ends in the same schema.
 """
 
+import unittest
+
 import gate_support
 import scry_e2e
+
+try:
+    import psycopg
+except ImportError:
+    psycopg = None
 
 SHOP = """
 create role app login;
@@ -36,7 +43,19 @@ class SafeFormTest(gate_support.PlayedShop):
 
     def run_migration(self, sql, flags=(), blocker="none"):
         out, report = self.play_beside(sql, 5, "--blocker", blocker, *flags)
-        return out, report, [one for one in report.get("fixes", []) if one["kind"] == "split migration"]
+        return out, report, self.splits(report)
+
+    def splits(self, report):
+        return [one for one in report.get("fixes", []) if one["kind"] == "split migration"]
+
+    def run_tool(self, *command, flags=()):
+        _, report = self.migrate(*command, capture=self.traffic, code=5, flags=("--blocker", "none", *flags))
+        return report, self.splits(report)
+
+    def run_script(self, name, body, flags=()):
+        """A tool in Python, given the address to migrate."""
+        path = self.sql_file(name, "import os, psycopg\naddress = os.environ['DATABASE_URL']\n" + body)
+        return self.run_tool("/usr/bin/python3", path, flags=flags)
 
     def test_a_transaction_is_split_and_its_statements_are_replaced(self):
         out, report, [fix] = self.run_migration(
@@ -85,6 +104,53 @@ class SafeFormTest(gate_support.PlayedShop):
         self.assertIn("is no fix: ", note)
         [finding] = self.findings(report, "blocked", gates=True)
         self.assertIn("NOT VALID", finding["advice"][0], "whatever literals it holds")
+
+    def test_a_migration_of_alembic_is_tried_in_its_safe_form(self):
+        if not gate_support.has_alembic():
+            self.skipTest("alembic with psycopg2 is not installed")
+        ini = gate_support.alembic_project(
+            self.path("alembic"), "op.create_check_constraint('known', 'orders', 'total >= 0')\n"
+            "    op.execute('select pg_sleep(0.6)')")
+        _, [fix] = self.run_tool("/usr/bin/python3", "-m", "alembic", "-c", ini, "upgrade", "head",
+                                 flags=("--show-values",))
+        for sql in ("ALTER TABLE orders ADD CONSTRAINT known CHECK (total >= 0) NOT VALID;",
+                    "ALTER TABLE orders VALIDATE CONSTRAINT known;",
+                    "INSERT INTO alembic_version (version_num) VALUES ('one');"):
+            self.assertTrue(any(one.startswith(sql[:-1]) for one in fix["sql"]), fix["sql"])
+        self.assertFalse([one for one in fix["sql"] if "pg_catalog" in one], "what it only reads")
+
+    @unittest.skipIf(psycopg is None, "python3-psycopg is not installed")
+    def test_bind_parameters_savepoints_and_further_connections_are_no_hindrance(self):
+        # As Rails and Flyway do: a lock and a history with bind parameters on one connection, what was tried and
+        # rolled back, and the migration on another one.
+        _, [fix] = self.run_script(
+            "rails.py",
+            "with psycopg.connect(address, autocommit=True) as own:\n"
+            "    own.execute('create table history (version text, at int)')\n"
+            "    own.execute('select pg_try_advisory_lock(%s)', [42])\n"
+            "    with psycopg.connect(address) as work:\n"
+            "        work.execute('create table probe (id int)')\n"
+            "        work.rollback()\n"
+            "        with work.transaction():\n"
+            "            with work.transaction():\n"
+            "                work.execute('create index orders_total on orders (total)')\n"
+            "            work.execute('select pg_sleep(0.6)')\n"
+            "    own.execute('insert into history values (%s, %s)', [\"it's 1\", 7])\n", flags=("--show-values",))
+        self.assertEqual(fix["sql"], ["create index CONCURRENTLY orders_total on orders (total);", "BEGIN;",
+                                      "select pg_sleep(0.6);", "COMMIT;"])
+
+    @unittest.skipIf(psycopg is None, "python3-psycopg is not installed")
+    def test_why_no_safe_form_was_tried_is_said(self):
+        report, fixes = self.run_script(
+            "copies.py", "with psycopg.connect(address) as work:\n"
+            "    work.execute('create index orders_total on orders (total)')\n"
+            "    work.execute('create table copied (id int)')\n"
+            "    with work.cursor().copy('copy copied from stdin') as copy:\n"
+            "        copy.write_row([1])\n"
+            "    work.execute('select pg_sleep(0.6)')\n")
+        self.assertEqual(fixes, [])
+        [note] = [note for note in report["notes"] if "safe form" in note]
+        self.assertEqual(note, "No safe form of what blocks traffic could be tried: it brings data with COPY.")
 
 
 if __name__ == "__main__":

@@ -519,6 +519,31 @@ def psycopg_traffic(url, sessions=3, rounds=15):
     return True
 
 
+def has_alembic():
+    """With psycopg2, for the system's Python."""
+    probe = ["/usr/bin/python3", "-c", "import alembic, sqlalchemy, psycopg2"]
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+
+def alembic_project(folder, upgrade):
+    """A project with one revision, whose upgrade() has this body. Answers its alembic.ini."""
+    os.makedirs(os.path.join(folder, "versions"))
+    ini = os.path.join(folder, "alembic.ini")
+    with open(ini, "w", encoding="utf-8") as file:
+        file.write(f"[alembic]\nscript_location = {folder}\n")
+    with open(os.path.join(folder, "env.py"), "w", encoding="utf-8") as file:
+        file.write("import os\nfrom alembic import context\nfrom sqlalchemy import create_engine\n"
+                   "engine = create_engine(os.environ['DATABASE_URL'])\n"
+                   "with engine.connect() as connection:\n"
+                   "    context.configure(connection=connection)\n"
+                   "    with context.begin_transaction():\n"
+                   "        context.run_migrations()\n")
+    with open(os.path.join(folder, "versions", "one.py"), "w", encoding="utf-8") as file:
+        file.write("from alembic import op\nrevision = 'one'\ndown_revision = None\n"
+                   f"def upgrade():\n    {upgrade}\n")
+    return ini
+
+
 class PlayedShop(GateTest):
     """A subclass has the SQL of a shop, a script of pgbench that 8 clients of `app` play, and for how long."""
     shop = ""

@@ -88,16 +88,18 @@ TEST_CASE("sentences are filled in, whatever stands in the words", "[cause]") {
   CHECK(FillIn("}{}{x", {{"x", "1"}}) == "}1");
 }
 
+Catalog ReadAfter(test::PgServer& server, const std::string& sql) {
+  server.Exec(sql);
+  auto session = pg::AdminSession::Connect(server.Info());
+  REQUIRE(session.ok());
+  auto catalog = ReadCatalog(*session);
+  REQUIRE(catalog.ok());
+  return std::move(*catalog);
+}
+
 TEST_CASE("another body of a function is a change, however it was written", "[cause][server]") {
   test::PgServer server;
-  const auto read = [&](const std::string& sql) {
-    server.Exec(sql);
-    auto session = pg::AdminSession::Connect(server.Info());
-    REQUIRE(session.ok());
-    auto catalog = ReadCatalog(*session);
-    REQUIRE(catalog.ok());
-    return std::move(*catalog);
-  };
+  const auto read = [&](const std::string& sql) { return ReadAfter(server, sql); };
   const std::string head = "CREATE OR REPLACE FUNCTION f(a int) RETURNS int LANGUAGE ";
   std::vector<std::string> bodies = {"plpgsql AS $$ BEGIN RETURN a; END $$",
                                      "plpgsql AS $$ BEGIN RETURN a + 1; END $$"};
@@ -114,6 +116,40 @@ TEST_CASE("another body of a function is a change, however it was written", "[ca
     CHECK(changes[0].facts == std::set<std::string>{"body"});
     before = std::move(after);
   }
+}
+
+TEST_CASE("a catalogue tells when what hangs on a table has a say", "[cause][server]") {
+  test::PgServer server;
+  for (const char* sql :
+       {"CREATE ROLE staff", "CREATE ROLE boss BYPASSRLS", "CREATE ROLE clerk IN ROLE staff",
+        "CREATE TABLE t (a int, \"B\" int)",
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        "CREATE TRIGGER one BEFORE INSERT OR UPDATE OF \"B\", a ON t FOR EACH ROW EXECUTE FUNCTION "
+        "f()",
+        "CREATE RULE keep AS ON DELETE TO t DO INSTEAD NOTHING",
+        "CREATE DOMAIN email AS text DEFAULT 'x' NOT NULL", "CREATE VIEW v AS SELECT a FROM t",
+        "ALTER ROLE staff SET work_mem = '1MB'"}) {
+    server.Exec(sql);
+  }
+  const Catalog catalog = ReadAfter(server, "ALTER ROLE staff SET app.version = '4'");
+  const auto fact = [&](const std::string& kind, const std::string& name, const std::string& key) {
+    CAPTURE(kind, name, key);
+    const CatalogObject* object = catalog.Find(kind, name);
+    REQUIRE(object != nullptr);
+    return object->Fact(key);
+  };
+  CHECK(fact("trigger", "t.one", "events") == "INSERT, UPDATE");
+  CHECK(fact("trigger", "t.one", "timing") == "BEFORE");
+  CHECK(fact("trigger", "t.one", "columns") == "a, \"B\"");
+  CHECK(fact("rule", "t.keep", "events") == "DELETE");
+  CHECK(catalog.Of("rule", "v").empty());
+  CHECK(fact("type", "email", "not_null") == "yes");
+  CHECK(fact("type", "email", "default") == "'x'::text");
+  CHECK(fact("role", "clerk", "member_of") == "staff");
+  CHECK(fact("role", "boss", "passes_by") == "yes");
+  CHECK(fact("role", "clerk", "passes_by") == "no");
+  CHECK(fact("setting", "work_mem of role staff", "steers_plans") == "yes");
+  CHECK(fact("setting", "app.version of role staff", "steers_plans") == "no");
 }
 
 }  // namespace

@@ -86,8 +86,8 @@ CatalogObject Check(const std::string& name, Facts facts = {}) {
   return Thing("constraint", name, "orders", std::move(facts));
 }
 CatalogObject Setting(const std::string& name, const std::string& value) {
-  CatalogObject object = Thing("setting", name, {}, {{"value", value}, {"role", "app"}});
-  return object;
+  const std::string steers = name == "work_mem" ? "yes" : "no";
+  return Thing("setting", name, {}, {{"value", value}, {"role", "app"}, {"steers_plans", steers}});
 }
 
 std::vector<Expected> Errors() {
@@ -252,6 +252,17 @@ std::vector<Expected> Errors() {
        Error("42601", "INSERT has more expressions than target columns", {Column("note")}, {})},
       {"trigger", "trigger audit on orders runs with every such write",
        Write(Error("P0001", "no", {}, {Thing("trigger", "audit", "orders")}))},
+      {"rule", "rule keep on orders rewrites every such write",
+       Write(Error("0A000", "cannot perform INSERT RETURNING on relation \"orders\"", {},
+                   {Thing("rule", "keep", "orders")}))},
+      {"domain NOT NULL", "domain email became NOT NULL",
+       Write(Error("23502", "domain email does not allow null values",
+                   {Thing("type", "email", {}, {{"not_null", "no"}})},
+                   {Thing("type", "email", {}, {{"not_null", "yes"}})}))},
+      {"domain constraint", "the constraints of domain email changed",
+       Write(Error("23514", "value for domain email violates check constraint \"email_check\"",
+                   {Thing("type", "email", {}, {{"checks", ""}})},
+                   {Thing("type", "email", {}, {{"checks", "CHECK (VALUE <> ''::text)"}})}))},
       {"function replaced", "function tax(int) was replaced by another one",
        [] {
          Scene scene = Error("22012", "division by zero",
@@ -312,6 +323,19 @@ std::vector<Expected> Results() {
                Column("state", {{"type", "status"}})})},
       {"trigger", "trigger audit on orders was added: it may change what is stored and returned",
        Write(Result({}, {Thing("trigger", "audit", "orders")}))},
+      {"rule", "rule keep on orders was added: it rewrites every UPDATE of orders",
+       Write(Result({}, {Thing("rule", "keep", "orders", {{"events", "UPDATE"}})}),
+             event::StatementKind::kUpdate)},
+      {"default",
+       "the default of domain email changed, and statements that leave its columns out store "
+       "another value",
+       Write(Result({Thing("type", "email", {}, {{"default", "'a'"}}),
+                     Column("address", {{"type", "email"}})},
+                    {Thing("type", "email", {}, {{"default", "'b'"}}),
+                     Column("address", {{"type", "email"}})}))},
+      {"trigger", "trigger audit on orders was added: it runs after DELETE",
+       Write(Result({}, {Thing("trigger", "audit", "orders",
+                               {{"timing", "AFTER"}, {"events", "DELETE"}})}))},
       {"default",
        "the default of column orders.region changed, and statements that leave it out store "
        "another value",
@@ -405,6 +429,8 @@ std::vector<Expected> WorkCases() {
        parents_index},
       {"trigger", "trigger audit on orders runs with every such write",
        Write(Work({}, {Thing("trigger", "audit", "orders")}, {}, {}))},
+      {"rule", "rule keep on orders rewrites every such write",
+       Write(Work({}, {Thing("rule", "keep", "orders")}, {}, {}))},
       {"policy", "policy mine on orders adds its condition to every query of orders",
        Work({}, {Thing("policy", "mine", "orders")}, {}, {})},
       {"view replaced", "view orders has another definition",
@@ -481,6 +507,64 @@ TEST_CASE("a policy for another role may be for a member of it", "[cause]") {
   REQUIRE(cause.has_value());
   CHECK(cause->mechanism == "row security");
 }
+
+std::string MechanismOf(const Scene& scene) {
+  const auto cause = scene.Find();
+  return cause ? cause->mechanism : std::string();
+}
+
+TEST_CASE("a policy counts where it has a say", "[cause]") {
+  const auto scene = [](Facts relation, Facts policy, const Facts& role) {
+    const CatalogObject orders = Orders(std::move(relation));
+    const CatalogObject app = Thing("role", "app", {}, role);
+    return Bare(
+        Result({orders, app}, {orders, app, Thing("policy", "p", "orders", std::move(policy))}));
+  };
+  const Facts on = {{"row_security", "yes"}};
+  const Facts staff = {{"roles", "staff, admin"}};
+  CHECK(MechanismOf(scene(on, {{"roles", "public"}, {"command", "r"}}, {})) == "policy");
+  CHECK(MechanismOf(scene(on, staff, {{"member_of", "staff"}})) == "policy");
+  CHECK(MechanismOf(scene(on, staff, {})) != "policy");
+  CHECK(MechanismOf(scene(on, {{"command", "a"}}, {})) != "policy");
+  CHECK(MechanismOf(scene({{"row_security", "no"}}, {}, {})) != "policy");
+  CHECK(MechanismOf(scene(on, {}, {{"passes_by", "yes"}})) != "policy");
+  Facts owned = {{"row_security", "yes"}, {"owner", "app"}, {"forced", "no"}};
+  CHECK(MechanismOf(scene(owned, {}, {})) != "policy");
+  owned["forced"] = "yes";
+  CHECK(MechanismOf(scene(owned, {}, {})) == "policy");
+}
+
+TEST_CASE("a trigger counts where it fires", "[cause]") {
+  const auto scene = [](Facts trigger, event::StatementKind kind) {
+    Scene made = Write(Error("P0001", "no", {}, {Thing("trigger", "t", "orders", trigger)}), kind);
+    made.pattern = "UPDATE orders SET total = $1";
+    return made;
+  };
+  using event::StatementKind;
+  CHECK(MechanismOf(scene({{"events", "INSERT, UPDATE"}}, StatementKind::kInsert)) == "trigger");
+  CHECK(MechanismOf(scene({{"events", "DELETE"}}, StatementKind::kInsert)) != "trigger");
+  const Facts disabled = {{"events", "UPDATE"}, {"enabled", "D"}};
+  CHECK(MechanismOf(scene(disabled, StatementKind::kUpdate)) != "trigger");
+  const Facts of_total = {{"events", "UPDATE"}, {"columns", "region, total"}};
+  CHECK(MechanismOf(scene(of_total, StatementKind::kUpdate)) == "trigger");
+  const Facts of_region = {{"events", "UPDATE"}, {"columns", "region"}};
+  CHECK(MechanismOf(scene(of_region, StatementKind::kUpdate)) != "trigger");
+  // What comes after the row does not change it: the default does.
+  Scene other =
+      Write(Result({Column("region", {{"default", "1"}})},
+                   {Column("region", {{"default", "2"}}),
+                    Thing("trigger", "t", "orders", {{"timing", "AFTER"}, {"events", "INSERT"}})}));
+  CHECK(MechanismOf(other) == "default");
+}
+
+TEST_CASE("a setting counts where it steers something", "[cause]") {
+  CHECK(MechanismOf(Work({}, {Setting("app.version", "42")}, {}, {})).empty());
+  Scene result = Result({}, {Setting("app.version", "42")});
+  CHECK(MechanismOf(result) != "setting");
+  result.functions = {"current_setting"};
+  CHECK(MechanismOf(result) == "setting");
+}
+
 TEST_CASE("each rule for results names its cause", "[cause]") {
   CheckAll(Results(), ResultRules());
 }

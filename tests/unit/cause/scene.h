@@ -19,7 +19,8 @@ inline CatalogObject Thing(const std::string& kind, const std::string& name,
                            const std::string& identity = {}) {
   CatalogObject object;
   object.kind = kind;
-  object.name = kind == "column" || kind == "constraint" || kind == "policy" || kind == "trigger"
+  object.name = kind == "column" || kind == "constraint" || kind == "policy" || kind == "trigger" ||
+                        kind == "rule"
                     ? table + "." + name
                     : name;
   object.label = kind == "column" ? object.name : name;

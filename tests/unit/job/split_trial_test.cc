@@ -46,11 +46,12 @@ struct Scene {
     blocking.wait_us_max = wait_us;
     blocking.stall_us = 100'000 * static_cast<base::Micros>(queries);
   }
-  SplitPlan Plan() const { return PlanSplit(script, catalogs, report, policy).value(); }
+  SplitPlan Plan() const { return PlanSplit(profile, catalogs, report, policy).value(); }
   std::string Why() const { return WhyNoFix(Plan(), outcome, report, policy); }
 
   LaneCatalogs catalogs;
-  std::vector<migration::RecordedStatement> script;
+  migration::MigrationProfile profile;
+  std::vector<migration::RecordedStatement>& script = profile.script;
   report::Report report;
   SplitOutcome outcome;
   compare::Policy policy;
@@ -64,13 +65,27 @@ TEST_CASE("only what blocks and has another form is rewritten", "[job]") {
   CHECK(plan.migration.script[1] == kAlter);
   CHECK(plan.migration.changed.size() == 1);
   scene.report.findings[0].gates = false;
-  CHECK_FALSE(PlanSplit(scene.script, scene.catalogs, scene.report, scene.policy));
+  CHECK_FALSE(PlanSplit(scene.profile, scene.catalogs, scene.report, scene.policy));
   // On production it would.
   report::MigrationStatement& told = scene.report.migration.statements.emplace_back();
   told.fingerprint = scene.report.findings[0].fingerprint;
   told.held_us_estimated = 60'000'000;
-  CHECK(PlanSplit(scene.script, scene.catalogs, scene.report, scene.policy));
+  CHECK(PlanSplit(scene.profile, scene.catalogs, scene.report, scene.policy));
   CHECK_FALSE(PlanSplit({}, scene.catalogs, scene.report, scene.policy));
+}
+
+TEST_CASE("what has another form that cannot be tried says why", "[job]") {
+  Scene scene;
+  CHECK(scene.Plan().why_not.empty());
+  scene.catalogs.before.cut = true;
+  CHECK_FALSE(scene.Plan().why_not.empty());
+  scene.script.clear();
+  scene.profile.why_no_script = "it brings data with COPY";
+  CHECK_FALSE(PlanSplit(scene.profile, scene.catalogs, scene.report, scene.policy));
+  migration::StatementProfile& statement = scene.profile.statements.emplace_back();
+  statement.text = kIndex;
+  statement.fingerprint = FactsOf(kIndex).fingerprint;
+  CHECK(scene.Plan().why_not == "it brings data with COPY");
 }
 
 TEST_CASE("what hides behind a lock of its transaction is rewritten too", "[job]") {

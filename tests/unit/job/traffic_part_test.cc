@@ -5,6 +5,8 @@
 namespace scry::job {
 namespace {
 
+using migration::LockMode;
+
 event::Event Exchange(uint64_t session, base::Micros from, base::Micros to, char status) {
   event::Exchange exchange;
   exchange.session = event::SessionId{session};
@@ -54,7 +56,7 @@ TEST_CASE("a transaction still open ends with the capture", "[job]") {
 
 TEST_CASE("a transaction counts from when it names one of the tables", "[job]") {
   PartWish wish;
-  wish.tables = {"orders", "Odd"};
+  wish.tables = {{"orders", LockMode::kAccessExclusive}, {"Odd", LockMode::kAccessExclusive}};
   wish.hold_us = 300;
   event::FactsCache facts;
   TransactionScan scan(wish, facts);
@@ -68,6 +70,28 @@ TEST_CASE("a transaction counts from when it names one of the tables", "[job]") 
   scan.Finish();
   CHECK(scan.longest() == TransactionSpan{2000, 2510});
   CHECK(scan.TakeSpans() == std::vector<TransactionSpan>{{2000, 2510}});
+}
+
+TEST_CASE("a transaction counts from when it is in the way of the migration's lock", "[job]") {
+  const auto begins = [](LockMode wanted) {
+    PartWish wish;
+    wish.tables = {{"orders", wanted}};
+    event::FactsCache facts;
+    TransactionScan scan(wish, facts);
+    scan.Take(Query(1, 0, 10, 'T', "insert into log select a from orders"));
+    scan.Take(Query(1, 1000, 1010, 'T', "select a from shop.orders for update"));
+    scan.Take(
+        Query(1, 2000, 2010, 'T', "with x as (delete from orders returning a) select a from x"));
+    scan.Take(Query(1, 3000, 3010, 'T', "alter table orders add b int"));
+    scan.Take(Query(1, 9000, 9010, 'I', "commit"));
+    scan.Finish();
+    return scan.longest().begin_us;
+  };
+  CHECK(begins(LockMode::kAccessExclusive) == 0);
+  CHECK(begins(LockMode::kExclusive) == 1000);
+  CHECK(begins(LockMode::kShareRowExclusive) == 2000);
+  CHECK(begins(LockMode::kShare) == 2000);
+  CHECK(begins(LockMode::kRowExclusive) == 3000);
 }
 
 }  // namespace

@@ -169,6 +169,26 @@ TEST_CASE("a small table of the shadow says nothing of a large one", "[migration
   CHECK_FALSE(scene.Run().empty());
 }
 
+TEST_CASE("what would grow and is too small to tell is counted", "[migration]") {
+  Scene scene;
+  scene.Runs("CREATE INDEX", "create index on orders (a)")
+      .Runs("CREATE VIEW", "create view v as select 1");
+  CHECK(scene.Run().too_small == 0);
+  scene.profile().statements[0].busy_us = 1000;
+  CHECK(scene.Run().too_small == 1);
+  scene.profile().statements[0].busy_us = 100'000;
+  scene.profile().table_bytes["orders"] = kMiB;
+  CHECK(scene.Run().too_small == 1);
+  scene.production().table_bytes["orders"] = kMiB;
+  CHECK(scene.Run().too_small == 0);
+  // The table of a tool's own.
+  Scene own;
+  own.Runs("UPDATE", "update orders set version = 2", 1);
+  own.profile().table_bytes["orders"] = 32 * 1024;
+  own.production() = {500'000 * kMiB, {}};
+  CHECK(own.Run().too_small == 0);
+}
+
 TEST_CASE("estimates have a bound", "[migration]") {
   Scene scene;
   scene.Runs("UPDATE", "UPDATE orders SET note = $1", ~0ULL);

@@ -3,6 +3,7 @@
 -- visible: before-after
 -- exit: 5
 -- finding: slower|more-work /update counters/
+-- cause: /index counters_(touched|hits) on counters was added: every such write maintains it/
 -- why: each update writes an entry into every index; the counters of heap-only updates show it, no clock does
 
 -- section: migration
