@@ -35,10 +35,9 @@ std::string Waits(const BlockingQuery& statement, Micros supposed_us) {
   const std::string what = statement.mode.empty()
                                ? "rows that it had written"
                                : fmt::format("{} on {}", statement.mode, statement.relation);
-  std::string words = fmt::format("{} waited for it ({}), {} at most and {} in all",
-                                  Queries(statement.Blocked()), what,
-                                  FormatDuration(statement.WaitMaxUs()),
-                                  FormatDuration(statement.StallUs()));
+  std::string words =
+      fmt::format("{} waited for it ({}), {} at most and {} in all", Queries(statement.Blocked()),
+                  what, FormatDuration(statement.WaitMaxUs()), FormatDuration(statement.StallUs()));
   if (supposed_us > 0) {
     words += fmt::format(", without their waits behind the transaction of {} that scry added",
                          FormatDuration(supposed_us));

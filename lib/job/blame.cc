@@ -474,7 +474,7 @@ class Blaming {
   const migration::MigrationProfile& profile_;
   const SlowBook& book_;
   const RunSpan span_;
-  std::vector<std::pair<Micros, Micros>> holds_;  // Of the supposed transaction.
+  std::vector<std::pair<Micros, Micros>> holds_;              // Of the supposed transaction.
   std::set<uint32_t> pids_;                                   // Of the migration.
   std::unordered_map<uint32_t, std::vector<size_t>> by_pid_;  // Slow statements.
   std::vector<std::optional<size_t>> roots_;                // By wait: statement of the migration.
