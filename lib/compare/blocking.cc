@@ -31,13 +31,18 @@ Finding OpenFinding(const BlockingQuery& statement, const BlockingFacts& facts) 
   return finding;
 }
 
-std::string Waits(const BlockingQuery& statement) {
+std::string Waits(const BlockingQuery& statement, Micros supposed_us) {
   const std::string what = statement.mode.empty()
                                ? "rows that it had written"
                                : fmt::format("{} on {}", statement.mode, statement.relation);
-  return fmt::format("{} waited for it ({}), {} at most and {} in all",
-                     Queries(statement.Blocked()), what, FormatDuration(statement.WaitMaxUs()),
-                     FormatDuration(statement.StallUs()));
+  std::string words =
+      fmt::format("{} waited for it ({}), {} at most and {} in all", Queries(statement.Blocked()),
+                  what, FormatDuration(statement.WaitMaxUs()), FormatDuration(statement.StallUs()));
+  if (supposed_us > 0) {
+    words += fmt::format(", without their waits behind the transaction of {} that scry added",
+                         FormatDuration(supposed_us));
+  }
+  return words;
 }
 
 // Nobody waited for it: told, as it waits for as long as a transaction lasts, and so does whatever
@@ -85,15 +90,6 @@ std::string Failure(const BlockingQuery& statement) {
   return fmt::format("failed with {} under traffic, and succeeds without", sqlstate);
 }
 
-// Behind a transaction that scry added; but what a statement makes others wait once it has its lock
-// is its own doing.
-bool IsSupposed(const BlockingQuery& statement, Micros supposed_us, const Policy& policy) {
-  if (statement.waited_us < kBlockedUs || statement.Failed() > 0) return false;
-  if (statement.FailedItself() && statement.failed_with != "55P03") return false;
-  const Micros behind_us = std::min(statement.waited_us, supposed_us);
-  return statement.WaitMaxUs() - behind_us <= policy.lock.max_wait_us;
-}
-
 void Add(const BlockedQueries& more, std::vector<BlockedQueries>& queries) {
   const auto known = std::find_if(queries.begin(), queries.end(), [&](const auto& one) {
     return one.fingerprint == more.fingerprint;
@@ -126,26 +122,18 @@ void Add(const BlockingQuery& more, BlockingQuery& sum) {
 }
 
 // A migration in batches runs one statement many times: that is one finding, by its fingerprint.
-std::vector<BlockingQuery> Judged(const BlockingFacts& facts, const Policy& policy) {
-  std::vector<BlockingQuery> judged;
+std::vector<BlockingQuery> ByFingerprint(const std::vector<BlockingQuery>& statements) {
+  std::vector<BlockingQuery> merged;
   std::map<uint64_t, size_t> places;
-  for (const BlockingQuery& statement : facts.statements) {
-    BlockingQuery counts = statement;
-    if (facts.supposed_us > 0 && IsSupposed(statement, facts.supposed_us, policy)) {
-      if (statement.estimated_us == 0) continue;
-      counts = {};
-      counts.fingerprint = statement.fingerprint;
-      counts.pattern = statement.pattern;
-      counts.estimated_us = statement.estimated_us;
-    }
-    const auto [place, first] = places.emplace(counts.fingerprint, judged.size());
+  for (const BlockingQuery& statement : statements) {
+    const auto [place, first] = places.emplace(statement.fingerprint, merged.size());
     if (first) {
-      judged.push_back(std::move(counts));
+      merged.push_back(statement);
     } else {
-      Add(counts, judged[place->second]);
+      Add(statement, merged[place->second]);
     }
   }
-  return judged;
+  return merged;
 }
 
 }  // namespace
@@ -176,22 +164,21 @@ Micros BlockingQuery::StallUs() const {
 
 std::vector<Finding> JudgeBlocking(const BlockingFacts& facts, const Policy& policy) {
   std::vector<Finding> findings;
-  for (const BlockingQuery& statement : Judged(facts, policy)) {
+  for (const BlockingQuery& statement : ByFingerprint(facts.statements)) {
     const uint64_t blocked = statement.Blocked();
     const uint64_t failed = statement.Failed();
     const bool alone = blocked == 0 && failed == 0 && !statement.FailedItself();
     const bool long_there = statement.estimated_us > policy.lock.max_wait_us;
     if (alone) {
       if (long_there) findings.push_back(Estimated(statement, facts, policy));
-      // Behind a transaction that scry added that says nothing of the traffic.
-      if (!long_there && statement.waited_us > policy.lock.max_wait_us && facts.supposed_us == 0) {
+      if (!long_there && statement.waited_us > policy.lock.max_wait_us) {
         findings.push_back(Waiting(statement, facts));
       }
       continue;
     }
     Finding finding = OpenFinding(statement, facts);
     finding.affected = blocked + failed;
-    if (blocked > 0) finding.reasons.push_back(Waits(statement));
+    if (blocked > 0) finding.reasons.push_back(Waits(statement, facts.supposed_us));
     if (statement.FailedItself()) finding.reasons.push_back(Failure(statement));
     if (failed > 0) finding.reasons.push_back(Queries(failed) + " failed because of it");
     if (statement.waited_us >= kBlockedUs) {

@@ -47,8 +47,8 @@ struct BlockingQuery {
 struct BlockingFacts {
   std::vector<BlockingQuery> statements;  // Most stall first.
   uint64_t statements_replayed = 0;
-  // The queue formed behind a transaction of this length that scry added of its own accord; 0: it
-  // did not. That shows what could happen, not that it does: only what comes on top is a finding.
+  // Waits for a transaction of this length that scry added of its own accord show what could
+  // happen, not that it does: they are left out above. 0: there was none.
   Micros supposed_us = 0;
 };
 

@@ -37,9 +37,11 @@ bool ForLocks(const std::string& sqlstate) {
 
 class Blaming {
  public:
-  Blaming(const migration::MigrationProfile& profile, const SlowBook& book, const RunSpan& span)
+  Blaming(const migration::MigrationProfile& profile, const SlowBook& book, const RunSpan& span,
+          const SupposedHold& supposed)
       : profile_(profile), book_(book), span_(span) {
     for (const StatementProfile& statement : profile_.statements) pids_.insert(statement.pid);
+    FindHolds(supposed);
     for (size_t i = 0; i < book_.statements().size(); ++i) {
       by_pid_[book_.statements()[i].pid].push_back(i);
     }
@@ -55,7 +57,7 @@ class Blaming {
       if (!pids_.contains(wait.pid)) continue;
       if (const auto own = StatementAt(wait.pid, wait.begin_wall_us)) {
         Own& waits = own_waits_[*own];
-        waits.us += wait.end_wall_us - wait.begin_wall_us;
+        waits.us += CountedUs(wait, wait.end_wall_us);
         if (wait.relation != 0 && wait.mode >= waits.mode) {
           waits.mode = wait.mode;
           waits.relation = wait.name;
@@ -180,11 +182,42 @@ class Blaming {
     return best;
   }
 
+  // When the migration waited for the supposed transaction; apart from each other, in order.
+  void FindHolds(const SupposedHold& supposed) {
+    if (supposed.pid == 0) return;
+    for (const LockWaitEvent& wait : profile_.waits) {
+      const auto& holders = wait.holders;
+      if (!pids_.contains(wait.pid)) continue;
+      if (std::find(holders.begin(), holders.end(), supposed.pid) == holders.end()) continue;
+      holds_.emplace_back(wait.begin_wall_us, std::min(wait.end_wall_us, supposed.end_us));
+    }
+    std::sort(holds_.begin(), holds_.end());
+    for (size_t i = 1; i < holds_.size(); ++i) {
+      holds_[i].first = std::max(holds_[i].first, holds_[i - 1].second);
+      holds_[i].second = std::max(holds_[i].second, holds_[i].first);
+    }
+  }
+
+  // What counts of a wait for what was let go at `let_go_us`: a queue that formed in such a hold
+  // wakes up all at once, and how long that takes is not the migration's doing either.
+  Micros CountedUs(const LockWaitEvent& wait, Micros let_go_us) const {
+    Micros end_us = wait.end_wall_us;
+    Micros held_us = 0;
+    for (const auto& [hold_begin_us, hold_end_us] : holds_) {
+      const Micros overlap_us =
+          std::min(wait.end_wall_us, hold_end_us) - std::max(wait.begin_wall_us, hold_begin_us);
+      if (overlap_us <= 0) continue;
+      held_us += overlap_us;
+      end_us = std::min(wait.end_wall_us, std::max(let_go_us, hold_end_us));
+    }
+    return std::max<Micros>(end_us - wait.begin_wall_us - held_us, 0);
+  }
+
   void TakeWait(const LockWaitEvent& wait, size_t root) {
     const auto query = QueryOf(wait.pid, wait.begin_wall_us, wait.end_wall_us);
     if (!query) return;  // Not of the traffic: autovacuum, or the blocker.
     Waited& waited = waited_[{root, *query}];
-    waited.us += wait.end_wall_us - wait.begin_wall_us;
+    waited.us += CountedUs(wait, profile_.statements[root].transaction_end_us);
     waited.waits.push_back({*query, wait.begin_wall_us, wait.end_wall_us});
     waited.failed |=
         wait.end == LockWaitEvent::End::kFailed && ForLocks(book_.statements()[*query].sqlstate);
@@ -441,6 +474,7 @@ class Blaming {
   const migration::MigrationProfile& profile_;
   const SlowBook& book_;
   const RunSpan span_;
+  std::vector<std::pair<Micros, Micros>> holds_;              // Of the supposed transaction.
   std::set<uint32_t> pids_;                                   // Of the migration.
   std::unordered_map<uint32_t, std::vector<size_t>> by_pid_;  // Slow statements.
   std::vector<std::optional<size_t>> roots_;                // By wait: statement of the migration.
@@ -542,8 +576,8 @@ const std::string& SlowBook::PatternOf(uint64_t fingerprint) const {
 }
 
 Blame BlameMigration(const migration::MigrationProfile& profile, const SlowBook& book,
-                     const RunSpan& span) {
-  return Blaming(profile, book, span).Run();
+                     const RunSpan& span, const SupposedHold& supposed) {
+  return Blaming(profile, book, span, supposed).Run();
 }
 
 }  // namespace scry::job

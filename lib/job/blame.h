@@ -133,8 +133,16 @@ struct RunSpan {
   base::Micros end_us = 0;
 };
 
-// `profile`: of the migration that ran under load, on a server with LogSettings().
+// A transaction that scry added of its own accord, and until when it was open: what traffic waits
+// while it holds the migration up shows what could happen, and is not the migration's doing.
+struct SupposedHold {
+  uint32_t pid = 0;  // 0: there was none.
+  base::Micros end_us = 0;
+};
+
+// `profile`: of the migration that ran under load, on a server with LogSettings(). Of waits, only
+// what lies outside the times in which the migration waited for `supposed` counts.
 Blame BlameMigration(const migration::MigrationProfile& profile, const SlowBook& book,
-                     const RunSpan& span);
+                     const RunSpan& span, const SupposedHold& supposed = {});
 
 }  // namespace scry::job

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <stop_token>
 #include <thread>
@@ -19,14 +18,17 @@
 #include "compare/ignore_rules.h"
 #include "compare/meanwhile.h"
 #include "event/statement_facts.h"
+#include "event/take_away.h"
 #include "job/blame.h"
 #include "job/blocker.h"
 #include "job/capture_traffic.h"
 #include "job/command_text.h"
+#include "job/gave_up.h"
 #include "job/load_failures.h"
 #include "job/lock_chance.h"
 #include "job/migration_report.h"
 #include "job/repeated_traffic.h"
+#include "job/starting_gun.h"
 #include "job/traffic_part.h"
 #include "job/wait_timeline.h"
 #include "migration/server_log.h"
@@ -54,69 +56,11 @@ constexpr uint64_t kStuckFactor = 3;
 constexpr size_t kPatternsTold = 20;
 constexpr size_t kDeadlocksTold = 50;
 constexpr size_t kFailuresTold = 20;
-constexpr Micros kGunPollUs = 5 * 1000;
+constexpr Micros kEndPollUs = 5 * 1000;
 // So long before a round of the traffic ends, its next one begins to be read.
 constexpr Micros kReadAheadUs = 200 * 1000;
 
 Micros Now() { return base::SystemClock().MonotonicUs(); }
-
-// Tells when replay began: as it takes the first session, whose time is the replay's zero.
-class StartingGun final : public event::EventSource {
- public:
-  StartingGun(event::EventSource& source, double speed) : source_(source), speed_(speed) {}
-  Result<bool> Read(event::Event& event) override {
-    auto more = source_.Read(event);
-    if (!fired_ && more.ok() && *more) {
-      if (const auto* start = std::get_if<event::SessionStart>(&event)) Fire(start->at_us);
-    }
-    return more;
-  }
-  bool Ready() const override { return source_.Ready(); }
-  // Of the time that it is expected to take, as nobody knows how much there is to read.
-  double ShareRead() const override {
-    const Micros at_us = started_us();
-    if (at_us == 0 || expected_us_ <= 0) return -1;
-    return std::min(1.0, static_cast<double>(Now() - at_us) / static_cast<double>(expected_us_));
-  }
-  void Expect(Micros duration_us) { expected_us_ = duration_us; }
-  // 0: it has not begun.
-  Micros started_us() const {
-    const std::lock_guard lock(mutex_);
-    return at_us_;
-  }
-  // The monotonic time at which something of the capture's time happens. nullopt: it has not begun.
-  std::optional<Micros> MomentOf(Micros captured_us) const {
-    const std::lock_guard lock(mutex_);
-    if (!fired_) return std::nullopt;
-    return at_us_ + static_cast<Micros>(static_cast<double>(captured_us - captured_us_) / speed_);
-  }
-  // The same, when it has begun. nullopt: stopped before.
-  std::optional<Micros> AwaitMomentOf(Micros captured_us, const std::stop_token& stop) {
-    for (;;) {
-      if (const auto moment = MomentOf(captured_us)) return moment;
-      if (!SleepUntil(Now() + kGunPollUs, stop)) return std::nullopt;
-    }
-  }
-  // Nothing came of it: whoever waits goes on.
-  void FireAnyway(Micros captured_us) { Fire(captured_us); }
-
- private:
-  void Fire(Micros captured_us) {
-    const std::lock_guard lock(mutex_);
-    if (fired_) return;
-    fired_ = true;
-    at_us_ = Now();
-    captured_us_ = captured_us;
-  }
-
-  event::EventSource& source_;
-  const double speed_;
-  Micros expected_us_ = 0;
-  mutable std::mutex mutex_;
-  bool fired_ = false;
-  Micros at_us_ = 0;
-  Micros captured_us_ = 0;
-};
 
 class DuringAct {
  public:
@@ -129,9 +73,14 @@ class DuringAct {
         progress_(progress),
         report_(report),
         during_(report.during),
-        book_(facts_) {}
+        book_(facts_) {
+    outcome_.fork = &fork;
+  }
 
+  // Where it gave up behind the supposed transaction, nothing is told of it.
   Status Go();
+  bool gave_up() const { return gave_up_; }
+  Micros blocker_us() const { return blocker_us_; }
   DuringOutcome TakeOutcome() { return std::move(outcome_); }
 
  private:
@@ -144,7 +93,8 @@ class DuringAct {
     Micros unloaded_us = 0;         // Of that, behind the end of all traffic.
     uint64_t attempts = 0;          // Of the one that needed most.
     std::vector<GivenUp> given_up;  // The attempts but the last.
-    std::string blocker_failed;
+    SupposedHold blocker;           // Whoever asked for it.
+    std::string no_blocker;         // Why there is none, though there was to be one.
   };
   // Of the clock, not of the capture.
   struct Timing {
@@ -170,13 +120,18 @@ class DuringAct {
   void RunCommands(const std::stop_token& stop);
   bool RunOne(const std::vector<std::string>& argv, const std::stop_token& stop);
   Status AwaitCommand(std::jthread& command);
-  void Conclude(const migration::MigrationProfile& profile, const replay::ReplayStats& stats);
+  void Conclude(const replay::ReplayStats& stats);
   void FillBlocking(const std::vector<compare::BlockingQuery>& statements);
   void AddEstimates(std::vector<compare::BlockingQuery>& statements) const;
   void AddAdvice(const migration::MigrationProfile& profile);
   std::string SqlToTell(const migration::StatementProfile& statement) const;
   std::vector<compare::FailedPattern> OnlyMeanwhile(const Blame& blame) const;
-  void AddOwnFailures(const migration::MigrationProfile& profile, compare::BlockingFacts& facts);
+  int ExitStatus() const;
+  std::vector<LoadFailure> OwnFailures() const;
+  void AddOwnFailures(const std::vector<LoadFailure>& failures,
+                      std::vector<compare::BlockingQuery>& statements) const;
+  std::vector<compare::Finding> JudgeBlocking(Blame& blame);
+  void TellBlocker();
   void TellRounds();
   void TellGaps(const migration::MigrationProfile& profile);
 
@@ -191,6 +146,7 @@ class DuringAct {
   std::unique_ptr<querylog::EventSpool> spool_;  // Of a part that is not the whole.
   Micros blocker_us_ = 0;
   bool supposed_ = false;         // Nobody asked for the blocker.
+  bool gave_up_ = false;          // Behind that.
   std::vector<uint32_t> tables_;  // That the blocker holds.
   std::unique_ptr<migration::MigrationWatch> migration_;
   std::unique_ptr<RepeatedTraffic> traffic_;
@@ -230,6 +186,15 @@ std::set<std::string> WrittenTables(const migration::MigrationProfile& profile) 
     }
   }
   return tables;
+}
+
+// What is dropped, renamed or revoked is gone for others until it is put back, whatever lock that
+// takes: a function, a schema and a right have none that stops queries.
+bool TakesAway(const migration::MigrationProfile& profile) {
+  return std::any_of(profile.statements.begin(), profile.statements.end(), [](const auto& one) {
+    return one.sqlstate.empty() &&
+           (event::TakesAway(one.text.empty() ? one.pattern : one.text) & event::kObjects) != 0;
+  });
 }
 
 void DuringAct::ChooseBlocker() {
@@ -403,14 +368,17 @@ void DuringAct::RunCommands(const std::stop_token& stop) {
   std::unique_ptr<Blocker> blocker;
   if (blocker_us_ > 0) {
     auto begun = Blocker::Begin(fork_.Info(), tables_, blocker_us_, *migration_);
-    if (begun.ok()) {
-      blocker = std::move(*begun);
+    if (!begun.ok()) {
+      run_.no_blocker = base::OneLine(begun.error().message);
+    } else if (*begun == nullptr) {
+      run_.no_blocker = "what the migration locks is no table and no view";
     } else {
-      run_.blocker_failed = begun.error().message;
+      blocker = std::move(*begun);
     }
   }
   run_.started_us = Now();
   if (RunOne(request_.command.argv, stop) && !request_.fix.empty()) RunOne(request_.fix, stop);
+  if (blocker) run_.blocker = {blocker->pid(), blocker->End()};
 }
 
 // On the command's thread. `migrate_us`: of the capture's time.
@@ -473,7 +441,7 @@ Result<replay::ReplayStats> DuringAct::PlayTraffic() {
 Status DuringAct::AwaitCommand(std::jthread& command) {
   const Micros traffic_ended_us = Now();
   const bool late = !command_ended_;
-  while (!command_ended_) SCRY_TRY(SleepUntil(Now() + kGunPollUs, watch_));
+  while (!command_ended_) SCRY_TRY(SleepUntil(Now() + kEndPollUs, watch_));
   command.request_stop();
   command.join();
   if (late) run_.unloaded_us = std::max<Micros>(run_.ended_us - traffic_ended_us, 1);
@@ -496,7 +464,17 @@ Status DuringAct::Go() {
   SCRY_TRY_ASSIGN(const replay::ReplayStats stats, PlayTraffic());
   SCRY_TRY(run_.status);
   SCRY_TRY_ASSIGN(outcome_.profile, migration_->End());
-  Conclude(outcome_.profile, stats);
+  const std::vector<LoadFailure> failures = OwnFailures();
+  during_.exit_status = ExitStatus();
+  during_.succeeded = during_.exit_status == 0 && failures.empty();
+  const Micros attempt_us = run_.given_up.empty() ? 0 : run_.given_up.back().end_us;
+  gave_up_ = supposed_ && !during_.succeeded &&
+             GaveUpBehind(run_.blocker, outcome_.profile, failures, attempt_us);
+  if (gave_up_) {
+    progress_.Done(fmt::format("gave up behind a transaction of {}", FormatDuration(blocker_us_)));
+    return {};
+  }
+  Conclude(stats);
   progress_.Done(during_.blocked + during_.failed == 0
                      ? "no query waited"
                      : fmt::format("{} queries waited, {} at most",
@@ -537,19 +515,29 @@ void DuringAct::TellGaps(const migration::MigrationProfile& profile) {
   }
 }
 
+int DuringAct::ExitStatus() const {
+  if (!run_.outcome) return 0;
+  const os::Finished& finished = run_.outcome->finished;
+  return finished.end == os::EndKind::kExited ? finished.exit_code : 128 + finished.signal_number;
+}
+
 // Without traffic it succeeded: what fails now fails because of that.
-void DuringAct::AddOwnFailures(const migration::MigrationProfile& profile,
-                               compare::BlockingFacts& facts) {
-  auto failures = FailuresUnderLoad(request_.idle->statements, profile.statements, run_.given_up);
+std::vector<LoadFailure> DuringAct::OwnFailures() const {
+  auto failures =
+      FailuresUnderLoad(request_.idle->statements, outcome_.profile.statements, run_.given_up);
   if (failures.size() > kFailuresTold) failures.resize(kFailuresTold);
+  return failures;
+}
+
+void DuringAct::AddOwnFailures(const std::vector<LoadFailure>& failures,
+                               std::vector<compare::BlockingQuery>& statements) const {
   for (const LoadFailure& failure : failures) {
-    compare::BlockingQuery& query = QueryOf(*failure.statement, facts.statements);
+    compare::BlockingQuery& query = QueryOf(*failure.statement, statements);
     query.failed_with = failure.statement->sqlstate;
     query.repeated = failure.repeated;
   }
-  during_.succeeded = during_.exit_status == 0 && failures.empty();
   if (during_.exit_status == 0 || !failures.empty()) return;
-  compare::BlockingQuery& command = facts.statements.emplace_back();
+  compare::BlockingQuery& command = statements.emplace_back();
   command.pattern = CommandText(run_.last);
   command.fingerprint = event::DigestOf(command.pattern);
   command.exit_status = during_.exit_status;
@@ -635,8 +623,34 @@ std::vector<compare::FailedPattern> DuringAct::OnlyMeanwhile(const Blame& blame)
   return failures;
 }
 
-void DuringAct::Conclude(const migration::MigrationProfile& profile,
-                         const replay::ReplayStats& stats) {
+void DuringAct::TellBlocker() {
+  if (run_.no_blocker.empty()) return;
+  during_.blocker_us = 0;
+  during_.blocker_supposed = supposed_ = false;
+  report_.notes.push_back("No transaction could be added beside the traffic: " +
+                          base::Printable(run_.no_blocker, 200));
+}
+
+// All waits are told, and those that are the migration's doing are judged.
+std::vector<compare::Finding> DuringAct::JudgeBlocking(Blame& blame) {
+  const std::vector<LoadFailure> failures = OwnFailures();
+  compare::BlockingFacts facts;
+  facts.statements_replayed = during_.statements;
+  facts.statements = blame.statements;
+  if (supposed_ && run_.blocker.pid != 0) {
+    const RunSpan span{run_.started_us, run_.ended_us};
+    facts.statements = BlameMigration(outcome_.profile, book_, span, run_.blocker).statements;
+    facts.supposed_us = blocker_us_;
+  }
+  AddOwnFailures(failures, blame.statements);
+  FillBlocking(blame.statements);
+  AddOwnFailures(failures, facts.statements);
+  AddEstimates(facts.statements);
+  return compare::JudgeBlocking(facts, request_.policy);
+}
+
+void DuringAct::Conclude(const replay::ReplayStats& stats) {
+  const migration::MigrationProfile& profile = outcome_.profile;
   Blame blame = BlameMigration(profile, book_, {run_.started_us, run_.ended_us});
   during_.ran = true;
   during_.speed = options_.speed;
@@ -645,11 +659,6 @@ void DuringAct::Conclude(const migration::MigrationProfile& profile,
   during_.duration_us = stats.duration_us;
   during_.migration_us = run_.ended_us - run_.started_us;
   during_.attempts = run_.attempts;
-  if (run_.outcome) {
-    const os::Finished& finished = run_.outcome->finished;
-    during_.exit_status =
-        finished.end == os::EndKind::kExited ? finished.exit_code : 128 + finished.signal_number;
-  }
   TellRounds();
   TellGaps(profile);
   during_.blocked = blame.blocked;
@@ -672,21 +681,9 @@ void DuringAct::Conclude(const migration::MigrationProfile& profile,
   during_.timeline = std::move(timeline.steps);
   if (blame.deadlocks.size() > kDeadlocksTold) blame.deadlocks.resize(kDeadlocksTold);
   during_.deadlocks = std::move(blame.deadlocks);
-  if (!run_.blocker_failed.empty()) {
-    during_.blocker_us = 0;
-    during_.blocker_supposed = supposed_ = false;
-    report_.notes.push_back("No transaction could be added beside the traffic: " +
-                            base::Printable(base::OneLine(run_.blocker_failed), 200));
-  }
-  compare::BlockingFacts facts;
-  facts.statements = std::move(blame.statements);
-  facts.statements_replayed = stats.statements;
-  facts.supposed_us = supposed_ ? blocker_us_ : 0;
-  AddOwnFailures(profile, facts);
-  FillBlocking(facts.statements);
-  AddEstimates(facts.statements);
+  TellBlocker();
   compare::Verdict verdict;
-  verdict.findings = compare::JudgeBlocking(facts, request_.policy);
+  verdict.findings = JudgeBlocking(blame);
   for (compare::Finding& finding :
        compare::JudgeStalePlans(blame.stale, stats.statements, request_.policy)) {
     ExplainedFinding& known = outcome_.known.emplace_back();
@@ -707,16 +704,35 @@ void DuringAct::Conclude(const migration::MigrationProfile& profile,
 
 bool WantsDuring(DuringMode mode, const migration::MigrationProfile& idle) {
   if (mode != DuringMode::kAuto) return mode == DuringMode::kAlways;
-  return !StoppedRelations(idle).empty() || !WrittenTables(idle).empty();
+  return !StoppedRelations(idle).empty() || !WrittenTables(idle).empty() || TakesAway(idle);
 }
 
 shadow::Settings DuringSettings() { return migration::LogSettings(); }
 
-Result<DuringOutcome> RunDuring(const DuringRequest& request, shadow::Fork& fork,
+Result<DuringOutcome> RunDuring(const DuringRequest& request, const ForkMaker& make_fork,
                                 const RunWatch& watch, Progress& progress, report::Report& report) {
-  DuringAct act(request, fork, watch, progress, report);
+  SCRY_TRY_ASSIGN(shadow::Fork * fork, make_fork(request.lane));
+  Micros behind_us = 0;
+  {
+    DuringAct act(request, *fork, watch, progress, report);
+    SCRY_TRY(act.Go());
+    if (!act.gave_up()) return act.TakeOutcome();
+    behind_us = act.blocker_us();
+  }
+  report.during = {};
+  report.notes.push_back(fmt::format(
+      "Behind a transaction of {}, which scry added beside the traffic, the migration gave up "
+      "waiting for its lock and failed. What is told of it under load is of a second run, without "
+      "that transaction.",
+      FormatDuration(behind_us)));
+  DuringRequest again = request;
+  again.options.blocker_us = 0;
+  SCRY_TRY_ASSIGN(fork, make_fork(request.lane + "-again"));
+  DuringAct act(again, *fork, watch, progress, report);
   SCRY_TRY(act.Go());
-  return act.TakeOutcome();
+  DuringOutcome outcome = act.TakeOutcome();
+  outcome.gave_up = true;
+  return outcome;
 }
 
 }  // namespace scry::job

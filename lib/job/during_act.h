@@ -8,7 +8,7 @@
 //     -> replay (one lane, by the clock) -> SlowBook
 //   command -> relay -> fork: MigrationWatch -> profile, waits     started so that its first strong
 //   blocker -> fork: idle in transaction                           lock comes in the middle
-//     => BlameMigration -> findings `blocked`
+//     => BlameMigration -> findings `blocked`   gave up behind the blocker -> once more, without it
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,7 @@
 namespace scry::job {
 
 enum class DuringMode : uint8_t {
-  kAuto,  // Where the migration took locks that stop others, or wrote rows.
+  kAuto,  // Where the migration took locks that stop others, wrote rows, or took something away.
   kAlways,
   kNever,
 };
@@ -59,6 +59,7 @@ inline constexpr base::Micros kDuringSlower = 2;
 inline constexpr base::Micros kDuringDrainUs = 5 * 1000 * 1000;
 
 struct DuringRequest {
+  std::string lane = "during";  // Of the fork.
   DuringOptions options;
   std::vector<std::string> captures;
   compare::Policy policy;
@@ -76,7 +77,12 @@ struct DuringRequest {
   std::function<bool(uint64_t fingerprint, const std::string& sqlstate)> fails_anyway;
 };
 
+// Makes a fork of that lane, whose marker is checked, with DuringSettings().
+using ForkMaker = std::function<base::Result<shadow::Fork*>(const std::string& lane)>;
+
 struct DuringOutcome {
+  shadow::Fork* fork = nullptr;         // That the migration ran on.
+  bool gave_up = false;                 // Behind the supposed transaction: that is left out.
   std::vector<ExplainedFinding> known;  // Of findings that may have a cause in the catalogues.
   migration::MigrationProfile profile;  // Of the migration under load.
 };
@@ -86,8 +92,10 @@ bool WantsDuring(DuringMode mode, const migration::MigrationProfile& idle);
 // For ForkOptions::extra of the fork.
 shadow::Settings DuringSettings();
 
-// Fills report.during and adds its findings and notes. The caller checked the fork's marker.
-base::Result<DuringOutcome> RunDuring(const DuringRequest& request, shadow::Fork& fork,
+// Fills report.during and adds its findings and notes. A migration that gives up behind a
+// transaction that nobody asked for runs once more without that, on another fork: what it would do
+// after that is to be seen too.
+base::Result<DuringOutcome> RunDuring(const DuringRequest& request, const ForkMaker& make_fork,
                                       const RunWatch& watch, Progress& progress,
                                       report::Report& report);
 

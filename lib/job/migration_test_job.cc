@@ -81,6 +81,7 @@ class MigrationTest {
   void TellUnused(bool connected);
   Status Settle();
   Result<shadow::Fork*> MakeForkUnderLoad(const std::string& lane, const std::string& what);
+  ForkMaker ForksUnderLoad(const std::string& what);
   Status During();
   Result<cause::Catalog> CatalogUnderLoad(const shadow::Fork& fork) const;
   Status TrySafeForm(DuringRequest request, const shadow::Fork& during, Micros act_us);
@@ -440,10 +441,13 @@ Result<shadow::Fork*> MigrationTest::MakeForkUnderLoad(const std::string& lane,
   return fork;
 }
 
+ForkMaker MigrationTest::ForksUnderLoad(const std::string& what) {
+  return [this, what](const std::string& lane) { return MakeForkUnderLoad(lane, what); };
+}
+
 // The migration once more, on a fork of its own, while traffic runs.
 Status MigrationTest::During() {
   if (request_.command.empty() || !WantsDuring(request_.during.mode, profile_)) return {};
-  SCRY_TRY_ASSIGN(shadow::Fork * fork, MakeForkUnderLoad("during", "the migration"));
   DuringRequest request;
   request.options = request_.during;
   request.captures = request_.captures;
@@ -459,10 +463,14 @@ Status MigrationTest::During() {
     return comparison_.Fails(fingerprint, sqlstate);
   };
   const Micros began_us = base::SystemClock().MonotonicUs();
-  SCRY_TRY_ASSIGN(DuringOutcome outcome, RunDuring(request, *fork, watch_, progress_, report_));
+  SCRY_TRY_ASSIGN(DuringOutcome outcome,
+                  RunDuring(request, ForksUnderLoad("the migration"), watch_, progress_, report_));
   known_during_ = std::move(outcome.known);
   comparison_.AddCauses(known_during_);
-  return TrySafeForm(std::move(request), *fork, base::SystemClock().MonotonicUs() - began_us);
+  if (outcome.gave_up)
+    request.options.blocker_us = 0;  // What is compared is to differ in SQL alone.
+  return TrySafeForm(std::move(request), *outcome.fork,
+                     base::SystemClock().MonotonicUs() - began_us);
 }
 
 // What the migration as it is ends in beside the traffic, which may run DDL of its own; where it
@@ -493,7 +501,7 @@ Status MigrationTest::TrySafeForm(DuringRequest request, const shadow::Fork& dur
     return {};
   }
   const std::string script = run_->folder() + "/safe_form.sql";
-  SCRY_TRY_ASSIGN(shadow::Fork * fork, MakeForkUnderLoad("safe-form", "its safe form"));
+  request.lane = "safe-form";
   request.command = CommandOptions();
   SCRY_TRY_ASSIGN(request.command.argv, PsqlCommand(script));
   // Psql needs no time to start that is worth counting: the first statement comes at once.
@@ -504,8 +512,8 @@ Status MigrationTest::TrySafeForm(DuringRequest request, const shadow::Fork& dur
   }
   request.step = "try its safe form while traffic runs";
   SCRY_TRY_ASSIGN(const cause::Catalog wanted, CatalogUnderLoad(during));
-  return TrySplit({*plan, std::move(request), script, wanted, production_}, *fork, watch_,
-                  progress_, report_);
+  return TrySplit({*plan, std::move(request), script, wanted, production_},
+                  ForksUnderLoad("its safe form"), watch_, progress_, report_);
 }
 
 // What the migration did to traffic while it ran is proven by the server's log and not by the

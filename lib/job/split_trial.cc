@@ -204,14 +204,14 @@ std::vector<migration::RecordedStatement> StatementsOf(const migration::Migratio
   return statements;
 }
 
-Result<SplitOutcome> Run(const SplitTrialRequest& request, shadow::Fork& fork,
+Result<SplitOutcome> Run(const SplitTrialRequest& request, const ForkMaker& make_fork,
                          const RunWatch& watch, Progress& progress) {
   std::string script;
   for (const std::string& sql : request.plan.migration.script) script += sql + ";\n";
   SCRY_TRY(os::StoreText(request.script_file, script, kScriptMode, os::CurrentUser()));
   report::Report scratch;
   SCRY_TRY_ASSIGN(const DuringOutcome during,
-                  RunDuring(request.during, fork, watch, progress, scratch));
+                  RunDuring(request.during, make_fork, watch, progress, scratch));
   SplitOutcome outcome;
   outcome.during = std::move(scratch.during);
   outcome.findings = std::move(scratch.findings);
@@ -219,7 +219,7 @@ Result<SplitOutcome> Run(const SplitTrialRequest& request, shadow::Fork& fork,
     outcome.failed_on = fmt::format("{} failed with {}", Told(failed->pattern), failed->sqlstate);
   }
   outcome.held_us_estimated = HeldOnProduction(during.profile, request.production);
-  SCRY_TRY_ASSIGN(outcome.schema_change, SchemaChangeOn(fork, request.wanted));
+  SCRY_TRY_ASSIGN(outcome.schema_change, SchemaChangeOn(*during.fork, request.wanted));
   return outcome;
 }
 
@@ -373,9 +373,9 @@ report::Fix FixOf(const SplitPlan& plan, const SplitOutcome& outcome, const repo
   return fix;
 }
 
-Status TrySplit(const SplitTrialRequest& request, shadow::Fork& fork, const RunWatch& watch,
+Status TrySplit(const SplitTrialRequest& request, const ForkMaker& make_fork, const RunWatch& watch,
                 Progress& progress, report::Report& report) {
-  const auto outcome = Run(request, fork, watch, progress);
+  const auto outcome = Run(request, make_fork, watch, progress);
   SCRY_TRY(watch.Check());
   const std::string why = outcome.ok()
                               ? WhyNoFix(request.plan, *outcome, report, request.during.policy)

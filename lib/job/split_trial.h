@@ -61,9 +61,8 @@ struct SplitTrialRequest {
   const migration::ProductionSize& production;
 };
 
-// A fix in the report, or a note on why there is none. Fails only where `watch` ends the run. The
-// caller checked the fork's marker.
-base::Status TrySplit(const SplitTrialRequest& request, shadow::Fork& fork, const RunWatch& watch,
-                      Progress& progress, report::Report& report);
+// A fix in the report, or a note on why there is none. Fails only where `watch` ends the run.
+base::Status TrySplit(const SplitTrialRequest& request, const ForkMaker& make_fork,
+                      const RunWatch& watch, Progress& progress, report::Report& report);
 
 }  // namespace scry::job

@@ -476,7 +476,7 @@ struct DuringFacts {
   int exit_status = 0;            // Of the command.
   Micros transaction_us_max = 0;  // The traffic's longest on what the migration locks or writes.
   Micros blocker_us = 0;          // A transaction that scry added; 0: none.
-  bool blocker_supposed = false;  // Nobody asked for it: who waits behind it is told, no finding.
+  bool blocker_supposed = false;  // Nobody asked for it: waits for it are told, no finding.
   uint64_t blocked = 0;
   uint64_t failed = 0;
   Micros wait_us_max = 0;

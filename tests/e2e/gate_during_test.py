@@ -17,6 +17,9 @@ create table orders (id int primary key, customer int not null, total int not nu
 insert into orders select i, 1 + i % 500, i % 100 from generate_series(1, 5000) i;
 create table customers (id int primary key, visits int not null default 0);
 insert into customers select i, 0 from generate_series(1, 500) i;
+create materialized view spent as select customer, sum(total) as total from orders group by customer;
+create view "Big ones" as select * from orders where total > 90;
+create function vat(total int) returns int language sql as 'select total / 5';
 grant select, insert, update, delete on orders, customers to app;
 """
 
@@ -148,6 +151,44 @@ class DuringTest(gate_support.GateTest):
         self.assertFalse(report["during"]["blocker_supposed"])
         report = self.during(sql, self.plain, code=0, flags=("--blocker", "none"))
         self.assertEqual((report["during"]["blocked"], self.blocked(report, gates=False)), (0, []))
+
+    def test_what_a_statement_holds_up_behind_a_made_up_transaction_is_its_own_doing(self):
+        # All of the sixteen queue behind the transaction of a second; for the rest they wait for the lock itself.
+        report = self.during("begin;\ncreate index orders_total on orders (total);\nselect pg_sleep(0.4);\ncommit;\n",
+                             self.plain, code=5, flags=("--no-fix",))
+        during = report["during"]
+        self.assertTrue(during["blocker_supposed"])
+        self.assertGreater(during["wait_us_max"], 1000000, "told in full")
+        [finding] = self.blocked(report)
+        self.assertGreater(finding["affected"], 10)
+        self.assertIn("that scry added", finding["reasons"][0])
+
+    def test_a_migration_that_gives_up_behind_a_made_up_transaction_runs_once_more_without_it(self):
+        careful = "set lock_timeout = '500ms';\nalter table customers add column vip bool;\n"
+        report = self.during(careful + "begin;\ncreate index orders_total on orders (total);\n"
+                             "select pg_sleep(0.8);\ncommit;\n", self.plain, code=5, flags=("--no-fix",))
+        self.assertEqual((report["during"]["blocker_us"], report["during"]["exit_status"]), (0, 0))
+        [finding] = self.blocked(report)
+        self.assertIn("orders_total", finding["pattern"])
+        self.assertTrue(any("a transaction of 1.00 s" in note for note in report["notes"]), report["notes"])
+        # Though psql goes on and ends with 0.
+        report = self.during(careful, self.plain, code=0, stop=())
+        self.assertEqual(report["during"]["blocker_us"], 0)
+        self.assertTrue(any("gave up" in note for note in report["notes"]), report["notes"])
+        # A transaction that was asked for, or is the traffic's own, is no supposition.
+        report = self.during(careful, self.plain, code=5, flags=("--blocker", "2s"))
+        self.assertTrue(any("55P03" in reason for one in self.blocked(report) for reason in one["reasons"]))
+
+    def test_a_transaction_that_was_asked_for_has_read_views(self):
+        for sql in ("drop materialized view spent;\n", "alter view \"Big ones\" rename to big;\n"):
+            report = self.during(sql, self.plain, code=0, flags=("--blocker", "1s"))
+            self.assertEqual(report["during"]["blocker_us"], 1000000)
+            [blocking] = report["during"]["blocking"]
+            self.assertGreater(blocking["waited_us"], 900000)
+        report = self.during("create or replace function vat(total int) returns int language sql as "
+                             "'select total / 4';\n", self.plain, code=0,
+                             flags=("--blocker", "1s", "--during", "always"))
+        self.assertEqual(report["during"]["blocker_us"], 0, "there is nothing that it holds")
 
     def test_a_lock_kept_through_later_statements_is_put_down_to_the_one_that_took_it(self):
         report = self.during("begin;\ncreate index orders_total on orders (total);\n"

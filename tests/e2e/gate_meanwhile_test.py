@@ -10,6 +10,7 @@ insert into orders select i, i % 100 from generate_series(1, 5000) i;
 create table visits (page int not null, seen int not null);
 create unique index visits_page on visits (page);
 create view totals as select id, total from orders;
+create function order_total(int) returns int language sql as 'select total from orders where id = $1';
 grant select, insert, update, delete on orders, visits, totals to app;
 """
 
@@ -17,6 +18,8 @@ SHOPPING = """
 \\set id random(1, 5000)
 \\sleep 20 ms
 select total from totals where id = :id;
+\\sleep 20 ms
+select order_total(:id);
 \\sleep 20 ms
 insert into visits values (:id % 50, 1) on conflict (page) do update set seen = visits.seen + 1;
 """
@@ -41,6 +44,15 @@ class MeanwhileTest(gate_support.PlayedShop):
         self.assertIn("while the migration runs", done.out)
         _, findings = self.broken("begin;\ndrop view totals;\n" + view + "commit;\n", code=0)
         self.assertEqual(findings, [])
+
+    def test_what_takes_no_lock_on_a_table_is_played_beside_too(self):
+        function = "create function order_total(int) returns int language sql as 'select total from orders where id = $1';"
+        _, [finding] = self.broken(f"drop function order_total(int);\nselect pg_sleep(0.6);\n{function}\n", code=5)
+        self.assertEqual(finding["sqlstate"], "42883")
+        self.assertTrue(any("drop function" in reason for reason in finding["reasons"]), finding)
+        _, findings = self.broken("revoke execute on function order_total(int) from public;\nselect pg_sleep(0.6);\n"
+                                  "grant execute on function order_total(int) to public;\n", code=5)
+        self.assertEqual([one["sqlstate"] for one in findings], ["42501"])
 
     def test_a_unique_index_that_is_gone_while_another_is_built(self):
         _, [finding] = self.broken("drop index visits_page;\nselect pg_sleep(0.6);\n"

@@ -96,12 +96,12 @@ class Scene {
     book_.CountRepeats([first](uint64_t session) { return session >= first; });
     return *this;
   }
-  Blame Run() const {
+  Blame Run(const SupposedHold& supposed = {}) const {
     RunSpan span;
     if (!profile_.statements.empty()) {
       span = {profile_.statements.front().begin_us, profile_.statements.back().end_us};
     }
-    return BlameMigration(profile_, book_, span);
+    return BlameMigration(profile_, book_, span, supposed);
   }
 
  private:
@@ -126,6 +126,42 @@ TEST_CASE("whoever queues behind a waiting migration waits because of it", "[job
   CHECK(blame.blocked == 1);
   CHECK(blame.wait_us_max == 3 * kSecond);
   CHECK(blame.last_end_us == 5 * kSecond);
+}
+
+TEST_CASE("waits behind a supposed transaction do not count, what comes before and after it does",
+          "[job]") {
+  constexpr uint32_t kSupposed = 50;
+  const SupposedHold hold{kSupposed, 3 * kSecond};
+  Scene slow;
+  slow.Migrates("create index", 1, 5, 5, LockMode::kShare)
+      .Waits(kMigration, LockMode::kShare, 1, 3, {kSupposed}, {kMigration})
+      .Query(1, "update orders set a = 1", 2, 5)
+      .Waits(1, LockMode::kRowExclusive, 2, 5, {kSupposed}, {kMigration, 1});
+  CHECK(slow.Run().wait_us_max == 3 * kSecond);
+  REQUIRE(slow.Run(hold).statements.size() == 1);
+  CHECK(slow.Run(hold).statements[0].WaitMaxUs() == 2 * kSecond);
+  CHECK(slow.Run(hold).statements[0].waited_us == 0);
+  // Of another transaction's hold everything counts.
+  CHECK(slow.Run({kSupposed + 1, 3 * kSecond}).wait_us_max == 3 * kSecond);
+
+  Scene instant;  // The server takes a second to wake the queue up.
+  instant.Migrates("alter", 1, 3, 3, LockMode::kAccessExclusive)
+      .Waits(kMigration, LockMode::kAccessExclusive, 1, 3, {kSupposed}, {kMigration})
+      .Query(1, "select 1", 2, 4)
+      .Waits(1, LockMode::kAccessShare, 2, 4, {kSupposed}, {kMigration, 1});
+  CHECK(instant.Run().blocked == 1);
+  CHECK(instant.Run(hold).statements.empty());
+
+  Scene early;  // Rows that it holds already.
+  early.Migrates("update orders set b = 1", 0, 0, 4)
+      .Writes(5)
+      .Migrates("alter", 2, 4, 4, LockMode::kAccessExclusive)
+      .Waits(kMigration, LockMode::kAccessExclusive, 2, 4, {kSupposed, 7}, {kMigration})
+      .Query(1, "update orders set a = 1", 1, 4)
+      .Waits(1, LockMode::kShare, 1, 4, {kMigration}, {1}, 0);
+  REQUIRE(early.Run(hold).statements.size() == 2);
+  CHECK(early.Run(hold).statements[0].WaitMaxUs() == 2 * kSecond);  // From 1 to 2 and 3 to 4.
+  CHECK(early.Run(hold).statements[1].waited_us == kSecond);        // For another one.
 }
 
 TEST_CASE("whoever stands before the migration in the queue, or waits for others, does not",

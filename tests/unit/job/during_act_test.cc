@@ -35,5 +35,20 @@ TEST_CASE("rows written to a table that was there ask for the act, whatever stat
   CHECK(WantsDuring(DuringMode::kAuto, counted));
 }
 
+TEST_CASE("what is taken away asks for the act though no table is locked", "[job]") {
+  const auto wants = [](const std::string& text, const std::string& sqlstate = {}) {
+    migration::MigrationProfile profile;
+    profile.statements.emplace_back().text = text;
+    profile.statements.back().sqlstate = sqlstate;
+    return WantsDuring(DuringMode::kAuto, profile);
+  };
+  CHECK(wants("DROP FUNCTION order_total(int)"));
+  CHECK(wants("ALTER SCHEMA shop RENAME TO store"));
+  CHECK(wants("REVOKE SELECT ON orders FROM app"));
+  CHECK_FALSE(wants("GRANT SELECT ON orders TO app"));
+  CHECK_FALSE(wants("CREATE TABLE fresh (id int)"));
+  CHECK_FALSE(wants("DROP FUNCTION order_total(int)", "42883"));
+}
+
 }  // namespace
 }  // namespace scry::job
