@@ -208,7 +208,7 @@ std::vector<uint32_t> StoppedRelations(const migration::MigrationProfile& profil
   std::vector<uint32_t> relations;
   for (const migration::StatementProfile& statement : profile.statements) {
     for (const migration::TakenLock& lock : statement.locks) {
-      if (!StopsTraffic(lock.mode)) continue;
+      if (!StopsTraffic(lock) || lock.made) continue;
       if (std::find(relations.begin(), relations.end(), lock.relation) != relations.end()) continue;
       if (relations.size() < kBlockerTablesMax) relations.push_back(lock.relation);
     }
@@ -216,11 +216,12 @@ std::vector<uint32_t> StoppedRelations(const migration::MigrationProfile& profil
   return relations;
 }
 
-// Tables that existed before and that it wrote rows to: the server's statistics say so late, and
-// the statements only where they name them.
+// Tables that existed before and that it wrote rows to or rewrote: the server's statistics say so
+// late, and the statements only where they name them.
 std::set<std::string> WrittenTables(const migration::MigrationProfile& profile) {
   std::set<std::string> tables;
   for (const auto& [table, rows] : profile.change.rows_written) tables.insert(table);
+  for (const migration::Rewritten& table : profile.change.rewritten) tables.insert(table.name);
   for (const migration::StatementProfile& statement : profile.statements) {
     if (statement.rows == 0) continue;
     for (std::string relation : statement.relations) {
@@ -247,7 +248,7 @@ void DuringAct::ChooseBlocker() {
 
 bool StopsOthers(const migration::StatementProfile& statement) {
   return std::any_of(statement.locks.begin(), statement.locks.end(),
-                     [](const migration::TakenLock& lock) { return StopsTraffic(lock.mode); });
+                     [](const migration::TakenLock& lock) { return StopsTraffic(lock); });
 }
 
 // Of those that are told, the one for this statement; a new one where there is none.
@@ -286,7 +287,7 @@ Result<std::vector<std::string>> NamesOver(const migration::MigrationProfile& pr
   std::set<std::string> tables = WrittenTables(profile);
   for (const migration::StatementProfile& statement : profile.statements) {
     for (const migration::TakenLock& lock : statement.locks) {
-      if (StopsTraffic(lock.mode)) tables.insert(lock.name);
+      if (StopsTraffic(lock)) tables.insert(lock.name);
     }
   }
   std::vector<migration::TableName> named;

@@ -31,6 +31,7 @@ struct RelationState {
 
 struct CatalogState {
   std::map<uint32_t, RelationState> relations;  // By OID; those of users.
+  std::set<std::string> functions;              // Names of users' functions, in lower case.
   uint64_t wal_lsn = 0;
   uint64_t database_bytes = 0;
   uint64_t temp_bytes = 0;  // Written so far to temporary files.
@@ -47,6 +48,7 @@ struct Rewritten {
 
 struct CatalogChange {
   std::vector<Rewritten> rewritten;          // Tables whose file is another, or new content.
+  std::vector<uint32_t> reindexed;           // Indexes whose file is another, their table's is not.
   std::vector<std::string> statistics_lost;  // "orders.status".
   std::vector<std::string> visibility_lost;  // Tables whose pages were known to be all visible.
   std::vector<std::string> indexes_invalid;
