@@ -81,7 +81,10 @@ bool HasOption(const json& statement, const char* list, const char* name) {
 }
 
 void TakeFiles(const json& statement, TableWork& work) {
-  if (tree::Find(statement, "TruncateStmt") != nullptr) work.swaps_files = true;
+  if (const json* truncate = tree::Find(statement, "TruncateStmt")) {
+    work.swaps_files = true;
+    work.truncates_more = tree::Text(*truncate, "behavior") == "DROP_CASCADE";
+  }
   if (tree::Find(statement, "ClusterStmt") != nullptr) work.swaps_files = true;
   if (const json* vacuum = tree::Find(statement, "VacuumStmt")) {
     work.swaps_files = HasOption(*vacuum, "options", "full");

@@ -28,6 +28,7 @@ struct TableWork {
   // Gives what it names another file, and its indexes with it: TRUNCATE, CLUSTER, VACUUM FULL,
   // REFRESH MATERIALIZED VIEW, ALTER TABLE ... SET TABLESPACE.
   bool swaps_files = false;
+  bool truncates_more = false;       // TRUNCATE ... CASCADE.
   bool reindexes = false;            // REINDEX without CONCURRENTLY.
   bool builds_concurrently = false;  // CREATE INDEX CONCURRENTLY.
 };

@@ -41,10 +41,12 @@ SELECT c.oid,
    AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema')";
 
 constexpr const char* kFunctionsSql = R"(
-SELECT DISTINCT pg_catalog.lower(p.proname)
+SELECT pg_catalog.lower(p.proname),
+       pg_catalog.string_agg(pg_catalog.left(p.prosrc, 20000), E'\n')
   FROM pg_catalog.pg_proc p
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
- WHERE n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema')";
+ WHERE n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
+ GROUP BY 1)";
 
 constexpr const char* kTotalsSql = R"(
 SELECT pg_catalog.pg_current_wal_insert_lsn() - '0/0'::pg_catalog.pg_lsn,
@@ -123,7 +125,7 @@ base::Result<CatalogState> ReadCatalogState(pg::AdminSession& session) {
   }
   SCRY_TRY_ASSIGN(const pg::Rows functions, session.Exec(kFunctionsSql));
   for (const auto& row : functions.rows) {
-    if (!row.empty()) state.functions.insert(row[0].value_or(""));
+    if (row.size() == 2) state.functions[row[0].value_or("")] = row[1].value_or("");
   }
   SCRY_TRY_ASSIGN(const pg::Rows totals, session.Exec(kTotalsSql));
   if (!totals.rows.empty() && totals.rows[0].size() == 3) {

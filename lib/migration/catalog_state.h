@@ -31,7 +31,8 @@ struct RelationState {
 
 struct CatalogState {
   std::map<uint32_t, RelationState> relations;  // By OID; those of users.
-  std::set<std::string> functions;              // Names of users' functions, in lower case.
+  // Users' functions: by name in lower case, what is in them (of a long one its begin).
+  std::map<std::string, std::string> functions;
   uint64_t wal_lsn = 0;
   uint64_t database_bytes = 0;
   uint64_t temp_bytes = 0;  // Written so far to temporary files.

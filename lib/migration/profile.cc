@@ -61,6 +61,7 @@ class Builder {
     for (const auto& [oid, relation] : before.relations) {
       if (relation.bytes > 0) profile_.table_bytes[relation.name] = relation.bytes;
       names_before_.insert(relation.name);
+      if (relation.kind == 'p') partitioned_.push_back(relation.name);
     }
     profile_.statements_more = seen_.statements_more;
     profile_.gaps.log_dropped = log_.dropped;
@@ -351,6 +352,8 @@ class Builder {
   // another, the first of those that most likely did.
   std::vector<size_t> WhoSwapped(uint32_t relation, bool event::TableWork::*by_text,
                                  bool told) const {
+    const std::string_view name = Bare(Known(relation)->name);
+    const std::vector<std::string_view> code = FunctionsWith(name);
     std::vector<size_t> sure;
     size_t likely = 0;
     Likelihood most = Likelihood::kNone;
@@ -361,7 +364,10 @@ class Builder {
         sure.push_back(i);
         continue;
       }
-      const Likelihood likelihood = HowLikely(i, relation, statement.work.*by_text);
+      Likelihood likelihood = HowLikely(i, relation, by_text);
+      if (likelihood == Likelihood::kRunsCode && Runs(statement, name, code)) {
+        likelihood = Likelihood::kCodeNames;
+      }
       if (likelihood <= most) continue;
       most = likelihood;
       likely = i;
@@ -375,20 +381,46 @@ class Builder {
     kHolds,      // It held the relation alone; its trigger would have told, if there are any.
     kRunsCode,   // Which may do anything ...
     kReaches,    // It swaps files of what it does not name: by CASCADE, in partitions, everywhere.
-    kCodeNames,  // ... and has the relation's name in it.
+    kCodeNames,  // ... and has the relation's name in it, or in a function that it names.
     kCodeHolds,  // ... and held it alone.
   };
-  Likelihood HowLikely(size_t i, uint32_t relation, bool swaps) const {
+  Likelihood HowLikely(size_t i, uint32_t relation, bool event::TableWork::*by_text) const {
     const StatementProfile& statement = profile_.statements[i];
     const bool holds =
         std::any_of(statement.locks.begin(), statement.locks.end(), [&](const TakenLock& lock) {
           return lock.relation == relation && lock.mode == LockMode::kAccessExclusive;
         });
     if (holds && runs_code_[i]) return Likelihood::kCodeHolds;
-    if (swaps) return Likelihood::kReaches;
-    if (!runs_code_[i]) return holds ? Likelihood::kHolds : Likelihood::kNone;
-    const bool names = base::ContainsInAnyCase(statement.text, Bare(Known(relation)->name));
-    return names ? Likelihood::kCodeNames : Likelihood::kRunsCode;
+    if (statement.work.*by_text && ReachesFurther(statement)) return Likelihood::kReaches;
+    if (runs_code_[i]) return Likelihood::kRunsCode;
+    return holds ? Likelihood::kHolds : Likelihood::kNone;
+  }
+
+  // Beyond what it names.
+  bool ReachesFurther(const StatementProfile& statement) const {
+    return statement.relations.empty() || statement.work.truncates_more ||
+           std::any_of(partitioned_.begin(), partitioned_.end(), [&](const std::string& parent) {
+             return Names(statement.relations, parent);
+           });
+  }
+
+  // Names of functions with a name in them.
+  std::vector<std::string_view> FunctionsWith(std::string_view name) const {
+    std::vector<std::string_view> found;
+    for (const CatalogState* state : {&before_, &after_}) {
+      for (const auto& [function, source] : state->functions) {
+        if (base::ContainsInAnyCase(source, name)) found.push_back(function);
+      }
+    }
+    return found;
+  }
+
+  static bool Runs(const StatementProfile& statement, std::string_view name,
+                   const std::vector<std::string_view>& functions) {
+    const auto in_text = [&](std::string_view part) {
+      return base::ContainsInAnyCase(statement.text, part);
+    };
+    return in_text(name) || std::any_of(functions.begin(), functions.end(), in_text);
   }
 
   bool NamesOrItsTable(const std::vector<std::string>& named, uint32_t relation) const {
@@ -496,7 +528,8 @@ class Builder {
   ServerLog log_;
   const CatalogState& before_;
   const CatalogState& after_;
-  std::set<std::string> names_before_;  // Of relations.
+  std::set<std::string> names_before_;    // Of relations ...
+  std::vector<std::string> partitioned_;  // ... and of tables in partitions.
   MigrationProfile profile_;
   // By statement, until they are folded.
   std::vector<StatementKind> kinds_;

@@ -64,6 +64,8 @@ TEST_CASE("what gives a table or an index another file is seen", "[event]") {
     INFO(sql);
     CHECK_FALSE(TableWorkOf(sql).swaps_files);
   }
+  CHECK(TableWorkOf("TRUNCATE a CASCADE").truncates_more);
+  CHECK_FALSE(TableWorkOf("TRUNCATE a").truncates_more);
   CHECK(TableWorkOf("REINDEX TABLE a").reindexes);
   CHECK(TableWorkOf("REINDEX (CONCURRENTLY false) INDEX a").reindexes);
   CHECK_FALSE(TableWorkOf("REINDEX INDEX CONCURRENTLY a").reindexes);

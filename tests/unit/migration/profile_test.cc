@@ -68,8 +68,8 @@ class Seeing {
     made.filenode = oid;
     return *this;
   }
-  Seeing& HasFunction(const std::string& name) {
-    before_.functions.insert(name);
+  Seeing& HasFunction(const std::string& name, const std::string& source = "") {
+    before_.functions[name] = source;
     return *this;
   }
   Seeing& Partitioned() {
@@ -248,11 +248,16 @@ TEST_CASE("a new file that nothing names is put down to code that may have made 
     CHECK(profile.statements[2].locks[0].mode == LockMode::kAccessExclusive);
     CHECK(profile.statements[2].locks[0].implied);
   }
-  Seeing seeing;
-  seeing.Statement("do $$ begin null; end $$", "DO")
-      .Statement("do $$ begin execute 'truncate ORDERS'; end $$", "DO")
-      .Rewritten();
-  CHECK(seeing.Build().statements.at(1).rewrote == std::vector<std::string>{"orders"});
+  for (const std::string code :
+       {"do $$ begin execute 'truncate ORDERS'; end $$", "do $$ begin perform clean_up(); end $$"}) {
+    Seeing seeing;
+    seeing.HasFunction("clean_up", "begin truncate orders; end")
+        .Statement("do $$ begin null; end $$", "DO")
+        .Statement(code, "DO")
+        .Statement("vacuum full others", "VACUUM")
+        .Rewritten();
+    CHECK(seeing.Build().statements.at(1).rewrote == std::vector<std::string>{"orders"});
+  }
 }
 
 TEST_CASE("TRUNCATE ... CASCADE holds what it takes along", "[migration]") {
