@@ -5,6 +5,7 @@
 #include <set>
 #include <string_view>
 
+#include "base/letter_case.h"
 #include "event/parse_tree.h"
 
 namespace scry::event {
@@ -54,6 +55,7 @@ void TakeCommand(const json& command, TableWork& work) {
   if (subtype == "AT_SetNotNull") work.sets_not_null = true;
   if (subtype == "AT_AttachPartition") work.attaches = true;
   if (subtype == "AT_DetachPartition") work.detaches = true;
+  if (subtype == "AT_SetTableSpace") work.swaps_files = true;
   const json* definition = tree::Find(command, "def");
   if (definition == nullptr) return;
   if (const json* constraint = tree::Find(*definition, "Constraint")) {
@@ -61,6 +63,42 @@ void TakeCommand(const json& command, TableWork& work) {
   }
   const json* column = tree::Find(*definition, "ColumnDef");
   if (column != nullptr && subtype == "AT_AddColumn") TakeColumn(*column, work);
+}
+
+// An option of VACUUM or REINDEX, as the server reads its value.
+bool HasOption(const json& statement, const char* list, const char* name) {
+  for (const json& one : tree::List(statement, list)) {
+    const json* option = tree::Find(one, "DefElem");
+    if (option == nullptr || tree::Text(*option, "defname") != name) continue;
+    const json* value = tree::Find(*option, "arg");
+    if (value == nullptr) return true;
+    // The tree leaves out an integer that is 0.
+    if (const json* number = tree::Find(*value, "Integer")) return number->contains("ival");
+    const std::string text = base::LowerAscii(tree::StringOf(*value));
+    return text == "true" || text == "on";
+  }
+  return false;
+}
+
+void TakeFiles(const json& statement, TableWork& work) {
+  if (const json* truncate = tree::Find(statement, "TruncateStmt")) {
+    work.swaps_files = true;
+    work.truncates_more = tree::Text(*truncate, "behavior") == "DROP_CASCADE";
+  }
+  if (tree::Find(statement, "ClusterStmt") != nullptr) work.swaps_files = true;
+  if (const json* vacuum = tree::Find(statement, "VacuumStmt")) {
+    work.swaps_files = HasOption(*vacuum, "options", "full");
+  }
+  if (const json* refresh = tree::Find(statement, "RefreshMatViewStmt")) {
+    work.without_data = IsTrue(*refresh, "skipData");
+    work.swaps_files = !IsTrue(*refresh, "concurrent");
+  }
+  if (const json* reindex = tree::Find(statement, "ReindexStmt")) {
+    work.reindexes = !HasOption(*reindex, "params", "concurrently");
+  }
+  if (const json* index = tree::Find(statement, "IndexStmt")) {
+    work.builds_concurrently = IsTrue(*index, "concurrent");
+  }
 }
 
 // Names of the relations that a query reads, and those that its WITH defines.
@@ -108,9 +146,7 @@ TableWork TableWorkOf(const std::string& text, uint32_t ordinal) {
     work.drops_more =
         tree::List(*drop, "objects").size() > 1 || tree::Text(*drop, "behavior") == "DROP_CASCADE";
   }
-  if (const json* refresh = tree::Find(*statement, "RefreshMatViewStmt")) {
-    work.without_data = IsTrue(*refresh, "skipData");
-  }
+  TakeFiles(*statement, work);
   return work;
 }
 

@@ -1,6 +1,6 @@
 // What a statement does to the rows of the tables it names, by its parse tree: which clauses of
-// ALTER TABLE read every row, and whether an INSERT takes its rows from a table. Used for estimates
-// and for advice. Pure. Without libpg_query, and of text that does not parse, nothing is known.
+// ALTER TABLE read every row, what gives a table another file, and whether an INSERT takes its rows
+// from a table. Used for estimates, for advice, and for what no event trigger tells of. Pure. Without libpg_query, and of text that does not parse, nothing is known.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,12 @@ struct TableWork {
   // Of DROP: CASCADE, or several names. CONCURRENTLY takes neither.
   bool drops_more = false;
   bool without_data = false;  // REFRESH MATERIALIZED VIEW ... WITH NO DATA.
+  // Gives what it names another file, and its indexes with it: TRUNCATE, CLUSTER, VACUUM FULL,
+  // REFRESH MATERIALIZED VIEW, ALTER TABLE ... SET TABLESPACE.
+  bool swaps_files = false;
+  bool truncates_more = false;       // TRUNCATE ... CASCADE.
+  bool reindexes = false;            // REINDEX without CONCURRENTLY.
+  bool builds_concurrently = false;  // CREATE INDEX CONCURRENTLY.
 };
 
 // Of a statement of a text with its literals: patterns of DDL do not parse.

@@ -165,7 +165,7 @@ std::vector<uint32_t> StoppedRelations(const migration::MigrationProfile& profil
   std::vector<uint32_t> relations;
   for (const migration::StatementProfile& statement : profile.statements) {
     for (const migration::TakenLock& lock : statement.locks) {
-      if (!StopsTraffic(lock.mode)) continue;
+      if (!StopsTraffic(lock) || lock.made) continue;
       if (std::find(relations.begin(), relations.end(), lock.relation) != relations.end()) continue;
       if (relations.size() < kBlockerTablesMax) relations.push_back(lock.relation);
     }
@@ -173,11 +173,12 @@ std::vector<uint32_t> StoppedRelations(const migration::MigrationProfile& profil
   return relations;
 }
 
-// Tables that existed before and that it wrote rows to: the server's statistics say so late, and
-// the statements only where they name them.
+// Tables that existed before and that it wrote rows to or rewrote: the server's statistics say so
+// late, and the statements only where they name them.
 std::set<std::string> WrittenTables(const migration::MigrationProfile& profile) {
   std::set<std::string> tables;
   for (const auto& [table, rows] : profile.change.rows_written) tables.insert(table);
+  for (const migration::Rewritten& table : profile.change.rewritten) tables.insert(table.name);
   for (const migration::StatementProfile& statement : profile.statements) {
     if (statement.rows == 0) continue;
     for (std::string relation : statement.relations) {
@@ -213,7 +214,7 @@ void DuringAct::ChooseBlocker() {
 
 bool StopsOthers(const migration::StatementProfile& statement) {
   return std::any_of(statement.locks.begin(), statement.locks.end(),
-                     [](const migration::TakenLock& lock) { return StopsTraffic(lock.mode); });
+                     [](const migration::TakenLock& lock) { return StopsTraffic(lock); });
 }
 
 // Of those that are told, the one for this statement; a new one where there is none.
@@ -254,7 +255,7 @@ Result<std::map<std::string, LockMode>> NamesOver(const migration::MigrationProf
   for (const std::string& table : WrittenTables(profile)) tables[table] = LockMode::kExclusive;
   for (const migration::StatementProfile& statement : profile.statements) {
     for (const migration::TakenLock& lock : statement.locks) {
-      if (StopsTraffic(lock.mode)) tables[lock.name] = std::max(tables[lock.name], lock.mode);
+      if (StopsTraffic(lock)) tables[lock.name] = std::max(tables[lock.name], lock.mode);
     }
   }
   std::map<LockMode, std::vector<migration::TableName>> by_mode;

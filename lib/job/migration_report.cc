@@ -121,8 +121,10 @@ std::vector<report::MigrationStatement> StatementsOf(const migration::MigrationP
     to.rows = from.rows;
     to.wal_bytes = from.wal_bytes;
     for (const migration::TakenLock& lock : from.locks) {
-      // Reading and writing rows takes these; they stop nobody's rows.
-      if (lock.mode <= migration::LockMode::kRowExclusive || to.locks.size() >= kLocksMax) continue;
+      // Reading and writing rows takes these; they stop nobody's rows. Of a table of its own nobody
+      // knows yet.
+      if (lock.mode <= migration::LockMode::kRowExclusive || lock.apart) continue;
+      if (to.locks.size() >= kLocksMax) break;
       to.locks.push_back({lock.name, Name(lock.mode), lock.held_us, lock.implied});
     }
     to.rewrote = Front(from.rewrote);

@@ -40,6 +40,14 @@ SELECT c.oid,
  WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I', 'S', 'v', 'f')
    AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema')";
 
+constexpr const char* kFunctionsSql = R"(
+SELECT pg_catalog.lower(p.proname),
+       pg_catalog.string_agg(pg_catalog.left(p.prosrc, 20000), E'\n')
+  FROM pg_catalog.pg_proc p
+  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+ WHERE n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
+ GROUP BY 1)";
+
 constexpr const char* kTotalsSql = R"(
 SELECT pg_catalog.pg_current_wal_insert_lsn() - '0/0'::pg_catalog.pg_lsn,
        pg_catalog.pg_database_size(pg_catalog.current_database()),
@@ -65,6 +73,13 @@ void Split(const Value& value, std::set<std::string>& parts) {
 }
 
 bool HasRows(char kind) { return kind == 'r' || kind == 'm'; }
+
+bool SameFile(const CatalogState& before, const CatalogState& after, uint32_t relation) {
+  const auto was = before.relations.find(relation);
+  const auto is = after.relations.find(relation);
+  return was != before.relations.end() && is != after.relations.end() &&
+         was->second.filenode == is->second.filenode;
+}
 
 void CompareStatistics(const RelationState& was, const RelationState& is, CatalogChange& change) {
   constexpr std::string_view kExtended = "extended ";
@@ -108,6 +123,10 @@ base::Result<CatalogState> ReadCatalogState(pg::AdminSession& session) {
     Split(row[12], relation.columns);
     relation.rows_written = Number<uint64_t>(row[13]);
   }
+  SCRY_TRY_ASSIGN(const pg::Rows functions, session.Exec(kFunctionsSql));
+  for (const auto& row : functions.rows) {
+    if (row.size() == 2) state.functions[row[0].value_or("")] = row[1].value_or("");
+  }
   SCRY_TRY_ASSIGN(const pg::Rows totals, session.Exec(kTotalsSql));
   if (!totals.rows.empty() && totals.rows[0].size() == 3) {
     state.wal_lsn = Number<uint64_t>(totals.rows[0][0]);
@@ -135,11 +154,15 @@ CatalogChange Compare(const CatalogState& before, const CatalogState& after) {
     }
     const RelationState& is = found->second;
     CompareStatistics(was, is, change);
+    const bool same_file = was.filenode == is.filenode;
+    if (was.kind == 'i' && !same_file && SameFile(before, after, is.table)) {
+      change.reindexed.push_back(oid);
+    }
     if (!HasRows(was.kind)) continue;
     if (is.rows_written > was.rows_written) {
       change.rows_written[was.name] = is.rows_written - was.rows_written;
     }
-    if (was.filenode == is.filenode) continue;
+    if (same_file) continue;
     change.rewritten.push_back({oid, was.name, was.bytes, is.bytes});
     if (was.all_visible > 0 && is.all_visible == 0 && is.pages > 0) {
       change.visibility_lost.push_back(was.name);

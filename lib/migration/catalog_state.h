@@ -31,6 +31,8 @@ struct RelationState {
 
 struct CatalogState {
   std::map<uint32_t, RelationState> relations;  // By OID; those of users.
+  // Users' functions: by name in lower case, what is in them (of a long one its begin).
+  std::map<std::string, std::string> functions;
   uint64_t wal_lsn = 0;
   uint64_t database_bytes = 0;
   uint64_t temp_bytes = 0;  // Written so far to temporary files.
@@ -47,6 +49,7 @@ struct Rewritten {
 
 struct CatalogChange {
   std::vector<Rewritten> rewritten;          // Tables whose file is another, or new content.
+  std::vector<uint32_t> reindexed;           // Indexes whose file is another, their table's is not.
   std::vector<std::string> statistics_lost;  // "orders.status".
   std::vector<std::string> visibility_lost;  // Tables whose pages were known to be all visible.
   std::vector<std::string> indexes_invalid;

@@ -61,12 +61,14 @@ std::vector<std::string> NamedTables(const StatementProfile& statement,
 std::vector<std::string> TablesOf(const StatementProfile& statement,
                                   const MigrationProfile& profile) {
   if (!statement.rewrote.empty()) return statement.rewrote;
-  if (statement.locks.empty()) return NamedTables(statement, profile);
   // Strongest first; what it only reads does not count beside what it writes.
+  std::vector<TakenLock> locks = statement.locks;
+  std::erase_if(locks, [](const TakenLock& lock) { return lock.apart; });
+  if (locks.empty()) return NamedTables(statement, profile);
   const bool inserts = statement.tag == "INSERT";
-  const LockMode mode = inserts ? statement.locks.back().mode : statement.locks.front().mode;
+  const LockMode mode = inserts ? locks.back().mode : locks.front().mode;
   std::vector<std::string> tables;
-  for (const TakenLock& lock : statement.locks) {
+  for (const TakenLock& lock : locks) {
     if (lock.mode == mode) tables.push_back(lock.name);
   }
   return tables;

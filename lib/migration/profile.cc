@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/letter_case.h"
 #include "event/statement_facts.h"
 
 namespace scry::migration {
@@ -34,6 +35,12 @@ std::string_view TagWords(std::string_view tag) {
   return tag;
 }
 
+// "log" of "audit.log".
+std::string_view Bare(std::string_view name) {
+  const size_t dot = name.find('.');
+  return dot == std::string_view::npos ? name : name.substr(dot + 1);
+}
+
 // Its tag counts rows that it answered with. EXECUTE has the tag of what it runs; CREATE TABLE AS
 // has the tag of a SELECT too.
 bool OnlyAnswers(StatementKind kind, const std::string& tag) {
@@ -44,7 +51,7 @@ bool OnlyAnswers(StatementKind kind, const std::string& tag) {
 class Builder {
  public:
   Builder(Seen seen, ServerLog log, const CatalogState& before, const CatalogState& after)
-      : seen_(std::move(seen)), log_(std::move(log)), before_(before) {
+      : seen_(std::move(seen)), log_(std::move(log)), before_(before), after_(after) {
     profile_.change = Compare(before, after);
     profile_.wal_bytes = after.wal_lsn - std::min(before.wal_lsn, after.wal_lsn);
     profile_.temp_bytes = after.temp_bytes - std::min(before.temp_bytes, after.temp_bytes);
@@ -53,6 +60,8 @@ class Builder {
     profile_.database_bytes = before.database_bytes;
     for (const auto& [oid, relation] : before.relations) {
       if (relation.bytes > 0) profile_.table_bytes[relation.name] = relation.bytes;
+      names_before_.insert(relation.name);
+      if (relation.kind == 'p') partitioned_.push_back(relation.name);
     }
     profile_.statements_more = seen_.statements_more;
     profile_.gaps.log_dropped = log_.dropped;
@@ -79,7 +88,7 @@ class Builder {
       StatementProfile* at = FindAt(locks.pid, locks.at_us, 0);
       if (at != nullptr) AddLocks(*at, locks.locks);
     }
-    ExplainRewrites();
+    ExplainFiles();
     ExplainConcurrentBuilds();
     ShareWal();
     for (StatementProfile& statement : profile_.statements) FinishLocks(statement);
@@ -115,6 +124,8 @@ class Builder {
         statement.rows = RowsWritten(seen.statement.outcome.tag);
       statement.text = seen.statement.text.substr(0, kTextBytesMax);
       kinds_.push_back(kind);
+      runs_code_.push_back(statement.tag == "DO" || statement.tag == "CALL" ||
+                           statement.tag.ends_with(" EXTENSION") || CallsFunction(known.functions));
       exchanges_.push_back(seen.exchange);
       profile_.statements.push_back(std::move(statement));
       std::vector<size_t>& transaction = open[seen.pid];
@@ -135,10 +146,18 @@ class Builder {
                                  const event::Statement& statement) {
     static const event::TableWork kNone;
     const bool inserts = facts.kind == StatementKind::kInsert;
-    if (!inserts && facts.kind != StatementKind::kDdl) return kNone;
+    const bool vacuums = statement.outcome.tag == "VACUUM";
+    if (!inserts && !vacuums && facts.kind != StatementKind::kDdl) return kNone;
     const auto known = work_.find(facts.fingerprint);
     if (inserts && known != work_.end()) return known->second;
     return work_[facts.fingerprint] = event::TableWorkOf(statement.text, statement.ordinal);
+  }
+
+  // One that somebody wrote.
+  bool CallsFunction(const std::vector<std::string>& names) const {
+    return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+      return before_.functions.contains(name) || after_.functions.contains(name);
+    });
   }
 
   void End(std::vector<size_t>& transaction) {
@@ -262,23 +281,35 @@ class Builder {
     next.end_us = std::max(next.end_us, next.begin_us);
   }
 
+  // As it was before the migration, or as the migration made it.
   const RelationState* Known(uint32_t oid) const {
-    const auto found = before_.relations.find(oid);
-    return found == before_.relations.end() ? nullptr : &found->second;
+    for (const CatalogState* state : {&before_, &after_}) {
+      const auto found = state->relations.find(oid);
+      if (found != state->relations.end()) return &found->second;
+    }
+    return nullptr;
+  }
+
+  // Whoever makes a relation holds it first.
+  bool MadeBy(size_t transaction, uint32_t relation) {
+    if (before_.relations.contains(relation)) return false;
+    return made_.try_emplace(relation, transaction).first->second == transaction;
   }
 
   // Locks that no statement before it in the transaction held, or held more weakly.
   void AddLocks(StatementProfile& statement, const std::vector<OidLock>& locks) {
+    for (const OidLock& lock : locks) AddLock(statement, lock, /*implied=*/false);
+  }
+
+  void AddLock(StatementProfile& statement, const OidLock& lock, bool implied) {
     const auto at = static_cast<size_t>(&statement - profile_.statements.data());
-    auto& held = held_[transactions_[at]];
-    for (const OidLock& lock : locks) {
-      if (Known(lock.relation) == nullptr) continue;
-      Held& known = held[lock.relation];
-      // Seen again, or by another observer for an earlier statement.
-      if (lock.mode < known.mode || (lock.mode == known.mode && at >= known.statement)) continue;
-      known = {lock.mode, at};
-      Put(statement, lock, false);
-    }
+    const size_t transaction = transactions_[at];
+    if (Known(lock.relation) == nullptr || MadeBy(transaction, lock.relation)) return;
+    Held& known = held_[transaction][lock.relation];
+    // Seen again, or by another observer for an earlier statement.
+    if (lock.mode < known.mode || (lock.mode == known.mode && at >= known.statement)) return;
+    known = {lock.mode, at};
+    Put(statement, lock, implied);
   }
 
   void Put(StatementProfile& statement, const OidLock& lock, bool implied) const {
@@ -290,68 +321,131 @@ class Builder {
       return;
     }
     const RelationState& known = *Known(lock.relation);
-    const bool partitioned = known.kind == 'p' || known.kind == 'I';
-    statement.locks.push_back({lock.relation, known.name, lock.mode, 0, implied, partitioned});
+    TakenLock& taken = statement.locks.emplace_back();
+    taken.relation = lock.relation;
+    taken.name = known.name;
+    taken.mode = lock.mode;
+    taken.implied = implied;
+    taken.partitioned = known.kind == 'p' || known.kind == 'I';
+    taken.made = !before_.relations.contains(lock.relation);
+    taken.apart = taken.made && !names_before_.contains(known.name) &&
+                  !before_.relations.contains(known.table);
   }
 
-  // New files that no event trigger told of: VACUUM FULL, CLUSTER, TRUNCATE. Whoever swaps a file
-  // holds the relation alone.
-  void ExplainRewrites() {
-    event::FactsCache facts;
+  // New files that no event trigger told of: VACUUM FULL, CLUSTER, TRUNCATE, REINDEX, and what code
+  // does of it. Whoever swaps a file holds the relation alone.
+  void ExplainFiles() {
     for (const Rewritten& rewritten : profile_.change.rewritten) {
-      if (rewrites_told_.contains(rewritten.relation)) continue;
-      StatementProfile* found = nullptr;
-      for (StatementProfile& statement : profile_.statements) {
-        if (!statement.sqlstate.empty()) continue;
-        const bool holds =
-            std::any_of(statement.locks.begin(), statement.locks.end(), [&](const TakenLock& lock) {
-              return lock.relation == rewritten.relation && lock.mode == LockMode::kAccessExclusive;
-            });
-        const bool silent = statement.tag == "VACUUM" || statement.tag == "CLUSTER" ||
-                            statement.tag == "TRUNCATE TABLE";
-        if (holds || (silent && Mentions(facts, statement, rewritten.name))) {
-          found = &statement;
-          if (silent) break;
-        }
+      const bool told = rewrites_told_.contains(rewritten.relation);
+      for (const size_t i : WhoSwapped(rewritten.relation, &event::TableWork::swaps_files, told)) {
+        profile_.statements[i].rewrote.push_back(rewritten.name);
+        AddLock(profile_.statements[i], {rewritten.relation, LockMode::kAccessExclusive}, true);
       }
-      if (found == nullptr) continue;
-      found->rewrote.push_back(rewritten.name);
-      Put(*found, {rewritten.relation, LockMode::kAccessExclusive}, true);
     }
+    for (const uint32_t index : profile_.change.reindexed) {
+      for (const size_t i : WhoSwapped(index, &event::TableWork::reindexes, false)) {
+        AddLock(profile_.statements[i], {index, LockMode::kAccessExclusive}, true);
+        AddLock(profile_.statements[i], {Known(index)->table, LockMode::kShare}, true);
+      }
+    }
+  }
+
+  // All statements that swap the relation's file by what they say; else, unless a trigger told of
+  // another, the first of those that most likely did.
+  std::vector<size_t> WhoSwapped(uint32_t relation, bool event::TableWork::*by_text,
+                                 bool told) const {
+    const std::string_view name = Bare(Known(relation)->name);
+    const std::vector<std::string_view> code = FunctionsWith(name);
+    std::vector<size_t> sure;
+    size_t likely = 0;
+    Likelihood most = Likelihood::kNone;
+    for (size_t i = 0; i < profile_.statements.size(); ++i) {
+      const StatementProfile& statement = profile_.statements[i];
+      if (!statement.sqlstate.empty()) continue;
+      if (statement.work.*by_text && NamesOrItsTable(statement.relations, relation)) {
+        sure.push_back(i);
+        continue;
+      }
+      Likelihood likelihood = HowLikely(i, relation, by_text);
+      if (likelihood == Likelihood::kRunsCode && Runs(statement, name, code)) {
+        likelihood = Likelihood::kCodeNames;
+      }
+      if (likelihood <= most) continue;
+      most = likelihood;
+      likely = i;
+    }
+    if (sure.empty() && !told && most != Likelihood::kNone) sure.push_back(likely);
+    return sure;
+  }
+
+  enum class Likelihood : uint8_t {
+    kNone,
+    kHolds,      // It held the relation alone; its trigger would have told, if there are any.
+    kRunsCode,   // Which may do anything ...
+    kReaches,    // It swaps files of what it does not name: by CASCADE, in partitions, everywhere.
+    kCodeNames,  // ... and has the relation's name in it, or in a function that it names.
+    kCodeHolds,  // ... and held it alone.
+  };
+  Likelihood HowLikely(size_t i, uint32_t relation, bool event::TableWork::*by_text) const {
+    const StatementProfile& statement = profile_.statements[i];
+    const bool holds =
+        std::any_of(statement.locks.begin(), statement.locks.end(), [&](const TakenLock& lock) {
+          return lock.relation == relation && lock.mode == LockMode::kAccessExclusive;
+        });
+    if (holds && runs_code_[i]) return Likelihood::kCodeHolds;
+    if (statement.work.*by_text && ReachesFurther(statement)) return Likelihood::kReaches;
+    if (runs_code_[i]) return Likelihood::kRunsCode;
+    return holds ? Likelihood::kHolds : Likelihood::kNone;
+  }
+
+  // Beyond what it names.
+  bool ReachesFurther(const StatementProfile& statement) const {
+    return statement.relations.empty() || statement.work.truncates_more ||
+           std::any_of(partitioned_.begin(), partitioned_.end(), [&](const std::string& parent) {
+             return Names(statement.relations, parent);
+           });
+  }
+
+  // Names of functions with a name in them.
+  std::vector<std::string_view> FunctionsWith(std::string_view name) const {
+    std::vector<std::string_view> found;
+    for (const CatalogState* state : {&before_, &after_}) {
+      for (const auto& [function, source] : state->functions) {
+        if (base::ContainsInAnyCase(source, name)) found.push_back(function);
+      }
+    }
+    return found;
+  }
+
+  static bool Runs(const StatementProfile& statement, std::string_view name,
+                   const std::vector<std::string_view>& functions) {
+    const auto in_text = [&](std::string_view part) {
+      return base::ContainsInAnyCase(statement.text, part);
+    };
+    return in_text(name) || std::any_of(functions.begin(), functions.end(), in_text);
+  }
+
+  bool NamesOrItsTable(const std::vector<std::string>& named, uint32_t relation) const {
+    const RelationState& state = *Known(relation);
+    const RelationState* table = Known(state.table);
+    return Names(named, state.name) || (table != nullptr && Names(named, table->name));
   }
 
   // CREATE INDEX CONCURRENTLY commits several times on its way and has let its table go when its
-  // trigger fires. A plain one still holds it then.
+  // trigger fires.
   void ExplainConcurrentBuilds() {
-    event::FactsCache facts;
     for (StatementProfile& statement : profile_.statements) {
-      if (statement.tag != "CREATE INDEX") continue;
-      const auto& named = facts.Get(statement.text, statement.ordinal).relations;
+      if (!statement.work.builds_concurrently) continue;
       for (const auto& [oid, relation] : before_.relations) {
-        if (!Names(named, relation.name) || HeldBy(statement, oid)) continue;
-        Put(statement, {oid, LockMode::kShareUpdateExclusive}, true);
+        if (!Names(statement.relations, relation.name)) continue;
+        AddLock(statement, {oid, LockMode::kShareUpdateExclusive}, /*implied=*/true);
       }
     }
-  }
-
-  // It locks the relation, or a statement before it in its transaction did.
-  bool HeldBy(const StatementProfile& statement, uint32_t relation) const {
-    const auto at = static_cast<size_t>(&statement - profile_.statements.data());
-    const auto held = held_.find(transactions_[at]);
-    return held != held_.end() && held->second.contains(relation);
-  }
-
-  // It names the table, or none at all.
-  static bool Mentions(event::FactsCache& facts, const StatementProfile& statement,
-                       const std::string& name) {
-    const auto& relations = facts.Get(statement.text, statement.ordinal).relations;
-    return relations.empty() || Names(relations, name);
   }
 
   // Is the relation of a catalog among those that a statement writes?
   static bool Names(const std::vector<std::string>& relations, const std::string& name) {
-    const std::string_view bare =
-        std::string_view(name).substr(name.find('.') == std::string::npos ? 0 : name.find('.') + 1);
+    const std::string_view bare = Bare(name);
     return std::any_of(relations.begin(), relations.end(), [&](const std::string& relation) {
       return relation == name || relation == bare || relation == "public." + name;
     });
@@ -435,9 +529,13 @@ class Builder {
   Seen seen_;
   ServerLog log_;
   const CatalogState& before_;
+  const CatalogState& after_;
+  std::set<std::string> names_before_;    // Of relations ...
+  std::vector<std::string> partitioned_;  // ... and of tables in partitions.
   MigrationProfile profile_;
   // By statement, until they are folded.
   std::vector<StatementKind> kinds_;
+  std::vector<bool> runs_code_;  // Of users: event triggers hear only of the DDL in it.
   std::map<uint64_t, event::TableWork> work_;  // By fingerprint.
   std::vector<uint64_t> exchanges_;
   std::vector<size_t> transactions_;  // The first statement of its transaction.
@@ -446,6 +544,7 @@ class Builder {
   // By exchange and tag: ends of commands that are still to be placed.
   std::map<std::pair<uint64_t, std::string>, uint64_t> events_left_;
   std::map<size_t, std::map<uint32_t, Held>> held_;
+  std::map<uint32_t, size_t> made_;  // Relations, by the transactions of the migration that did it.
   std::set<uint32_t> rewrites_told_;
 };
 

@@ -20,7 +20,8 @@
 
 namespace scry::migration {
 
-// A lock on a relation that existed before the migration, in the statement that took it.
+// A lock on a relation that other sessions could see, in the statement that took it: not on one
+// that its own transaction made.
 struct TakenLock {
   uint32_t relation = 0;
   std::string name;
@@ -28,7 +29,12 @@ struct TakenLock {
   Micros held_us = 0;        // From the statement's begin to the end of its transaction: at most.
   bool implied = false;      // Not seen: what the statement did to the relation needs it.
   bool partitioned = false;  // The relation is a table, or an index, in partitions.
+  bool made = false;         // The migration made the relation ...
+  bool apart = false;        // ... and neither under the name of one that was there, nor as an index
+                             // of one: what was captured before cannot know it.
 };
+
+inline bool StopsTraffic(const TakenLock& lock) { return StopsTraffic(lock.mode) && !lock.apart; }
 
 // What the watch may have missed, so that silence is not taken for peace.
 struct WatchGaps {

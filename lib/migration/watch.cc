@@ -31,9 +31,10 @@ constexpr auto kSampleEvery = std::chrono::milliseconds(20);
 constexpr size_t kLogBytesMax = 256ULL << 20;
 constexpr size_t kLogPiece = 1 << 20;
 
-// Rules and types come and go with their views and tables. One message per event; the function must
-// never fail the command, nor be seen by its client (client_min_messages) or by its settings
-// (search_path).
+// What goes with its table or column is not told by itself, though something else that goes may
+// lead to it as well: the rule of a view, the default of a column, a policy. One message per event;
+// the function must never fail the command, nor be seen by its client (client_min_messages) or by
+// its settings (search_path).
 constexpr const char* kFunctionSql = R"(
 CREATE FUNCTION pg_catalog.{0}() RETURNS event_trigger LANGUAGE plpgsql
 SET search_path = pg_catalog SET client_min_messages = error AS $scry$
@@ -43,11 +44,17 @@ BEGIN
   IF TG_EVENT = 'table_rewrite' THEN
     what := pg_event_trigger_table_rewrite_oid()::text;
   ELSIF TG_EVENT = 'sql_drop' THEN
+    WITH gone AS (SELECT * FROM pg_event_trigger_dropped_objects())
     SELECT string_agg(object_type || '|' ||
                       CASE WHEN original OR NOT normal THEN 't' ELSE 'f' END || '|' ||
                       translate(object_identity, E';|\n\r\t', '     '), ';')
-      INTO what FROM pg_event_trigger_dropped_objects()
-     WHERE object_type NOT IN ('rule', 'type', 'default value', 'policy');
+      INTO what FROM gone
+     WHERE object_type NOT IN ('rule', 'default value', 'policy') OR NOT EXISTS (
+             SELECT FROM gone parent
+              WHERE parent.classid = 'pg_class'::regclass
+                AND (parent.address_names = gone.address_names[1:2]
+                     OR gone.object_type = 'default value'
+                        AND parent.address_names = gone.address_names));
   ELSE
     SELECT string_agg(relation || ':' || mode, ',') INTO what FROM pg_lock_status()
      WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted AND relation >= 16384;

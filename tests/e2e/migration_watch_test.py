@@ -111,6 +111,57 @@ class MigrationWatchTest(gate_support.GateTest):
         for one, table in zip(migration["statements"], ("tags", "customers", "orders")):
             self.assertEqual(self.locks(one).get(table), "AccessExclusive", one)
 
+    def test_what_code_and_reindex_hold_for_a_moment_is_found(self):
+        migration = self.watch(
+            "select count(*) from tags;\n"
+            "do $$ begin truncate t1; end $$;\n"
+            "create function empty_it() returns void language sql as 'truncate t2';\n"
+            "select empty_it();\n"
+            "reindex index t3_pkey;\n"
+            "vacuum analyze t4;\nvacuum full t4;\n"
+            "alter table t5 add foreign key (id) references t6;\ntruncate t6 cascade;\n")
+        statements = {one["text"].lower(): one for one in migration["statements"]}
+        rewrote = {text: one["rewrote"] for text, one in statements.items() if one["rewrote"]}
+        self.assertEqual(rewrote, {"do ?": ["t1"], "select empty_it()": ["t2"],
+                                   "vacuum full t4": ["t4"], "truncate t6 cascade": ["t5", "t6"]})
+        for text, tables in rewrote.items():
+            locks = self.locks(statements[text])
+            self.assertEqual([locks[table] for table in tables], ["AccessExclusive"] * len(tables), text)
+        self.assertEqual(self.locks(statements["reindex index t3_pkey"]),
+                         {"t3_pkey": "AccessExclusive", "t3": "Share"})
+        self.assertEqual(self.locks(statements["select count(*) from tags"]), {})
+
+    def test_a_table_swapped_in_is_locked_like_any_other(self):
+        migration = self.watch(
+            "create table orders_new (like orders);\n"
+            "create index on orders_new (total);\n"
+            "begin;\nalter table orders rename to orders_old;\n"
+            "alter table orders_new rename to orders;\ncommit;\n"
+            "create index on orders (customer);\n")
+        locks = [self.locks(one) for one in migration["statements"]]
+        self.assertEqual(locks[-1], {"orders": "Share"})
+        self.assertEqual(locks[3:5], [{"orders": "AccessExclusive"}] * 2)
+
+    def test_what_cascade_takes_along_is_told(self):
+        migration = self.watch(
+            "create function tenant() returns int language sql as 'select 1';\n"
+            "alter table tags add owner int default tenant();\n"
+            "create policy own on tags using (owner = tenant());\n"
+            "drop function tenant() cascade;\n"
+            "create type mood as enum ('good', 'bad');\ncreate domain felt as mood;\n"
+            "alter table t1 add m mood default 'good'::mood;\ndrop type mood cascade;\n"
+            "create table gone (id serial primary key);\n"
+            "create view over_gone as select * from gone;\n"
+            "create rule no_delete as on delete to gone do instead nothing;\n"
+            "create policy all_of_it on gone using (id > 0);\ndrop table gone cascade;\n")
+        dropped = {one["text"].lower(): sorted(one["dropped"])
+                   for one in migration["statements"] if one["dropped"]}
+        self.assertEqual(dropped, {
+            "drop function tenant() cascade":
+                ["default value for public.tags.owner", "policy own on public.tags"],
+            "drop type mood cascade": ["table column public.t1.m", "type public.felt"],
+            "drop table gone cascade": ["view public.over_gone"]})
+
     def test_an_index_left_invalid_is_named(self):
         migration = self.watch("create unique index concurrently orders_once on orders (status);\n")
         self.assertEqual(migration["indexes_invalid"], ["orders_once"])

@@ -45,6 +45,31 @@ TEST_CASE("what CONCURRENTLY does not take is seen", "[event]") {
   CHECK(TableWorkOf("DROP INDEX a CASCADE").drops_more);
   CHECK_FALSE(TableWorkOf("DROP INDEX a").drops_more);
   CHECK(TableWorkOf("REFRESH MATERIALIZED VIEW v WITH NO DATA").without_data);
+  CHECK(TableWorkOf("CREATE INDEX CONCURRENTLY ON t (a)").builds_concurrently);
+  CHECK_FALSE(TableWorkOf("CREATE INDEX concurrently ON t (a)").reindexes);
+  CHECK_FALSE(TableWorkOf("CREATE INDEX ON t (a)").builds_concurrently);
+}
+
+TEST_CASE("what gives a table or an index another file is seen", "[event]") {
+  for (const char* sql :
+       {"TRUNCATE a, b CASCADE", "VACUUM FULL a", "VACUUM (VERBOSE, FULL on) a", "VACUUM (FULL 1)",
+        "CLUSTER a USING i", "CLUSTER", "REFRESH MATERIALIZED VIEW a",
+        "ALTER TABLE a SET TABLESPACE b", "ALTER TABLE a ADD c int, SET TABLESPACE b"}) {
+    INFO(sql);
+    CHECK(TableWorkOf(sql).swaps_files);
+  }
+  for (const char* sql :
+       {"VACUUM a", "VACUUM (FULL off) a", "VACUUM (FULL 0) a", "VACUUM (ANALYZE) \"full\"",
+        "REFRESH MATERIALIZED VIEW CONCURRENTLY a", "ALTER TABLE a ADD c int", "REINDEX TABLE a"}) {
+    INFO(sql);
+    CHECK_FALSE(TableWorkOf(sql).swaps_files);
+  }
+  CHECK(TableWorkOf("TRUNCATE a CASCADE").truncates_more);
+  CHECK_FALSE(TableWorkOf("TRUNCATE a").truncates_more);
+  CHECK(TableWorkOf("REINDEX TABLE a").reindexes);
+  CHECK(TableWorkOf("REINDEX (CONCURRENTLY false) INDEX a").reindexes);
+  CHECK_FALSE(TableWorkOf("REINDEX INDEX CONCURRENTLY a").reindexes);
+  CHECK_FALSE(TableWorkOf("REINDEX (CONCURRENTLY) SCHEMA a").reindexes);
 }
 
 }  // namespace

@@ -36,12 +36,13 @@ class Seeing {
     seen.open_after = open;
     return *this;
   }
-  Seeing& Triggered(Micros at_us, const std::string& tag, LockMode mode) {
+  Seeing& Triggered(Micros at_us, const std::string& tag, LockMode mode,
+                    uint32_t relation = kOrders) {
     DdlEvent event;
     event.pid = 7;
     event.wall_us = at_us;
     event.tag = tag;
-    event.locks = {{kOrders, mode}};
+    event.locks = {{relation, mode}};
     log_.ddl.push_back(event);
     return *this;
   }
@@ -49,8 +50,26 @@ class Seeing {
     seen_.locks.push_back({7, now_us_, {{kOrders, mode}, {99, LockMode::kShare}}});
     return *this;
   }
-  Seeing& Rewritten() {
-    after_.relations[kOrders].filenode = 2;
+  Seeing& Rewritten(uint32_t relation = kOrders) {
+    ++after_.relations.at(relation).filenode;
+    return *this;
+  }
+  // A relation that was there before, or one that is made.
+  Seeing& Has(uint32_t oid, const std::string& name, char kind = 'r', uint32_t table = 0) {
+    Makes(oid, name, kind, table);
+    before_.relations[oid] = after_.relations[oid];
+    return *this;
+  }
+  Seeing& Makes(uint32_t oid, const std::string& name, char kind = 'r', uint32_t table = 0) {
+    RelationState& made = after_.relations[oid];
+    made.name = name;
+    made.kind = kind;
+    made.table = table;
+    made.filenode = oid;
+    return *this;
+  }
+  Seeing& HasFunction(const std::string& name, const std::string& source = "") {
+    before_.functions[name] = source;
     return *this;
   }
   Seeing& Partitioned() {
@@ -174,6 +193,129 @@ TEST_CASE("a new file that no trigger told of is the doing of who can make one",
   CHECK(profile.statements[1].rewrote == std::vector<std::string>{"orders"});
   REQUIRE(profile.statements[1].locks.size() == 1);
   CHECK(profile.statements[1].locks[0].implied);
+}
+
+TEST_CASE("what swaps no file is not told to, and whoever does so is told each time",
+          "[migration]") {
+  Seeing seeing;
+  seeing.Statement("vacuum analyze orders", "VACUUM")
+      .Statement("drop index orders_status", "DROP INDEX")
+      .Triggered(1'500'000, "DROP INDEX", LockMode::kAccessExclusive)
+      .Statement("vacuum (full) orders", "VACUUM")
+      .Statement("truncate public.orders", "TRUNCATE TABLE")
+      .Rewritten();
+  const MigrationProfile profile = seeing.Build();
+  for (const size_t i : {0U, 1U}) CHECK(profile.statements[i].rewrote.empty());
+  CHECK(profile.statements[0].locks.empty());
+  for (const size_t i : {2U, 3U}) {
+    CHECK(profile.statements[i].rewrote == std::vector<std::string>{"orders"});
+    CHECK(profile.statements[i].locks.size() == 1);
+  }
+}
+
+TEST_CASE("a materialized view is rewritten by whoever refreshes it", "[migration]") {
+  Seeing seeing;
+  seeing.Has(30000, "sales", 'm')
+      .Statement("refresh materialized view sales", "REFRESH MATERIALIZED VIEW")
+      .Triggered(500'000, "REFRESH MATERIALIZED VIEW", LockMode::kAccessExclusive, 30000)
+      .Statement("vacuum analyze sales", "VACUUM")
+      .Rewritten(30000);
+  const MigrationProfile profile = seeing.Build();
+  CHECK(profile.statements[0].rewrote == std::vector<std::string>{"sales"});
+  CHECK(profile.statements[1].rewrote.empty());
+  CHECK(profile.statements[1].locks.empty());
+}
+
+TEST_CASE("a new file that nothing names is put down to code that may have made it",
+          "[migration]") {
+  const std::pair<std::string, std::string> codes[] = {
+      {"do $$ begin call x(); end $$", "DO"},
+      {"do $$ begin execute 'truncate ORDERS'; end $$", "DO"},
+      {"select clean_up()", "SELECT 1"},
+      {"call x()", "CALL"}};
+  for (const auto& [code, tag] : codes) {
+    Seeing seeing;
+    seeing.HasFunction("clean_up")
+        .Statement("select set_config('search_path', '', false)", "SELECT 1")
+        .Statement("alter table orders add a int", "ALTER TABLE")
+        .Triggered(1'500'000, "ALTER TABLE", LockMode::kAccessExclusive)
+        .Statement(code, tag)
+        .Rewritten();
+    const MigrationProfile profile = seeing.Build();
+    CHECK(profile.statements.at(1).rewrote.empty());
+    CHECK(profile.statements.at(2).rewrote == std::vector<std::string>{"orders"});
+    REQUIRE(profile.statements[2].locks.size() == 1);
+    CHECK(profile.statements[2].locks[0].mode == LockMode::kAccessExclusive);
+    CHECK(profile.statements[2].locks[0].implied);
+  }
+  for (const std::string code :
+       {"do $$ begin execute 'truncate ORDERS'; end $$", "do $$ begin perform clean_up(); end $$"}) {
+    Seeing seeing;
+    seeing.HasFunction("clean_up", "begin truncate orders; end")
+        .Statement("do $$ begin null; end $$", "DO")
+        .Statement(code, "DO")
+        .Statement("vacuum full others", "VACUUM")
+        .Rewritten();
+    CHECK(seeing.Build().statements.at(1).rewrote == std::vector<std::string>{"orders"});
+  }
+}
+
+TEST_CASE("TRUNCATE ... CASCADE holds what it takes along", "[migration]") {
+  Seeing seeing;
+  seeing.Has(30000, "customers")
+      .Statement("select 1", "SELECT 1")
+      .Statement("truncate customers cascade", "TRUNCATE TABLE")
+      .Rewritten()
+      .Rewritten(30000);
+  const MigrationProfile profile = seeing.Build();
+  CHECK(profile.statements[1].rewrote == std::vector<std::string>{"customers", "orders"});
+  CHECK(profile.statements[1].locks.size() == 2);
+}
+
+TEST_CASE("REINDEX holds its index alone and its table against writes", "[migration]") {
+  for (const std::string text : {"reindex index orders_pkey", "reindex table orders",
+                                 "reindex schema public", "do $$ begin execute 'reindex'; end $$"}) {
+    Seeing seeing;
+    seeing.Has(30000, "orders_pkey", 'i', kOrders)
+        .Statement(text, text.starts_with("do") ? "DO" : "REINDEX")
+        .Rewritten(30000);
+    const MigrationProfile profile = seeing.Build();
+    const StatementProfile& reindex = profile.statements.at(0);
+    CHECK(reindex.rewrote.empty());
+    REQUIRE(reindex.locks.size() == 2);
+    CHECK(reindex.locks[0].name == "orders_pkey");
+    CHECK(reindex.locks[0].mode == LockMode::kAccessExclusive);
+    CHECK(reindex.locks[1].name == "orders");
+    CHECK(reindex.locks[1].mode == LockMode::kShare);
+  }
+  // With its table it has a new file too.
+  Seeing seeing;
+  seeing.Has(30000, "orders_pkey", 'i', kOrders).Rewritten().Rewritten(30000);
+  seeing.Statement("vacuum full orders", "VACUUM");
+  CHECK(seeing.Build().statements.at(0).locks.size() == 1);
+}
+
+TEST_CASE("a relation that the migration made is locked once others can see it", "[migration]") {
+  constexpr uint32_t kNew = 30000;
+  for (const std::string name : {"orders", "orders_2"}) {
+    Seeing seeing;
+    seeing.Makes(kNew, name)
+        .Statement("create table made (id int)", "CREATE TABLE")
+        .Triggered(500'000, "CREATE TABLE", LockMode::kAccessExclusive, kNew)
+        .Statement("alter table made add a int", "ALTER TABLE")
+        .Triggered(1'500'000, "ALTER TABLE", LockMode::kAccessExclusive, kNew)
+        .Statement("create index on orders (total)", "CREATE INDEX")
+        .Triggered(2'500'000, "CREATE INDEX", LockMode::kShare, kNew);
+    const MigrationProfile profile = seeing.Build();
+    CHECK(profile.statements.at(0).locks.empty());
+    REQUIRE(profile.statements.at(2).locks.size() == 1);
+    const TakenLock& lock = profile.statements[2].locks[0];
+    CHECK(lock.name == name);
+    CHECK(lock.made);
+    // Traffic that was captured before can only know it by a name that was there.
+    CHECK(lock.apart == (name != "orders"));
+    CHECK(StopsTraffic(lock) == (name == "orders"));
+  }
 }
 
 TEST_CASE("an index built concurrently holds its table though it has let it go when it ends",
