@@ -221,8 +221,8 @@ void AddCiCommand(CLI::App& app, Chosen& chosen) {
   const char* under_traffic = "The migration under traffic";
   command
       ->add_option("--during", flags->during,
-                   "CMD once more beside captured traffic: auto (if it locks;\n"
-                   "default), always, never")
+                   "CMD once more beside captured traffic: auto (if it\n"
+                   "may disturb; default), always, never")
       ->check(OneOf({"auto", "always", "never"}))
       ->group(under_traffic);
   command->add_option("--during-speed", flags->during_speed, "Pace of that traffic: 1 (default), N")

@@ -6,19 +6,18 @@
 #include <atomic>
 #include <map>
 #include <memory>
-#include <set>
 #include <stop_token>
 #include <thread>
 #include <utility>
 #include <variant>
 
+#include "base/letter_case.h"
 #include "base/units.h"
 #include "cause/safe_form.h"
 #include "compare/blocking.h"
 #include "compare/ignore_rules.h"
 #include "compare/meanwhile.h"
 #include "event/statement_facts.h"
-#include "event/take_away.h"
 #include "job/blame.h"
 #include "job/blocker.h"
 #include "job/capture_traffic.h"
@@ -26,13 +25,13 @@
 #include "job/gave_up.h"
 #include "job/load_failures.h"
 #include "job/lock_chance.h"
+#include "job/migration_reach.h"
 #include "job/migration_report.h"
 #include "job/repeated_traffic.h"
 #include "job/starting_gun.h"
 #include "job/traffic_part.h"
 #include "job/wait_timeline.h"
 #include "migration/server_log.h"
-#include "migration/touched_tables.h"
 #include "migration/watch.h"
 #include "os/file.h"
 #include "pg/admin.h"
@@ -50,7 +49,6 @@ using migration::LockMode;
 
 // After a lock_timeout a careful team waits for traffic to drain before it tries again.
 constexpr Micros kRetryPauseUs = 500 * 1000;
-constexpr size_t kBlockerTablesMax = 50;
 constexpr Micros kStuckUs = 60 * 1000 * 1000;
 constexpr uint64_t kStuckFactor = 3;
 constexpr size_t kPatternsTold = 20;
@@ -89,6 +87,7 @@ class DuringAct {
     std::optional<migration::CommandOutcome> outcome;
     Micros started_us = 0;
     Micros ended_us = 0;
+    Micros command_us = 0;  // The last attempt of the command, as it is measured without traffic.
     std::vector<std::string> last;  // What ran last: the command, or the fix.
     Micros unloaded_us = 0;         // Of that, behind the end of all traffic.
     uint64_t attempts = 0;          // Of the one that needed most.
@@ -118,6 +117,8 @@ class DuringAct {
   Result<replay::ReplayStats> PlayTraffic();
   void RunInTime(Micros migrate_us, bool at_once, const std::stop_token& stop);
   void RunCommands(const std::stop_token& stop);
+  bool DeadlocksAreEarly() const;
+  bool IsLockTimeout(const std::string& sqlstate) const;
   bool RunOne(const std::vector<std::string>& argv, const std::stop_token& stop);
   Status AwaitCommand(std::jthread& command);
   void Conclude(const replay::ReplayStats& stats);
@@ -132,6 +133,7 @@ class DuringAct {
                       std::vector<compare::BlockingQuery>& statements) const;
   std::vector<compare::Finding> JudgeBlocking(Blame& blame);
   void TellBlocker();
+  void TellEarlyDeadlocks();
   void TellRounds();
   void TellGaps(const migration::MigrationProfile& profile);
 
@@ -160,44 +162,6 @@ class DuringAct {
   DuringOutcome outcome_;
 };
 
-// What the migration locks so that others stop.
-std::vector<uint32_t> StoppedRelations(const migration::MigrationProfile& profile) {
-  std::vector<uint32_t> relations;
-  for (const migration::StatementProfile& statement : profile.statements) {
-    for (const migration::TakenLock& lock : statement.locks) {
-      if (!StopsTraffic(lock) || lock.made) continue;
-      if (std::find(relations.begin(), relations.end(), lock.relation) != relations.end()) continue;
-      if (relations.size() < kBlockerTablesMax) relations.push_back(lock.relation);
-    }
-  }
-  return relations;
-}
-
-// Tables that existed before and that it wrote rows to or rewrote: the server's statistics say so
-// late, and the statements only where they name them.
-std::set<std::string> WrittenTables(const migration::MigrationProfile& profile) {
-  std::set<std::string> tables;
-  for (const auto& [table, rows] : profile.change.rows_written) tables.insert(table);
-  for (const migration::Rewritten& table : profile.change.rewritten) tables.insert(table.name);
-  for (const migration::StatementProfile& statement : profile.statements) {
-    if (statement.rows == 0) continue;
-    for (std::string relation : statement.relations) {
-      if (relation.starts_with("public.")) relation.erase(0, 7);
-      if (profile.table_bytes.contains(relation)) tables.insert(relation);
-    }
-  }
-  return tables;
-}
-
-// What is dropped, renamed or revoked is gone for others until it is put back, whatever lock that
-// takes: a function, a schema and a right have none that stops queries.
-bool TakesAway(const migration::MigrationProfile& profile) {
-  return std::any_of(profile.statements.begin(), profile.statements.end(), [](const auto& one) {
-    return one.sqlstate.empty() &&
-           (event::TakesAway(one.text.empty() ? one.pattern : one.text) & event::kObjects) != 0;
-  });
-}
-
 void DuringAct::ChooseBlocker() {
   tables_ = StoppedRelations(*request_.idle);
   during_.transaction_us_max = part_.transaction_us_max;
@@ -210,11 +174,6 @@ void DuringAct::ChooseBlocker() {
   }
   during_.blocker_us = blocker_us_;
   during_.blocker_supposed = supposed_;
-}
-
-bool StopsOthers(const migration::StatementProfile& statement) {
-  return std::any_of(statement.locks.begin(), statement.locks.end(),
-                     [](const migration::TakenLock& lock) { return StopsTraffic(lock); });
 }
 
 // Of those that are told, the one for this statement; a new one where there is none.
@@ -244,37 +203,6 @@ DuringAct::Timing DuringAct::TimingOf() const {
   timing.startup_us = std::min(timing.startup_us, timing.lead_us);
   timing.work_us = std::max<Micros>(request_.idle_us - timing.lead_us, 0);
   return timing;
-}
-
-// Names by which the traffic may call what the migration locks or writes: tables, and views and
-// partitioned tables over them. And the strongest lock that it wants there.
-Result<std::map<std::string, LockMode>> NamesOver(const migration::MigrationProfile& profile,
-                                                  const pg::ConnInfo& fork) {
-  std::map<std::string, LockMode> tables;
-  // Its writes wait for rows that others wrote or locked: like this lock, and for nobody who reads.
-  for (const std::string& table : WrittenTables(profile)) tables[table] = LockMode::kExclusive;
-  for (const migration::StatementProfile& statement : profile.statements) {
-    for (const migration::TakenLock& lock : statement.locks) {
-      if (StopsTraffic(lock)) tables[lock.name] = std::max(tables[lock.name], lock.mode);
-    }
-  }
-  std::map<LockMode, std::vector<migration::TableName>> by_mode;
-  std::map<std::string, LockMode> names;
-  const auto add = [&](const std::string& name, LockMode mode) {
-    names[name] = std::max(names[name], mode);
-  };
-  for (const auto& [table, mode] : tables) {
-    const size_t dot = table.find('.');
-    const std::string bare = dot == std::string::npos ? table : table.substr(dot + 1);
-    by_mode[mode].push_back({dot == std::string::npos ? "public" : table.substr(0, dot), bare});
-    add(bare, mode);
-  }
-  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(fork));
-  for (const auto& [mode, named] : by_mode) {
-    SCRY_TRY_ASSIGN(const auto over, migration::RelationsOver(session, named));
-    for (const migration::TouchedRelation& relation : over) add(relation.table, mode);
-  }
-  return names;
 }
 
 Status DuringAct::ChoosePart() {
@@ -340,6 +268,20 @@ RepeatedTraffic::Sequel DuringAct::AfterRound(uint64_t rounds) {
   return RepeatedTraffic::Sequel::kRepeat;
 }
 
+// The rehearsal's lock_timeout ends a wait before production would look for a deadlock.
+bool DuringAct::DeadlocksAreEarly() const {
+  const auto& idle = request_.idle->statements;
+  const bool own = std::any_of(idle.begin(), idle.end(), [](const auto& statement) {
+    return base::UpperAscii(statement.text).find("LOCK_TIMEOUT") != std::string::npos;
+  });
+  return !own && options_.lock_timeout_us > 0 &&
+         options_.lock_timeout_us < request_.deadlock_timeout_us;
+}
+
+bool DuringAct::IsLockTimeout(const std::string& sqlstate) const {
+  return sqlstate == "55P03" || (sqlstate == "40P01" && DeadlocksAreEarly());
+}
+
 // One command of the migration, and again after a lock_timeout. True: it succeeded.
 bool DuringAct::RunOne(const std::vector<std::string>& argv, const std::stop_token& stop) {
   migration::CommandOptions options = request_.command;
@@ -358,7 +300,7 @@ bool DuringAct::RunOne(const std::vector<std::string>& argv, const std::stop_tok
       return false;
     }
     const bool done = outcome->finished.success() || attempts > options_.retries ||
-                      options_.lock_timeout_us <= 0 || migration_->LastSqlstate() != "55P03";
+                      options_.lock_timeout_us <= 0 || !IsLockTimeout(migration_->LastSqlstate());
     run_.outcome = std::move(*outcome);
     if (done || !SleepUntil(Now() + kRetryPauseUs, stop)) return run_.outcome->finished.success();
     run_.given_up.push_back({began_us, run_.ended_us});
@@ -378,7 +320,9 @@ void DuringAct::RunCommands(const std::stop_token& stop) {
     }
   }
   run_.started_us = Now();
-  if (RunOne(request_.command.argv, stop) && !request_.fix.empty()) RunOne(request_.fix, stop);
+  const bool succeeded = RunOne(request_.command.argv, stop);
+  if (run_.outcome) run_.command_us = run_.outcome->finished.elapsed_us;
+  if (succeeded && !request_.fix.empty()) RunOne(request_.fix, stop);
   if (blocker) run_.blocker = {blocker->pid(), blocker->End()};
 }
 
@@ -632,6 +576,18 @@ void DuringAct::TellBlocker() {
                           base::Printable(run_.no_blocker, 200));
 }
 
+void DuringAct::TellEarlyDeadlocks() {
+  if (during_.deadlocks.empty() || !DeadlocksAreEarly()) return;
+  report_.notes.push_back(fmt::format(
+      "{} deadlock{} with traffic {} found after {}, as the fork logs waits from then on. The "
+      "source "
+      "looks for them after {}, and the lock_timeout of {} comes first: an attempt that ended so "
+      "counts as one that got no lock, and a query that failed so would have waited.",
+      base::FormatCount(during_.deadlocks.size()), during_.deadlocks.size() == 1 ? "" : "s",
+      during_.deadlocks.size() == 1 ? "was" : "were", FormatDuration(migration::kLockWaitLoggedUs),
+      FormatDuration(request_.deadlock_timeout_us), FormatDuration(options_.lock_timeout_us)));
+}
+
 // All waits are told, and those that are the migration's doing are judged.
 std::vector<compare::Finding> DuringAct::JudgeBlocking(Blame& blame) {
   const std::vector<LoadFailure> failures = OwnFailures();
@@ -642,6 +598,9 @@ std::vector<compare::Finding> DuringAct::JudgeBlocking(Blame& blame) {
     const RunSpan span{run_.started_us, run_.ended_us};
     facts.statements = BlameMigration(outcome_.profile, book_, span, run_.blocker).statements;
     facts.supposed_us = blocker_us_;
+  }
+  if (DeadlocksAreEarly()) {  // Of an attempt that was given up they are no failure.
+    for (compare::BlockingQuery& statement : facts.statements) statement.failed_with.clear();
   }
   AddOwnFailures(failures, blame.statements);
   FillBlocking(blame.statements);
@@ -658,7 +617,8 @@ void DuringAct::Conclude(const replay::ReplayStats& stats) {
   during_.sessions = stats.sessions;
   during_.statements = stats.statements;
   during_.duration_us = stats.duration_us;
-  during_.migration_us = run_.ended_us - run_.started_us;
+  during_.migration_us = run_.command_us;
+  during_.span_us = run_.ended_us - run_.started_us;
   during_.attempts = run_.attempts;
   TellRounds();
   TellGaps(profile);
@@ -683,6 +643,7 @@ void DuringAct::Conclude(const replay::ReplayStats& stats) {
   if (blame.deadlocks.size() > kDeadlocksTold) blame.deadlocks.resize(kDeadlocksTold);
   during_.deadlocks = std::move(blame.deadlocks);
   TellBlocker();
+  TellEarlyDeadlocks();
   compare::Verdict verdict;
   verdict.findings = JudgeBlocking(blame);
   for (compare::Finding& finding :

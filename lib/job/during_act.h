@@ -44,7 +44,7 @@ struct DuringOptions {
   // kBlockerDefaultUs where the traffic has none of kLongTransactionUs; then it does not gate.
   std::optional<base::Micros> blocker_us;
   base::Micros lock_timeout_us = 0;  // 0: as the command sets it.
-  uint64_t retries = 0;              // After a lock_timeout.
+  uint64_t retries = 0;              // After a lock_timeout, or what would be one on production.
 };
 
 inline constexpr base::Micros kBlockerDefaultUs = 1000 * 1000;
@@ -71,6 +71,8 @@ struct DuringRequest {
   const migration::MigrationProfile* idle = nullptr;
   base::Micros idle_started_us = 0;  // Monotonic time.
   base::Micros idle_us = 0;
+  // Of the source. The fork looks for deadlocks far earlier: so it logs waits.
+  base::Micros deadlock_timeout_us = 0;
   std::string step = "migrate while traffic runs";  // For progress.
   // Does a query fail so, now and then, on a fork that no migration runs on? Empty: that is not
   // known.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <optional>
 #include <utility>
 
@@ -82,6 +83,7 @@ class MigrationTest {
   Status Settle();
   Result<shadow::Fork*> MakeForkUnderLoad(const std::string& lane, const std::string& what);
   ForkMaker ForksUnderLoad(const std::string& what);
+  Result<Micros> DeadlockTimeout();
   Status During();
   Result<cause::Catalog> CatalogUnderLoad(const shadow::Fork& fork) const;
   Status TrySafeForm(DuringRequest request, const shadow::Fork& during, Micros act_us);
@@ -445,6 +447,16 @@ ForkMaker MigrationTest::ForksUnderLoad(const std::string& what) {
   return [this, what](const std::string& lane) { return MakeForkUnderLoad(lane, what); };
 }
 
+// Forks have the source's, but for those under load.
+Result<Micros> MigrationTest::DeadlockTimeout() {
+  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(baseline().Info()));
+  SCRY_TRY_ASSIGN(const pg::Rows rows,
+                  session.Exec("SELECT setting::pg_catalog.int8 * 1000 FROM pg_catalog.pg_settings "
+                               "WHERE name = 'deadlock_timeout'"));
+  const auto value = rows.Single();
+  return value ? static_cast<Micros>(std::strtoll(value->c_str(), nullptr, 10)) : 0;
+}
+
 // The migration once more, on a fork of its own, while traffic runs.
 Status MigrationTest::During() {
   if (request_.command.empty() || !WantsDuring(request_.during.mode, profile_)) return {};
@@ -459,6 +471,7 @@ Status MigrationTest::During() {
   request.idle = &profile_;
   request.idle_started_us = started_us_;
   request.idle_us = took_us_;
+  SCRY_TRY_ASSIGN(request.deadlock_timeout_us, DeadlockTimeout());
   request.fails_anyway = [this](uint64_t fingerprint, const std::string& sqlstate) {
     return comparison_.Fails(fingerprint, sqlstate);
   };

@@ -348,6 +348,8 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "unloaded_us", to.unloaded_us);
     Read(from, "migration_at_us", to.migration_at_us);
     Read(from, "migration_us", to.migration_us);
+    to.span_us = to.migration_us;  // Of reports that have no other.
+    Read(from, "span_us", to.span_us);
     Read(from, "exit_status", to.exit_status);
     Read(from, "transaction_us_max", to.transaction_us_max);
     Read(from, "blocker_us", to.blocker_us);

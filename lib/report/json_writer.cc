@@ -408,6 +408,7 @@ ordered_json Of(const DuringFacts& during) {
                        {"unloaded_us", during.unloaded_us},
                        {"migration_at_us", during.migration_at_us},
                        {"migration_us", during.migration_us},
+                       {"span_us", during.span_us},
                        {"exit_status", during.exit_status},
                        {"transaction_us_max", during.transaction_us_max},
                        {"blocker_us", during.blocker_us},

@@ -468,11 +468,13 @@ struct DuringFacts {
   double speed = 1;
   uint64_t sessions = 0;
   uint64_t statements = 0;
-  Micros duration_us = 0;         // Of the traffic.
-  uint64_t rounds = 1;            // It was begun so often, as the migration took longer.
-  Micros unloaded_us = 0;         // The migration's end ran without any traffic for so long.
-  Micros migration_at_us = 0;     // The command began so long after the traffic.
-  Micros migration_us = 0;        // Under load; without: MigrationFacts::duration_us.
+  Micros duration_us = 0;      // Of the traffic.
+  uint64_t rounds = 1;         // It was begun so often, as the migration took longer.
+  Micros unloaded_us = 0;      // The migration's end ran without any traffic for so long.
+  Micros migration_at_us = 0;  // The command began so long after the traffic.
+  // Of the command's last attempt under load; without load: MigrationFacts::duration_us.
+  Micros migration_us = 0;
+  Micros span_us = 0;             // From its first attempt to its end, with the fix.
   int exit_status = 0;            // Of the command.
   Micros transaction_us_max = 0;  // The traffic's longest on what the migration locks or writes.
   Micros blocker_us = 0;          // A transaction that scry added; 0: none.

@@ -22,7 +22,7 @@ constexpr Micros kTimeMax = Micros{1000} * 86400 * 1000000;
 bool Sane(const DuringFacts& during) {
   const auto fits = [](Micros us) { return us >= 0 && us <= kTimeMax; };
   return during.step_us > 0 && fits(during.step_us) && fits(during.migration_at_us) &&
-         fits(during.migration_us) &&
+         fits(during.span_us) &&
          during.timeline.size() <= static_cast<size_t>(kTimeMax / during.step_us);
 }
 
@@ -40,7 +40,7 @@ std::vector<WaitStep> Joined(const std::vector<WaitStep>& steps, size_t each) {
 // The steps worth a line: [first, second).
 std::pair<size_t, size_t> Window(const DuringFacts& during) {
   auto first = static_cast<size_t>(during.migration_at_us / during.step_us);
-  auto last = static_cast<size_t>((during.migration_at_us + during.migration_us) / during.step_us);
+  auto last = static_cast<size_t>((during.migration_at_us + during.span_us) / during.step_us);
   for (size_t i = 0; i < during.timeline.size(); ++i) {
     if (during.timeline[i].blocked == 0) continue;
     first = std::min(first, i);
@@ -81,7 +81,7 @@ std::vector<std::string> WaitChart(const DuringFacts& during, size_t columns_max
     const Micros begin_us = static_cast<Micros>(from + i * each) * during.step_us;
     const Micros end_us = begin_us + static_cast<Micros>(each) * during.step_us;
     const bool runs =
-        begin_us < during.migration_at_us + during.migration_us && during.migration_at_us < end_us;
+        begin_us < during.migration_at_us + during.span_us && during.migration_at_us < end_us;
     const WaitStep& step = steps[i];
     table.AddRow({fmt::format("{}", begin_us / 1000000 + 1), runs ? "runs" : "",
                   base::FormatCount(step.blocked),

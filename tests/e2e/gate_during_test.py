@@ -238,6 +238,9 @@ class DuringTest(gate_support.GateTest):
         rehearsal = report["during"]["rehearsal"]
         self.assertTrue(rehearsal["succeeded"], rehearsal)
         self.assertGreater(rehearsal["attempts"], 1)
+        # A pause follows each of the attempts but the last.
+        self.assertGreater(report["during"]["span_us"] - report["during"]["migration_us"],
+                           500000 * (rehearsal["attempts"] - 1))
         self.assertEqual(rehearsal["attempts_max"], 21)
         self.assertEqual(rehearsal["chance"], 1, "no transaction of the traffic is long")
         self.assertLess(report["during"]["wait_us_max"], 500000)
@@ -246,6 +249,16 @@ class DuringTest(gate_support.GateTest):
         self.assertEqual((report["during"]["rehearsal"]["succeeded"],
                           report["during"]["rehearsal"]["attempts"]), (False, 2))
         self.assertTrue(any("55P03" in reason for one in self.blocked(report) for reason in one["reasons"]))
+
+    def test_a_rehearsal_tries_again_after_a_deadlock_that_its_lock_timeout_would_prevent(self):
+        # Each attempt meets the whole queue of the traffic in the other order; production would look after a second.
+        report = self.during("begin;\nalter table customers add column a int;\nselect pg_sleep(0.4);\n"
+                             "alter table orders add column b int;\ncommit;\n", self.visits, code=5,
+                             flags=("--blocker", "none", "--lock-timeout", "300ms", "--retries", "2"))
+        during = report["during"]
+        self.assertGreaterEqual(len(during["deadlocks"]), 1)
+        self.assertEqual((during["rehearsal"]["succeeded"], during["rehearsal"]["attempts"]), (False, 3))
+        self.assertTrue(any("looks for them after 1.00 s" in note for note in report["notes"]), report["notes"])
 
     def test_a_migration_longer_than_the_traffic_is_under_load_to_its_end(self):
         report = self.during("alter table orders add column vip bool;\nselect pg_sleep(7);\nbegin;\n"
@@ -273,6 +286,7 @@ class DuringTest(gate_support.GateTest):
         report = self.during("alter table orders add column vip bool;\n", self.plain, code=5,
                              flags=("--blocker", "none", "--fix", fix))
         self.assertTrue(any("orders_total" in one["pattern"] for one in self.blocked(report)), report["findings"])
+        self.assertGreater(report["during"]["span_us"], report["during"]["migration_us"] + 800000)
         texts = [one["text"] for one in report["during"]["migration_statements"]]
         self.assertTrue(any("orders_total" in text for text in texts), texts)
 

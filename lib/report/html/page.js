@@ -351,13 +351,13 @@
     const ran = (during.migration_statements || []).slice(0, 40), steps = during.waiting || [];
     if (!ran.length && !steps.length) return null;
     const width = fitting(900, 26), left = 36, right = 10, row = 18, area = steps.length ? 90 : 0;
-    const end = Math.max(during.migration_us, ...ran.map((one) => one.started_us + Math.max(one.duration_us, held(one))), ...steps.map((step) => step.at_us), 1);
+    const end = Math.max(during.span_us, ...ran.map((one) => one.started_us + Math.max(one.duration_us, held(one))), ...steps.map((step) => step.at_us), 1);
     const begin = Math.min(0, ...steps.map((step) => step.at_us));
     const most = Math.max(1, ...steps.map((step) => step.queries));
     const x = (us) => left + (width - left - right) * (us - begin) / (end - begin);
     const top = row * ran.length + 8, bottom = top + area;
     const chart = make("svg", { class: "time", viewBox: `0 0 ${width} ${bottom + 22}`, width, role: "img", "aria-label":
-      `${ran.length} statements in ${duration(during.migration_us)}` + (steps.length ? `; at most ${count(most)} queries waited at once, from ${duration(steps[0].at_us)} to ${duration(steps[steps.length - 1].at_us)}` : "; no query waited") });
+      `${ran.length} statements in ${duration(during.span_us)}` + (steps.length ? `; at most ${count(most)} queries waited at once, from ${duration(steps[0].at_us)} to ${duration(steps[steps.length - 1].at_us)}` : "; no query waited") });
     ran.forEach((one, i) => {
       const y = i * row + 4, lock = one.locks.length ? `, ${one.locks[0].mode} on ${one.locks[0].relation} held for ${duration(held(one))}` : "";
       chart.append(make("text", { class: "no", x: left - 6, y: y + 10, "text-anchor": "end" }, String(i + 1)));

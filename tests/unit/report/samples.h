@@ -169,7 +169,8 @@ inline DuringFacts Blocked() {
   during.duration_us = 20'100'000;
   during.rounds = 2;
   during.migration_at_us = 8'300'000;
-  during.migration_us = 5'200'000;
+  during.migration_us = 4'900'000;
+  during.span_us = 5'200'000;
   during.transaction_us_max = 3'900'000;
   during.blocker_us = 1'000'000;
   during.blocker_supposed = true;

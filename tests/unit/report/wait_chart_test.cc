@@ -23,7 +23,7 @@ TEST_CASE("the chart shows each second from before the migration to after the la
 
 TEST_CASE("the chart fits its width, however long the run was", "[report]") {
   DuringFacts during = Blocked();
-  during.migration_us = 110'000'000;
+  during.span_us = 110'000'000;
   during.timeline.resize(120, {1'234'567, 99'000'000});
   for (const size_t columns : {60U, 80U, 100U, 200U}) {
     const auto lines = WaitChart(during, columns);
