@@ -1,6 +1,7 @@
 // What a statement does to the rows of the tables it names, by its parse tree: which clauses of
 // ALTER TABLE read every row, what gives a table another file, and whether an INSERT takes its rows
-// from a table. Used for estimates, for advice, and for what no event trigger tells of. Pure. Without libpg_query, and of text that does not parse, nothing is known.
+// from a table. Used for estimates, for advice, and for what no event trigger tells of. Pure.
+// Without libpg_query, and of text that does not parse, nothing is known.
 #pragma once
 
 #include <cstdint>

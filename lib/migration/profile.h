@@ -28,8 +28,8 @@ struct TakenLock {
   bool implied = false;      // Not seen: what the statement did to the relation needs it.
   bool partitioned = false;  // The relation is a table, or an index, in partitions.
   bool made = false;         // The migration made the relation ...
-  bool apart = false;        // ... and neither under the name of one that was there, nor as an index
-                             // of one: what was captured before cannot know it.
+  bool apart = false;  // ... and neither under the name of one that was there, nor as an index
+                       // of one: what was captured before cannot know it.
 };
 
 inline bool StopsTraffic(const TakenLock& lock) { return StopsTraffic(lock.mode) && !lock.apart; }

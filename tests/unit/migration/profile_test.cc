@@ -248,8 +248,8 @@ TEST_CASE("a new file that nothing names is put down to code that may have made 
     CHECK(profile.statements[2].locks[0].mode == LockMode::kAccessExclusive);
     CHECK(profile.statements[2].locks[0].implied);
   }
-  for (const std::string code :
-       {"do $$ begin execute 'truncate ORDERS'; end $$", "do $$ begin perform clean_up(); end $$"}) {
+  for (const std::string code : {"do $$ begin execute 'truncate ORDERS'; end $$",
+                                 "do $$ begin perform clean_up(); end $$"}) {
     Seeing seeing;
     seeing.HasFunction("clean_up", "begin truncate orders; end")
         .Statement("do $$ begin null; end $$", "DO")
@@ -273,8 +273,9 @@ TEST_CASE("TRUNCATE ... CASCADE holds what it takes along", "[migration]") {
 }
 
 TEST_CASE("REINDEX holds its index alone and its table against writes", "[migration]") {
-  for (const std::string text : {"reindex index orders_pkey", "reindex table orders",
-                                 "reindex schema public", "do $$ begin execute 'reindex'; end $$"}) {
+  for (const std::string text :
+       {"reindex index orders_pkey", "reindex table orders", "reindex schema public",
+        "do $$ begin execute 'reindex'; end $$"}) {
     Seeing seeing;
     seeing.Has(30000, "orders_pkey", 'i', kOrders)
         .Statement(text, text.starts_with("do") ? "DO" : "REINDEX")
