@@ -32,9 +32,9 @@ Finding OpenFinding(const BlockingQuery& statement, const BlockingFacts& facts) 
 }
 
 std::string Waits(const BlockingQuery& statement, Micros supposed_us) {
-  const std::string what = statement.mode.empty()
-                               ? "rows that it had written"
-                               : fmt::format("{} on {}", statement.mode, statement.relation);
+  std::string what = "rows that it had written";
+  if (!statement.other_lock.empty()) what = statement.other_lock;
+  if (!statement.mode.empty()) what = fmt::format("{} on {}", statement.mode, statement.relation);
   std::string words =
       fmt::format("{} waited for it ({}), {} at most and {} in all", Queries(statement.Blocked()),
                   what, FormatDuration(statement.WaitMaxUs()), FormatDuration(statement.StallUs()));
@@ -109,6 +109,7 @@ void Add(const BlockingQuery& more, BlockingQuery& sum) {
   if (sum.mode.empty()) {
     sum.mode = more.mode;
     sum.relation = more.relation;
+    if (sum.other_lock.empty()) sum.other_lock = more.other_lock;
   }
   sum.estimated_us = std::max(sum.estimated_us, more.estimated_us);
   sum.waited_us = std::max(sum.waited_us, more.waited_us);

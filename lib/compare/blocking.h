@@ -27,8 +27,9 @@ struct BlockedQueries {
 struct BlockingQuery {
   uint64_t fingerprint = 0;
   std::string pattern;  // Of the migration's statement.
-  std::string mode;     // "AccessExclusive"; empty: others waited for rows of it.
+  std::string mode;     // "AccessExclusive"; empty: others waited for rows of it ...
   std::string relation;
+  std::string other_lock;   // ... or, if not empty, for this: "an advisory lock".
   Micros waited_us = 0;     // Itself, before it had its lock.
   std::string failed_with;  // It failed itself, with this SQLSTATE, as it does not without traffic.
   bool repeated = false;    // ... where it had been done before, in an attempt that was given up.

@@ -7,12 +7,14 @@
 #include <string_view>
 #include <utility>
 
+#include "base/letter_case.h"
 #include "migration/server_log.h"
 
 namespace scry::job {
 namespace {
 
 using base::Micros;
+using migration::LockMode;
 using migration::LockWaitEvent;
 using migration::StatementProfile;
 
@@ -131,6 +133,17 @@ class Blaming {
     return wait.relation != 0 && !wait.target.starts_with("tuple");
   }
 
+  static bool IsAdvisory(const LockWaitEvent& wait) {
+    return wait.target.starts_with("advisory lock");
+  }
+
+  // Neither for a table, nor for rows, nor for the end of a transaction that wrote some.
+  static bool IsOtherLock(const LockWaitEvent& wait) {
+    return wait.relation == 0 &&
+           (IsAdvisory(wait) || wait.target.starts_with("object ") ||
+            wait.target.starts_with("user lock") || wait.target.starts_with("virtual transaction"));
+  }
+
   static std::string_view RowsTable(const LockWaitEvent& wait) {
     return wait.row_of.empty() ? Bare(wait.name) : std::string_view(wait.row_of);
   }
@@ -142,19 +155,53 @@ class Blaming {
                        [&](const auto& one) { return Bare(one) == table; });
   }
 
+  // It locked rows of the table, or may have: what it locks is told once for each transaction.
+  bool LocksRows(size_t i, std::string_view table) const {
+    const StatementProfile& statement = profile_.statements[i];
+    const bool locks = std::any_of(
+        statement.locks.begin(), statement.locks.end(), [&](const migration::TakenLock& lock) {
+          const bool rows =
+              lock.mode == LockMode::kRowShare || lock.mode == LockMode::kRowExclusive;
+          return rows && Bare(lock.name) == table;
+        });
+    return locks || (statement.rows > 0 && !statement.work.reads_table && Names(i, table));
+  }
+
+  // Rows are not counted of what code writes.
+  static bool Writes(const StatementProfile& statement) {
+    return statement.rows > 0 ||
+           std::any_of(statement.locks.begin(), statement.locks.end(),
+                       [](const auto& lock) { return lock.mode == LockMode::kRowExclusive; });
+  }
+
+  // Whoever asked for an advisory lock last: such a lock may outlive its transaction. Of other
+  // things, whatever runs.
+  std::optional<size_t> RootOfOther(const LockWaitEvent& wait, uint32_t pid) const {
+    std::optional<size_t> asked;
+    for (size_t i = 0; i < profile_.statements.size() && IsAdvisory(wait); ++i) {
+      const StatementProfile& statement = profile_.statements[i];
+      if (statement.pid != pid || statement.begin_us > wait.begin_wall_us + kSlackUs) continue;
+      const bool asks = base::ContainsInAnyCase(statement.text, "advisory_lock") ||
+                        base::ContainsInAnyCase(statement.text, "advisory_xact_lock");
+      if (asks) asked = i;
+    }
+    return asked ? asked : StatementAt(pid, wait.begin_wall_us);
+  }
+
   // The one whose lock it is: of an earlier statement of the transaction, or the one that runs.
   std::optional<size_t> Root(const LockWaitEvent& wait, uint32_t pid) const {
+    if (IsOtherLock(wait)) return RootOfOther(wait, pid);
     std::optional<size_t> wrote;
-    bool named = false;
+    bool sure = false;
     for (size_t i = 0; i < profile_.statements.size(); ++i) {
       const StatementProfile& statement = profile_.statements[i];
       if (statement.pid != pid || statement.begin_us > wait.begin_wall_us + kSlackUs) continue;
       if (statement.transaction_end_us + kSlackUs < wait.begin_wall_us) continue;
-      // The last that wrote; of those that name the row's table, if there are any.
-      const bool names = statement.rows > 0 && Names(i, RowsTable(wait));
-      if (statement.rows > 0 && (names || !named)) {
+      // The last that wrote; of those that locked rows of the table, if there are any.
+      const bool locked = LocksRows(i, RowsTable(wait));
+      if (locked || (!sure && Writes(statement))) {
         wrote = i;
-        named = names;
+        sure = locked;
       }
       for (const migration::TakenLock& lock : statement.locks) {
         const bool same = IsTableLock(wait) && lock.relation == wait.relation;
@@ -226,7 +273,10 @@ class Blaming {
       edges_.emplace_back(wait.end_wall_us, -1);
       blame_.last_end_us = std::max(blame_.last_end_us, wait.end_wall_us);
     }
+    if (IsAdvisory(wait)) other_locks_[root] = "an advisory lock";
+    if (IsOtherLock(wait)) other_locks_.try_emplace(root, "a lock on " + wait.target);
     if (!IsTableLock(wait)) return;
+    if (!wait.name.empty()) other_locks_.try_emplace(root, "a lock on " + wait.name);
     Wanted& wanted = waits_for_[root][wait.relation];
     wanted.mode = std::max(wanted.mode, wait.mode);
     wanted.us += wait.end_wall_us - wait.begin_wall_us;
@@ -448,6 +498,8 @@ class Blaming {
         query.relation = own->second.relation;
       }
     }
+    const auto other = other_locks_.find(root);
+    if (query.mode.empty() && other != other_locks_.end()) query.other_lock = other->second;
     for (auto& [fingerprint, queries] : by_pattern) query.queries.push_back(std::move(queries));
     std::stable_sort(query.queries.begin(), query.queries.end(),
                      [](const auto& a, const auto& b) { return a.stall_us > b.stall_us; });
@@ -480,6 +532,8 @@ class Blaming {
   std::vector<std::optional<size_t>> roots_;                // By wait: statement of the migration.
   std::map<std::pair<size_t, size_t>, Waited> waited_;      // By statement and query.
   std::map<size_t, std::map<uint32_t, Wanted>> waits_for_;  // By statement and relation.
+  // By statement: in words, what was waited for where no lock of it is known.
+  std::map<size_t, std::string> other_locks_;
   std::map<size_t, Own> own_waits_;
   std::set<size_t> victims_;
   std::vector<std::pair<Micros, int>> edges_;

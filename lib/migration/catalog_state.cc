@@ -16,10 +16,15 @@ SELECT c.oid,
        CASE WHEN c.relkind IN ('r', 'm', 'p') THEN pg_catalog.pg_total_relation_size(c.oid)
             ELSE 0 END,
        c.relpages, c.relallvisible, coalesce(i.indisvalid, true),
-       (SELECT pg_catalog.string_agg(a.privilege_type || ' to ' ||
-                 CASE a.grantee WHEN 0 THEN 'PUBLIC'
-                                ELSE pg_catalog.pg_get_userbyid(a.grantee) END, E'\x1f')
-          FROM pg_catalog.aclexplode(c.relacl) a WHERE a.grantee <> c.relowner),
+       (SELECT pg_catalog.string_agg(g.privilege || ' to ' ||
+                 CASE g.grantee WHEN 0 THEN 'PUBLIC'
+                                ELSE pg_catalog.pg_get_userbyid(g.grantee) END, E'\x1f')
+          FROM (SELECT a.privilege_type, a.grantee FROM pg_catalog.aclexplode(c.relacl) a
+                UNION ALL
+                SELECT a.privilege_type || ' (' || t.attname || ')', a.grantee
+                  FROM pg_catalog.pg_attribute t, pg_catalog.aclexplode(t.attacl) a
+                 WHERE t.attrelid = c.oid AND NOT t.attisdropped) g (privilege, grantee)
+         WHERE g.grantee <> c.relowner),
        (SELECT pg_catalog.string_agg(a.attname, E'\x1f')
           FROM pg_catalog.pg_statistic s
           JOIN pg_catalog.pg_attribute a ON a.attrelid = s.starelid AND a.attnum = s.staattnum
@@ -93,9 +98,17 @@ void CompareStatistics(const RelationState& was, const RelationState& is, Catalo
   }
 }
 
+// "SELECT to app" of "SELECT (total) to app".
+std::string OnWholeRelation(const std::string& grant) {
+  const size_t begin = grant.find(" (");
+  const size_t end = grant.find(") to ");
+  if (begin == std::string::npos || end == std::string::npos) return grant;
+  return grant.substr(0, begin) + grant.substr(end + 1);
+}
+
 void CompareGrants(const RelationState& was, const RelationState& is, CatalogChange& change) {
   for (const std::string& grant : was.grants) {
-    if (is.grants.contains(grant)) continue;
+    if (is.grants.contains(grant) || is.grants.contains(OnWholeRelation(grant))) continue;
     const size_t to = grant.find(" to ");
     change.grants_lost.push_back(grant.substr(0, to) + " on " + was.name + grant.substr(to));
   }

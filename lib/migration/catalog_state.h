@@ -23,7 +23,7 @@ struct RelationState {
   uint64_t pages = 0;
   uint64_t all_visible = 0;
   bool valid = true;                 // Of an index.
-  std::set<std::string> grants;      // "SELECT to app".
+  std::set<std::string> grants;      // "SELECT to app", "SELECT (total) to app".
   std::set<std::string> statistics;  // Columns that have some; "extended NAME".
   std::set<std::string> columns;
   uint64_t rows_written = 0;  // Since the server's statistics began.

@@ -287,7 +287,7 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "calls", to.calls);
     Read(from, "sqlstate", to.sqlstate);
     Read(from, "rows", to.rows);
-    Read(from, "wal_bytes", to.wal_bytes);
+    ReadIfThere(from, "wal_bytes", to.wal_bytes);
     ReadList(from, "locks", to.locks);
     Read(from, "rewrote", to.rewrote);
     Read(from, "dropped", to.dropped);

@@ -350,11 +350,11 @@ ordered_json Of(const MigrationStatement& statement) {
                        {"duration_us", statement.duration_us},
                        {"calls", statement.calls},
                        {"sqlstate", statement.sqlstate},
-                       {"rows", statement.rows},
-                       {"wal_bytes", statement.wal_bytes},
-                       {"locks", ListOf(statement.locks)},
-                       {"rewrote", statement.rewrote},
-                       {"dropped", statement.dropped}};
+                       {"rows", statement.rows}};
+  if (statement.wal_bytes) json["wal_bytes"] = *statement.wal_bytes;
+  json["locks"] = ListOf(statement.locks);
+  json["rewrote"] = statement.rewrote;
+  json["dropped"] = statement.dropped;
   if (!statement.file.empty()) {
     json["file"] = statement.file;
     json["line"] = statement.line;

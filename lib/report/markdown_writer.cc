@@ -344,7 +344,8 @@ class Writer {
           FormatDuration(one.started_us), FormatDuration(one.duration_us), beside(estimated.took),
           lock == nullptr ? "" : MarkdownText(lock->mode + " on " + lock->relation),
           lock == nullptr ? "" : FormatDuration(lock->held_us), beside(estimated.held),
-          one.wal_bytes > 0 ? base::FormatSize(one.wal_bytes) : "", beside(estimated.wal));
+          one.wal_bytes.value_or(0) > 0 ? base::FormatSize(*one.wal_bytes) : "",
+          beside(estimated.wal));
     }
     if (estimates) body += "\nest.: " + MarkdownText(migration.estimate_basis) + "\n";
     const size_t all = migration.statements.size() + migration.statements_more;

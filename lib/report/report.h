@@ -56,10 +56,10 @@ struct MigrationStatement {
   uint64_t calls = 1;       // Equal ones, one after the other.
   std::string sqlstate;     // Empty: it succeeded.
   uint64_t rows = 0;        // Written.
-  uint64_t wal_bytes = 0;
-  std::vector<MigrationLock> locks;           // Strongest first.
-  std::vector<std::string> rewrote;           // Tables.
-  std::vector<std::string> dropped;           // Taken along by CASCADE: "view public.v".
+  std::optional<uint64_t> wal_bytes;  // None: beside traffic that writes too nobody can tell.
+  std::vector<MigrationLock> locks;   // Strongest first.
+  std::vector<std::string> rewrote;   // Tables.
+  std::vector<std::string> dropped;   // Taken along by CASCADE: "view public.v".
   std::optional<MigrationEstimate> estimate;  // None: as measured.
   Micros held_us_estimated = 0;               // Its strongest lock; 0: as measured.
   friend bool operator==(const MigrationStatement&, const MigrationStatement&) = default;

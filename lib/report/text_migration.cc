@@ -73,7 +73,8 @@ class MigrationSections {
       const MigrationEstimates estimated = EstimatesOf(statement);
       add(FormatDuration(statement.duration_us), estimated.took);
       add(locks ? FormatDuration(statement.locks.front().held_us) : "", estimated.held);
-      add(statement.wal_bytes > 0 ? base::FormatSize(statement.wal_bytes) : "", estimated.wal);
+      add(statement.wal_bytes.value_or(0) > 0 ? base::FormatSize(*statement.wal_bytes) : "",
+          estimated.wal);
       table.AddRow(row);
     }
     const auto lines = table.Lines(page_.columns());

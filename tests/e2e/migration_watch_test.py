@@ -20,6 +20,8 @@ insert into orders select i, 1 + i % 2000, 'new', i % 100, repeat('x', 50)
 create view open_orders as select id, total from orders where status = 'new';
 create table tags (id int primary key, label text);
 grant select, insert, update, delete on orders, customers, tags to app;
+create table notes (id int primary key, body text);
+grant update (body) on notes to app;
 vacuum analyze;
 """
 
@@ -102,6 +104,11 @@ class MigrationWatchTest(gate_support.GateTest):
         self.assertEqual(migration["statements"][0]["dropped"], ["view public.open_orders"])
         self.assertEqual(migration["grants_lost"],
                          [f"{verb} on orders to app" for verb in ("DELETE", "INSERT", "SELECT", "UPDATE")])
+
+        migration = self.watch("drop table notes;\n"
+                               "create table notes (id int primary key, body text);\n")
+        self.assertEqual(migration["grants_lost"],
+                         ["SELECT on notes to app", "UPDATE (body) on notes to app"])
 
     def test_what_no_event_trigger_tells_is_found_all_the_same(self):
         migration = self.watch("vacuum full tags;\ntruncate customers;\n"

@@ -73,6 +73,14 @@ class Scene {
     profile_.statements.back().locks.push_back({relation, name, mode, 0, false});
     return *this;
   }
+  Scene& For(const std::string& target) {
+    profile_.waits.back().target = target;
+    return *this;
+  }
+  Scene& WithText(const std::string& text) {
+    profile_.statements.back().text = text;
+    return *this;
+  }
   Scene& ForRowOf(const std::string& table) {
     profile_.waits.back().row_of = table;
     return *this;
@@ -246,6 +254,53 @@ TEST_CASE("a wait for a row is put down to the statement that wrote to its table
     CHECK((blame.statements[0].pattern == "update shop.orders set a = $1") == (table == "orders"));
     CHECK(blame.statements[0].pattern.starts_with("update"));
   }
+}
+
+TEST_CASE("a wait for a row is put down to code that locked its table, whatever wrote later",
+          "[job]") {
+  // Code, whose rows nobody counts; and a foreign key, which locks the row that it points to.
+  for (const LockMode mode : {LockMode::kRowExclusive, LockMode::kRowShare}) {
+    Scene scene;
+    scene.Migrates("do $$ begin end $$", 1, 2, 9, mode)
+        .Migrates("insert into audit values ($1)", 2, 3, 9)
+        .Writes(1)
+        .Migrates("select pg_sleep($1)", 3, 9, 9)
+        .Query(1, "update orders set b = 1", 4, 9)
+        .Waits(1, LockMode::kShare, 4, 9, {kMigration}, {1}, 0)
+        .ForRowOf("orders");
+    const Blame blame = scene.Run();
+    REQUIRE(blame.statements.size() == 1);
+    CHECK(blame.statements[0].pattern == "do $$ begin end $$");
+    CHECK(blame.statements[0].mode.empty());
+    CHECK(blame.statements[0].other_lock.empty());
+  }
+}
+
+TEST_CASE("a wait for an advisory lock is put down to who asked for it, and is not one for rows",
+          "[job]") {
+  Scene scene;
+  scene.Migrates("select f($1)", 1, 2, 2)
+      .WithText("select pg_advisory_lock(42)")
+      .Migrates("update orders set a = $1", 2, 3, 9, LockMode::kRowExclusive)
+      .Writes(5)
+      .Query(1, "select pg_advisory_lock(42)", 4, 9)
+      .Waits(1, LockMode::kExclusive, 4, 9, {kMigration}, {1}, 0)
+      .For("advisory lock [5,0,42,1]");
+  const Blame blame = scene.Run();
+  REQUIRE(blame.statements.size() == 1);
+  CHECK(blame.statements[0].pattern == "select f($1)");
+  CHECK(blame.statements[0].other_lock == "an advisory lock");
+}
+
+TEST_CASE("a wait for a table whose lock nobody saw is not one for rows", "[job]") {
+  Scene scene;
+  scene.Migrates("do $$ begin end $$", 1, 9, 9)
+      .Query(1, "select 1", 4, 9)
+      .Waits(1, LockMode::kAccessShare, 4, 9, {kMigration}, {1});
+  const Blame blame = scene.Run();
+  REQUIRE(blame.statements.size() == 1);
+  CHECK(blame.statements[0].mode.empty());
+  CHECK(blame.statements[0].other_lock == "a lock on orders");
 }
 
 TEST_CASE("of several locks the one that most waited for is told", "[job]") {
