@@ -246,18 +246,22 @@ class Blaming {
   }
 
   // What counts of a wait for what was let go at `let_go_us`: a queue that formed in such a hold
-  // wakes up all at once, and how long that takes is not the migration's doing either.
+  // wakes up all at once, and how long that takes is not the migration's doing either. Nor is how
+  // long the queue has grown: without the hold, who came so much later than the migration began to
+  // wait would have come so much later than it had its lock.
   Micros CountedUs(const LockWaitEvent& wait, Micros let_go_us) const {
     Micros end_us = wait.end_wall_us;
     Micros held_us = 0;
+    Micros late_us = 0;
     for (const auto& [hold_begin_us, hold_end_us] : holds_) {
       const Micros overlap_us =
           std::min(wait.end_wall_us, hold_end_us) - std::max(wait.begin_wall_us, hold_begin_us);
       if (overlap_us <= 0) continue;
       held_us += overlap_us;
+      late_us = std::max<Micros>(late_us, wait.begin_wall_us - hold_begin_us);
       end_us = std::min(wait.end_wall_us, std::max(let_go_us, hold_end_us));
     }
-    return std::max<Micros>(end_us - wait.begin_wall_us - held_us, 0);
+    return std::max<Micros>(end_us - wait.begin_wall_us - held_us - late_us, 0);
   }
 
   void TakeWait(const LockWaitEvent& wait, size_t root) {

@@ -541,10 +541,9 @@ void DuringAct::AddAdvice(const migration::MigrationProfile& profile) {
       return w.pid == statement->pid && w.relation != 0 && w.begin_wall_us >= statement->begin_us &&
              w.begin_wall_us <= statement->end_us;
     });
-    const bool partitioned = std::any_of(statement->locks.begin(), statement->locks.end(),
-                                         [](const migration::TakenLock& lock) {
-                                           return lock.partitioned && StopsTraffic(lock.mode);
-                                         });
+    const bool partitioned = std::any_of(
+        statement->locks.begin(), statement->locks.end(),
+        [](const migration::TakenLock& lock) { return lock.partitioned && StopsTraffic(lock); });
     cause::BlockingForm form;
     form.sql = SqlToTell(*statement);
     form.work = statement->work;

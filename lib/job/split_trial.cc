@@ -170,9 +170,8 @@ Micros HeldOnProduction(const migration::MigrationProfile& profile,
   Micros longest = 0;
   for (size_t i = 0; i < std::min(facts.statements.size(), profile.statements.size()); ++i) {
     const auto& locks = profile.statements[i].locks;
-    const bool stops = std::any_of(locks.begin(), locks.end(), [](const auto& lock) {
-      return migration::StopsTraffic(lock.mode);
-    });
+    const bool stops = std::any_of(locks.begin(), locks.end(),
+                                   [](const auto& lock) { return migration::StopsTraffic(lock); });
     if (stops) longest = std::max(longest, facts.statements[i].held_us_estimated);
   }
   return longest;

@@ -108,10 +108,11 @@ bool LeavesNothing(const std::string& function) {
                                                                 "unnest",
                                                                 "upper",
                                                                 "version"};
-  constexpr std::array<std::string_view, 6> kBeginnings = {
-      "pg_get_", "pg_advisory_", "pg_try_advisory_", "has_", "_pg_", "pg_index_"};
+  constexpr std::array<std::string_view, 5> kBeginnings = {"pg_get_", "pg_advisory_",
+                                                           "pg_try_advisory_", "_pg_", "pg_index_"};
   if (kFunctions.contains(function)) return true;
   if (function.starts_with("pg_") && function.ends_with("_is_visible")) return true;
+  if (function.starts_with("has_") && function.ends_with("_privilege")) return true;
   return std::any_of(kBeginnings.begin(), kBeginnings.end(),
                      [&](auto beginning) { return function.starts_with(beginning); });
 }
