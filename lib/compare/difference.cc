@@ -471,16 +471,12 @@ void ExcuseDefaults(const event::StatementPair& pair, base::Micros clock_slack_u
   if (difference.columns == 0) return;
   const RunClocks clocks =
       ClocksOfRun(pair, difference.columns, kClockToleranceUs + clock_slack_us);
-  difference.columns &= ~clocks.explained;
-  // Nobody can tell whether chance filled such a column in this run, or the change did.
-  const ColumnBits chance = ColumnsByChance(pair.lanes[0].columns);
+  difference.columns &= ~(clocks.explained | ColumnsByChance(pair.lanes[0].columns));
   if (difference.columns == 0) {
     difference.weight = Weight::kNote;
     difference.excuse = Excuse::kVolatile;
-  } else if ((difference.columns & ~(clocks.unsure | chance)) == 0) {
+  } else if ((difference.columns & ~clocks.unsure) == 0) {
     difference.weight = std::min(difference.weight, Weight::kWarning);
-  } else {
-    difference.columns &= ~chance;
   }
 }
 

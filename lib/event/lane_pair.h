@@ -19,7 +19,7 @@ struct Column {
   uint16_t format = 0;  // 0 text, 1 binary.
   // What replay knows of it from the catalogue; of the baseline alone.
   bool loose = false;      // Values that sort as one may differ in their bytes: citext ...
-  bool by_chance = false;  // Its table fills it, or what it refers to, by gen_random_uuid() ...
+  bool by_chance = false;  // Its table fills it by gen_random_uuid() or its like.
   friend bool operator==(const Column&, const Column&) = default;
 };
 

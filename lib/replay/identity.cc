@@ -287,7 +287,7 @@ void Identity::MarkColumns(std::vector<event::LaneOutcome>& outcomes) const {
     for (event::Column& column : outcome.columns) {
       column.loose = shared_->loose.Has(column);
       const MappedColumn* mapped = shared_->columns.Find(0, column.table_oid, column.column_number);
-      column.by_chance = mapped != nullptr && !mapped->drawn;
+      column.by_chance = mapped != nullptr && mapped->own && !mapped->drawn;
     }
   }
 }

@@ -72,13 +72,13 @@ TEST_CASE("without a control, clocks of the run explain what both lanes wrote in
   CHECK(judge("2026-03-30", "2026-03-31").weight == Weight::kNote);
 }
 
-TEST_CASE("without a control, nobody can tell what chance filled", "[compare]") {
+TEST_CASE("without a control, what chance fills is no value", "[compare]") {
   event::Column token = Col("token", 2950);
   token.by_chance = true;
   const std::vector<event::Column> columns = {Col("id", 23, 1), token};
   const auto baseline = Answer(columns, {{"1", "a"}});
   CHECK(JudgePair(PairOf(baseline, Answer(columns, {{"1", "b"}})), Facts()).weight ==
-        Weight::kWarning);
+        Weight::kNote);
   const auto other = JudgePair(PairOf(baseline, Answer(columns, {{"2", "b"}})), Facts());
   CHECK(other.weight == Weight::kGate);
   CHECK(other.columns == 1);
