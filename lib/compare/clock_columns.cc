@@ -23,10 +23,6 @@ constexpr uint32_t kTimestampTzOid = 1184;
 constexpr Micros kSecondUs = 1000 * 1000;
 constexpr Micros kDayUs = 24 * 3600 * kSecondUs;
 
-bool HoldsMoments(uint32_t type_oid) {
-  return type_oid == kDateOid || type_oid == kTimestampOid || type_oid == kTimestampTzOid;
-}
-
 // Since 2000-01-01, as PostgreSQL counts.
 struct Moment {
   Micros written_us = 0;  // By the calendar and clock that a client reads.
@@ -243,6 +239,10 @@ bool WrittenInRun(const event::StatementPair& pair, const std::vector<Moments>& 
 }
 
 }  // namespace
+
+bool HoldsMoments(uint32_t type_oid) {
+  return type_oid == kDateOid || type_oid == kTimestampOid || type_oid == kTimestampTzOid;
+}
 
 ColumnBits ShiftedClockColumns(const event::StatementPair& pair, ColumnBits suspects,
                                Micros tolerance_us) {

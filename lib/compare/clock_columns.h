@@ -19,6 +19,9 @@ namespace scry::compare {
 ColumnBits ShiftedClockColumns(const event::StatementPair& pair, ColumnBits suspects,
                                base::Micros tolerance_us);
 
+// date, timestamp, timestamptz.
+bool HoldsMoments(uint32_t type_oid);
+
 // The instant that a cell of a date or time column holds, in microseconds since 2000. nullopt: of
 // another type, NULL, or written in a way that is not read.
 std::optional<base::Micros> MomentOf(const event::Column& column, const Cell& cell);

@@ -28,10 +28,9 @@ bool IsNoisy(const Difference& difference, size_t column) {
 std::optional<size_t> ClockKey(const LaneOutcome& baseline, const event::StatementFacts& facts,
                                const Difference& difference) {
   if (!facts.ordered || facts.sort_keys.empty()) return std::nullopt;
-  const std::string& key = facts.sort_keys.front();
   std::optional<size_t> found;
   for (size_t i = 0; i < baseline.columns.size(); ++i) {
-    if (key != "#" + std::to_string(i + 1) && key != baseline.columns[i].name) continue;
+    if (!NamesColumn(facts.sort_keys.front(), baseline.columns, i)) continue;
     if (found) return std::nullopt;
     found = i;
   }

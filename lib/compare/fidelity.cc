@@ -9,6 +9,7 @@
 
 #include "base/letter_case.h"
 #include "base/units.h"
+#include "compare/clock_columns.h"
 #include "compare/difference.h"
 #include "event/value_equality.h"
 
@@ -33,10 +34,9 @@ bool IsServers(const event::Column& column) {
   return event::EqualityOf(column) == event::ValueEquality::kServer;
 }
 
-// date, timestamp, timestamptz; or what chance fills.
+// By a clock, or by chance.
 bool MayBeFilledAnew(const event::Column& column) {
-  return column.by_chance || column.type_oid == 1082 || column.type_oid == 1114 ||
-         column.type_oid == 1184;
+  return column.by_chance || HoldsMoments(column.type_oid);
 }
 
 // What two equal lanes disagree on. Without a control the candidate stands for it, where there is a

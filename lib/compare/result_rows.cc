@@ -105,12 +105,9 @@ std::optional<std::vector<size_t>> VisibleKeys(const LaneOutcome& baseline,
   if (facts.sort_keys.empty()) return std::nullopt;
   std::vector<size_t> places;
   for (const std::string& key : facts.sort_keys) {
-    const std::optional<size_t> position = PositionFrom(key);
     std::optional<size_t> found;
     for (size_t i = 0; i < match.common.size(); ++i) {
-      const size_t column = match.common[i].first;
-      const bool hit = position ? column == *position : baseline.columns[column].name == key;
-      if (!hit) continue;
+      if (!NamesColumn(key, baseline.columns, match.common[i].first)) continue;
       if (found) return std::nullopt;  // Two columns of that name: nobody knows which one sorts.
       found = i;
     }
@@ -455,6 +452,11 @@ ColumnMatch MatchColumns(const std::vector<Column>& baseline,
   return match;
 }
 
+bool NamesColumn(const std::string& key, const std::vector<Column>& columns, size_t index) {
+  const auto position = PositionFrom(key);
+  return position ? index == *position : columns[index].name == key;
+}
+
 std::vector<std::pair<size_t, size_t>> ByValue(const ColumnMatch& match) {
   std::vector<std::pair<size_t, size_t>> columns = match.common;
   columns.insert(columns.end(), match.numbers.begin(), match.numbers.end());
@@ -500,8 +502,7 @@ bool LeftToChance(const LaneOutcome& baseline, size_t column, const event::State
   if (baseline.columns[column].table_oid != 0) return false;
   if (!facts.chosen) return true;
   return std::any_of(facts.chosen->begin(), facts.chosen->end(), [&](const std::string& key) {
-    const auto position = PositionFrom(key);
-    return position ? column == *position : baseline.columns[column].name == key;
+    return NamesColumn(key, baseline.columns, column);
   });
 }
 

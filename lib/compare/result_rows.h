@@ -75,6 +75,9 @@ std::optional<bool> DiffersBeyondChoice(const event::LaneOutcome& baseline,
                                         const ColumnMatch& match,
                                         const event::StatementFacts& facts);
 
+// Does a key of facts.sort_keys or facts.chosen name this column, by its place or by its name?
+bool NamesColumn(const std::string& key, const std::vector<event::Column>& columns, size_t index);
+
 // A primary key by its looks: the first column of its table, or the name everybody gives it.
 bool LooksLikeId(const event::Column& column);
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "base/letter_case.h"
+#include "event/sql_literal.h"
 
 namespace scry::event {
 namespace {
@@ -13,7 +14,6 @@ constexpr std::string_view kHidden = "***";
 // Bodies in constants in bodies.
 constexpr int kDepthMax = 8;
 
-bool IsBlank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 bool IsWordStart(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return std::isalpha(byte) != 0 || c == '_' || byte >= 0x80;
@@ -27,8 +27,7 @@ bool MentionsPassword(std::string_view text) {
   for (const char letter : {'w', 'W'}) {
     for (size_t at = text.find(letter); at != std::string_view::npos;
          at = text.find(letter, at + 1)) {
-      const bool may = at >= 4 && (text[at - 4] | 0x20) == 'p';
-      if (may && base::UpperAscii(text.substr(at - 4, 8)) == "PASSWORD") return true;
+      if (at >= 4 && base::StartsWithInAnyCase(text.substr(at - 4), "password")) return true;
     }
   }
   return false;
@@ -96,8 +95,7 @@ class Hiding {
   void Step() {
     const char c = text_[at_];
     if (IsBlank(c)) return Copy(1);
-    if (text_.substr(at_, 2) == "--") return Copy(text_.find('\n', at_) - at_);
-    if (text_.substr(at_, 2) == "/*") return Copy(CommentLength());
+    if (const size_t end = CommentEnd(text_, at_); end > at_) return Copy(end - at_);
     const size_t prefix = PrefixLength();
     if (at_ + prefix < text_.size() && text_[at_ + prefix] == '\'') return Constant(prefix);
     if (c == '$' && DollarTagLength() > 0) return DollarQuoted();
@@ -123,17 +121,6 @@ class Hiding {
     const std::string_view part = text_.substr(at_, bytes);
     out_ += part;
     at_ += part.size();
-  }
-
-  size_t CommentLength() const {
-    int depth = 0;
-    size_t at = at_;
-    do {
-      const std::string_view two = text_.substr(at, 2);
-      depth += two == "/*" ? 1 : two == "*/" ? -1 : 0;
-      at += two == "/*" || two == "*/" ? 2U : 1U;
-    } while (depth > 0 && at < text_.size());
-    return at - at_;
   }
 
   // Of E'', U&'' and the like.

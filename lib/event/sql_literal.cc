@@ -146,6 +146,26 @@ std::string Unquote(std::string_view body, bool escapes) {
 
 }  // namespace
 
+bool IsBlank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+size_t CommentEnd(std::string_view text, size_t at) {
+  if (text.substr(at, 2) == "--") return std::min(text.find('\n', at), text.size());
+  if (text.substr(at, 2) != "/*") return at;
+  int depth = 0;
+  do {
+    if (text.substr(at, 2) == "/*") {
+      ++depth;
+      at += 2;
+    } else if (text.substr(at, 2) == "*/") {
+      --depth;
+      at += 2;
+    } else {
+      ++at;
+    }
+  } while (depth > 0 && at < text.size());
+  return std::min(at, text.size());
+}
+
 size_t LiteralLength(std::string_view text, size_t offset) {
   if (offset >= text.size()) return 0;
   text.remove_prefix(offset);

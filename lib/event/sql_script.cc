@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "event/sql_literal.h"
+
 #ifdef SCRY_HAVE_PG_QUERY
 #include <pg_query.h>
 #endif
@@ -11,8 +13,6 @@ namespace scry::event {
 
 #ifdef SCRY_HAVE_PG_QUERY
 namespace {
-
-bool IsBlank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 std::string_view Trimmed(std::string_view text) {
   while (!text.empty() && IsBlank(text.front())) text.remove_prefix(1);
@@ -66,24 +66,6 @@ std::string WithoutClientLines(std::string_view text) {
     at = end + 1;
   }
   return sql;
-}
-
-size_t CommentEnd(std::string_view text, size_t at) {
-  if (text.substr(at, 2) == "--") return std::min(text.find('\n', at), text.size());
-  if (text.substr(at, 2) != "/*") return at;
-  int depth = 0;
-  do {
-    if (text.substr(at, 2) == "/*") {
-      ++depth;
-      at += 2;
-    } else if (text.substr(at, 2) == "*/") {
-      --depth;
-      at += 2;
-    } else {
-      ++at;
-    }
-  } while (depth > 0 && at < text.size());
-  return std::min(at, text.size());
 }
 
 // Past blanks, comments and empty statements.

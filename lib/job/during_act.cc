@@ -121,7 +121,7 @@ class DuringAct {
   bool IsLockTimeout(const std::string& sqlstate) const;
   bool RunOne(const std::vector<std::string>& argv, const std::stop_token& stop);
   Status AwaitCommand(std::jthread& command);
-  void Conclude(const replay::ReplayStats& stats);
+  void Conclude(const replay::ReplayStats& stats, const std::vector<LoadFailure>& failures);
   void FillBlocking(const std::vector<compare::BlockingQuery>& statements);
   void AddEstimates(std::vector<compare::BlockingQuery>& statements) const;
   void AddAdvice(const migration::MigrationProfile& profile);
@@ -131,7 +131,8 @@ class DuringAct {
   std::vector<LoadFailure> OwnFailures() const;
   void AddOwnFailures(const std::vector<LoadFailure>& failures,
                       std::vector<compare::BlockingQuery>& statements) const;
-  std::vector<compare::Finding> JudgeBlocking(Blame& blame);
+  std::vector<compare::Finding> JudgeBlocking(const std::vector<LoadFailure>& failures,
+                                              Blame& blame);
   void TellBlocker();
   void TellEarlyDeadlocks();
   void TellRounds();
@@ -272,7 +273,7 @@ RepeatedTraffic::Sequel DuringAct::AfterRound(uint64_t rounds) {
 bool DuringAct::DeadlocksAreEarly() const {
   const auto& idle = request_.idle->statements;
   const bool own = std::any_of(idle.begin(), idle.end(), [](const auto& statement) {
-    return base::UpperAscii(statement.text).find("LOCK_TIMEOUT") != std::string::npos;
+    return base::ContainsInAnyCase(statement.text, "lock_timeout");
   });
   return !own && options_.lock_timeout_us > 0 &&
          options_.lock_timeout_us < request_.deadlock_timeout_us;
@@ -419,7 +420,7 @@ Status DuringAct::Go() {
     progress_.Done(fmt::format("gave up behind a transaction of {}", FormatDuration(blocker_us_)));
     return {};
   }
-  Conclude(stats);
+  Conclude(stats, failures);
   progress_.Done(during_.blocked + during_.failed == 0
                      ? "no query waited"
                      : fmt::format("{} queries waited, {} at most",
@@ -579,8 +580,8 @@ void DuringAct::TellEarlyDeadlocks() {
   if (during_.deadlocks.empty() || !DeadlocksAreEarly()) return;
   report_.notes.push_back(fmt::format(
       "{} deadlock{} with traffic {} found after {}, as the fork logs waits from then on. The "
-      "source "
-      "looks for them after {}, and the lock_timeout of {} comes first: an attempt that ended so "
+      "source looks for them after {}, and the lock_timeout of {} comes first: an attempt that "
+      "ended so "
       "counts as one that got no lock, and a query that failed so would have waited.",
       base::FormatCount(during_.deadlocks.size()), during_.deadlocks.size() == 1 ? "" : "s",
       during_.deadlocks.size() == 1 ? "was" : "were", FormatDuration(migration::kLockWaitLoggedUs),
@@ -588,8 +589,8 @@ void DuringAct::TellEarlyDeadlocks() {
 }
 
 // All waits are told, and those that are the migration's doing are judged.
-std::vector<compare::Finding> DuringAct::JudgeBlocking(Blame& blame) {
-  const std::vector<LoadFailure> failures = OwnFailures();
+std::vector<compare::Finding> DuringAct::JudgeBlocking(const std::vector<LoadFailure>& failures,
+                                                       Blame& blame) {
   compare::BlockingFacts facts;
   facts.statements_replayed = during_.statements;
   facts.statements = blame.statements;
@@ -608,7 +609,8 @@ std::vector<compare::Finding> DuringAct::JudgeBlocking(Blame& blame) {
   return compare::JudgeBlocking(facts, request_.policy);
 }
 
-void DuringAct::Conclude(const replay::ReplayStats& stats) {
+void DuringAct::Conclude(const replay::ReplayStats& stats,
+                         const std::vector<LoadFailure>& failures) {
   const migration::MigrationProfile& profile = outcome_.profile;
   Blame blame = BlameMigration(profile, book_, {run_.started_us, run_.ended_us});
   during_.ran = true;
@@ -646,7 +648,7 @@ void DuringAct::Conclude(const replay::ReplayStats& stats) {
   TellBlocker();
   TellEarlyDeadlocks();
   compare::Verdict verdict;
-  verdict.findings = JudgeBlocking(blame);
+  verdict.findings = JudgeBlocking(failures, blame);
   for (compare::Finding& finding :
        compare::JudgeStalePlans(blame.stale, stats.statements, request_.policy)) {
     ExplainedFinding& known = outcome_.known.emplace_back();

@@ -471,7 +471,9 @@ Status MigrationTest::During() {
   request.idle = &profile_;
   request.idle_started_us = started_us_;
   request.idle_us = took_us_;
-  SCRY_TRY_ASSIGN(request.deadlock_timeout_us, DeadlockTimeout());
+  if (request.options.lock_timeout_us > 0) {
+    SCRY_TRY_ASSIGN(request.deadlock_timeout_us, DeadlockTimeout());
+  }
   request.fails_anyway = [this](uint64_t fingerprint, const std::string& sqlstate) {
     return comparison_.Fails(fingerprint, sqlstate);
   };
@@ -480,8 +482,8 @@ Status MigrationTest::During() {
                   RunDuring(request, ForksUnderLoad("the migration"), watch_, progress_, report_));
   known_during_ = std::move(outcome.known);
   comparison_.AddCauses(known_during_);
-  if (outcome.gave_up)
-    request.options.blocker_us = 0;  // What is compared is to differ in SQL alone.
+  // What is compared is to differ in SQL alone.
+  if (outcome.gave_up) request.options.blocker_us = 0;
   return TrySafeForm(std::move(request), *outcome.fork,
                      base::SystemClock().MonotonicUs() - began_us);
 }

@@ -355,7 +355,7 @@ class Builder {
   std::vector<size_t> WhoSwapped(uint32_t relation, bool event::TableWork::*by_text,
                                  bool told) const {
     const std::string_view name = Bare(Known(relation)->name);
-    const std::vector<std::string_view> code = FunctionsWith(name);
+    std::optional<std::vector<std::string_view>> code;  // All sources are read for it.
     std::vector<size_t> sure;
     size_t likely = 0;
     Likelihood most = Likelihood::kNone;
@@ -367,8 +367,9 @@ class Builder {
         continue;
       }
       Likelihood likelihood = HowLikely(i, relation, by_text);
-      if (likelihood == Likelihood::kRunsCode && Runs(statement, name, code)) {
-        likelihood = Likelihood::kCodeNames;
+      if (likelihood == Likelihood::kRunsCode) {
+        if (!code) code = FunctionsWith(name);
+        if (Runs(statement, name, *code)) likelihood = Likelihood::kCodeNames;
       }
       if (likelihood <= most) continue;
       most = likelihood;

@@ -17,18 +17,6 @@ std::string Nap(const std::string& seconds) {
          seconds + "); RETURN 1; END $$";
 }
 
-void CheckEqual(const Replayed& replayed) {
-  CHECK(replayed.error.empty());
-  for (const auto& [reason, count] : replayed.stats.exclusion_reasons) {
-    FAIL_CHECK(count << " left out: " << reason);
-  }
-  for (const auto& pair : replayed.pairs) {
-    INFO(pair.text << ": " << pair.lanes[0].outcome.message << " / "
-                   << pair.lanes[1].outcome.message);
-    CHECK(Same(pair));
-  }
-}
-
 void Fail(event::Exchange& exchange, size_t statement, const std::string& sqlstate) {
   exchange.statements[statement].outcome.status = event::OutcomeStatus::kError;
   exchange.statements[statement].outcome.sqlstate = sqlstate;

@@ -88,4 +88,17 @@ inline bool Same(const event::StatementPair& pair) {
          pair.lanes[0].cells == pair.lanes[1].cells;
 }
 
+// Nobody was left out, and each statement did the same on both lanes.
+inline void CheckEqual(const Replayed& replayed) {
+  CHECK(replayed.error.empty());
+  for (const auto& [reason, count] : replayed.stats.exclusion_reasons) {
+    FAIL_CHECK(count << " left out: " << reason);
+  }
+  for (const auto& pair : replayed.pairs) {
+    INFO(pair.text << ": " << pair.lanes[0].outcome.message << " / "
+                   << pair.lanes[1].outcome.message);
+    CHECK(Same(pair));
+  }
+}
+
 }  // namespace scry::replay
