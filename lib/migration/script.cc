@@ -127,15 +127,12 @@ bool OnlyReads(const event::StatementFacts& facts, Micros took_us) {
          std::all_of(facts.relations.begin(), facts.relations.end(), IsOfCatalogue);
 }
 
-bool IsLocalSetting(const std::string& sql) {
-  return base::UpperAscii(sql).starts_with("SET LOCAL ");
-}
+bool IsLocalSetting(const std::string& sql) { return base::StartsWithInAnyCase(sql, "set local "); }
 
 // It holds for what comes after it in the session.
 bool SetsSession(const RecordedStatement& one) {
   if (one.kind == StatementKind::kSession) return !IsLocalSetting(one.sql);
-  return one.kind == StatementKind::kSelect &&
-         base::UpperAscii(one.sql).find("SET_CONFIG(") != std::string::npos;
+  return one.kind == StatementKind::kSelect && base::ContainsInAnyCase(one.sql, "set_config(");
 }
 
 // A transaction, or a statement outside of them.
@@ -240,8 +237,7 @@ class Session {
   }
 
   static bool MayLeave(const event::StatementFacts& facts, const std::string& sql) {
-    return facts.kind == StatementKind::kOther ||
-           base::UpperAscii(sql).find("CONCURRENTLY") != std::string::npos;
+    return facts.kind == StatementKind::kOther || base::ContainsInAnyCase(sql, "concurrently");
   }
 
   void EndBy(const SeenStatement& seen, RecordedStatement end, bool done, bool implicit) {

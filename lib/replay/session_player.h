@@ -206,8 +206,8 @@ class SessionPlayer {
   std::vector<PortalNames> portals_;                    // By lane.
   std::deque<Work> work_;
   IdentitySession identity_;
-  base::Micros since_us_ =
-      0;  // Of connecting, of the exchange, of its cancellation, or of leaving.
+  // Since when it connects, runs the exchange, waits for its cancellation, or leaves.
+  base::Micros since_us_ = 0;
 
   base::Micros free_since_us_ = 0;
   base::Micros idle_limit_us_ = 0;  // The shortest that it has set, or is to set.
