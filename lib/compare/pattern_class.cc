@@ -54,6 +54,10 @@ class Classes {
       one.median_after_us = MedianUs(*stats, 1);
       const auto detectable = facts_.detectable.find(stats->fingerprint);
       if (detectable != facts_.detectable.end()) one.detectable = detectable->second;
+      if (facts_.work != nullptr) {
+        const auto work = facts_.work->find(stats->fingerprint);
+        if (work != facts_.work->end()) one.work = NumbersOf(work->second);
+      }
       if (!ByFinding(*stats, one)) ByNothing(*stats, one);
       ++verdict_.class_counts[static_cast<size_t>(one.type)];
       verdict_.classes.push_back(std::move(one));

@@ -138,6 +138,7 @@ struct PatternVerdict {
   // The least slowdown, as a factor of the median, that this run would have shown and confirmed
   // with a chance of 80 %. 0: none, however large, as pairs are too few.
   double detectable = 0;
+  WorkNumbers work;  // Without samples: not measured.
 };
 
 // What a second run is to show again: of a pattern, all calls or those of one cost.

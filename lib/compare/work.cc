@@ -127,13 +127,20 @@ std::optional<WorkRise> LostHotUpdates(const std::vector<WorkSample>& samples,
 
 }  // namespace
 
+WorkNumbers NumbersOf(const std::vector<WorkSample>& samples) {
+  WorkNumbers numbers;
+  if (samples.empty()) return numbers;
+  numbers.samples = samples.size();
+  numbers.before = MedianWork(samples, &WorkSample::baseline);
+  numbers.after = MedianWork(samples, &WorkSample::candidate);
+  return numbers;
+}
+
 WorkJudgement JudgeWork(const std::vector<WorkSample>& samples, const WorkPolicy& policy) {
   WorkJudgement judgement;
   if (samples.empty()) return judgement;
   WorkNumbers& numbers = judgement.numbers;
-  numbers.samples = samples.size();
-  numbers.before = MedianWork(samples, &WorkSample::baseline);
-  numbers.after = MedianWork(samples, &WorkSample::candidate);
+  numbers = NumbersOf(samples);
   std::vector<bool> risen(samples.size());
   double worst_rise = -1;
   for (const WorkKind kind : {WorkKind::kBlocks, WorkKind::kSpill, WorkKind::kWal}) {

@@ -68,6 +68,9 @@ struct WorkJudgement {
   size_t worst = 0;  // Index of the sample to look at: the one that rose most.
 };
 
+// Medians and how many samples; what rose is left to JudgeWork().
+WorkNumbers NumbersOf(const std::vector<WorkSample>& samples);
+
 // More of the larger of baseline and control is no noise: by ratio and by amount, with any set of
 // parameters.
 WorkJudgement JudgeWork(const std::vector<WorkSample>& samples, const WorkPolicy& policy);

@@ -195,6 +195,11 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "median_us", to.median_us);
     Read(from, "median_after_us", to.median_after_us);
     Read(from, "detectable", to.detectable);
+    if (const json* work = Object(from, "work")) {
+      if (const json* before = Object(*work, "before")) Fill(*before, to.work_before);
+      if (const json* after = Object(*work, "after")) Fill(*after, to.work_after);
+      Read(*work, "samples", to.work_samples);
+    }
     ReadList(from, "latencies", to.latencies);
   }
   void Fill(const json& from, WaitingStep& to) {

@@ -192,6 +192,11 @@ ordered_json Of(const PatternLine& line) {
                        {"detectable", Finite(line.detectable)}};
   if (!line.why.empty()) json["why"] = line.why;
   if (!line.finding.empty()) json["finding"] = line.finding;
+  if (line.work_samples > 0) {
+    json["work"] = {{"before", Of(line.work_before)},
+                    {"after", Of(line.work_after)},
+                    {"samples", line.work_samples}};
+  }
   AddLatencies(line.latencies, json);
   return json;
 }

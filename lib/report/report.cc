@@ -138,6 +138,9 @@ void FillClasses(const compare::Verdict& verdict, Report& report) {
                                one.median_us,
                                one.median_after_us,
                                one.detectable,
+                               one.work.samples,
+                               WorkOf(one.work.before),
+                               WorkOf(one.work.after),
                                {}});
   }
 }

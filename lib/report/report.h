@@ -133,6 +133,15 @@ struct ClassCount {
   friend bool operator==(const ClassCount&, const ClassCount&) = default;
 };
 
+// What one execution had to do: medians over the sampled parameters.
+struct Work {
+  double blocks = 0;
+  double spilled_blocks = 0;
+  double wal_bytes = 0;
+  double rows = 0;
+  friend bool operator==(const Work&, const Work&) = default;
+};
+
 // How latencies are spread on one lane, by compare::LatencyShape.
 struct LaneLatencies {
   // "baseline", "candidate", "control"; of what the change introduces "captured" in place of the
@@ -156,6 +165,9 @@ struct PatternLine {
   double median_after_us = 0;  // On the candidate.
   // The least slowdown, as a factor, that would have been found with a chance of 80 %; 0: none.
   double detectable = 0;
+  uint64_t work_samples = 0;  // 0: not measured.
+  Work work_before;
+  Work work_after;
   std::vector<LaneLatencies> latencies;  // Empty: not kept, or too few.
   friend bool operator==(const PatternLine&, const PatternLine&) = default;
 };
@@ -198,15 +210,6 @@ struct Latency {
   double p95_us = 0;
   double p99_us = 0;
   friend bool operator==(const Latency&, const Latency&) = default;
-};
-
-// What one execution had to do: medians over the sampled parameters.
-struct Work {
-  double blocks = 0;
-  double spilled_blocks = 0;
-  double wal_bytes = 0;
-  double rows = 0;
-  friend bool operator==(const Work&, const Work&) = default;
 };
 
 struct PlanText {

@@ -42,7 +42,7 @@ FIX = {
 LATENCY = {"before": dict, "after": dict, "factor": NUMBER, "factor_low": NUMBER,
            "factor_high": NUMBER, "p": NUMBER, "confirmed": bool, "again_pairs": int, "part": str}
 PATTERN = {"fingerprint": str, "pattern": str, "type": str, "calls": int, "pairs": int, "share": NUMBER,
-           "median_us": NUMBER, "median_after_us": NUMBER, "detectable": NUMBER, "why?": str, "finding?": str, "latencies?": list}
+           "median_us": NUMBER, "median_after_us": NUMBER, "detectable": NUMBER, "why?": str, "finding?": str, "work?": dict, "latencies?": list}
 CLASSES = ("broken", "different", "slower", "more-work", "blocked", "faster", "unchanged", "new", "cannot-evaluate",
            "ignored")
 TESTED = {

@@ -36,7 +36,11 @@ import zoo_cases  # noqa: E402
 FOUND, SAFE, MISSED, ALARM, NOISY, KNOWN, SKIPPED = (
     "found", "safe", "MISSED", "FALSE ALARM", "TOO NOISY", "known", "not run")
 
-Result = collections.namedtuple("Result", "case outcome named alarms words seconds report")
+# `fixed`: what came of the migration with scry's own fix and with the textbook's, as two Cost.
+Result = collections.namedtuple("Result", "case outcome named alarms words seconds report fixed", defaults=([],))
+
+# Of the culprit after the migration: blocks that one execution touches (None: not measured), its median.
+Cost = collections.namedtuple("Cost", "exit_status blocks median_us")
 
 
 class Zoo(gate_support.GateTest):
@@ -95,20 +99,54 @@ class Zoo(gate_support.GateTest):
             return Result(case, SKIPPED, False, [], f"needs PostgreSQL {case.needs}", 0, None)
         capture = self.captured((zoo_cases.live(case.live) if case.live else zoo_cases.everyday()) + case.traffic)
         flags = ("--during", "always", "--blocker", "none") if case.live else ("--during", "never")
-        script = os.path.join(self.workspace, f"{case.id}.sql")
-        with open(script, "w", encoding="utf-8") as file:
-            file.write(case.migration)
         began = time.monotonic()
+        result = judge(case, self.gate(case, capture, flags), time.monotonic() - began)
+        if not case.textbook or result.outcome != FOUND:
+            return result
+        own = "\n".join(sql for fix in result.report["fixes"] for sql in fix["sql"])
+        fixed = [self.fixed(case, capture, flags, sql) for sql in (own, case.textbook)]
+        result = result._replace(seconds=time.monotonic() - began, fixed=fixed)
+        if is_as_good(*fixed):
+            return result
+        return result._replace(outcome=MISSED, words=f"with its own fix {fixed[0]}, with the textbook's {fixed[1]}")
+
+    def gate(self, case, capture, flags):
+        """The report of the case's migration."""
         done, report = self.migrate(
             scry_e2e.program("psql"), "-Xq", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose", "-f",
-            script, capture=capture, flags=flags)
-        seconds = time.monotonic() - began
+            self.file(f"{case.id}.sql", case.migration), capture=capture, flags=flags)
         if report is None:
             raise AssertionError(f"{case.id}: exit status {done.code}: {done.err}")
-        return judge(case, report, seconds)
+        return report
+
+    def fixed(self, case, capture, flags, sql):
+        """What comes of the migration with this after it."""
+        return cost(case, self.gate(case, capture, (*flags, "--fix", self.file(f"{case.id}.fix.sql", sql))))
+
+    def file(self, name, text):
+        path = os.path.join(self.workspace, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
 
 
 # --- Verdicts.
+
+def cost(case, report):
+    """Of the first finding's culprit."""
+    found = [one for one in report["patterns"] if case.findings[0].culprit.search(one["pattern"])]
+    if len(found) != 1:
+        raise AssertionError(f"{case.id}: {len(found)} patterns are its culprit")
+    work = found[0].get("work")
+    return Cost(report["exit_status"], work and work["after"]["blocks"], found[0]["median_after_us"])
+
+
+def is_as_good(own, textbook):
+    """By the verdict and by blocks, which do not hang on the machine; a page more of the index is no matter."""
+    if own.exit_status != 0 or own.blocks is None:
+        return False
+    return textbook.exit_status != 0 or textbook.blocks is None or own.blocks <= textbook.blocks * 1.05 + 1
+
 
 def judge(case, report, seconds):
     missing = [one.name() for one in case.findings if not is_there(one, report)]
@@ -224,6 +262,21 @@ def live_table(results):
     return table.text()
 
 
+def textbook_table(results):
+    """What the culprits cost after the migration, with scry's own fix, with a textbook's. Empty: no case has one."""
+    told = [one for one in results if one.fixed]
+    table = bench_support.Table([("", "case", "")] + [
+        (group, *column) for group in ("migrated", "own fix", "textbook")
+        for column in (("", "exit"), ("", "blocks"), ("median", "ms"))])
+    for one in told:
+        cells = []
+        for this in (cost(one.case, one.report), *one.fixed):
+            cells += [this.exit_status, "-" if this.blocks is None else f"{this.blocks:.0f}",
+                      f"{this.median_us / 1000:.2f}"]
+        table.add(one.case.id, *cells)
+    return table.text() if told else ""
+
+
 def case_lines(results):
     for one in results:
         line = f"{one.outcome:<12}{one.case.id:<34}{one.seconds:5.1f} s  {one.case.title}"
@@ -240,6 +293,7 @@ def as_json(results):
              "findings": [{key: finding.get(key) for key in ("type", "gates", "sqlstate", "difference",
                                                              "pattern", "reasons", "latency")}
                           for finding in (one.report["findings"] if one.report else [])],
+             "fixed": [this._asdict() for this in one.fixed],
              "causes": one.report.get("causes", []) if one.report else [],
              "fixes": one.report.get("fixes", []) if one.report else []}
             for one in results]
@@ -302,6 +356,8 @@ def main():
         scry_e2e._Cleanup.run()
         sys.exit(f"zoo: {error}")
     print("\n" + (live_table(results) if options.live or options.runs > 1 else class_table(results)))
+    if any(one.fixed for one in results):
+        print("\n" + textbook_table(results))
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump(as_json(results), file, indent=2)

@@ -28,6 +28,8 @@ Keys (`finding`, `cause`, `blocking`, `deadlock`, `fix` and `also` may come seve
   place of both: rows that it wrote).
 - deadlock: /pattern/: of `live`: the migration deadlocks with a query like that, and one of them is told as the victim.
 - fix: /pattern/: the same over the SQL of a fix that scry proposes and has proven.
+- textbook: the SQL that a textbook would answer with. scry's own fix must leave the culprit of the first finding no
+  more to read: each of the two is given to the gate with --fix, and replayed.
 - also: /culprit/ of findings that gate as well, and rightly so.
 - quick: yes: part of the fast subset.
 - needs: the PostgreSQL major version from which on the migration exists.
@@ -48,7 +50,7 @@ VISIBLE = ("before-after", "during", "not")
 CLASSES = ("broken", "different", "slower", "more-work", "warning", "migration-failed", "blocked", "none")
 REPEATED = ("finding", "cause", "blocking", "deadlock", "fix", "also")
 LIVE = ("none", "reader", "writer")
-KEYS = ("title", "catalogue", "visible", "live", "exit", "quick", "needs", "known", "why", *REPEATED)
+KEYS = ("title", "catalogue", "visible", "live", "exit", "quick", "needs", "known", "textbook", "why", *REPEATED)
 
 Traffic = collections.namedtuple("Traffic", "role protocol calls clients client script")
 
@@ -117,6 +119,7 @@ class Case:
         self.quick = header.get("quick") == "yes"
         self.needs = int(header.get("needs", "0"))
         self.known = header.get("known", "")
+        self.textbook = header.get("textbook", "")
         self.why = header["why"]
         self.traffic = [one for kind, one in sections if kind == "traffic"]
         migrations = [one for kind, one in sections if kind == "migration"]
@@ -126,6 +129,8 @@ class Case:
             raise Malformed(f"live: {self.live}")
         if (self.blocking or self.deadlocks) and not self.live:
             raise Malformed("blocking and deadlock need live")
+        if self.textbook and not self.fixes:
+            raise Malformed("textbook needs fix")
         if (self.visible == "before-after" or self.live) and self.exit not in (0, 5, 7):
             raise Malformed("needs an exit status")
         self.migration = migrations[0]

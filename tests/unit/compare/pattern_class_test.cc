@@ -124,6 +124,9 @@ TEST_CASE("a class says what became of a pattern", "[compare]") {
     // What was measured knows what it could have seen; what was not, does not.
     CHECK((one.detectable > 1) == (one.fingerprint <= 3));
     if (one.fingerprint <= 3) CHECK(one.detectable < 1.6);
+    // Its work is told where it was measured, risen or not.
+    CHECK(one.work.samples == (work.contains(one.fingerprint) ? 1 : 0));
+    CHECK(one.work.after.blocks == (one.fingerprint == 10 ? 5000 : 0));
   }
 }
 

@@ -55,6 +55,9 @@ inline Report Basics() {
        812,
        815,
        1.13,
+       5,
+       {12, 0, 0, 1},
+       {37, 0, 0, 1},
        {{"baseline", {{36, 40}, {38, 700}, {40, 150}, {50, 9}}},
         {"candidate", {{38, 60}, {40, 400}, {46, 410}, {60, 29}}},
         {"control", {{36, 41}, {38, 699}, {40, 159}}}}},
@@ -69,6 +72,9 @@ inline Report Basics() {
        1204,
        1199,
        1.17,
+       0,
+       {},
+       {},
        {}},
       {"0000000000000023",
        "UPDATE carts SET seen = $1 WHERE id = $2",
@@ -81,6 +87,9 @@ inline Report Basics() {
        512,
        0,
        0,
+       2,
+       {4, 0, 120, 1},
+       {4, 0, 118.5, 1},
        {}}};
   report.tested.fidelity = 0.9962;
   report.tested.fidelity_floor = 0.95;

@@ -6,6 +6,7 @@
 -- finding: slower|more-work /delete from products/
 -- cause: /foreign key reviews_product_id_fkey was added: .* no index covers reviews \(product_id\)/
 -- fix: /create index concurrently \w+ on reviews \(product_id\);/
+-- textbook: create index on reviews (product_id)
 -- why: each DELETE looks for children; nothing helps it find them
 
 -- section: migration

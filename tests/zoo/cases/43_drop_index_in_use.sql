@@ -6,6 +6,7 @@
 -- finding: slower|more-work /from orders where reference/
 -- cause: /Seq Scan on orders .* because index orders_reference \(reference\) was dropped/
 -- fix: /create unique index concurrently orders_reference on public.orders using btree \(reference\);/
+-- textbook: create index on orders (reference)
 -- why: a look-up becomes a scan of 40,000 rows
 
 -- section: migration

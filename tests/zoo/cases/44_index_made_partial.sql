@@ -5,6 +5,7 @@
 -- finding: slower|more-work /from orders where reference/
 -- cause: /Seq Scan on orders .* because index orders_reference was made partial/
 -- fix: /create unique index concurrently \w+ on public.orders using btree \(reference\);/
+-- textbook: create index on orders (reference)
 -- why: the query does not say what the index's predicate needs
 
 -- section: migration

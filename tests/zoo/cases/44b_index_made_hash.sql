@@ -5,6 +5,7 @@
 -- finding: slower|more-work /from orders where placed/
 -- cause: /Seq Scan on orders .* because index orders_placed was replaced by one that does not serve the query/
 -- fix: /create index concurrently \w+ on public.orders using btree \(placed\);/
+-- textbook: create index on orders (placed)
 -- why: hash indexes answer equality only
 
 -- section: migration
