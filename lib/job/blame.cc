@@ -40,10 +40,13 @@ bool ForLocks(const std::string& sqlstate) {
 class Blaming {
  public:
   Blaming(const migration::MigrationProfile& profile, const SlowBook& book, const RunSpan& span,
-          const SupposedHold& supposed)
-      : profile_(profile), book_(book), span_(span) {
+          const Allowance& allowance)
+      : profile_(profile),
+        book_(book),
+        span_(span),
+        early_deadlock_us_(allowance.early_deadlock_us) {
     for (const StatementProfile& statement : profile_.statements) pids_.insert(statement.pid);
-    FindHolds(supposed);
+    FindHolds(allowance.supposed);
     for (size_t i = 0; i < book_.statements().size(); ++i) {
       by_pid_[book_.statements()[i].pid].push_back(i);
     }
@@ -264,14 +267,19 @@ class Blaming {
     return std::max<Micros>(end_us - wait.begin_wall_us - held_us - late_us, 0);
   }
 
+  // What makes it fail here would do so in production too.
+  bool IsFailure(size_t query) const {
+    const std::string& sqlstate = book_.statements()[query].sqlstate;
+    return ForLocks(sqlstate) && (early_deadlock_us_ == 0 || sqlstate != "40P01");
+  }
+
   void TakeWait(const LockWaitEvent& wait, size_t root) {
     const auto query = QueryOf(wait.pid, wait.begin_wall_us, wait.end_wall_us);
     if (!query) return;  // Not of the traffic: autovacuum, or the blocker.
     Waited& waited = waited_[{root, *query}];
     waited.us += CountedUs(wait, profile_.statements[root].transaction_end_us);
     waited.waits.push_back({*query, wait.begin_wall_us, wait.end_wall_us});
-    waited.failed |=
-        wait.end == LockWaitEvent::End::kFailed && ForLocks(book_.statements()[*query].sqlstate);
+    waited.failed |= wait.end == LockWaitEvent::End::kFailed && IsFailure(*query);
     if (wait.end_wall_us - wait.begin_wall_us >= compare::kBlockedUs || waited.failed) {
       edges_.emplace_back(wait.begin_wall_us, 1);
       edges_.emplace_back(wait.end_wall_us, -1);
@@ -320,7 +328,10 @@ class Blaming {
       return;
     }
     const auto query = QueryOf(deadlock.victim, deadlock.wall_us - kSlackUs, deadlock.wall_us);
-    if (query) waited_[{*statement, *query}].failed = true;
+    if (!query) return;
+    Waited& waited = waited_[{*statement, *query}];
+    waited.failed = early_deadlock_us_ == 0;
+    waited.us += early_deadlock_us_;
   }
 
   void Sum() {
@@ -484,7 +495,7 @@ class Blaming {
     compare::BlockingQuery query;
     query.fingerprint = statement.fingerprint;
     query.pattern = statement.pattern;
-    if (victims_.contains(root)) query.failed_with = "40P01";
+    if (victims_.contains(root) && early_deadlock_us_ == 0) query.failed_with = "40P01";
     Micros most_us = -1;
     for (const auto& [relation, wanted] : waits_for_[root]) {
       const migration::TakenLock* lock = LockFor(statement, relation, wanted.mode);
@@ -530,6 +541,7 @@ class Blaming {
   const migration::MigrationProfile& profile_;
   const SlowBook& book_;
   const RunSpan span_;
+  const Micros early_deadlock_us_;
   std::vector<std::pair<Micros, Micros>> holds_;              // Of the supposed transaction.
   std::set<uint32_t> pids_;                                   // Of the migration.
   std::unordered_map<uint32_t, std::vector<size_t>> by_pid_;  // Slow statements.
@@ -634,8 +646,8 @@ const std::string& SlowBook::PatternOf(uint64_t fingerprint) const {
 }
 
 Blame BlameMigration(const migration::MigrationProfile& profile, const SlowBook& book,
-                     const RunSpan& span, const SupposedHold& supposed) {
-  return Blaming(profile, book, span, supposed).Run();
+                     const RunSpan& span, const Allowance& allowance) {
+  return Blaming(profile, book, span, allowance).Run();
 }
 
 }  // namespace scry::job

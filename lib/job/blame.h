@@ -140,9 +140,18 @@ struct SupposedHold {
   base::Micros end_us = 0;
 };
 
-// `profile`: of the migration that ran under load, on a server with LogSettings(). Of waits, only
-// what lies outside the times in which the migration waited for `supposed` counts.
+// What of a run is scry's doing, and is not held against the migration.
+struct Allowance {
+  // Of waits, only what lies outside the times in which the migration waited for it counts.
+  SupposedHold supposed;
+  // The fork finds deadlocks before the migration's lock_timeout would end the wait, and production
+  // after: its victims are no failures, and a query among them would have waited so long. 0: they
+  // are what they would be there.
+  base::Micros early_deadlock_us = 0;
+};
+
+// `profile`: of the migration that ran under load, on a server with LogSettings().
 Blame BlameMigration(const migration::MigrationProfile& profile, const SlowBook& book,
-                     const RunSpan& span, const SupposedHold& supposed = {});
+                     const RunSpan& span, const Allowance& allowance = {});
 
 }  // namespace scry::job

@@ -594,13 +594,15 @@ std::vector<compare::Finding> DuringAct::JudgeBlocking(const std::vector<LoadFai
   compare::BlockingFacts facts;
   facts.statements_replayed = during_.statements;
   facts.statements = blame.statements;
+  Allowance allowance;
   if (supposed_ && run_.blocker.pid != 0) {
-    const RunSpan span{run_.started_us, run_.ended_us};
-    facts.statements = BlameMigration(outcome_.profile, book_, span, run_.blocker).statements;
+    allowance.supposed = run_.blocker;
     facts.supposed_us = blocker_us_;
   }
-  if (DeadlocksAreEarly()) {  // Of an attempt that was given up they are no failure.
-    for (compare::BlockingQuery& statement : facts.statements) statement.failed_with.clear();
+  if (DeadlocksAreEarly()) allowance.early_deadlock_us = options_.lock_timeout_us;
+  if (facts.supposed_us > 0 || allowance.early_deadlock_us > 0) {
+    const RunSpan span{run_.started_us, run_.ended_us};
+    facts.statements = BlameMigration(outcome_.profile, book_, span, allowance).statements;
   }
   AddOwnFailures(failures, blame.statements);
   FillBlocking(blame.statements);

@@ -73,6 +73,10 @@ class Scene {
     profile_.statements.back().locks.push_back({relation, name, mode, 0, false});
     return *this;
   }
+  Scene& Fails() {
+    profile_.waits.back().end = LockWaitEvent::End::kFailed;
+    return *this;
+  }
   Scene& For(const std::string& target) {
     profile_.waits.back().target = target;
     return *this;
@@ -104,12 +108,13 @@ class Scene {
     book_.CountRepeats([first](uint64_t session) { return session >= first; });
     return *this;
   }
-  Blame Run(const SupposedHold& supposed = {}) const {
+  Blame Run(const SupposedHold& supposed = {}) const { return RunAllowing({supposed, 0}); }
+  Blame RunAllowing(const Allowance& allowance) const {
     RunSpan span;
     if (!profile_.statements.empty()) {
       span = {profile_.statements.front().begin_us, profile_.statements.back().end_us};
     }
-    return BlameMigration(profile_, book_, span, supposed);
+    return BlameMigration(profile_, book_, span, allowance);
   }
 
  private:
@@ -337,6 +342,38 @@ TEST_CASE("a deadlock names its parties and counts its victim as failed", "[job]
   REQUIRE(blame.statements.size() == 1);
   CHECK(blame.statements[0].failed_with == "40P01");
   CHECK(blame.deadlocks[0].victim == "migration");
+}
+
+TEST_CASE("a deadlock that production would not come to fails nobody", "[job]") {
+  const Allowance early{{}, 2 * kSecond};
+  Scene scene;
+  scene.Migrates("alter", 1, 9, 9, LockMode::kAccessExclusive)
+      .Query(1, "update orders set a = 1", 3, 5, "40P01")
+      .Waits(1, LockMode::kRowExclusive, 4, 5, {kMigration}, {})
+      .Fails()
+      .Deadlocks(1, 5, {1, kMigration});
+  CHECK(scene.Run().failed == 1);
+  Blame blame = scene.RunAllowing(early);
+  CHECK(blame.failed == 0);
+  CHECK(blame.blocked == 1);
+  CHECK(blame.wait_us_max == 3 * kSecond);  // What it had waited, and as long as the timeout.
+  CHECK(blame.deadlocks.size() == 1);
+
+  Scene other;
+  other.Migrates("alter", 1, 5, 5)
+      .Query(1, "select 1", 3, 6)
+      .Deadlocks(kMigration, 5, {kMigration, 1});
+  blame = other.RunAllowing(early);
+  REQUIRE(blame.statements.size() == 1);
+  CHECK(blame.statements[0].failed_with.empty());
+
+  // A query's own limit ends its wait there as well.
+  Scene impatient;
+  impatient.Migrates("alter", 1, 9, 9, LockMode::kAccessExclusive)
+      .Query(1, "update orders set a = 1", 3, 5, "55P03")
+      .Waits(1, LockMode::kRowExclusive, 4, 5, {kMigration}, {})
+      .Fails();
+  CHECK(impatient.RunAllowing(early).failed == 1);
 }
 
 TEST_CASE("a party of a deadlock that waited for a moment only is named by the log", "[job]") {
