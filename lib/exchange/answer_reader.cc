@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/letter_case.h"
 #include "wire/backend.h"
 
 namespace scry::exchange {
@@ -218,12 +219,23 @@ void AnswerReader::AddRow(base::Bytes data_row) {
     return;
   }
   if (rows_ == 0) BeginRows();
-  if (options_.row_bytes_kept > 0) kept_.Add(data_row);
+  if (options_.row_bytes_kept > 0) Keep(data_row);
   if (mapping_) data_row = mapper_->Map(data_row);
   ++rows_;
   row_bytes_ += data_row.size();
   digest_.Add(data_row);
   if (options_.cells_max > 0) cells_.AddRow(data_row);
+}
+
+void AnswerReader::Keep(base::Bytes data_row) {
+  // Most results are small, and few texts need to be looked at.
+  if (!kept_.HasRoom(data_row.size()) && options_.returned_bytes_kept > options_.row_bytes_kept) {
+    const Asked& asked = *Current();
+    const std::string_view text =
+        asked.type == frontend::kExecute ? PortalText(asked.name) : asked.text;
+    if (base::ContainsInAnyCase(text, "returning")) kept_.Widen(options_.returned_bytes_kept);
+  }
+  kept_.Add(data_row);
 }
 
 void AnswerReader::OnBackendPiece(uint8_t type, uint32_t payload_length, uint32_t offset,

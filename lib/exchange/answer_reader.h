@@ -34,6 +34,8 @@ struct AnswerOptions {
   // Of a statement's rows, kept as they came: in LaneOutcome::rows, and without lanes in
   // Outcome::values, as far as its comment says.
   uint64_t row_bytes_kept = 0;
+  // The same, of what says RETURNING: a batch of new rows.
+  uint64_t returned_bytes_kept = 0;
   // Both of all statements of an exchange; of further ones only the digests tell.
   uint64_t held_bytes_max = 4u << 20;
   uint32_t statements_max = 65536;            // Per exchange.
@@ -202,6 +204,7 @@ class AnswerReader {
   bool AcceptRow(bool copy);
   void BeginRows();
   void AddRow(base::Bytes data_row);
+  void Keep(base::Bytes data_row);
   void AddCopyData(base::Bytes data);
 
   void OnUnasked(uint8_t type, base::Bytes payload, Micros now_us);

@@ -47,6 +47,7 @@ AnswerOptions ReaderOptions(const TrackerLimits& limits) {
   options.statements_max = limits.statements_max;
   options.text_bytes_max = limits.exchange_bytes_max;
   options.row_bytes_kept = limits.row_bytes_kept;
+  options.returned_bytes_kept = limits.returned_bytes_kept;
   options.notifications_max = 1;  // Each is put at once.
   return options;
 }

@@ -35,6 +35,8 @@ struct TrackerLimits {
   uint32_t statements_max = 65536;  // Per exchange.
   // Of a statement's rows that Outcome::values may hold: some tens of new ids. Over it, none.
   uint64_t row_bytes_kept = 4096;
+  // The same of what says RETURNING: a batch. As much as replay keeps of its rows on a lane.
+  uint64_t returned_bytes_kept = 64 * 1024;
   // Messages in flight. Over it the session is no longer understood: nothing else bounds the memory
   // of messages that are not answered.
   uint32_t messages_max = 1u << 20;

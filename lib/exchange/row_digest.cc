@@ -134,8 +134,7 @@ event::ValueDigest CellHashes::values() const {
 
 void KeptRows::Add(base::Bytes data_row) {
   if (!complete_) return;
-  constexpr size_t kSizeBytes = 4;
-  if (rows_.size() + kSizeBytes + data_row.size() > bytes_max_) return GiveUp();
+  if (!HasRoom(data_row.size())) return GiveUp();
   const auto size = static_cast<uint32_t>(data_row.size());
   const char size_bytes[kSizeBytes] = {static_cast<char>(size >> 24), static_cast<char>(size >> 16),
                                        static_cast<char>(size >> 8), static_cast<char>(size)};
@@ -145,6 +144,9 @@ void KeptRows::Add(base::Bytes data_row) {
 
 void KeptRows::Clear() {
   complete_ = true;
+  // What was rarely needed is not held for as long as the session lasts.
+  if (limit_ > bytes_max_) rows_ = std::string();
+  limit_ = bytes_max_;
   rows_.clear();
 }
 

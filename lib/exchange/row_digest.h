@@ -86,18 +86,27 @@ class CellHashes {
 // Rows as they came, up to a limit: a RowList (event.h).
 class KeptRows {
  public:
-  explicit KeptRows(uint64_t bytes_max = 0) : bytes_max_(bytes_max) {}
+  explicit KeptRows(uint64_t bytes_max = 0) : bytes_max_(bytes_max), limit_(bytes_max) {}
 
   void Add(base::Bytes data_row);
   void GiveUp() { complete_ = false; }
   void Clear();
+  // Also: nothing more is kept anyway.
+  bool HasRoom(size_t row_bytes) const {
+    return !complete_ || rows_.size() + kSizeBytes + row_bytes <= limit_;
+  }
+  // Until Clear(). REQUIRES: not less than before.
+  void Widen(uint64_t bytes_max) { limit_ = bytes_max; }
 
   bool complete() const { return complete_; }
   size_t size_bytes() const { return rows_.size(); }
   std::string Take() { return std::exchange(rows_, std::string()); }
 
  private:
+  static constexpr size_t kSizeBytes = 4;
+
   uint64_t bytes_max_;
+  uint64_t limit_;
   bool complete_ = true;
   std::string rows_;
 };

@@ -27,6 +27,7 @@
 #include "job/lock_chance.h"
 #include "job/migration_reach.h"
 #include "job/migration_report.h"
+#include "job/missed_meeting.h"
 #include "job/repeated_traffic.h"
 #include "job/starting_gun.h"
 #include "job/traffic_part.h"
@@ -60,11 +61,15 @@ constexpr Micros kReadAheadUs = 200 * 1000;
 
 Micros Now() { return base::SystemClock().MonotonicUs(); }
 
+// How long the command takes to come to its first strong lock, as a run beside traffic showed.
+using Lead = std::optional<Micros>;
+
 class DuringAct {
  public:
-  DuringAct(const DuringRequest& request, shadow::Fork& fork, const RunWatch& watch,
-            Progress& progress, report::Report& report)
+  DuringAct(const DuringRequest& request, const Lead& lead, shadow::Fork& fork,
+            const RunWatch& watch, Progress& progress, report::Report& report)
       : request_(request),
+        lead_(lead),
         options_(request.options),
         fork_(fork),
         watch_(watch),
@@ -75,10 +80,17 @@ class DuringAct {
     outcome_.fork = &fork;
   }
 
-  // Where it gave up behind the supposed transaction, nothing is told of it.
-  Status Go();
+  Status Run();
+  // Behind the supposed transaction.
   bool gave_up() const { return gave_up_; }
+  // It came when the traffic's longest transaction was not there.
+  const std::optional<MissedMeeting>& missed() const { return missed_; }
   Micros blocker_us() const { return blocker_us_; }
+  Micros transaction_us() const { return part_.transaction_us_max; }
+  // From the command's start.
+  Lead MeasuredLead() const;
+  // Tells of the run. Once, after it.
+  void Conclude();
   DuringOutcome TakeOutcome() { return std::move(outcome_); }
 
  private:
@@ -121,7 +133,7 @@ class DuringAct {
   bool IsLockTimeout(const std::string& sqlstate) const;
   bool RunOne(const std::vector<std::string>& argv, const std::stop_token& stop);
   Status AwaitCommand(std::jthread& command);
-  void Conclude(const replay::ReplayStats& stats, const std::vector<LoadFailure>& failures);
+  std::optional<MissedMeeting> MissedTransaction() const;
   void FillBlocking(const std::vector<compare::BlockingQuery>& statements);
   void AddEstimates(std::vector<compare::BlockingQuery>& statements) const;
   void AddAdvice(const migration::MigrationProfile& profile);
@@ -139,6 +151,7 @@ class DuringAct {
   void TellGaps(const migration::MigrationProfile& profile);
 
   const DuringRequest& request_;
+  const Lead lead_;
   const DuringOptions& options_;
   shadow::Fork& fork_;
   const RunWatch& watch_;
@@ -148,9 +161,14 @@ class DuringAct {
   TrafficPart part_;
   std::unique_ptr<querylog::EventSpool> spool_;  // Of a part that is not the whole.
   Micros blocker_us_ = 0;
-  bool supposed_ = false;         // Nobody asked for the blocker.
-  bool gave_up_ = false;          // Behind that.
-  std::vector<uint32_t> tables_;  // That the blocker holds.
+  bool supposed_ = false;  // Nobody asked for the blocker.
+  bool gave_up_ = false;   // Behind that.
+  std::optional<MissedMeeting> missed_;
+  Micros migrates_us_ = 0;  // When it is to come for its first strong lock, in the traffic's time,
+                            // as repeated.
+  replay::ReplayStats stats_;
+  std::vector<LoadFailure> failures_;  // Views into outcome_.profile.
+  std::vector<uint32_t> tables_;       // That the blocker holds.
   std::unique_ptr<migration::MigrationWatch> migration_;
   std::unique_ptr<RepeatedTraffic> traffic_;
   std::unique_ptr<StartingGun> gun_;
@@ -192,15 +210,13 @@ compare::BlockingQuery& QueryOf(const migration::StatementProfile& statement,
 
 DuringAct::Timing DuringAct::TimingOf() const {
   Timing timing;
-  bool begun = false;
-  for (const migration::StatementProfile& statement : request_.idle->statements) {
-    const Micros at_us = std::max<Micros>(statement.begin_us - request_.idle_started_us, 0);
-    if (!begun) timing.startup_us = at_us;
-    begun = true;
-    if (!StopsOthers(statement) && statement.rows == 0) continue;
-    timing.lead_us = at_us;
-    break;
-  }
+  const auto& statements = request_.idle->statements;
+  const auto at_us = [&](const migration::StatementProfile& statement) {
+    return std::max<Micros>(statement.begin_us - request_.idle_started_us, 0);
+  };
+  if (!statements.empty()) timing.startup_us = at_us(statements.front());
+  if (const auto* first = FirstStrong(*request_.idle)) timing.lead_us = at_us(*first);
+  if (lead_) timing.lead_us = *lead_;
   timing.startup_us = std::min(timing.startup_us, timing.lead_us);
   timing.work_us = std::max<Micros>(request_.idle_us - timing.lead_us, 0);
   return timing;
@@ -371,9 +387,9 @@ Result<replay::ReplayStats> DuringAct::PlayTraffic() {
   const Micros rounds = (short_us + round_us - 1) / round_us;
   const Micros early_us = std::max<Micros>(-(start_us + rounds * round_us), 0);
   gun_->Expect(std::max(round_us, start_us + rounds * round_us + request_.idle_us));
-  std::jthread command([&, migrate_us = part_.migrate_us + rounds * length_us,
-                        at_once = early_us > 0](const std::stop_token& stop) {
-    RunInTime(migrate_us, at_once, stop);
+  migrates_us_ = part_.migrate_us + rounds * length_us;
+  std::jthread command([&, at_once = early_us > 0](const std::stop_token& stop) {
+    RunInTime(migrates_us_, at_once, stop);
   });
   SCRY_TRY(SleepUntil(Now() + early_us, watch_));
   const std::vector<replay::LaneTarget> lanes = {{fork_.lane(), fork_.Info()}};
@@ -394,7 +410,7 @@ Status DuringAct::AwaitCommand(std::jthread& command) {
   return {};
 }
 
-Status DuringAct::Go() {
+Status DuringAct::Run() {
   SCRY_TRY(ChoosePart());
   SCRY_TRY(SpoolPart());
   ChooseBlocker();
@@ -407,26 +423,35 @@ Status DuringAct::Go() {
   }
   SCRY_TRY_ASSIGN(migration_, migration::MigrationWatch::Begin(target));
   progress_.Step(request_.step);
-  SCRY_TRY_ASSIGN(const replay::ReplayStats stats, PlayTraffic());
+  SCRY_TRY_ASSIGN(stats_, PlayTraffic());
   SCRY_TRY(run_.status);
   SCRY_TRY_ASSIGN(outcome_.profile, migration_->End());
-  const std::vector<LoadFailure> failures = OwnFailures();
+  failures_ = OwnFailures();
   during_.exit_status = ExitStatus();
-  during_.succeeded = during_.exit_status == 0 && failures.empty();
+  during_.succeeded = during_.exit_status == 0 && failures_.empty();
   const Micros attempt_us = run_.given_up.empty() ? 0 : run_.given_up.back().end_us;
   gave_up_ = supposed_ && !during_.succeeded &&
-             GaveUpBehind(run_.blocker, outcome_.profile, failures, attempt_us);
-  if (gave_up_) {
-    progress_.Done(fmt::format("gave up behind a transaction of {}", FormatDuration(blocker_us_)));
-    return {};
-  }
-  Conclude(stats, failures);
-  progress_.Done(during_.blocked + during_.failed == 0
-                     ? "no query waited"
-                     : fmt::format("{} queries waited, {} at most",
-                                   base::FormatCount(during_.blocked),
-                                   FormatDuration(during_.wait_us_max)));
+             GaveUpBehind(run_.blocker, outcome_.profile, failures_, attempt_us);
+  if (during_.succeeded) missed_ = MissedTransaction();
   return {};
+}
+
+// Where it was to come for its lock beside a transaction of the traffic.
+std::optional<MissedMeeting> DuringAct::MissedTransaction() const {
+  if (blocker_us_ > 0 || tables_.empty() || !run_.given_up.empty()) return std::nullopt;
+  if (part_.transaction_us_max < kLongTransactionUs) return std::nullopt;
+  const TransactionSpan& span = part_.transaction;
+  const Micros later_us = migrates_us_ - part_.migrate_us;
+  const auto begin_us = gun_->MomentOf(span.begin_us + later_us);
+  const auto end_us = gun_->MomentOf(span.end_us + later_us);
+  if (!begin_us || !end_us) return std::nullopt;
+  return Missed(outcome_.profile, {*begin_us, *end_us});
+}
+
+Lead DuringAct::MeasuredLead() const {
+  const migration::StatementProfile* first = FirstStrong(outcome_.profile);
+  if (first == nullptr) return std::nullopt;
+  return std::max<Micros>(first->begin_us - run_.started_us, 0);
 }
 
 void DuringAct::TellRounds() {
@@ -611,15 +636,14 @@ std::vector<compare::Finding> DuringAct::JudgeBlocking(const std::vector<LoadFai
   return compare::JudgeBlocking(facts, request_.policy);
 }
 
-void DuringAct::Conclude(const replay::ReplayStats& stats,
-                         const std::vector<LoadFailure>& failures) {
+void DuringAct::Conclude() {
   const migration::MigrationProfile& profile = outcome_.profile;
   Blame blame = BlameMigration(profile, book_, {run_.started_us, run_.ended_us});
   during_.ran = true;
   during_.speed = options_.speed;
-  during_.sessions = stats.sessions;
-  during_.statements = stats.statements;
-  during_.duration_us = stats.duration_us;
+  during_.sessions = stats_.sessions;
+  during_.statements = stats_.statements;
+  during_.duration_us = stats_.duration_us;
   during_.migration_us = run_.command_us;
   during_.span_us = run_.ended_us - run_.started_us;
   during_.attempts = run_.attempts;
@@ -641,7 +665,7 @@ void DuringAct::Conclude(const replay::ReplayStats& stats,
   const Micros began_us = gun_->started_us();
   during_.migration_at_us = std::max<Micros>(run_.started_us - began_us, 0);
   const Micros ended_us =
-      std::max({began_us + stats.duration_us, run_.ended_us, blame.last_end_us});
+      std::max({began_us + stats_.duration_us, run_.ended_us, blame.last_end_us});
   WaitTimeline timeline = MakeWaitTimeline(blame.waits, began_us, ended_us);
   during_.step_us = timeline.step_us;
   during_.timeline = std::move(timeline.steps);
@@ -650,21 +674,41 @@ void DuringAct::Conclude(const replay::ReplayStats& stats,
   TellBlocker();
   TellEarlyDeadlocks();
   compare::Verdict verdict;
-  verdict.findings = JudgeBlocking(failures, blame);
+  verdict.findings = JudgeBlocking(failures_, blame);
   for (compare::Finding& finding :
-       compare::JudgeStalePlans(blame.stale, stats.statements, request_.policy)) {
+       compare::JudgeStalePlans(blame.stale, stats_.statements, request_.policy)) {
     ExplainedFinding& known = outcome_.known.emplace_back();
     known.id = finding.id;
     known.facts = book_.stale_queries().at(finding.fingerprint).facts;
     verdict.findings.push_back(std::move(finding));
   }
   for (compare::Finding& finding :
-       compare::JudgeMeanwhile(OnlyMeanwhile(blame), stats.statements, request_.policy)) {
+       compare::JudgeMeanwhile(OnlyMeanwhile(blame), stats_.statements, request_.policy)) {
     verdict.findings.push_back(std::move(finding));
   }
   compare::ApplyIgnoreRules(request_.policy, verdict);
   report::AddFindings(verdict, request_.show_values, report_);
   AddAdvice(profile);
+  progress_.Done(during_.blocked + during_.failed == 0
+                     ? "no query waited"
+                     : fmt::format("{} queries waited, {} at most",
+                                   base::FormatCount(during_.blocked),
+                                   FormatDuration(during_.wait_us_max)));
+}
+
+std::string HowMissed(const MissedMeeting& missed, Micros transaction_us) {
+  return fmt::format("came {} {} the transaction of {} that it was to meet",
+                     FormatDuration(missed.by_us), missed.early ? "before" : "too late for",
+                     FormatDuration(transaction_us));
+}
+
+// What made one of two starts slow was a moment's doing.
+Lead ShorterLead(const DuringAct& act, const DuringRequest& request) {
+  Lead lead = act.MeasuredLead();
+  const migration::StatementProfile* idle = FirstStrong(*request.idle);
+  if (idle == nullptr) return lead;
+  const Micros idle_us = std::max<Micros>(idle->begin_us - request.idle_started_us, 0);
+  return std::min(lead.value_or(idle_us), idle_us);
 }
 
 }  // namespace
@@ -678,28 +722,59 @@ shadow::Settings DuringSettings() { return migration::LogSettings(); }
 
 Result<DuringOutcome> RunDuring(const DuringRequest& request, const ForkMaker& make_fork,
                                 const RunWatch& watch, Progress& progress, report::Report& report) {
-  SCRY_TRY_ASSIGN(shadow::Fork * fork, make_fork(request.lane));
-  Micros behind_us = 0;
-  {
-    DuringAct act(request, *fork, watch, progress, report);
-    SCRY_TRY(act.Go());
-    if (!act.gave_up()) return act.TakeOutcome();
-    behind_us = act.blocker_us();
+  DuringRequest asked = request;
+  Lead lead;
+  bool gave_up = false;
+  std::string missed;  // What became of the run before, in words.
+  for (;;) {
+    const Micros began_us = Now();
+    SCRY_TRY_ASSIGN(shadow::Fork * fork, make_fork(asked.lane));
+    DuringAct act(asked, lead, *fork, watch, progress, report);
+    SCRY_TRY(act.Run());
+    // A time limit must not cost what is known by now.
+    const bool time = !watch.limited() || watch.LeftUs() / 2 > Now() - began_us;
+    if (act.gave_up()) {
+      const std::string behind = FormatDuration(act.blocker_us());
+      progress.Done("gave up behind a transaction of " + behind);
+      report.during = {};
+      report.notes.push_back(fmt::format(
+          "Behind a transaction of {}, which scry added beside the traffic, the migration gave up "
+          "waiting for its lock and failed. {}",
+          behind,
+          time ? "What is told of it under load is of a second run, without that transaction."
+               : "There was no time for a run without it: what the migration does under load was "
+                 "not seen."));
+      gave_up = true;
+      asked.options.blocker_us = 0;
+      asked.lane = request.lane + "-again";
+      if (time) continue;
+      DuringOutcome outcome = act.TakeOutcome();
+      outcome.gave_up = true;
+      return outcome;
+    }
+    if (act.missed() && missed.empty() && time) {
+      missed = HowMissed(*act.missed(), act.transaction_us());
+      progress.Done(missed);
+      report.during = {};
+      report.notes.push_back(fmt::format(
+          "Beside traffic the migration {}, as it started at another pace than without. What is "
+          "told of it under load is of a second run.",
+          missed));
+      lead = ShorterLead(act, asked);
+      asked.lane += "-anew";
+      continue;
+    }
+    if (act.missed()) {
+      report.notes.push_back(fmt::format(
+          "Beside traffic the migration {}: what would queue up behind that was not seen. How long "
+          "the command takes to start differs too much from run to run.",
+          HowMissed(*act.missed(), act.transaction_us())));
+    }
+    act.Conclude();
+    DuringOutcome outcome = act.TakeOutcome();
+    outcome.gave_up = gave_up;
+    return outcome;
   }
-  report.during = {};
-  report.notes.push_back(fmt::format(
-      "Behind a transaction of {}, which scry added beside the traffic, the migration gave up "
-      "waiting for its lock and failed. What is told of it under load is of a second run, without "
-      "that transaction.",
-      FormatDuration(behind_us)));
-  DuringRequest again = request;
-  again.options.blocker_us = 0;
-  SCRY_TRY_ASSIGN(fork, make_fork(request.lane + "-again"));
-  DuringAct act(again, *fork, watch, progress, report);
-  SCRY_TRY(act.Go());
-  DuringOutcome outcome = act.TakeOutcome();
-  outcome.gave_up = true;
-  return outcome;
 }
 
 }  // namespace scry::job

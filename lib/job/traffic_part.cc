@@ -125,6 +125,7 @@ base::Result<TrafficPart> ChooseTrafficPart(const std::vector<std::string>& capt
   best.from_us = best.begin_us;
   best.to_us = best.end_us;
   best.transaction_us_max = longest.length_us();
+  best.transaction = longest;
   const bool is_long = best.transaction_us_max >= kShortTransactionUs;
   const Micros all_us = best.end_us - best.begin_us;
   if (all_us > wish.length_us) {

@@ -45,6 +45,7 @@ struct TrafficPart {
   base::Micros to_us = 0;
   bool whole = true;
   base::Micros transaction_us_max = 0;  // The longest one on the tables.
+  TransactionSpan transaction;          // That one.
   base::Micros migrate_us = 0;          // When the migration should come for its first strong lock.
   uint64_t statements = 0;              // Of the part.
   // Of the whole capture.

@@ -125,20 +125,31 @@ std::vector<IdentityLearner::Source> IdentityLearner::SourcesOf(const event::Lan
 IdentityLearner::Trust IdentityLearner::TrustOf(const event::Statement& captured) {
   if (!captured.outcome.tag.starts_with("INSERT ") || captured.text.empty()) return Trust::kKnown;
   const event::StatementSites& sites = sites_.Get(captured.text, captured.ordinal);
-  const bool plain = sites.insert && !sites.insert->on_conflict;
-  return plain ? Trust::kNew : Trust::kKnown;
+  if (!sites.insert) return Trust::kKnown;
+  return sites.insert->on_conflict ? Trust::kEither : Trust::kNew;
 }
 
-bool IdentityLearner::Believe(const Source& source, Trust trust, const std::string& captured,
-                              const std::string& baseline) const {
+// One cell, as production and the baseline have it.
+struct IdentityLearner::Said {
+  std::string captured;
+  std::string baseline;
+  Trust trust = Trust::kKnown;
+  bool by_chance = false;  // Two lanes have not the same.
+};
+
+bool IdentityLearner::Believe(const Source& source, const Said& said) const {
   // Short values that are made by chance are made more than once.
   constexpr size_t kTellingBytes = 6;
   if (source.call) return true;
-  if (!source.column.drawn && captured.size() < kTellingBytes) return false;
+  const bool drawn = source.column.drawn;
+  if (!drawn && said.captured.size() < kTellingBytes) return false;
   // What the baseline made just as production did, a lane has no reason to make otherwise: unless
   // it draws from a sequence, which a migration may move.
-  if (trust == Trust::kNew) return source.column.drawn || baseline != captured;
-  return baseline != captured && DrawnSinceStart(source.column.domain, captured);
+  if (said.trust == Trust::kNew) return drawn || said.baseline != said.captured;
+  if (said.baseline == said.captured) return false;
+  if (drawn) return DrawnSinceStart(source.column.domain, said.captured);
+  // A row that had been there before has one value on all lanes.
+  return said.trust == Trust::kEither && said.by_chance;
 }
 
 // Made during the capture: rows of before are the same ones on all lanes.
@@ -150,11 +161,40 @@ bool IdentityLearner::DrawnSinceStart(DomainId domain, const std::string& value)
                                   : *number > start->second.last_value;
 }
 
-// What production and the baseline answered, cell by cell.
+// What production and the lanes answered, cell by cell.
 struct IdentityLearner::Answers {
+  // Of a lane: its output column of that name; its rows, none if they do not fit production's.
+  struct Lane {
+    const event::LaneOutcome* outcome = nullptr;
+    std::vector<Cells> rows;
+
+    // A migration may have put columns in other places.
+    std::optional<size_t> ColumnOf(const Source& source) const {
+      const auto& columns = outcome->columns;
+      const auto named = [&](const event::Column& column) { return column.name == source.name; };
+      if (source.index < columns.size() && named(columns[source.index])) return source.index;
+      const auto found = std::find_if(columns.begin(), columns.end(), named);
+      if (found == columns.end()) return std::nullopt;
+      return static_cast<size_t>(found - columns.begin());
+    }
+    std::optional<std::string> Read(const Source& source, size_t row) const {
+      const auto column = rows.empty() ? std::nullopt : ColumnOf(source);
+      if (!column || !rows[row][*column]) return std::nullopt;
+      return ReadValue(source.column.kind, *rows[row][*column],
+                       outcome->columns[*column].format == 1);
+    }
+  };
+
+  bool IsByChance(const Source& source, size_t row, const std::string& baseline) const {
+    return std::any_of(lanes.begin(), lanes.end(), [&](const Lane& lane) {
+      const auto value = lane.Read(source, row);
+      return value && *value != baseline;
+    });
+  }
+
   std::vector<Source> sources;
   std::vector<Cells> captured;
-  std::vector<Cells> baseline;
+  std::vector<Lane> lanes;  // The baseline first.
   Trust trust = Trust::kKnown;
 };
 
@@ -167,56 +207,44 @@ uint64_t IdentityLearner::Learn(const event::Statement& captured, const CallColu
   answers.sources = SourcesOf(*baseline, calls);
   if (answers.sources.empty()) return 0;
   auto rows = CellsOf(captured.outcome.values, baseline->columns.size());
-  auto before = CellsOf(baseline->rows, baseline->columns.size());
-  if (!rows || !before || rows->size() != before->size()) return 0;
+  if (!rows) return 0;
   answers.captured = std::move(*rows);
-  answers.baseline = std::move(*before);
+  for (const event::LaneOutcome* lane : lanes) {
+    Answers::Lane& answered = answers.lanes.emplace_back();
+    answered.outcome = lane;
+    if (lane == nullptr || !lane->rows_complete) continue;
+    auto here = CellsOf(lane->rows, lane->columns.size());
+    if (here && here->size() == answers.captured.size()) answered.rows = std::move(*here);
+  }
+  if (answers.lanes.front().rows.empty()) return 0;
   answers.trust = TrustOf(captured);
   uint64_t learned = 0;
   for (size_t lane = 0; lane < lanes.size(); ++lane) {
-    if (lanes[lane] == nullptr || !lanes[lane]->rows_complete) continue;
+    if (answers.lanes[lane].rows.empty()) continue;
     if (lanes[lane]->rows == captured.outcome.values && maps[lane]->empty()) continue;
-    learned += LearnLane(answers, *lanes[lane], *maps[lane]);
-  }
-  return learned;
-}
-
-// A migration may have put columns in other places.
-uint64_t IdentityLearner::LearnLane(const Answers& answers, const event::LaneOutcome& lane,
-                                    IdentityMap& map) const {
-  uint64_t learned = 0;
-  for (const Source& source : answers.sources) {
-    const auto named = [&](const event::Column& column) { return column.name == source.name; };
-    auto column = lane.columns.end();
-    if (source.index < lane.columns.size() && named(lane.columns[source.index])) {
-      column = lane.columns.begin() + static_cast<std::ptrdiff_t>(source.index);
-    } else {
-      column = std::find_if(lane.columns.begin(), lane.columns.end(), named);
+    for (const Source& source : answers.sources) {
+      learned += LearnColumn(answers, lane, source, *maps[lane]);
     }
-    if (column == lane.columns.end()) continue;
-    learned +=
-        LearnColumn(answers, source, lane, static_cast<size_t>(column - lane.columns.begin()), map);
   }
   return learned;
 }
 
-uint64_t IdentityLearner::LearnColumn(const Answers& answers, const Source& source,
-                                      const event::LaneOutcome& lane, size_t index,
+uint64_t IdentityLearner::LearnColumn(const Answers& answers, size_t lane, const Source& source,
                                       IdentityMap& map) const {
-  const auto rows = CellsOf(lane.rows, lane.columns.size());
-  if (!rows || rows->size() != answers.captured.size()) return 0;
-  const MappedColumn& column = source.column;
-  const auto read = [&](const std::optional<std::string_view>& cell, bool binary) {
-    return cell ? ReadValue(column.kind, *cell, binary) : std::nullopt;
-  };
   uint64_t learned = 0;
-  for (size_t row = 0; row < rows->size(); ++row) {
-    const auto captured = read(answers.captured[row][source.index], source.binary);
-    const auto baseline = read(answers.baseline[row][source.index], source.binary);
-    const auto here = read((*rows)[row][index], lane.columns[index].format == 1);
+  for (size_t row = 0; row < answers.captured.size(); ++row) {
+    const auto& cell = answers.captured[row][source.index];
+    const auto captured = cell ? ReadValue(source.column.kind, *cell, source.binary) : std::nullopt;
+    const auto baseline = answers.lanes.front().Read(source, row);
+    const auto here = answers.lanes[lane].Read(source, row);
     if (!captured || !baseline || !here) continue;
-    if (*captured != *here && !Believe(source, answers.trust, *captured, *baseline)) continue;
-    learned += map.Learn(column.domain, *captured, *here) ? 1U : 0U;
+    if (*captured != *here) {
+      const bool asks = answers.trust == Trust::kEither && !source.column.drawn;
+      const Said said{*captured, *baseline, answers.trust,
+                      asks && answers.IsByChance(source, row, *baseline)};
+      if (!Believe(source, said)) continue;
+    }
+    learned += map.Learn(source.column.domain, *captured, *here) ? 1U : 0U;
   }
   return learned;
 }

@@ -60,16 +60,16 @@ class IdentityLearner {
 
  private:
   struct Source;
-  enum class Trust : uint8_t { kNew, kKnown };  // What the statement made; what it may have found.
+  // kNew: the statement made it. kEither: it did, or a row of the same key was there. kKnown: it
+  // may have found it, who knows where.
+  enum class Trust : uint8_t { kNew, kEither, kKnown };
 
   struct Answers;
+  struct Said;
   std::vector<Source> SourcesOf(const event::LaneOutcome& baseline, const CallColumns& calls) const;
-  uint64_t LearnLane(const Answers& answers, const event::LaneOutcome& lane,
-                     IdentityMap& map) const;
-  uint64_t LearnColumn(const Answers& answers, const Source& source, const event::LaneOutcome& lane,
-                       size_t index, IdentityMap& map) const;
-  bool Believe(const Source& source, Trust trust, const std::string& captured,
-               const std::string& baseline) const;
+  uint64_t LearnColumn(const Answers& answers, size_t lane, const Source& source,
+                       IdentityMap& map) const;
+  bool Believe(const Source& source, const Said& said) const;
   Trust TrustOf(const event::Statement& captured);
   bool DrawnSinceStart(DomainId domain, const std::string& value) const;
   class Beside;

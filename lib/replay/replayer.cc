@@ -616,6 +616,8 @@ base::Status Run::Wait() {
     // What it took to read the answer is not time that the session waits.
     Enlist(found->first, *found->second, std::max(now, found->second->free_since_us()));
     if (found->second->over()) sessions_.erase(found);
+    // Before others of the batch are read, and before the capture is.
+    if (!enough_since_us_) StartWhatMay();
   }
   return {};
 }

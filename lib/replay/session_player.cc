@@ -205,17 +205,14 @@ void SessionPlayer::StartNext(size_t rotation, bool warm_up, bool forced, base::
   FinishIfDone();
 }
 
-// Open transactions are rolled back by the servers. Who held nothing is not waited for.
+// Open transactions are rolled back by the servers, and the place of the connection is free when
+// its process is gone: both are waited for.
 void SessionPlayer::Leave(base::Micros now_us) {
   end_seen_ = true;
   since_us_ = now_us;
   for (size_t lane = 0; lane < lanes_.size(); ++lane) {
     PutNotifications(lane, lanes_[lane]->TakeNotifications());
-    if (work_.front().ticket != 0) {
-      lanes_[lane]->Leave(now_us);
-    } else {
-      lanes_[lane]->Close();
-    }
+    lanes_[lane]->Leave(now_us);
   }
   Become(State::kLeaving);
   FinishLeaving();

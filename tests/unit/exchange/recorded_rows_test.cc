@@ -28,9 +28,9 @@ std::string RowList(const std::vector<std::vector<std::string>>& rows) {
 
 // One simple Query whose rows and tag these are; the values kept of it.
 std::string KeptOf(const std::vector<std::vector<std::string>>& rows, std::string_view tag,
-                   TrackerLimits limits = {}) {
+                   TrackerLimits limits = {}, const std::string& text = "a statement") {
   Session session(limits);
-  session.Query("a statement");
+  session.Query(text);
   for (const auto& row : rows) session.Row(row);
   session.Done(tag);
   session.Ready('I');
@@ -90,6 +90,28 @@ TEST_CASE("rows over the limit are not recorded at all", "[exchange]") {
   CHECK(KeptOf({row, row}, "INSERT 0 2", limits).empty());
   limits.row_bytes_kept = 0;
   CHECK(KeptOf({row}, "INSERT 0 1", limits).empty());
+}
+
+TEST_CASE("what a batch returns has a limit of its own", "[exchange]") {
+  TrackerLimits limits;
+  limits.row_bytes_kept = 100;
+  limits.returned_bytes_kept = 200;
+  const std::vector<std::string> row = {std::string(50, 'x')};  // 60 bytes in a RowList.
+  const std::string batch = "insert into t select ... Returning id";
+  CHECK(KeptOf({row, row, row}, "INSERT 0 3", limits, batch) == RowList({row, row, row}));
+  CHECK(KeptOf({row, row, row, row}, "INSERT 0 4", limits, batch).empty());
+  // And no other statement of the session.
+  Session session(limits);
+  session.Query(batch + "; select ..; insert ..");
+  for (int i = 0; i < 2; ++i) session.Row(row);
+  session.Done("INSERT 0 2");
+  session.Ready('I');
+  session.Query("insert without");
+  for (int i = 0; i < 2; ++i) session.Row(row);
+  session.Done("INSERT 0 2");
+  session.Ready('I');
+  CHECK(ValuesOf(session, 0, 0) == RowList({row, row}));
+  CHECK(ValuesOf(session, 1, 0).empty());
 }
 
 TEST_CASE("recorded rows of one exchange have a limit together", "[exchange]") {

@@ -96,6 +96,30 @@ TEST_CASE("what an INSERT returns of what it made is learned, and nothing else",
   CHECK(learning.maps[1].empty());
 }
 
+TEST_CASE("an INSERT with ON CONFLICT made what no two lanes have alike", "[replay]") {
+  Learning learning;
+  const char* sql =
+      "insert into t (state) values ('a'), ('b') on conflict (state) do update set state = "
+      "excluded.state returning id, key, state";
+  const std::string captured = Rows({{"9", "key-of-production", "a"}, {"10", "of-before", "b"}});
+  learning.Learn(sql, "INSERT 0 2", captured,
+                 {Rows({{"9", "key-of-baseline", "a"}, {"10", "of-before", "b"}}),
+                  Rows({{"9", "key-of-candidate", "a"}, {"10", "of-before", "b"}}),
+                  Rows({{"9", "key-of-control", "a"}, {"10", "of-before", "b"}})});
+  CHECK(learning.To(0, 2, "key-of-production") == "key-of-baseline");
+  CHECK(learning.To(1, 2, "key-of-production") == "key-of-candidate");
+  CHECK(learning.To(0, 2, "of-before").empty());
+  // Another row on all lanes is a difference; so is one that only UPDATE found.
+  const std::string other = Rows({{"9", "another-row", "a"}, {"10", "of-before", "b"}});
+  const std::string third = Rows({{"9", "third-row", "a"}, {"10", "of-before", "b"}});
+  const auto size = learning.maps[0].size();
+  learning.Learn(sql, "INSERT 0 2", Rows({{"9", "a-new-key", "a"}, {"10", "of-before", "b"}}),
+                 {other, other, other});
+  learning.Learn("update t set state = 'a' returning id, key, state", "UPDATE 2",
+                 Rows({{"9", "a-new-key", "a"}, {"10", "of-before", "b"}}), {other, third, other});
+  CHECK(learning.maps[0].size() == size);
+}
+
 TEST_CASE("a default that only the candidate changed is a difference", "[replay]") {
   Learning learning;
   const char* sql = "insert into t (state) values ('a') returning *";

@@ -1,0 +1,36 @@
+#include "job/missed_meeting.h"
+
+#include <algorithm>
+
+#include "job/migration_reach.h"
+
+namespace scry::job {
+
+using base::Micros;
+using migration::StatementProfile;
+
+const StatementProfile* FirstStrong(const migration::MigrationProfile& profile) {
+  const auto first =
+      std::find_if(profile.statements.begin(), profile.statements.end(),
+                   [](const StatementProfile& one) { return StopsOthers(one) || one.rows > 0; });
+  return first == profile.statements.end() ? nullptr : &*first;
+}
+
+std::optional<MissedMeeting> Missed(const migration::MigrationProfile& profile,
+                                    const TransactionSpan& transaction) {
+  constexpr Micros kLastShare = 4;
+  const StatementProfile* first = FirstStrong(profile);
+  if (first == nullptr) return std::nullopt;
+  for (const StatementProfile& one : profile.statements) {
+    const bool waited = std::any_of(profile.waits.begin(), profile.waits.end(),
+                                    [&](const auto& wait) { return wait.pid == one.pid; });
+    if (waited || !one.sqlstate.empty()) return std::nullopt;
+  }
+  const Micros at_us = first->begin_us;
+  const Micros late_us = transaction.end_us - transaction.length_us() / kLastShare;
+  if (at_us < transaction.begin_us) return MissedMeeting{true, transaction.begin_us - at_us, at_us};
+  if (at_us > late_us) return MissedMeeting{false, at_us - late_us, at_us};
+  return std::nullopt;
+}
+
+}  // namespace scry::job

@@ -1,0 +1,65 @@
+#include "job/missed_meeting.h"
+
+#include <string>
+
+#include "support/catch.h"
+
+namespace scry::job {
+namespace {
+
+using base::Micros;
+using migration::LockMode;
+
+constexpr Micros kSecond = 1'000'000;
+// From the tenth second to the fourteenth.
+constexpr TransactionSpan kReport{10 * kSecond, 14 * kSecond};
+
+// One that reads, then one that locks.
+migration::MigrationProfile Locks(Micros at_us, const std::string& sqlstate = {}) {
+  migration::MigrationProfile profile;
+  migration::StatementProfile& reads = profile.statements.emplace_back();
+  reads.pid = 1;
+  reads.begin_us = reads.end_us = kSecond;
+  migration::StatementProfile& alters = profile.statements.emplace_back();
+  alters.pid = 1;
+  alters.begin_us = at_us;
+  alters.end_us = at_us + kSecond;
+  alters.sqlstate = sqlstate;
+  alters.locks.push_back({5, "orders", LockMode::kAccessExclusive, 0, false});
+  return profile;
+}
+
+TEST_CASE("who comes before or behind a transaction has missed it", "[job]") {
+  REQUIRE(FirstStrong(Locks(3 * kSecond)) != nullptr);
+  CHECK(FirstStrong(Locks(3 * kSecond))->begin_us == 3 * kSecond);
+  const auto early = Missed(Locks(8 * kSecond), kReport);
+  REQUIRE(early);
+  CHECK(early->early);
+  CHECK(early->by_us == 2 * kSecond);
+  CHECK(early->first_lock_us == 8 * kSecond);
+  const auto late = Missed(Locks(15 * kSecond), kReport);
+  REQUIRE(late);
+  CHECK_FALSE(late->early);
+  CHECK(late->by_us == 2 * kSecond);  // Behind the thirteenth second too little is left.
+  CHECK_FALSE(Missed(Locks(10 * kSecond), kReport));
+  CHECK_FALSE(Missed(Locks(13 * kSecond), kReport));
+}
+
+TEST_CASE("who waited or failed met somebody, and who locks nothing meets nobody", "[job]") {
+  migration::MigrationProfile waited = Locks(8 * kSecond);
+  waited.waits.emplace_back().pid = 2;  // Of the traffic.
+  CHECK(Missed(waited, kReport));
+  waited.waits.emplace_back().pid = 1;
+  CHECK_FALSE(Missed(waited, kReport));
+  CHECK_FALSE(Missed(Locks(8 * kSecond, "55P03"), kReport));
+  migration::MigrationProfile harmless = Locks(8 * kSecond);
+  harmless.statements.pop_back();
+  CHECK(FirstStrong(harmless) == nullptr);
+  CHECK_FALSE(Missed(harmless, kReport));
+  // One that writes rows comes for their locks.
+  harmless.statements.back().rows = 7;
+  CHECK(FirstStrong(harmless) != nullptr);
+}
+
+}  // namespace
+}  // namespace scry::job
