@@ -1,7 +1,7 @@
 """The zoo: every migration of a catalogue of dangerous and of harmless ones, through the real binary.
 
     SCRY_BINARY=build/test/scry PYTHONPATH=tests/support python3 tests/zoo/zoo.py [--quick] [--live] [--runs N]
-        [--json FILE] [CASE...]
+        [--no-fix] [--json FILE] [CASE...]
 
 --live takes only the cases that show while the migration runs; what they depend on is a race between
 the migration, a long transaction and the traffic, so --runs tries each several times and tells how
@@ -44,7 +44,9 @@ Cost = collections.namedtuple("Cost", "exit_status blocks median_us")
 
 
 class Zoo(gate_support.GateTest):
-    """The server, the shadow and the captures; run() tries one case."""
+    """The server, the shadow and the captures; attempt() tries one case."""
+
+    fix = True  # Are fixes and safe forms tried, and what cases say of them looked at?
 
     @classmethod
     def setUpClass(cls):
@@ -99,9 +101,12 @@ class Zoo(gate_support.GateTest):
             return Result(case, SKIPPED, False, [], f"needs PostgreSQL {case.needs}", 0, None)
         capture = self.captured((zoo_cases.live(case.live) if case.live else zoo_cases.everyday()) + case.traffic)
         flags = ("--during", "always", "--blocker", "none") if case.live else ("--during", "never")
+        if not self.fix:
+            flags += ("--no-fix",)
         began = time.monotonic()
-        result = judge(case, self.gate(case, capture, flags), time.monotonic() - began)
-        if not case.textbook or result.outcome != FOUND:
+        report = self.gate(case, capture, flags)
+        result = judge(case, report, time.monotonic() - began, case.fixes if self.fix else [])
+        if not (case.textbook and self.fix) or result.outcome != FOUND:
             return result
         own = "\n".join(sql for fix in result.report["fixes"] for sql in fix["sql"])
         fixed = [self.fixed(case, capture, flags, sql) for sql in (own, case.textbook)]
@@ -148,7 +153,7 @@ def is_as_good(own, textbook):
     return textbook.exit_status != 0 or textbook.blocks is None or own.blocks <= textbook.blocks * 1.05 + 1
 
 
-def judge(case, report, seconds):
+def judge(case, report, seconds, wanted_fixes):
     missing = [one.name() for one in case.findings if not is_there(one, report)]
     gating = [one for one in report["findings"] if one["gates"]]
     if case.live:  # What shows before and after has cases of its own.
@@ -172,7 +177,7 @@ def judge(case, report, seconds):
     unexplained = [one.pattern for one in case.causes if not any(one.search(text) for text in told)]
     words += [f"no cause /{pattern}/ among {told}" for pattern in unexplained]
     fixes = [sql for one in report.get("fixes", []) for sql in one["sql"]]
-    unmended = [one.pattern for one in case.fixes if not any(one.search(sql) for sql in fixes)]
+    unmended = [one.pattern for one in wanted_fixes if not any(one.search(sql) for sql in fixes)]
     words += [f"no fix /{pattern}/ among {fixes}" for pattern in unmended]
     words += [describe(one) for one in alarms]
     wrong_exit = report["exit_status"] != case.exit
@@ -313,11 +318,12 @@ def chosen(quick=False, names=(), live=False):
             if (not quick or case.quick) and (not live or case.live) and (not names or any(case.id.startswith(n) for n in names))]
 
 
-def visit(cases, tell=lambda line: None, runs=1):
+def visit(cases, tell=lambda line: None, runs=1, fix=True):
     """Runs the cases on a zoo of their own, all of them before any again. Answers [Result]."""
     results = []
     Zoo.setUpClass()
     zoo = Zoo()
+    zoo.fix = fix
     try:
         for case in cases * runs:
             results.append(zoo.attempt(case))
@@ -335,6 +341,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="the fast subset")
     parser.add_argument("--live", action="store_true", help="only what shows while the migration runs")
     parser.add_argument("--runs", type=int, default=1, metavar="N", help="try every case so often; default: 1")
+    parser.add_argument("--no-fix", action="store_true", help="try no fixes and no safe forms, which takes less time")
     parser.add_argument("--json", metavar="FILE", help="write every result there")
     try:
         options = parser.parse_args()
@@ -350,7 +357,7 @@ def main():
         signal.signal(number, scry_e2e._on_signal)
     try:
         results = visit(chosen(options.quick, options.cases, options.live),
-                        lambda line: print(line, flush=True), options.runs)
+                        lambda line: print(line, flush=True), options.runs, not options.no_fix)
     except (zoo_cases.Malformed, AssertionError, unittest.SkipTest, OSError,
             subprocess.SubprocessError) as error:
         scry_e2e._Cleanup.run()
