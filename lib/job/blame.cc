@@ -330,7 +330,7 @@ class Blaming {
     const auto query = QueryOf(deadlock.victim, deadlock.wall_us - kSlackUs, deadlock.wall_us);
     if (!query) return;
     Waited& waited = waited_[{*statement, *query}];
-    waited.failed = early_deadlock_us_ == 0;
+    waited.failed |= early_deadlock_us_ == 0;
     waited.us += early_deadlock_us_;
   }
 

@@ -725,7 +725,7 @@ Result<DuringOutcome> RunDuring(const DuringRequest& request, const ForkMaker& m
   DuringRequest asked = request;
   Lead lead;
   bool gave_up = false;
-  std::string missed;  // What became of the run before, in words.
+  bool anew = false;  // It missed the transaction before.
   for (;;) {
     const Micros began_us = Now();
     SCRY_TRY_ASSIGN(shadow::Fork * fork, make_fork(asked.lane));
@@ -752,8 +752,10 @@ Result<DuringOutcome> RunDuring(const DuringRequest& request, const ForkMaker& m
       outcome.gave_up = true;
       return outcome;
     }
-    if (act.missed() && missed.empty() && time) {
-      missed = HowMissed(*act.missed(), act.transaction_us());
+    const std::string missed =
+        act.missed() ? HowMissed(*act.missed(), act.transaction_us()) : std::string();
+    if (act.missed() && !anew && time) {
+      anew = true;
       progress.Done(missed);
       report.during = {};
       report.notes.push_back(fmt::format(
@@ -768,7 +770,7 @@ Result<DuringOutcome> RunDuring(const DuringRequest& request, const ForkMaker& m
       report.notes.push_back(fmt::format(
           "Beside traffic the migration {}: what would queue up behind that was not seen. How long "
           "the command takes to start differs too much from run to run.",
-          HowMissed(*act.missed(), act.transaction_us())));
+          missed));
     }
     act.Conclude();
     DuringOutcome outcome = act.TakeOutcome();

@@ -137,10 +137,12 @@ TEST_CASE("what only reads is no part of a migration", "[migration]") {
       .Sends("alter table t add a int", true)
       .Sends("select pg_sleep(1)", true)
       .Sends("select own()", true)
+      .Sends("select app.replace('a')", true)
       .Sends("select a from t for update", true)
       .Sends("commit");
   CHECK(session.Script() == Sql{"begin", "alter table t add a int", "select pg_sleep(1)",
-                                "select own()", "select a from t for update", "commit"});
+                                "select own()", "select app.replace('a')",
+                                "select a from t for update", "commit"});
   Session slow;
   slow.Sends("delete from t").Sends("select count(*) from t").Last().end_us += 1'000'000;
   CHECK(slow.Script() == Sql{"delete from t", "select count(*) from t"});
