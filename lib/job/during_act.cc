@@ -61,15 +61,18 @@ constexpr Micros kReadAheadUs = 200 * 1000;
 
 Micros Now() { return base::SystemClock().MonotonicUs(); }
 
-// How long the command takes to come to its first strong lock, as a run beside traffic showed.
-using Lead = std::optional<Micros>;
+// What a run beside traffic that missed its moment taught for the next one.
+struct Aim {
+  std::optional<Micros> lead_us;  // From the command's start to its first strong lock.
+  Micros later_us = 0;            // Than it would come, as traffic is late.
+};
 
 class DuringAct {
  public:
-  DuringAct(const DuringRequest& request, const Lead& lead, shadow::Fork& fork,
-            const RunWatch& watch, Progress& progress, report::Report& report)
+  DuringAct(const DuringRequest& request, const Aim& aim, shadow::Fork& fork, const RunWatch& watch,
+            Progress& progress, report::Report& report)
       : request_(request),
-        lead_(lead),
+        aim_(aim),
         options_(request.options),
         fork_(fork),
         watch_(watch),
@@ -87,8 +90,8 @@ class DuringAct {
   const std::optional<MissedMeeting>& missed() const { return missed_; }
   Micros blocker_us() const { return blocker_us_; }
   Micros transaction_us() const { return part_.transaction_us_max; }
-  // From the command's start.
-  Lead MeasuredLead() const;
+  // REQUIRES: it missed that.
+  Aim NextAim() const;
   // Tells of the run. Once, after it.
   void Conclude();
   DuringOutcome TakeOutcome() { return std::move(outcome_); }
@@ -151,7 +154,7 @@ class DuringAct {
   void TellGaps(const migration::MigrationProfile& profile);
 
   const DuringRequest& request_;
-  const Lead lead_;
+  const Aim aim_;
   const DuringOptions& options_;
   shadow::Fork& fork_;
   const RunWatch& watch_;
@@ -216,7 +219,7 @@ DuringAct::Timing DuringAct::TimingOf() const {
   };
   if (!statements.empty()) timing.startup_us = at_us(statements.front());
   if (const auto* first = FirstStrong(*request_.idle)) timing.lead_us = at_us(*first);
-  if (lead_) timing.lead_us = *lead_;
+  if (aim_.lead_us) timing.lead_us = *aim_.lead_us;
   timing.startup_us = std::min(timing.startup_us, timing.lead_us);
   timing.work_us = std::max<Micros>(request_.idle_us - timing.lead_us, 0);
   return timing;
@@ -389,7 +392,7 @@ Result<replay::ReplayStats> DuringAct::PlayTraffic() {
   gun_->Expect(std::max(round_us, start_us + rounds * round_us + request_.idle_us));
   migrates_us_ = part_.migrate_us + rounds * length_us;
   std::jthread command([&, at_once = early_us > 0](const std::stop_token& stop) {
-    RunInTime(migrates_us_, at_once, stop);
+    RunInTime(migrates_us_ + Captured(aim_.later_us), at_once, stop);
   });
   SCRY_TRY(SleepUntil(Now() + early_us, watch_));
   const std::vector<replay::LaneTarget> lanes = {{fork_.lane(), fork_.Info()}};
@@ -445,13 +448,21 @@ std::optional<MissedMeeting> DuringAct::MissedTransaction() const {
   const auto begin_us = gun_->MomentOf(span.begin_us + later_us);
   const auto end_us = gun_->MomentOf(span.end_us + later_us);
   if (!begin_us || !end_us) return std::nullopt;
-  return Missed(outcome_.profile, {*begin_us, *end_us});
+  return Missed(outcome_.profile, {*begin_us, *end_us}, stats_.lag_us_max);
 }
 
-Lead DuringAct::MeasuredLead() const {
-  const migration::StatementProfile* first = FirstStrong(outcome_.profile);
-  if (first == nullptr) return std::nullopt;
-  return std::max<Micros>(first->begin_us - run_.started_us, 0);
+// What made one of two starts slow was a moment's doing.
+Aim DuringAct::NextAim() const {
+  Aim aim;
+  aim.lead_us = std::max<Micros>(missed_->first_lock_us - run_.started_us, 0);
+  if (const auto* idle = FirstStrong(*request_.idle)) {
+    const Micros idle_us = std::max<Micros>(idle->begin_us - request_.idle_started_us, 0);
+    aim.lead_us = std::min(*aim.lead_us, idle_us);
+  }
+  if (missed_->traffic_late) {
+    aim.later_us = std::min(missed_->by_us, Clocked(part_.transaction_us_max) / 2);
+  }
+  return aim;
 }
 
 void DuringAct::TellRounds() {
@@ -697,18 +708,13 @@ void DuringAct::Conclude() {
 }
 
 std::string HowMissed(const MissedMeeting& missed, Micros transaction_us) {
-  return fmt::format("came {} {} the transaction of {} that it was to meet",
-                     FormatDuration(missed.by_us), missed.early ? "before" : "too late for",
-                     FormatDuration(transaction_us));
-}
-
-// What made one of two starts slow was a moment's doing.
-Lead ShorterLead(const DuringAct& act, const DuringRequest& request) {
-  Lead lead = act.MeasuredLead();
-  const migration::StatementProfile* idle = FirstStrong(*request.idle);
-  if (idle == nullptr) return lead;
-  const Micros idle_us = std::max<Micros>(idle->begin_us - request.idle_started_us, 0);
-  return std::min(lead.value_or(idle_us), idle_us);
+  const std::string by = FormatDuration(missed.by_us);
+  const std::string whom =
+      fmt::format("the transaction of {} that it was to meet", FormatDuration(transaction_us));
+  if (missed.traffic_late) {
+    return fmt::format("did not wait for {}, as traffic was up to {} late", whom, by);
+  }
+  return fmt::format("came {} {} {}", by, missed.early ? "before" : "too late for", whom);
 }
 
 }  // namespace
@@ -723,13 +729,13 @@ shadow::Settings DuringSettings() { return migration::LogSettings(); }
 Result<DuringOutcome> RunDuring(const DuringRequest& request, const ForkMaker& make_fork,
                                 const RunWatch& watch, Progress& progress, report::Report& report) {
   DuringRequest asked = request;
-  Lead lead;
+  Aim aim;
   bool gave_up = false;
   bool anew = false;  // It missed the transaction before.
   for (;;) {
     const Micros began_us = Now();
     SCRY_TRY_ASSIGN(shadow::Fork * fork, make_fork(asked.lane));
-    DuringAct act(asked, lead, *fork, watch, progress, report);
+    DuringAct act(asked, aim, *fork, watch, progress, report);
     SCRY_TRY(act.Run());
     // A time limit must not cost what is known by now.
     const bool time = !watch.limited() || watch.LeftUs() / 2 > Now() - began_us;
@@ -759,17 +765,16 @@ Result<DuringOutcome> RunDuring(const DuringRequest& request, const ForkMaker& m
       progress.Done(missed);
       report.during = {};
       report.notes.push_back(fmt::format(
-          "Beside traffic the migration {}, as it started at another pace than without. What is "
-          "told of it under load is of a second run.",
+          "Beside traffic the migration {}. What is told of it under load is of a second run.",
           missed));
-      lead = ShorterLead(act, asked);
+      aim = act.NextAim();
       asked.lane += "-anew";
       continue;
     }
     if (act.missed()) {
       report.notes.push_back(fmt::format(
-          "Beside traffic the migration {}: what would queue up behind that was not seen. How long "
-          "the command takes to start differs too much from run to run.",
+          "Beside traffic the migration {}: what would queue up behind that was not seen. The "
+          "machine may be too busy.",
           missed));
     }
     act.Conclude();

@@ -17,7 +17,7 @@ const StatementProfile* FirstStrong(const migration::MigrationProfile& profile) 
 }
 
 std::optional<MissedMeeting> Missed(const migration::MigrationProfile& profile,
-                                    const TransactionSpan& transaction) {
+                                    const TransactionSpan& transaction, Micros lag_us) {
   constexpr Micros kLastShare = 4;
   const StatementProfile* first = FirstStrong(profile);
   if (first == nullptr) return std::nullopt;
@@ -28,9 +28,20 @@ std::optional<MissedMeeting> Missed(const migration::MigrationProfile& profile,
   }
   const Micros at_us = first->begin_us;
   const Micros late_us = transaction.end_us - transaction.length_us() / kLastShare;
-  if (at_us < transaction.begin_us) return MissedMeeting{true, transaction.begin_us - at_us, at_us};
-  if (at_us > late_us) return MissedMeeting{false, at_us - late_us, at_us};
-  return std::nullopt;
+  MissedMeeting missed;
+  missed.first_lock_us = at_us;
+  if (at_us < transaction.begin_us) {
+    missed.early = true;
+    missed.by_us = transaction.begin_us - at_us;
+  } else if (at_us > late_us) {
+    missed.by_us = at_us - late_us;
+  } else if (lag_us > at_us - transaction.begin_us) {
+    missed.traffic_late = true;
+    missed.by_us = lag_us;
+  } else {
+    return std::nullopt;
+  }
+  return missed;
 }
 
 }  // namespace scry::job

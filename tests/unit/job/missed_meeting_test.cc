@@ -32,30 +32,38 @@ migration::MigrationProfile Locks(Micros at_us, const std::string& sqlstate = {}
 TEST_CASE("who comes before or behind a transaction has missed it", "[job]") {
   REQUIRE(FirstStrong(Locks(3 * kSecond)) != nullptr);
   CHECK(FirstStrong(Locks(3 * kSecond))->begin_us == 3 * kSecond);
-  const auto early = Missed(Locks(8 * kSecond), kReport);
+  const auto early = Missed(Locks(8 * kSecond), kReport, 0);
   REQUIRE(early);
   CHECK(early->early);
   CHECK(early->by_us == 2 * kSecond);
   CHECK(early->first_lock_us == 8 * kSecond);
-  const auto late = Missed(Locks(15 * kSecond), kReport);
+  const auto late = Missed(Locks(15 * kSecond), kReport, 0);
   REQUIRE(late);
   CHECK_FALSE(late->early);
   CHECK(late->by_us == 2 * kSecond);  // Behind the thirteenth second too little is left.
-  CHECK_FALSE(Missed(Locks(10 * kSecond), kReport));
-  CHECK_FALSE(Missed(Locks(13 * kSecond), kReport));
+  CHECK_FALSE(Missed(Locks(10 * kSecond), kReport, 0));
+  CHECK_FALSE(Missed(Locks(13 * kSecond), kReport, 0));
+}
+
+TEST_CASE("who waited for nobody while traffic was late may have come before it", "[job]") {
+  CHECK_FALSE(Missed(Locks(11 * kSecond), kReport, kSecond));
+  const auto missed = Missed(Locks(11 * kSecond), kReport, 2 * kSecond);
+  REQUIRE(missed);
+  CHECK(missed->traffic_late);
+  CHECK(missed->by_us == 2 * kSecond);
 }
 
 TEST_CASE("who waited or failed met somebody, and who locks nothing meets nobody", "[job]") {
   migration::MigrationProfile waited = Locks(8 * kSecond);
   waited.waits.emplace_back().pid = 2;  // Of the traffic.
-  CHECK(Missed(waited, kReport));
+  CHECK(Missed(waited, kReport, 0));
   waited.waits.emplace_back().pid = 1;
-  CHECK_FALSE(Missed(waited, kReport));
-  CHECK_FALSE(Missed(Locks(8 * kSecond, "55P03"), kReport));
+  CHECK_FALSE(Missed(waited, kReport, 0));
+  CHECK_FALSE(Missed(Locks(8 * kSecond, "55P03"), kReport, 0));
   migration::MigrationProfile harmless = Locks(8 * kSecond);
   harmless.statements.pop_back();
   CHECK(FirstStrong(harmless) == nullptr);
-  CHECK_FALSE(Missed(harmless, kReport));
+  CHECK_FALSE(Missed(harmless, kReport, 0));
   // One that writes rows comes for their locks.
   harmless.statements.back().rows = 7;
   CHECK(FirstStrong(harmless) != nullptr);
