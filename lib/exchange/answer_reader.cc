@@ -230,10 +230,9 @@ void AnswerReader::AddRow(base::Bytes data_row) {
 void AnswerReader::Keep(base::Bytes data_row) {
   // Most results are small, and few texts need to be looked at.
   if (!kept_.HasRoom(data_row.size()) && options_.returned_bytes_kept > options_.row_bytes_kept) {
-    const Asked& asked = *Current();
-    const std::string_view text =
-        asked.type == frontend::kExecute ? PortalText(asked.name) : asked.text;
-    if (base::ContainsInAnyCase(text, "returning")) kept_.Widen(options_.returned_bytes_kept);
+    if (base::ContainsInAnyCase(TextOf(*Current()), "returning")) {
+      kept_.Widen(options_.returned_bytes_kept);
+    }
   }
   kept_.Add(data_row);
 }
@@ -724,6 +723,10 @@ void AnswerReader::WalkMessage(size_t index, bool skipping, Walk& walk) const {
   }
 }
 
+std::string_view AnswerReader::TextOf(const Asked& asked) const {
+  return asked.type == frontend::kExecute ? PortalText(asked.name) : std::string_view(asked.text);
+}
+
 std::string_view AnswerReader::FailedText() const {
   const Asked& asked = asked_[failure_->index];
   switch (asked.type) {
@@ -858,7 +861,7 @@ void AnswerReader::EndStatement(OutcomeStatus status, std::string_view tag, Micr
     }
     Append(std::move(statement), {}, true);
   } else if (!answers_.too_large) {
-    statement.text = execute ? std::string(PortalText(asked.name)) : asked.text;
+    statement.text = TextOf(asked);
     statement.ordinal = ordinal_;
     statement.message = static_cast<uint32_t>(cursor_);
     outcome.tag = tag;

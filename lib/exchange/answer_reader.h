@@ -232,6 +232,8 @@ class AnswerReader {
   std::string_view FailedText() const;
   std::string_view PreparedText(const std::string& name) const;
   std::string_view PortalText(const std::string& name) const;
+  // What an Execute or a Query runs.
+  std::string_view TextOf(const Asked& asked) const;
 
   void ClosePortals();
   void Register(const std::string& name, std::shared_ptr<Prepared> prepared);

@@ -1,6 +1,8 @@
 #include "job/missed_meeting.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <set>
 
 #include "job/migration_reach.h"
 
@@ -21,11 +23,14 @@ std::optional<MissedMeeting> Missed(const migration::MigrationProfile& profile,
   constexpr Micros kLastShare = 4;
   const StatementProfile* first = FirstStrong(profile);
   if (first == nullptr) return std::nullopt;
+  std::set<uint32_t> pids;
   for (const StatementProfile& one : profile.statements) {
-    const bool waited = std::any_of(profile.waits.begin(), profile.waits.end(),
-                                    [&](const auto& wait) { return wait.pid == one.pid; });
-    if (waited || !one.sqlstate.empty()) return std::nullopt;
+    if (!one.sqlstate.empty()) return std::nullopt;
+    pids.insert(one.pid);
   }
+  const bool waited = std::any_of(profile.waits.begin(), profile.waits.end(),
+                                  [&](const auto& wait) { return pids.contains(wait.pid); });
+  if (waited) return std::nullopt;
   const Micros at_us = first->begin_us;
   const Micros late_us = transaction.end_us - transaction.length_us() / kLastShare;
   MissedMeeting missed;

@@ -19,8 +19,9 @@ def run(bench):
     when = "while its traffic runs" if bench.live else "with its traffic, before and after"
     text = (f"zoo: {len(ran)} migrations run, {len(results) - len(ran)} not; each {when}\n\n"
             + (zoo.live_table if bench.live else zoo.class_table)(results))
-    if any(one.fixed for one in results):
-        text += "\n" + zoo.textbook_table(results)
+    textbook = zoo.textbook_table(results)
+    if textbook:
+        text += "\n" + textbook
     odd = [one for one in results if one.outcome in (zoo.MISSED, zoo.ALARM, zoo.NOISY, zoo.KNOWN)]
     if odd:
         text += "\n" + "\n".join(zoo.case_lines(odd)) + "\n"

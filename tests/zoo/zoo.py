@@ -363,8 +363,9 @@ def main():
         scry_e2e._Cleanup.run()
         sys.exit(f"zoo: {error}")
     print("\n" + (live_table(results) if options.live or options.runs > 1 else class_table(results)))
-    if any(one.fixed for one in results):
-        print("\n" + textbook_table(results))
+    textbook = textbook_table(results)
+    if textbook:
+        print("\n" + textbook)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump(as_json(results), file, indent=2)
