@@ -76,9 +76,10 @@ class DuringTest(gate_support.GateTest):
         return self.capture(self.path(name), play, user="app")
 
     def during(self, sql, traffic, code=None, flags=(), stop=("-v", "ON_ERROR_STOP=1")):
-        # What is judged here is the act alone.
+        # What is judged here is the act alone: fixes have tests of their own.
         path = self.sql_file("migration.sql", sql)
-        _, report = self.migrate("psql", "-Xq", *stop, "-f", path, capture=traffic, code=code, flags=flags)
+        _, report = self.migrate("psql", "-Xq", *stop, "-f", path, capture=traffic, code=code,
+                                 flags=("--no-fix", *flags))
         self.assert_adds_up(report)
         return report
 
@@ -168,7 +169,7 @@ class DuringTest(gate_support.GateTest):
     def test_what_a_statement_holds_up_behind_a_made_up_transaction_is_its_own_doing(self):
         # All of the sixteen queue behind the transaction of a second; for the rest they wait for the lock itself.
         report = self.during("begin;\ncreate index orders_total on orders (total);\nselect pg_sleep(0.4);\ncommit;\n",
-                             self.plain, code=5, flags=("--no-fix",))
+                             self.plain, code=5)
         during = report["during"]
         self.assertTrue(during["blocker_supposed"])
         self.assertGreater(during["wait_us_max"], 1000000, "told in full")
@@ -179,7 +180,7 @@ class DuringTest(gate_support.GateTest):
     def test_a_migration_that_gives_up_behind_a_made_up_transaction_runs_once_more_without_it(self):
         careful = "set lock_timeout = '500ms';\nalter table customers add column vip bool;\n"
         report = self.during(careful + "begin;\ncreate index orders_total on orders (total);\n"
-                             "select pg_sleep(0.8);\ncommit;\n", self.plain, code=5, flags=("--no-fix",))
+                             "select pg_sleep(0.8);\ncommit;\n", self.plain, code=5)
         self.assertEqual((report["during"]["blocker_us"], report["during"]["exit_status"]), (0, 0))
         [finding] = self.blocked(report)
         self.assertIn("orders_total", finding["pattern"])
@@ -206,7 +207,7 @@ class DuringTest(gate_support.GateTest):
     def test_a_lock_kept_through_later_statements_is_put_down_to_the_one_that_took_it(self):
         report = self.during("begin;\ncreate index orders_total on orders (total);\n"
                              "select pg_sleep(0.8);\nselect pg_sleep(0.2);\ncommit;\n",
-                             self.plain, code=5, flags=("--blocker", "none", "--no-fix"))
+                             self.plain, code=5, flags=("--blocker", "none"))
         self.assertNotIn("fixes", report)
         [finding] = self.blocked(report)
         self.assertIn("orders_total", finding["pattern"])
@@ -276,7 +277,7 @@ class DuringTest(gate_support.GateTest):
     def test_a_migration_longer_than_the_traffic_is_under_load_to_its_end(self):
         report = self.during("alter table orders add column vip bool;\nselect pg_sleep(7);\nbegin;\n"
                              "create index orders_total on orders (total);\nselect pg_sleep(0.9);\ncommit;\n",
-                             self.plain, code=5, flags=("--blocker", "none", "--no-fix"))
+                             self.plain, code=5, flags=("--blocker", "none"))
         during = report["during"]
         self.assertGreater(during["rounds"], 1)
         self.assertEqual(during["unloaded_us"], 0)
