@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "base/letter_case.h"
 #include "event/parse_tree.h"
 #include "event/sql_literal.h"
 
@@ -534,9 +535,48 @@ class SiteWalk {
       shape.columns.push_back(tree::StringOf(column));
     }
     out_.insert = std::move(shape);
+    if (Text(node, "filename").empty()) out_.copy_in = ShapeOf(node);
     if (const json* where = Find(node, "whereClause")) {
       Expression(*where, Scope{nullptr, {Named(*range_var, out_.writes.back())}}, ctes);
     }
+  }
+
+  static CopyShape ShapeOf(const json& copy) {
+    CopyShape shape;
+    std::optional<char> delimiter;
+    std::optional<char> escape;
+    for (const json& item : List(copy, "options")) {
+      const json* option = Find(item, "DefElem");
+      if (option == nullptr) continue;
+      const std::string name = Text(*option, "defname");
+      const json* argument = Find(*option, "arg");
+      const std::string value = argument == nullptr ? "" : OptionText(*argument);
+      if (name == "format") {
+        if (value == "csv") shape.format = CopyShape::Format::kCsv;
+        if (value == "binary") shape.format = CopyShape::Format::kBinary;
+      } else if (name == "header") {
+        const std::string lower = base::LowerAscii(value);
+        shape.header = lower != "false" && lower != "off" && lower != "0";
+      } else if (value.size() == 1) {
+        if (name == "delimiter") delimiter = value[0];
+        if (name == "quote") shape.quote = value[0];
+        if (name == "escape") escape = value[0];
+      }
+    }
+    const bool csv = shape.format == CopyShape::Format::kCsv;
+    shape.delimiter = delimiter.value_or(csv ? ',' : '\t');
+    shape.escape = escape.value_or(shape.quote);
+    return shape;
+  }
+
+  static std::string OptionText(const json& argument) {
+    if (const json* boolean = Find(argument, "Boolean")) {
+      return IsTrue(*boolean, "boolval") ? "true" : "false";
+    }
+    if (const json* integer = Find(argument, "Integer")) {
+      return IntOf(*integer, "ival") != 0 ? "1" : "0";
+    }
+    return tree::StringOf(argument);
   }
 
   void SequenceCalls(const json& targets) {

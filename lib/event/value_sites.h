@@ -61,6 +61,16 @@ struct InsertShape {
   std::vector<std::string> defaults;
 };
 
+// Data that the client of COPY FROM STDIN sends, into the columns of InsertShape.
+struct CopyShape {
+  enum class Format : uint8_t { kText, kCsv, kBinary };
+  Format format = Format::kText;
+  char delimiter = '\t';
+  char quote = '"';  // Of kCsv, as the next.
+  char escape = '"';
+  bool header = false;  // The first line is none of the rows.
+};
+
 // An output column of a SELECT that is a call of a sequence function.
 struct SequenceCall {
   size_t column = 0;     // From 0.
@@ -81,6 +91,7 @@ struct StatementSites {
   std::vector<LockedRelation> row_locks;  // FOR UPDATE and its like.
   std::vector<std::string> set_columns;   // Of an UPDATE, a MERGE or ON CONFLICT DO UPDATE.
   std::optional<InsertShape> insert;      // Of the statement itself, not of its CTEs.
+  std::optional<CopyShape> copy_in;       // ... which is a COPY FROM STDIN.
   std::vector<SequenceCall> sequence_calls;
 };
 

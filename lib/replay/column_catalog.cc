@@ -15,7 +15,8 @@ namespace {
 // Relation, schema, name, column number, column, its type below domains.
 constexpr const char* kColumns =
     "SELECT c.oid, n.nspname, c.relname, a.attnum, a.attname, "
-    "CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END, a.attidentity <> '' "
+    "CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END, a.attidentity <> '', "
+    "a.attgenerated <> '' "
     "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid "
     "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
     "JOIN pg_catalog.pg_type t ON t.oid = a.atttypid "
@@ -139,6 +140,7 @@ class ColumnCatalog::Reader {
       relation->columns.push_back(Text(row, 4));
       columns_[position] = {relation, Text(row, 4), Number(row, 5)};
       if (Text(row, 6) == "t") made_[position] = true;
+      if (Text(row, 7) == "t") relation->generated.insert(Text(row, 4));
     });
   }
 
@@ -275,6 +277,28 @@ ColumnCatalog::Named ColumnCatalog::Find(const event::ValueSite& site) const {
   return named;
 }
 
+std::vector<const MappedColumn*> ColumnCatalog::FindCopied(
+    std::string_view relation, const std::vector<std::string>& names) const {
+  std::vector<const MappedColumn*> found;
+  if (!names.empty()) {
+    event::ValueSite site;
+    site.relation = relation;
+    for (const std::string& name : names) {
+      site.column = name;
+      const Named named = Find(site);
+      found.push_back(named.ambiguous ? nullptr : named.column);
+    }
+    return found;
+  }
+  const std::vector<const Relation*> relations = RelationsOf(relation);
+  if (relations.size() != 1) return found;
+  for (const std::string& name : relations.front()->columns) {
+    if (relations.front()->generated.contains(name)) continue;
+    found.push_back(ColumnOf(*relations.front(), name));
+  }
+  return found;
+}
+
 const MappedColumn* ColumnCatalog::FindSequence(std::string_view name) const {
   const std::vector<std::string> parts = NameParts(name);
   const MappedColumn* found = nullptr;
@@ -312,13 +336,14 @@ void ColumnCatalog::PutOid(size_t lane, uint32_t table_oid, uint16_t column_numb
 }
 
 void ColumnCatalog::Put(const std::string& schema, const std::string& relation,
-                        const std::string& column, const MappedColumn& mapped) {
+                        const std::string& column, const MappedColumn& mapped, bool generated) {
   const auto [from, to] = relations_.equal_range(relation);
   auto found = std::find_if(from, to, [&](const auto& one) { return one.second.schema == schema; });
   if (found == to) found = relations_.emplace(relation, Relation());
   found->second.schema = schema;
   found->second.columns.push_back(column);
   if (mapped.domain != 0) found->second.mapped[column] = mapped;
+  if (generated) found->second.generated.insert(column);
   domains_ = std::max(domains_, mapped.domain);
 }
 

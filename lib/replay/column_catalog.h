@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -43,6 +44,11 @@ class ColumnCatalog {
   };
   // By what the text of a statement says.
   Named Find(const event::ValueSite& site) const;
+  // The columns of the data of COPY `relation` (`names`) FROM, in its order; where `names` is
+  // empty, all but the generated ones. nullptr: its values are what they are, or it may be one of
+  // several.
+  std::vector<const MappedColumn*> FindCopied(std::string_view relation,
+                                              const std::vector<std::string>& names) const;
   // The values of a sequence, by its name as nextval() takes it. nullptr: not known, or of several.
   const MappedColumn* FindSequence(std::string_view name) const;
   // The column of a relation that draws from a sequence. nullptr: none, or several.
@@ -51,9 +57,9 @@ class ColumnCatalog {
 
   bool empty() const { return domains_ == 0; }
 
-  // For tests. `position`: from 1.
+  // For tests, in the order of the columns.
   void Put(const std::string& schema, const std::string& relation, const std::string& column,
-           const MappedColumn& mapped);
+           const MappedColumn& mapped, bool generated = false);
   void PutSequence(const std::string& schema, const std::string& name, const MappedColumn& column) {
     sequences_[schema + "." + name] = column;
   }
@@ -64,6 +70,7 @@ class ColumnCatalog {
   struct Relation {
     std::string schema;
     std::vector<std::string> columns;  // In their order.
+    std::set<std::string, std::less<>> generated;
     std::map<std::string, MappedColumn, std::less<>> mapped;
     bool Has(std::string_view column) const;
   };

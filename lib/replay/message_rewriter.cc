@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "replay/copy_data.h"
 #include "replay/row_rewriter.h"
 #include "wire/frontend.h"
 
@@ -97,6 +98,7 @@ std::optional<Messages> MessageRewriter::Rewrite(const event::Exchange& exchange
                                                  const NarrowStatements& narrow) {
   places_ = Places();
   if (!values_.empty()) FindPlaces(exchange);
+  FindCopies(exchange);
   const Messages& messages = exchange.messages;
   Messages out;
   size_t done = 0;  // Of `messages`, in `out`.
@@ -106,6 +108,11 @@ std::optional<Messages> MessageRewriter::Rewrite(const event::Exchange& exchange
     if (messages[i].type == frontend::kQuery) other = RewriteQuery(messages[i], i);
     if (messages[i].type == frontend::kParse) other = RewriteParse(messages[i], i);
     if (messages[i].type == frontend::kBind) others = RewriteBind(exchange, i, narrow);
+    size_t end = i + 1;  // Of what `others` replaces.
+    if (const auto copy = places_.copies.find(i); copy != places_.copies.end()) {
+      others = RewriteCopy(messages, i, copy->second);
+      end = copy->second.end;
+    }
     if (other) others.push_back(std::move(*other));
     if (others.empty()) continue;
     const auto at = [&](size_t index) {
@@ -113,7 +120,8 @@ std::optional<Messages> MessageRewriter::Rewrite(const event::Exchange& exchange
     };
     out.insert(out.end(), at(done), at(i));
     std::move(others.begin(), others.end(), std::back_inserter(out));
-    done = i + 1;
+    done = end;
+    i = end - 1;
   }
   if (done == 0) return std::nullopt;
   out.insert(out.end(), messages.begin() + static_cast<std::ptrdiff_t>(done), messages.end());
@@ -144,6 +152,33 @@ void MessageRewriter::AddSite(const event::ValueSite& site, std::optional<size_t
         {static_cast<size_t>(site.parameter) - 1, named.column, site.array});
   } else if (site.parameter == 0 && text) {
     places_.texts[*text][site.offset] = {site.offset, site.length, named.column, site.array};
+  }
+}
+
+// The statements take the data of the exchange in their order.
+void MessageRewriter::FindCopies(const event::Exchange& exchange) {
+  const Messages& messages = exchange.messages;
+  const auto is_data = [&](size_t i) { return messages[i].type == frontend::kCopyData; };
+  const auto is_end = [&](size_t i) {
+    return messages[i].type == frontend::kCopyDone || messages[i].type == frontend::kCopyFail;
+  };
+  size_t at = 0;  // Of the messages that are yet to be looked at.
+  while (at < messages.size() && !is_data(at)) ++at;
+  if (at == messages.size()) return;  // Nearly always.
+  at = 0;
+  for (const event::Statement& statement : exchange.statements) {
+    if (statement.text.empty()) continue;
+    const event::StatementSites& sites = sites_.Get(statement.text, statement.ordinal);
+    if (!sites.copy_in) continue;
+    while (at < messages.size() && !is_data(at) && !is_end(at)) ++at;
+    const size_t begin = at;
+    while (at < messages.size() && is_data(at)) ++at;
+    if (at > begin && at < messages.size() && is_end(at)) {
+      places_.copies[begin] = {at, *sites.copy_in,
+                               columns_.FindCopied(sites.writes.front(), sites.insert->columns)};
+    }
+    while (at < messages.size() && !is_end(at)) ++at;
+    if (at < messages.size()) ++at;
   }
 }
 
@@ -264,6 +299,29 @@ MessageRewriter::Parameter MessageRewriter::ParameterOf(std::string_view value, 
     result = std::move(one);
   }
   return result;
+}
+
+Messages MessageRewriter::RewriteCopy(const Messages& messages, size_t begin,
+                                      const CopyPlace& place) {
+  constexpr size_t kPieceBytes = size_t{64} << 10;  // Rows may be cut anywhere.
+  const bool binary = place.shape.format == event::CopyShape::Format::kBinary;
+  std::string data;
+  for (size_t i = begin; i < place.end; ++i) data += messages[i].values;
+  const auto other = RewriteCopyData(
+      place.shape, data, [&](size_t index, std::string_view value) -> std::optional<std::string> {
+        const MappedColumn* column = index < place.columns.size() ? place.columns[index] : nullptr;
+        std::optional<std::string> mapped;
+        if (column != nullptr && values_.Has(column->domain)) {
+          mapped = MapValue(column->kind, value, binary,
+                            [&](const std::string& text) { return ToLane(*column, text); });
+        }
+        return mapped || !binary ? mapped : types_.MapBinary(value);
+      });
+  Messages out;
+  for (size_t at = 0; other && at < other->size(); at += kPieceBytes) {
+    out.push_back({frontend::kCopyData, {}, other->substr(at, kPieceBytes), {}});
+  }
+  return out;
 }
 
 // Of its own name, which no client uses: the client's statement stays as it is.

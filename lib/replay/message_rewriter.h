@@ -64,13 +64,21 @@ class MessageRewriter {
     const MappedColumn* column;
     bool array;
   };
+  // Data of COPY FROM STDIN: CopyData messages up to `end`.
+  struct CopyPlace {
+    size_t end = 0;
+    event::CopyShape shape;
+    std::vector<const MappedColumn*> columns;  // nullptr: not mapped.
+  };
   // Where values stand that may have to be changed, by message.
   struct Places {
     std::map<size_t, std::map<size_t, TextSite>> texts;  // ... and by offset.
     std::map<size_t, std::vector<ParameterSite>> parameters;
+    std::map<size_t, CopyPlace> copies;
   };
 
   void FindPlaces(const event::Exchange& exchange);
+  void FindCopies(const event::Exchange& exchange);
   void AddSite(const event::ValueSite& site, std::optional<size_t> text,
                std::optional<size_t> bind);
   std::optional<event::FrontendMessage> RewriteQuery(const event::FrontendMessage& message,
@@ -80,6 +88,8 @@ class MessageRewriter {
   // One message, or what stands in its place. Empty: as it is.
   std::vector<event::FrontendMessage> RewriteBind(const event::Exchange& exchange, size_t index,
                                                   const NarrowStatements& narrow);
+  std::vector<event::FrontendMessage> RewriteCopy(
+      const std::vector<event::FrontendMessage>& messages, size_t begin, const CopyPlace& place);
   struct Parameter {
     std::optional<std::string> other;
     bool wide = false;  // `other` is of the wider type.

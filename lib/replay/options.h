@@ -96,7 +96,7 @@ struct ReplayStats {
   uint64_t gaps = 0;  // Gap events in the capture.
   uint64_t gap_exchanges = 0;
   // Exchanges that had to wait though their session was ready and it was time: for the order, and
-  // for this program. Sums.
+  // for this program, which reads and compares answers first. Sums.
   Micros order_wait_us = 0;
   Micros tool_wait_us = 0;
   // Paced replay: how far behind its time an exchange was started, at most. What is neither the

@@ -613,8 +613,8 @@ base::Status Run::Wait() {
     const auto found = sessions_.find(one.token / kTokensPerSession);
     if (found == sessions_.end()) continue;
     found->second->OnReady(one.token % kTokensPerSession, one.readable, one.writable, now);
-    // What it took to read the answer is not time that the session waits.
-    Enlist(found->first, *found->second, std::max(now, found->second->free_since_us()));
+    // From here on it waits for this program, which reads and compares the answer first.
+    Enlist(found->first, *found->second, now);
     if (found->second->over()) sessions_.erase(found);
     // Before others of the batch are read, and before the capture is.
     if (!enough_since_us_) StartWhatMay();

@@ -259,6 +259,35 @@ TEST_CASE("calls of sequence functions", "[sites]") {
   CHECK(sites.sequence_calls[2].sequence.empty());
 }
 
+TEST_CASE("the shape of what a client sends to COPY is known", "[sites]") {
+  if (!HasParser()) return;
+  const auto shape = [](const std::string& text) { return FindValueSites(text).front().copy_in; };
+  using Format = CopyShape::Format;
+  CHECK_FALSE(shape("copy t to stdout"));
+  CHECK_FALSE(shape("copy t from '/tmp/x'"));
+  CHECK_FALSE(shape("copy t from program 'x'"));
+  CHECK_FALSE(shape("insert into t values (1)"));
+  const auto text = shape("copy s.t (b, a) from stdin");
+  REQUIRE(text);
+  CHECK(text->format == Format::kText);
+  CHECK(text->delimiter == '\t');
+  CHECK_FALSE(text->header);
+  CHECK(shape("copy t from stdin (delimiter 'X')")->delimiter == 'X');
+  CHECK(shape("copy t from stdin with binary")->format == Format::kBinary);
+  const auto csv = shape("copy t from stdin with (format csv, header, quote '''', freeze off)");
+  REQUIRE(csv);
+  CHECK(csv->format == Format::kCsv);
+  CHECK(csv->delimiter == ',');
+  CHECK(csv->quote == '\'');
+  CHECK(csv->escape == '\'');
+  CHECK(csv->header);
+  CHECK(shape("copy t from stdin csv header escape '\\'")->escape == '\\');
+  CHECK(shape("copy t from stdin (format csv, header match)")->header);
+  for (const std::string off : {"off", "false", "0"}) {
+    CHECK_FALSE(shape("copy t from stdin (format csv, header " + off + ")")->header);
+  }
+}
+
 TEST_CASE("statements of one text keep their order and their offsets", "[sites]") {
   if (!HasParser()) return;
   const std::string text =

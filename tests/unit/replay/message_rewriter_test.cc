@@ -9,6 +9,7 @@
 namespace scry::replay {
 namespace {
 
+using namespace std::string_literals;
 using namespace std::string_view_literals;
 using Messages = std::vector<event::FrontendMessage>;
 
@@ -224,6 +225,57 @@ TEST_CASE("without values of its own a lane gets every message as it is", "[repl
     // With some, damage does no harm.
     (void)rewriting.Do(exchange.messages, {{sql, 0}});
   }
+}
+
+TEST_CASE("data of COPY gets the lane's values", "[replay]") {
+  Rewriting rewriting;
+  rewriting.columns.Put("shop", "made", "twice", {}, true);
+  rewriting.columns.Put("shop", "made", "order_id", {1, ValueKind::kInteger, false, true});
+  const auto data = [](std::string_view bytes) {
+    return event::FrontendMessage{'d', {}, std::string(bytes), {}};
+  };
+  const event::FrontendMessage done{'c', {}, {}, {}};
+  // What is sent for these pieces of data; empty: as they are.
+  const auto sent = [&](const std::string& sql, const std::vector<std::string>& pieces) {
+    Messages messages = MessagesOf(wire::EncodeQuery(sql));
+    for (const std::string& piece : pieces) messages.push_back(data(piece));
+    messages.push_back(done);
+    const auto out = rewriting.Do(messages, {{sql, 0}});
+    std::string all;
+    for (const auto& message : out.value_or(Messages())) {
+      if (message.type == 'd') all += message.values;
+    }
+    if (out) CHECK(out->back() == done);
+    return all;
+  };
+  CHECK(sent("copy items from stdin", {"9\t105\n", "10\t106\n"}) == "-3\t107\n10\t70000\n");
+  CHECK(sent("copy items (order_id, id) from stdin", {"10", "5\t9", "\n"}) == "107\t-3\n");
+  CHECK(sent("copy shop.items (order_id) from stdin csv", {"\"105\"\n"}) == "\"107\"\n");
+  CHECK(sent("copy items from stdin", {"1\t2\n"}).empty());
+  CHECK(sent("copy items (id) from stdin", {"105\n"}).empty());
+  CHECK(sent("copy others from stdin", {"9\t105\n"}).empty());
+  // A generated column is not in the data.
+  CHECK(sent("copy made from stdin", {"105\n"}) == "107\n");
+  CHECK(rewriting.stats.values_sent == 7);
+
+  // Two statements of one text, each with its own data; nothing for the first.
+  const std::string both = "copy items from stdin; copy \"Odd orders\" (id) from stdin";
+  Messages messages = MessagesOf(wire::EncodeQuery(both));
+  messages.insert(messages.end(), {done, data("105\n"), done});
+  rewriting.ordinals = true;
+  const auto out = rewriting.Do(messages, {{both, 0}, {both, 0}});
+  REQUIRE(out);
+  messages[2].values = "107\n";
+  CHECK(*out == messages);
+
+  // Types of the lane, in what is binary.
+  std::string rows = "PGCOPY\n\377\r\n\0"s + std::string(8, '\0') + "\0\1\0\0\0\24"s;
+  const std::string array = "\0\0\0\1\0\0\0\0\0\0"s;  // One dimension, no NULL.
+  rows += array + "\x4e\x21"s + "\0\0\0\0\0\0\0\1"s + "\377\377"s;
+  const std::string binary = "copy made from stdin (format binary)";
+  const std::string mapped = sent(binary, {rows});
+  REQUIRE(mapped.size() == rows.size());
+  CHECK(mapped.find("\0\0\x40\x11"s) != std::string::npos);
 }
 
 TEST_CASE("damaged messages go out as they are", "[replay]") {
