@@ -162,10 +162,12 @@ void MessageRewriter::FindCopies(const event::Exchange& exchange) {
   const auto is_end = [&](size_t i) {
     return messages[i].type == frontend::kCopyDone || messages[i].type == frontend::kCopyFail;
   };
-  size_t at = 0;  // Of the messages that are yet to be looked at.
-  while (at < messages.size() && !is_data(at)) ++at;
-  if (at == messages.size()) return;  // Nearly always.
-  at = 0;
+  if (std::none_of(messages.begin(), messages.end(), [](const event::FrontendMessage& message) {
+        return message.type == frontend::kCopyData;
+      })) {
+    return;  // Nearly always.
+  }
+  size_t at = 0;
   for (const event::Statement& statement : exchange.statements) {
     if (statement.text.empty()) continue;
     const event::StatementSites& sites = sites_.Get(statement.text, statement.ordinal);
