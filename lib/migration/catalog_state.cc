@@ -53,6 +53,29 @@ SELECT pg_catalog.lower(p.proname),
  WHERE n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
  GROUP BY 1)";
 
+// Without an entry of its own, an object has the rights that its kind begins with.
+constexpr const char* kGrantedSql = R"(
+SELECT o.name, o.oid,
+       (SELECT pg_catalog.string_agg(a.privilege_type || ' to ' ||
+                 CASE a.grantee WHEN 0 THEN 'PUBLIC'
+                                ELSE pg_catalog.pg_get_userbyid(a.grantee) END, E'\x1f')
+          FROM pg_catalog.aclexplode(coalesce(o.acl, pg_catalog.acldefault(o.kind, o.owner))) a
+         WHERE a.grantee <> o.owner)
+  FROM (SELECT 'function ' || CASE n.nspname WHEN 'public' THEN '' ELSE n.nspname || '.' END ||
+                 p.proname || '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')',
+               p.oid, 'f'::"char", p.proowner, p.proacl, n.nspname
+          FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        UNION ALL
+        SELECT 'type ' || CASE n.nspname WHEN 'public' THEN '' ELSE n.nspname || '.' END || t.typname,
+               t.oid, 'T'::"char", t.typowner, t.typacl, n.nspname
+          FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+          LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+         WHERE t.typtype IN ('d', 'e', 'r') OR c.relkind = 'c'
+        UNION ALL
+        SELECT 'schema ' || n.nspname, n.oid, 'n'::"char", n.nspowner, n.nspacl, n.nspname
+          FROM pg_catalog.pg_namespace n) o (name, oid, kind, owner, acl, schema)
+ WHERE o.schema NOT LIKE 'pg\_%' AND o.schema <> 'information_schema')";
+
 constexpr const char* kTotalsSql = R"(
 SELECT pg_catalog.pg_current_wal_insert_lsn() - '0/0'::pg_catalog.pg_lsn,
        pg_catalog.pg_database_size(pg_catalog.current_database()),
@@ -106,11 +129,14 @@ std::string OnWholeRelation(const std::string& grant) {
   return grant.substr(0, begin) + grant.substr(end + 1);
 }
 
-void CompareGrants(const RelationState& was, const RelationState& is, CatalogChange& change) {
-  for (const std::string& grant : was.grants) {
-    if (is.grants.contains(grant) || is.grants.contains(OnWholeRelation(grant))) continue;
+// `name`: of what was made anew.
+void CompareGrants(const std::string& name, const std::set<std::string>& was,
+                   const std::set<std::string>& is, CatalogChange& change) {
+  for (const std::string& grant : was) {
+    if (is.contains(grant) || is.contains(OnWholeRelation(grant))) continue;
     const size_t to = grant.find(" to ");
-    change.grants_lost.push_back(grant.substr(0, to) + " on " + was.name + grant.substr(to));
+    if (is.contains(grant.substr(0, to) + " to PUBLIC")) continue;
+    change.grants_lost.push_back(grant.substr(0, to) + " on " + name + grant.substr(to));
   }
 }
 
@@ -140,6 +166,13 @@ base::Result<CatalogState> ReadCatalogState(pg::AdminSession& session) {
   for (const auto& row : functions.rows) {
     if (row.size() == 2) state.functions[row[0].value_or("")] = row[1].value_or("");
   }
+  SCRY_TRY_ASSIGN(const pg::Rows granted, session.Exec(kGrantedSql));
+  for (const auto& row : granted.rows) {
+    if (row.size() != 3) continue;
+    GrantedObject& object = state.granted[row[0].value_or("")];
+    object.oid = Number<uint32_t>(row[1]);
+    Split(row[2], object.grants);
+  }
   SCRY_TRY_ASSIGN(const pg::Rows totals, session.Exec(kTotalsSql));
   if (!totals.rows.empty() && totals.rows[0].size() == 3) {
     state.wal_lsn = Number<uint64_t>(totals.rows[0][0]);
@@ -162,7 +195,9 @@ CatalogChange Compare(const CatalogState& before, const CatalogState& after) {
     const auto found = after.relations.find(oid);
     if (found == after.relations.end()) {
       const auto anew = names.find(was.name);
-      if (anew != names.end()) CompareGrants(was, after.relations.at(anew->second), change);
+      if (anew != names.end()) {
+        CompareGrants(was.name, was.grants, after.relations.at(anew->second).grants, change);
+      }
       continue;
     }
     const RelationState& is = found->second;
@@ -180,6 +215,11 @@ CatalogChange Compare(const CatalogState& before, const CatalogState& after) {
     if (was.all_visible > 0 && is.all_visible == 0 && is.pages > 0) {
       change.visibility_lost.push_back(was.name);
     }
+  }
+  for (const auto& [name, was] : before.granted) {
+    const auto anew = after.granted.find(name);
+    if (anew == after.granted.end() || anew->second.oid == was.oid) continue;
+    CompareGrants(name, was.grants, anew->second.grants, change);
   }
   return change;
 }

@@ -22,6 +22,13 @@ create table tags (id int primary key, label text);
 grant select, insert, update, delete on orders, customers, tags to app;
 create table notes (id int primary key, body text);
 grant update (body) on notes to app;
+create schema "Pay roll";
+grant usage on schema "Pay roll" to app;
+create function "Pay roll".wage(int) returns int language sql as 'select $1';
+revoke all on function "Pay roll".wage from public;
+grant execute on function "Pay roll".wage to app;
+create type mood as enum ('ok');
+grant usage on type mood to app;
 vacuum analyze;
 """
 
@@ -109,6 +116,15 @@ class MigrationWatchTest(gate_support.GateTest):
                                "create table notes (id int primary key, body text);\n")
         self.assertEqual(migration["grants_lost"],
                          ["SELECT on notes to app", "UPDATE (body) on notes to app"])
+
+        # Whom everybody's rights cover has lost nothing.
+        migration = self.watch(
+            'drop schema "Pay roll" cascade;\ncreate schema "Pay roll";\n'
+            """create function "Pay roll".wage(int) returns int language sql as 'select $1';\n"""
+            'revoke all on function "Pay roll".wage from public;\n'
+            "drop type mood;\ncreate type mood as enum ('ok', 'sad');\n")
+        self.assertEqual(migration["grants_lost"], ["EXECUTE on function Pay roll.wage(integer) to app",
+                                                    "USAGE on schema Pay roll to app"])
 
     def test_what_no_event_trigger_tells_is_found_all_the_same(self):
         migration = self.watch("vacuum full tags;\ntruncate customers;\n"
