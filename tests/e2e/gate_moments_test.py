@@ -51,8 +51,9 @@ class MomentsTest(gate_support.GateTest):
         return found[0]
 
     def test_an_emptied_visibility_map_is_transient(self):
+        # How long the rewrite keeps traffic waiting is the machine's affair.
         done, report = self.migrate_sql("""alter table "Orders" add column token double precision default random()""",
-                                        code=0)
+                                        code=0, flags=("--during", "never"))
         for pattern in ('from "Orders" where status', "from busy where"):
             finding = self.finding(report, pattern)
             self.assertEqual((finding["type"], finding["moment"], finding["gates"]), ("transient", "first", False))
