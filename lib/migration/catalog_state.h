@@ -38,7 +38,8 @@ struct CatalogState {
   std::map<uint32_t, RelationState> relations;  // By OID; those of users.
   // Users' functions: by name in lower case, what is in them (of a long one its begin).
   std::map<std::string, std::string> functions;
-  // Users' functions, types and schemas: "function audit.pay(integer)", "type mood", "schema audit".
+  // Users' functions, types and schemas: "function audit.pay(integer)", "type mood", "schema
+  // audit".
   std::map<std::string, GrantedObject> granted;
   uint64_t wal_lsn = 0;
   uint64_t database_bytes = 0;
