@@ -27,8 +27,8 @@ grant usage on schema "Pay roll" to app;
 create function "Pay roll".wage(int) returns int language sql as 'select $1';
 revoke all on function "Pay roll".wage from public;
 grant execute on function "Pay roll".wage to app;
-create type mood as enum ('ok');
-grant usage on type mood to app;
+create type weather as enum ('ok');
+grant usage on type weather to app;
 vacuum analyze;
 """
 
@@ -122,7 +122,7 @@ class MigrationWatchTest(gate_support.GateTest):
             'drop schema "Pay roll" cascade;\ncreate schema "Pay roll";\n'
             """create function "Pay roll".wage(int) returns int language sql as 'select $1';\n"""
             'revoke all on function "Pay roll".wage from public;\n'
-            "drop type mood;\ncreate type mood as enum ('ok', 'sad');\n")
+            "drop type weather;\ncreate type weather as enum ('ok', 'wet');\n")
         self.assertEqual(migration["grants_lost"], ["EXECUTE on function Pay roll.wage(integer) to app",
                                                     "USAGE on schema Pay roll to app"])
 
