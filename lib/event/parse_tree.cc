@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/letter_case.h"
+
 #ifdef SCRY_HAVE_PG_QUERY
 #include <pg_query.h>
 #endif
@@ -120,6 +122,16 @@ std::string StringOf(const json& node) {
 
 std::string LastString(const json& list) {
   return list.is_array() && !list.empty() ? StringOf(list.back()) : std::string();
+}
+
+bool IsOn(const json& option) {
+  const json* value = Find(option, "arg");
+  if (value == nullptr) return true;
+  // The tree leaves out an integer that is 0, and false.
+  if (const json* number = Find(*value, "Integer")) return number->contains("ival");
+  if (const json* boolean = Find(*value, "Boolean")) return boolean->contains("boolval");
+  const std::string text = base::LowerAscii(StringOf(*value));
+  return text == "true" || text == "on";
 }
 
 std::string ColumnName(const json& node) {

@@ -31,6 +31,8 @@ std::string Text(const nlohmann::json& node, const char* key);
 // The value of a String node.
 std::string StringOf(const nlohmann::json& node);
 std::string LastString(const nlohmann::json& list);
+// Is the option of this DefElem on, as the server reads it?
+bool IsOn(const nlohmann::json& option);
 // "b" of the ColumnRef a.b; empty for any other node.
 std::string ColumnName(const nlohmann::json& node);
 // The value of an A_Const that is an integer.

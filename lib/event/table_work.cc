@@ -5,7 +5,6 @@
 #include <set>
 #include <string_view>
 
-#include "base/letter_case.h"
 #include "event/parse_tree.h"
 
 namespace scry::event {
@@ -70,12 +69,7 @@ bool HasOption(const json& statement, const char* list, const char* name) {
   for (const json& one : tree::List(statement, list)) {
     const json* option = tree::Find(one, "DefElem");
     if (option == nullptr || tree::Text(*option, "defname") != name) continue;
-    const json* value = tree::Find(*option, "arg");
-    if (value == nullptr) return true;
-    // The tree leaves out an integer that is 0.
-    if (const json* number = tree::Find(*value, "Integer")) return number->contains("ival");
-    const std::string text = base::LowerAscii(tree::StringOf(*value));
-    return text == "true" || text == "on";
+    return tree::IsOn(*option);
   }
   return false;
 }

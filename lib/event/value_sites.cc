@@ -550,13 +550,12 @@ class SiteWalk {
       if (option == nullptr) continue;
       const std::string name = Text(*option, "defname");
       const json* argument = Find(*option, "arg");
-      const std::string value = argument == nullptr ? "" : OptionText(*argument);
+      const std::string value = argument == nullptr ? "" : tree::StringOf(*argument);
       if (name == "format") {
         if (value == "csv") shape.format = CopyShape::Format::kCsv;
         if (value == "binary") shape.format = CopyShape::Format::kBinary;
       } else if (name == "header") {
-        const std::string lower = base::LowerAscii(value);
-        shape.header = lower != "false" && lower != "off" && lower != "0";
+        shape.header = tree::IsOn(*option) || base::LowerAscii(value) == "match";
       } else if (value.size() == 1) {
         if (name == "delimiter") delimiter = value[0];
         if (name == "quote") shape.quote = value[0];
@@ -567,16 +566,6 @@ class SiteWalk {
     shape.delimiter = delimiter.value_or(csv ? ',' : '\t');
     shape.escape = escape.value_or(shape.quote);
     return shape;
-  }
-
-  static std::string OptionText(const json& argument) {
-    if (const json* boolean = Find(argument, "Boolean")) {
-      return IsTrue(*boolean, "boolval") ? "true" : "false";
-    }
-    if (const json* integer = Find(argument, "Integer")) {
-      return IntOf(*integer, "ival") != 0 ? "1" : "0";
-    }
-    return tree::StringOf(argument);
   }
 
   void SequenceCalls(const json& targets) {

@@ -158,28 +158,26 @@ void MessageRewriter::AddSite(const event::ValueSite& site, std::optional<size_t
 // The statements take the data of the exchange in their order.
 void MessageRewriter::FindCopies(const event::Exchange& exchange) {
   const Messages& messages = exchange.messages;
-  const auto is_data = [&](size_t i) { return messages[i].type == frontend::kCopyData; };
-  const auto is_end = [&](size_t i) {
-    return messages[i].type == frontend::kCopyDone || messages[i].type == frontend::kCopyFail;
+  const auto is_data = [](const event::FrontendMessage& message) {
+    return message.type == frontend::kCopyData;
   };
-  if (std::none_of(messages.begin(), messages.end(), [](const event::FrontendMessage& message) {
-        return message.type == frontend::kCopyData;
-      })) {
-    return;  // Nearly always.
-  }
+  const auto is_end = [](const event::FrontendMessage& message) {
+    return message.type == frontend::kCopyDone || message.type == frontend::kCopyFail;
+  };
+  if (std::none_of(messages.begin(), messages.end(), is_data)) return;  // Nearly always.
   size_t at = 0;
   for (const event::Statement& statement : exchange.statements) {
     if (statement.text.empty()) continue;
     const event::StatementSites& sites = sites_.Get(statement.text, statement.ordinal);
     if (!sites.copy_in) continue;
-    while (at < messages.size() && !is_data(at) && !is_end(at)) ++at;
+    while (at < messages.size() && !is_data(messages[at]) && !is_end(messages[at])) ++at;
     const size_t begin = at;
-    while (at < messages.size() && is_data(at)) ++at;
-    if (at > begin && at < messages.size() && is_end(at)) {
+    while (at < messages.size() && is_data(messages[at])) ++at;
+    if (at > begin && at < messages.size() && is_end(messages[at])) {
       places_.copies[begin] = {at, *sites.copy_in,
                                columns_.FindCopied(sites.writes.front(), sites.insert->columns)};
     }
-    while (at < messages.size() && !is_end(at)) ++at;
+    while (at < messages.size() && !is_end(messages[at])) ++at;
     if (at < messages.size()) ++at;
   }
 }

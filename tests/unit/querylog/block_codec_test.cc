@@ -40,7 +40,7 @@ std::pair<Events, bool> Decode(std::string raw, uint64_t count, uint32_t version
 }
 
 TEST_CASE("every field of random hostile events comes back from a block", "[querylog]") {
-  for (uint64_t seed = 1; seed <= 100; ++seed) {
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
     const Events events = test::RandomEvents(seed, 1 + seed % 60);
     const auto [decoded, complete] = Decode(Encode(events), events.size());
     INFO("seed " << seed);
