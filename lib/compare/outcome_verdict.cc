@@ -19,6 +19,7 @@ using base::FormatCount;
 
 constexpr size_t kFoldingsMax = 8;
 constexpr uint64_t kAlwaysCutOffMin = 2;  // Calls, that what cancels all of them is no chance.
+constexpr double kPaceTold = 1.5;
 constexpr const char* kLostMark = "08006";
 
 // More often on the candidate than the control lane differs by itself.
@@ -78,10 +79,25 @@ void AddOtherStates(const PatternStats& stats, const std::string& told, Finding&
   if (!others.empty()) finding.reasons.push_back("also fails with " + others);
 }
 
+// How much longer the baseline takes than production did: the median over patterns. At least 1, as
+// a query is not slow for being the only one that is no faster here than it was there.
+double PaceOf(const PatternTable& table, uint64_t pairs_min) {
+  std::vector<double> paces;
+  for (const PatternStats* stats : table.Patterns()) {
+    if (stats->pace_pairs < pairs_min || stats->captured_us == 0) continue;
+    paces.push_back(static_cast<double>(stats->replayed_us) /
+                    static_cast<double>(stats->captured_us));
+  }
+  return std::max(1.0, Median(std::move(paces)));
+}
+
 class OutcomeJudge {
  public:
   OutcomeJudge(const PatternTable& table, const Policy& policy, const Causes& causes)
-      : table_(table), policy_(policy), causes_(causes) {}
+      : table_(table),
+        policy_(policy),
+        causes_(causes),
+        pace_(PaceOf(table, policy.new_pattern.min_samples)) {}
 
   OutcomeVerdict Run() {
     for (const PatternStats* stats : table_.Patterns()) JudgePattern(*stats);
@@ -278,9 +294,9 @@ class OutcomeJudge {
       finding.before = NumbersOf(captured);
       finding.after = NumbersOf(candidate);
       finding.factor = finding.after.p50_us / std::max(finding.before.p50_us, 1.0);
-      const bool slow =
-          finding.factor >= policy.min_ratio &&
-          finding.after.p50_us - finding.before.p50_us >= static_cast<double>(policy.min_delta_us);
+      const double usual_us = finding.before.p50_us * pace_;
+      const bool slow = finding.factor >= policy.min_ratio * pace_ &&
+                        finding.after.p50_us - usual_us >= static_cast<double>(policy.min_delta_us);
       if (stats.new_pairs < policy.min_samples) {
         AddUnjudged(stats, fmt::format("new, and ran {} of the {} times needed to judge its speed",
                                        FormatCount(stats.new_pairs), policy.min_samples));
@@ -289,8 +305,17 @@ class OutcomeJudge {
         finding.id = fmt::format("{}-{:016x}", Name(finding.type), stats.fingerprint);
         finding.gates = policy_.gate.latency;
         judged = fmt::format("takes {:.1f} times as long as when it was captured", finding.factor);
+        if (pace_ >= kPaceTold) {
+          judged += fmt::format(" (half of all queries: {:.1f} times or less)", pace_);
+        }
       } else {
         judged = "runs after it, about as fast as when it was captured or faster";
+        if (finding.factor >= policy.min_ratio) {
+          judged = fmt::format(
+              "runs after it, {:.1f} times as long as when it was captured, as other queries do "
+              "here",
+              finding.factor);
+        }
       }
     } else {
       AddUnjudged(stats, "new, and did not run when captured: its speed cannot be judged");
@@ -351,6 +376,7 @@ class OutcomeJudge {
   const PatternTable& table_;
   const Policy& policy_;
   const Causes& causes_;
+  const double pace_;
   OutcomeVerdict outcomes_;
 };
 

@@ -341,6 +341,11 @@ void PatternTable::AddLatency(PatternStats& stats, const StatementPair& pair,
       event::CostOf(event::RowsOf(pair.captured), pair.captured.elapsed_us);
   const LatencySample value(lanes_us, stats.latency_pairs, cost);
   ++stats.latency_pairs;
+  if (Succeeded(pair.captured)) {
+    ++stats.pace_pairs;
+    stats.captured_us += Narrow(pair.captured.elapsed_us);
+    stats.replayed_us += lanes_us[0];
+  }
   SplitByCost(stats, stats.by_rows, cost.rows, kRowsSalt, value);
   SplitByCost(stats, stats.by_time, cost.time, kTimeSalt, value);
   Sample(stats.latencies, stats.latency_pairs, stats.fingerprint, limits_.samples_per_pattern,

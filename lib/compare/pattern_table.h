@@ -156,6 +156,10 @@ struct PatternStats {
   std::vector<LatencySample> latencies;
   CostSplit by_rows;
   CostSplit by_time;
+  // Of the eligible pairs that ran when captured: how many, then, and on the baseline.
+  uint64_t pace_pairs = 0;
+  uint64_t captured_us = 0;
+  uint64_t replayed_us = 0;
   uint64_t new_pairs = 0;  // Introduced by the change, and run when captured.
   std::vector<std::array<uint32_t, 2>> new_latencies;  // Captured, candidate.
 

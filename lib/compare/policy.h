@@ -25,8 +25,9 @@ struct LatencyPolicy {
   double min_tail_ratio = 1.5;
 };
 
-// Patterns the baseline cannot run, judged against the latency they had when captured. That was
-// another machine and another volume, so the floors are higher.
+// Patterns the baseline cannot run, judged against the latency they had when captured, times what
+// other patterns take longer on the baseline than when captured. That was another machine and
+// another volume, so the floors are higher.
 struct NewPatternPolicy {
   double min_ratio = 3.0;
   Micros min_delta_us = 1000;

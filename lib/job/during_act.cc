@@ -668,8 +668,11 @@ void DuringAct::Conclude() {
   during_.waiting = std::move(blame.waiting);
   for (report::WaitingStep& step : during_.waiting) step.at_us -= run_.started_us;
   during_.migration_statements = StatementsOf(profile, run_.started_us, request_.show_values);
-  // The traffic writes to the same log.
-  for (report::MigrationStatement& one : during_.migration_statements) one.wal_bytes.reset();
+  // The traffic writes to the same log and the same files.
+  for (report::MigrationStatement& one : during_.migration_statements) {
+    one.wal_bytes.reset();
+    one.disk_bytes.reset();
+  }
   if (blame.last_end_us > 0) {
     during_.drain_us = std::max<Micros>(blame.last_end_us - run_.ended_us, 0);
   }

@@ -78,6 +78,7 @@ class Builder {
       if (const RelationState* relation = Known(wait.relation)) wait.name = relation->name;
     }
     for (DeadlockEvent& deadlock : log_.deadlocks) deadlock.wall_us -= seen_.wall_offset_us;
+    for (SpillEvent& spill : log_.spills) spill.wall_us -= seen_.wall_offset_us;
     AddStatements();
     profile_.gaps.events_lost = log_.ddl.empty() && RanDdl();
     for (const DdlEvent& event : log_.ddl) {
@@ -90,7 +91,11 @@ class Builder {
     }
     ExplainFiles();
     ExplainConcurrentBuilds();
-    ShareWal();
+    ShareSizes();
+    for (const SpillEvent& spill : log_.spills) {
+      StatementProfile* at = FindAt(spill.pid, spill.wall_us, kClockSlackUs);
+      if (at != nullptr) at->temp_bytes += spill.bytes;
+    }
     for (StatementProfile& statement : profile_.statements) FinishLocks(statement);
     Fold();
     std::stable_sort(profile_.statements.begin(), profile_.statements.end(),
@@ -452,14 +457,25 @@ class Builder {
     });
   }
 
-  // The log's position was read at the end of exchanges: what was written since the reading before
-  // is theirs.
-  void ShareWal() {
-    uint64_t last = before_.wal_lsn;
-    for (const SeenWal& wal : seen_.wal) {
-      StatementProfile* statement = FindAt(wal.pid, wal.at_us, 0);
-      if (statement != nullptr && wal.lsn > last) statement->wal_bytes += wal.lsn - last;
-      last = std::max(last, wal.lsn);
+  // The log's position and the database's size were read at the end of exchanges: what came since
+  // the reading before is theirs.
+  void ShareSizes() {
+    uint64_t lsn = before_.wal_lsn;
+    uint64_t bytes = before_.database_bytes;
+    bool missed = false;
+    for (const SeenSizes& seen : seen_.sizes) {
+      StatementProfile* statement = FindAt(seen.pid, seen.at_us, 0);
+      if (statement != nullptr && seen.lsn > lsn) statement->wal_bytes += seen.lsn - lsn;
+      lsn = std::max(lsn, seen.lsn);
+      const bool known = seen.database_bytes && !missed;
+      if (statement != nullptr && (seen.missed || (seen.database_bytes && missed))) {
+        statement->disk_bytes.reset();
+      } else if (statement != nullptr && known && statement->disk_bytes) {
+        *statement->disk_bytes +=
+            static_cast<int64_t>(*seen.database_bytes) - static_cast<int64_t>(bytes);
+      }
+      missed = seen.missed || (missed && !seen.database_bytes);
+      bytes = seen.database_bytes.value_or(bytes);
     }
   }
 
@@ -509,6 +525,9 @@ class Builder {
           same.transaction_end_us = statement.transaction_end_us;
           same.rows += statement.rows;
           same.wal_bytes += statement.wal_bytes;
+          same.temp_bytes += statement.temp_bytes;
+          if (!statement.disk_bytes) same.disk_bytes.reset();
+          if (same.disk_bytes) *same.disk_bytes += *statement.disk_bytes;
           continue;
         }
       }

@@ -63,6 +63,9 @@ struct StatementProfile {
   std::string message;   // Of the error.
   uint64_t rows = 0;     // That it wrote, as its tags say.
   uint64_t wal_bytes = 0;
+  uint64_t temp_bytes = 0;  // In files of kSpillLoggedBytes or more.
+  // The database grew by, from its begin to its end. None: not known.
+  std::optional<int64_t> disk_bytes = 0;
   std::vector<TakenLock>
       locks;  // That no earlier statement of the transaction held; strongest first.
   std::vector<std::string> rewrote;
@@ -108,16 +111,19 @@ struct SeenLocks {
   Micros at_us = 0;
   std::vector<OidLock> locks;
 };
-struct SeenWal {
+struct SeenSizes {
   uint32_t pid = 0;
   Micros at_us = 0;
   uint64_t lsn = 0;
+  // None: it was not looked at, as hardly anything can have changed ...
+  std::optional<uint64_t> database_bytes = std::nullopt;
+  bool missed = false;  // ... or though something can have.
 };
 struct Seen {
   std::vector<SeenStatement> statements;  // In the order of completion.
   uint64_t statements_more = 0;
   std::vector<SeenLocks> locks;
-  std::vector<SeenWal> wal;
+  std::vector<SeenSizes> sizes;
   Micros wall_offset_us = 0;  // Wall time - monotonic time.
 };
 

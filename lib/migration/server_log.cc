@@ -11,6 +11,9 @@ namespace {
 constexpr size_t kListMax = 10 * 1000;
 // An open wait is looked for among so many of the last.
 constexpr size_t kLookBack = 10 * 1000;
+// How far into its line a temporary file is named: behind the words of any language, and in a
+// tablespace.
+constexpr size_t kSpillPathMax = 200;
 // In any language: LOG is СООБЩЕНИЕ in Russian, of 18 bytes.
 constexpr size_t kSeverityBytesMax = 64;
 
@@ -158,6 +161,7 @@ void ServerLogReader::Line(std::string_view line) {
   if (head.severity == "CONTEXT") OnContext(head);
   if (head.severity == "CONTEXT" || head.severity == "HINT" || head.severity == "STATEMENT") return;
   last_ = Last::kNone;
+  if (OnSpill(head)) return;
   if (head.severity == "LOG" && text.starts_with("process ")) OnWait(head);
   if (head.severity == "ERROR" || head.severity == "FATAL") OnError(head);
 }
@@ -270,6 +274,23 @@ void ServerLogReader::OnError(const Head& head) {
   log_.deadlocks.push_back({head.pid, head.wall_us, {}, {}});
   last_ = Last::kDeadlock;
   last_pid_ = head.pid;
+}
+
+// "temporary file: path "base/pgsql_tmp/pgsql_tmp12.0", size 1048576", in the server's language.
+bool ServerLogReader::OnSpill(const Head& head) {
+  if (head.sqlstate != "00000") return false;
+  const std::string_view text = head.text;
+  const size_t path = text.find("pgsql_tmp/pgsql_tmp");
+  if (path == std::string_view::npos || path > kSpillPathMax) return false;
+  std::string_view size = text.substr(text.find_last_not_of("0123456789") + 1);
+  const auto bytes = TakeNumber<uint64_t>(size);
+  if (!bytes) return false;
+  if (log_.spills.size() >= kEventsMax) {
+    ++log_.dropped;
+  } else {
+    log_.spills.push_back({head.pid, head.wall_us, *bytes});
+  }
+  return true;
 }
 
 // "Process holding the lock: 11. Wait queue: 12, 13." or, with several, "Processes holding ...".

@@ -1,7 +1,7 @@
 // Reads what a fork's server logs while a migration runs: who waited for which lock, behind whom
-// and for how long, deadlocks, and the lines of the watch's own event triggers. Bytes in, values
-// out, in any chunks; hostile bytes give fewer values, never a failure. Used by MigrationWatch and
-// the during act. One thread.
+// and for how long, deadlocks, temporary files, and the lines of the watch's own event triggers.
+// Bytes in, values out, in any chunks; hostile bytes give fewer values, never a failure. Used by
+// MigrationWatch and the during act. One thread.
 //
 // The server must run with LogSettings(); where only the watch's own lines are wanted, with
 // kLogLinePrefix.
@@ -76,10 +76,18 @@ struct DeadlockEvent {
   std::vector<std::string> queries;
 };
 
+// A temporary file that a session is done with. Only of some size: see spill_log.h.
+struct SpillEvent {
+  uint32_t pid = 0;
+  Micros wall_us = 0;
+  uint64_t bytes = 0;
+};
+
 struct ServerLog {
   std::vector<DdlEvent> ddl;
   std::vector<LockWaitEvent> waits;  // In the order of their begin being logged.
   std::vector<DeadlockEvent> deadlocks;
+  std::vector<SpillEvent> spills;
   uint64_t dropped = 0;  // Events over a limit, or lines too long to read.
 };
 
@@ -108,6 +116,7 @@ class ServerLogReader {
   void OnWatch(const Head& head, std::string_view text);
   void OnWait(const Head& head);
   void OnError(const Head& head);
+  bool OnSpill(const Head& head);
   void OnDetail(const Head& head);
   void OnContext(const Head& head);
   void OnContinuation(std::string_view line);

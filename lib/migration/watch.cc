@@ -27,6 +27,12 @@ constexpr uint64_t kLooksFree = 1000;
 constexpr Micros kLookEveryUs = 20 * 1000;
 // The client waits for its answer meanwhile: one failure may be a busy moment, many are too dear.
 constexpr uint64_t kSideFailuresMax = 5;
+// The size of the database is looked at where a statement may have changed it: it ran for a while,
+// or wrote. That reads a folder, so of a database of 100,000 files only so often.
+constexpr Micros kSizeAfterUs = 5 * 1000;
+constexpr uint64_t kSizeAfterWalBytes = 64 << 10;
+constexpr Micros kSizeFreeUs = 100 * 1000;
+constexpr Micros kSizeShare = 20;
 constexpr auto kSampleEvery = std::chrono::milliseconds(20);
 constexpr size_t kLogBytesMax = 256ULL << 20;
 constexpr size_t kLogPiece = 1 << 20;
@@ -108,7 +114,9 @@ Status MigrationWatch::Open() {
   SCRY_TRY_ASSIGN(auto log, os::RealFileSystem().OpenForRead(target_.log_file));
   SCRY_TRY_ASSIGN(log_begin_, log->SizeBytes());
   if (!InstallTriggers()) SCRY_TRY(RemoveTriggers());
+  (void)spill_log_.Begin(*session_);
   SCRY_TRY_ASSIGN(before_, ReadCatalogState(*session_));
+  size_lsn_ = before_.wal_lsn;
   return StartThreads();
 }
 
@@ -213,6 +221,7 @@ void MigrationWatch::TakeExchange(event::Exchange exchange) {
   const auto known = pids_.find(static_cast<uint64_t>(exchange.session));
   if (known == pids_.end()) return;
   const bool open = exchange.status == 'T' || exchange.status == 'E';
+  Micros took_us = 0;
   bool row_work = true;
   auto values = values_[known->first].Take(exchange);
   ++exchanges_;
@@ -233,7 +242,9 @@ void MigrationWatch::TakeExchange(event::Exchange exchange) {
       seen.pid = known->second;
       seen.exchange = exchanges_;
       seen.begin_us = at_us;
-      at_us += std::max<Micros>(statement.outcome.elapsed_us, 0);
+      const Micros elapsed_us = std::max<Micros>(statement.outcome.elapsed_us, 0);
+      at_us += elapsed_us;
+      took_us += elapsed_us;
       seen.end_us = at_us;
       seen.open_after = open;
       seen.values = std::move(values[i]);
@@ -244,11 +255,11 @@ void MigrationWatch::TakeExchange(event::Exchange exchange) {
   if (row_work && looks_ >= kLooksFree && now - looked_us_ < kLookEveryUs) return;
   looked_us_ = now;
   ++looks_;
-  LookAside(known->second, open);
+  LookAside(known->second, open, took_us);
 }
 
 // On the relay's thread, while the client waits for its answer: nothing can have changed.
-void MigrationWatch::LookAside(uint32_t pid, bool open) {
+void MigrationWatch::LookAside(uint32_t pid, bool open, Micros took_us) {
   if (!side_) {
     ++looks_failed_;
     return;
@@ -268,14 +279,34 @@ void MigrationWatch::LookAside(uint32_t pid, bool open) {
     return;
   }
   if (rows->rows.empty() || rows->rows[0].empty()) return;
+  SeenSizes sizes;
+  sizes.pid = pid;
+  sizes.lsn = NumberOf(rows->rows[0][0]);
+  LookAtSize(took_us, sizes);
   const std::lock_guard lock(mutex_);
   const Micros at_us = seen_.statements.empty() ? 0 : seen_.statements.back().end_us;
-  if (seen_.wal.size() < kSeenMax) {
-    seen_.wal.push_back({pid, at_us, NumberOf(rows->rows[0][0])});
-  }
+  sizes.at_us = at_us;
+  if (seen_.sizes.size() < kSeenMax) seen_.sizes.push_back(sizes);
   if (rows->rows[0].size() > 1 && rows->rows[0][1] && seen_.locks.size() < kLocksSeenMax) {
     seen_.locks.push_back({pid, at_us, LocksOf(*rows->rows[0][1])});
   }
+}
+
+void MigrationWatch::LookAtSize(Micros took_us, SeenSizes& sizes) {
+  if (took_us < kSizeAfterUs && sizes.lsn - std::min(size_lsn_, sizes.lsn) < kSizeAfterWalBytes) {
+    return;
+  }
+  const base::Clock& clock = base::SystemClock();
+  const Micros begin_us = clock.MonotonicUs();
+  sizes.missed = size_us_ > kSizeFreeUs + (begin_us - relay_->started_us()) / kSizeShare;
+  if (sizes.missed) return;
+  const auto rows = side_->Exec(
+      "SELECT pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database "
+      "WHERE datname = pg_catalog.current_database()");
+  size_us_ += clock.MonotonicUs() - begin_us;
+  size_lsn_ = sizes.lsn;
+  sizes.missed = !rows.ok() || !rows->Single();
+  if (!sizes.missed) sizes.database_bytes = NumberOf(rows->Single());
 }
 
 // Statements that no trigger fires for and that hold no transaction open: CREATE INDEX
@@ -327,6 +358,7 @@ Result<MigrationProfile> MigrationWatch::End() {
   StopThreads();
   const bool triggers = !triggers_.empty();
   SCRY_TRY(RemoveTriggers());
+  SCRY_TRY(spill_log_.End(*session_));
   SCRY_TRY(relay_status_);
   SCRY_TRY_ASSIGN(const CatalogState after, ReadCatalogState(*session_));
   SCRY_TRY_ASSIGN(ServerLog log, ReadLog());

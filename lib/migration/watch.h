@@ -4,8 +4,10 @@
 //
 //   command -> [relay on 127.0.0.1] -> fork            passwords pass by unread (SCRAM, end to end)
 //                 |  each exchange, before its answer goes on: texts, times, SQLSTATE, transaction
-//                 |-> side connection: locks that the open transaction holds, position of the WAL
+//                 |-> side connection: locks that the open transaction holds, position of the WAL,
+//                 size
 //   fork: event triggers -> server's log: locks at each DDL command's end, rewrites, drops
+//         log_temp_files -> the same: temporary files
 //   sampler, every 20 ms: locks of running statements that no trigger fires for
 //   catalogs before and after -> what is left: VACUUM FULL, CLUSTER, TRUNCATE, statistics, grants
 //     => BuildProfile (profile.h)
@@ -33,6 +35,7 @@
 #include "event/event_sink.h"
 #include "migration/catalog_state.h"
 #include "migration/profile.h"
+#include "migration/spill_log.h"
 #include "os/socket.h"
 #include "pg/admin.h"
 #include "pg/conninfo.h"
@@ -77,7 +80,8 @@ class MigrationWatch final : private event::EventSink {
   void StopThreads();
   void Put(event::Event event) override;
   void TakeExchange(event::Exchange exchange);
-  void LookAside(uint32_t pid, bool open);
+  void LookAside(uint32_t pid, bool open, base::Micros took_us);
+  void LookAtSize(base::Micros took_us, SeenSizes& sizes);
   void Sample();
   base::Result<ServerLog> ReadLog();
 
@@ -86,6 +90,7 @@ class MigrationWatch final : private event::EventSink {
   pg::ConnInfo command_target_;
   std::vector<std::string> triggers_;  // That are there.
   bool function_ = false;
+  SpillLog spill_log_;
   uint64_t log_begin_ = 0;
   CatalogState before_;
   std::unique_ptr<pg::AdminSession> session_;  // Of whoever calls Begin() and End().
@@ -103,6 +108,8 @@ class MigrationWatch final : private event::EventSink {
   uint64_t looks_ = 0;
   uint64_t side_failed_ = 0;
   base::Micros looked_us_ = 0;
+  uint64_t size_lsn_ = 0;     // At the last look at the size.
+  base::Micros size_us_ = 0;  // That those looks took.
 
   std::atomic<uint64_t> looks_failed_ = 0;
   bool log_cut_ = false;

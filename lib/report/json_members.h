@@ -73,6 +73,9 @@ class JsonMembers {
   void ReadIfThere(const json& from, const char* key, std::optional<uint64_t>& to) {
     if (Member(from, key, &json::is_number_unsigned) != nullptr) Read(from, key, to.emplace());
   }
+  void ReadIfThere(const json& from, const char* key, std::optional<int64_t>& to) {
+    if (Member(from, key, &json::is_number_integer) != nullptr) Read(from, key, to.emplace());
+  }
   // [[bucket, count], ..], of a histogram.
   void Read(const json& from, const char* key, std::vector<std::pair<uint32_t, uint64_t>>& to) {
     Each(from, key, [&](const json& item) {

@@ -357,6 +357,8 @@ ordered_json Of(const MigrationStatement& statement) {
                        {"sqlstate", statement.sqlstate},
                        {"rows", statement.rows}};
   if (statement.wal_bytes) json["wal_bytes"] = *statement.wal_bytes;
+  if (statement.disk_bytes) json["disk_bytes"] = *statement.disk_bytes;
+  json["temp_bytes"] = statement.temp_bytes;
   json["locks"] = ListOf(statement.locks);
   json["rewrote"] = statement.rewrote;
   json["dropped"] = statement.dropped;

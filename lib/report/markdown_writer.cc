@@ -325,12 +325,17 @@ class Writer {
     const MigrationFacts& migration = report_.migration;
     if (migration.statements.empty()) return {};
     const bool estimates = !migration.estimate_basis.empty();
-    std::string body =
-        estimates ? "| statement | at | took | est. | strongest lock | held | est. | WAL | est. |\n"
-                    "|---|--:|--:|--:|---|--:|--:|--:|--:|\n"
-                  : "| statement | at | took | strongest lock | held | WAL |\n"
-                    "|---|--:|--:|---|--:|--:|\n";
     const std::vector<size_t> shown = TellingStatements(migration, kStatementsMax);
+    const bool files = std::any_of(shown.begin(), shown.end(), [&](size_t place) {
+      const MigrationStatement& one = migration.statements[place];
+      return one.temp_bytes > 0 || one.disk_bytes.value_or(0) != 0;
+    });
+    std::string body =
+        estimates ? "| statement | at | took | est. | strongest lock | held | est. | WAL | est. |"
+                  : "| statement | at | took | strongest lock | held | WAL |";
+    body += files ? " database | temporary files |\n" : "\n";
+    body += estimates ? "|---|--:|--:|--:|---|--:|--:|--:|--:|" : "|---|--:|--:|---|--:|--:|";
+    body += files ? "---|--:|\n" : "\n";
     for (const size_t place : shown) {
       const MigrationStatement& one = migration.statements[place];
       const MigrationLock* lock = one.locks.empty() ? nullptr : &one.locks.front();
@@ -339,13 +344,18 @@ class Writer {
         return estimates ? " " + cell + " |" : std::string();
       };
       body += fmt::format(
-          "| {} | {} | {} |{} {} | {} |{} {} |{}\n",
+          "| {} | {} | {} |{} {} | {} |{} {} |{}",
           MarkdownCodeCell(Shorten(OneLine(one.text), kPatternColumns)),
           FormatDuration(one.started_us), FormatDuration(one.duration_us), beside(estimated.took),
           lock == nullptr ? "" : MarkdownText(lock->mode + " on " + lock->relation),
           lock == nullptr ? "" : FormatDuration(lock->held_us), beside(estimated.held),
           one.wal_bytes.value_or(0) > 0 ? base::FormatSize(*one.wal_bytes) : "",
           beside(estimated.wal));
+      if (files) {
+        body += fmt::format(" {} | {} |", GrowthText(one),
+                            one.temp_bytes > 0 ? base::FormatSize(one.temp_bytes) : "");
+      }
+      body += "\n";
     }
     if (estimates) body += "\nest.: " + MarkdownText(migration.estimate_basis) + "\n";
     const size_t all = migration.statements.size() + migration.statements_more;

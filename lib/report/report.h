@@ -56,10 +56,14 @@ struct MigrationStatement {
   uint64_t calls = 1;       // Equal ones, one after the other.
   std::string sqlstate;     // Empty: it succeeded.
   uint64_t rows = 0;        // Written.
-  std::optional<uint64_t> wal_bytes;  // None: beside traffic that writes too nobody can tell.
-  std::vector<MigrationLock> locks;   // Strongest first.
-  std::vector<std::string> rewrote;   // Tables.
-  std::vector<std::string> dropped;   // Taken along by CASCADE: "view public.v".
+  // These two: none where traffic that writes runs beside it; the second also where it is not
+  // known.
+  std::optional<uint64_t> wal_bytes;
+  std::optional<int64_t> disk_bytes;          // The database grew by, from its begin to its end.
+  uint64_t temp_bytes = 0;                    // In files of a MiB or more.
+  std::vector<MigrationLock> locks;           // Strongest first.
+  std::vector<std::string> rewrote;           // Tables.
+  std::vector<std::string> dropped;           // Taken along by CASCADE: "view public.v".
   std::optional<MigrationEstimate> estimate;  // None: as measured.
   Micros held_us_estimated = 0;               // Its strongest lock; 0: as measured.
   friend bool operator==(const MigrationStatement&, const MigrationStatement&) = default;

@@ -156,11 +156,18 @@ class MigrationSections {
     if (!locks.empty()) page_.Detail(locks);
     if (!statement.rewrote.empty()) page_.Detail("rewrites " + Joined(statement.rewrote));
     if (!statement.dropped.empty()) page_.Detail("CASCADE drops " + Joined(statement.dropped));
+    std::string written;
+    const auto add = [&](const std::string& part) {
+      written += (written.empty() ? "" : ", ") + part;
+    };
     if (statement.rows > 0) {
-      std::string rows = "writes " + Count(statement.rows, "row", "rows");
-      if (statement.estimate) rows += ", est. " + FormatCount(statement.estimate->rows);
-      page_.Detail(rows, Ink::kDim);
+      add("writes " + Count(statement.rows, "row", "rows"));
+      if (statement.estimate) add("est. " + FormatCount(statement.estimate->rows));
     }
+    const std::string grown = GrowthText(statement);
+    if (!grown.empty()) add("the database " + grown);
+    if (statement.temp_bytes > 0) add(TempText(statement.temp_bytes));
+    if (!written.empty()) page_.Detail(written, Ink::kDim);
   }
 
   void WriteLosses(const MigrationFacts& migration) {
@@ -169,8 +176,7 @@ class MigrationSections {
       written += (written.empty() ? "" : ", ") + part;
     };
     if (migration.wal_bytes > 0) add(base::FormatSize(migration.wal_bytes) + " of WAL");
-    if (migration.temp_bytes > 0)
-      add(base::FormatSize(migration.temp_bytes) + " of temporary files");
+    if (migration.temp_bytes > 0) add(TempText(migration.temp_bytes));
     if (migration.disk_bytes > 0) {
       add("the database grew by " + base::FormatSize(static_cast<uint64_t>(migration.disk_bytes)));
     }

@@ -265,4 +265,13 @@ MigrationEstimates EstimatesOf(const MigrationStatement& statement) {
   return told;
 }
 
+std::string GrowthText(const MigrationStatement& statement) {
+  const int64_t bytes = statement.disk_bytes.value_or(0);
+  if (bytes == 0) return {};
+  const auto size = static_cast<uint64_t>(bytes > 0 ? bytes : -bytes);
+  return (bytes > 0 ? "grows by " : "shrinks by ") + base::FormatSize(size);
+}
+
+std::string TempText(uint64_t bytes) { return base::FormatSize(bytes) + " of temporary files"; }
+
 }  // namespace scry::report

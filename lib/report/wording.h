@@ -49,5 +49,8 @@ struct MigrationEstimates {
   std::string wal;
 };
 MigrationEstimates EstimatesOf(const MigrationStatement& statement);
+// "grows by 21.0 MB"; empty: the database did not, or nobody knows.
+std::string GrowthText(const MigrationStatement& statement);
+std::string TempText(uint64_t bytes);  // "1.2 MB of temporary files".
 
 }  // namespace scry::report

@@ -80,6 +80,21 @@ class MigrationWatchTest(gate_support.GateTest):
         self.assertIn({"relation": "orders", "rows": 20000}, migration["rows_written"])
         self.assertGreater(update["wal_bytes"], 1 << 20)
 
+    def test_each_statement_has_its_own_disk_and_temporary_files(self):
+        migration = self.watch("create table more as select g, md5(g::text) from generate_series(1, 200000) g;\n"
+                               "set work_mem = '1MB';\ncreate index on more (md5);\n"
+                               "select count(*) from (select md5 from more order by md5 || 'x') s;\n"
+                               "drop table more;\nalter table tags add column a int;\n")
+        made, _, index, spills, drop, alter = migration["statements"]
+        self.assertGreater(made["disk_bytes"], 10 << 20)
+        self.assertGreater(index["disk_bytes"], 5 << 20)
+        self.assertEqual(alter["disk_bytes"], 0)
+        self.assertLess(drop["disk_bytes"], -15 << 20)
+        self.assertAlmostEqual(sum(one["disk_bytes"] for one in migration["statements"]),
+                               migration["disk_bytes"], delta=4 << 20)
+        self.assertGreater(spills["temp_bytes"], 5 << 20)
+        self.assertEqual([drop["temp_bytes"], alter["temp_bytes"]], [0, 0])
+
     def test_statements_of_one_message_are_told_apart(self):
         _, report = self.migrate("psql", "-Xq", "-c",
                                  "alter table tags add column a int; select pg_sleep(0.2); "

@@ -328,6 +328,7 @@
   const statements = (report.migration && report.migration.statements) || [];
   if (statements.length) {
     const estimate = report.migration.estimate;
+    const files = statements.some((one) => one.disk_bytes || one.temp_bytes);
     // A column of estimates beside what was measured, where there are any.
     const beside = (...columns) => columns.filter((one) => one !== null);
     const kilobytes = (bytes) => bytes ? count(Math.round(bytes / 1000)) + " kB" : "";
@@ -335,7 +336,8 @@
       estimate ? make("p", { class: "legend" }, "est.: " + estimate.basis) : null,
       scroller(make("table", {}, make("thead", {}, make("tr", {},
         beside(["statement"], ["at", 1], ["took", 1], estimate ? ["est.", 1] : null, ["strongest lock"], ["held", 1],
-          estimate ? ["est.", 1] : null, ["WAL", 1], estimate ? ["est.", 1] : null).map(([name, right]) => make("th", { scope: "col", class: right ? "number" : null }, name)))),
+          estimate ? ["est.", 1] : null, ["WAL", 1], estimate ? ["est.", 1] : null,
+          files ? ["database grows by", 1] : null, files ? ["temporary files", 1] : null).map(([name, right]) => make("th", { scope: "col", class: right ? "number" : null }, name)))),
         make("tbody", {}, statements.map((one) => make("tr", {}, make("td", {}, make("code", { class: "sql" }, one.text), one.file ? make("div", { class: "legend" }, `${one.file}:${one.line}`) : null),
           make("td", { class: "number" }, duration(one.started_us)), make("td", { class: "number" }, duration(one.duration_us)),
           estimate ? make("td", { class: "number" }, one.estimate ? duration(one.estimate.duration_us) : "") : null,
@@ -343,7 +345,9 @@
           make("td", { class: "number" }, one.locks.length ? duration(held(one)) : ""),
           estimate ? make("td", { class: "number" }, one.held_us_estimated ? duration(one.held_us_estimated) : "") : null,
           make("td", { class: "number" }, kilobytes(one.wal_bytes)),
-          estimate ? make("td", { class: "number" }, one.estimate ? kilobytes(one.estimate.wal_bytes) : "") : null))))));
+          estimate ? make("td", { class: "number" }, one.estimate ? kilobytes(one.estimate.wal_bytes) : "") : null,
+          files ? make("td", { class: "number" }, kilobytes(one.disk_bytes)) : null,
+          files ? make("td", { class: "number" }, kilobytes(one.temp_bytes)) : null))))));
   }
   const head = (names) => make("thead", {}, make("tr", {}, names.map(([name, right]) => make("th", { scope: "col", class: right ? "number" : null }, name))));
   // What the migration held and who waited for it, on one axis of time.

@@ -384,6 +384,31 @@ TEST_CASE("new queries are judged against their captured latency", "[compare]") 
     REQUIRE(FindType(verdict, FindingClass::kNewSlow) != nullptr);
     CHECK(FindType(verdict, FindingClass::kNewSlow)->factor == Approx(50));
   }
+  SECTION("not slower than everything is on this machine") {
+    const auto known = [](uint64_t fingerprint, base::Micros captured, base::Micros replayed) {
+      event::StatementPair pair = PairOf(Answer(kId, {{"1"}}), Answer(kId, {{"1"}}));
+      pair.captured = Answer(kId, {{"1"}}).outcome;
+      pair.captured.elapsed_us = captured;
+      for (auto& lane : pair.lanes) lane.outcome.elapsed_us = replayed;
+      return std::make_pair(pair, Facts(fingerprint, "select " + std::to_string(fingerprint)));
+    };
+    // One of three is odd, the other two take five times as long here.
+    for (const auto& [pair, facts] :
+         {known(11, 1000, 5000), known(12, 400, 2000), known(13, 1000, 100)}) {
+      PutMany(table, pair, 20, facts);
+    }
+    PutMany(table, introduced(1000, 14000), 20);
+    CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+    PatternTable slow;
+    PutMany(slow, introduced(1000, 14000), 20);
+    CHECK(JudgeOf(slow).result == VerdictResult::kRegressions);
+    // Faster than production: no excuse to call it slow at less.
+    PatternTable fast;
+    const auto [pair, facts] = known(11, 1000, 100);
+    PutMany(fast, pair, 20, facts);
+    PutMany(fast, introduced(1000, 2500), 20);
+    CHECK(JudgeOf(fast).result == VerdictResult::kSafe);
+  }
   SECTION("too few to judge") {
     PutMany(table, introduced(1000, 50000), 4);
     const Verdict verdict = JudgeOf(table);

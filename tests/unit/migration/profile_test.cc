@@ -1,5 +1,6 @@
 #include "migration/profile.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -48,6 +49,20 @@ class Seeing {
   }
   Seeing& Looked(LockMode mode) {
     seen_.locks.push_back({7, now_us_, {{kOrders, mode}, {99, LockMode::kShare}}});
+    return *this;
+  }
+  // `bytes`: of the database; -1: not looked at, -2: missed.
+  Seeing& Sized(uint64_t lsn, int64_t bytes) {
+    SeenSizes& seen = seen_.sizes.emplace_back();
+    seen.pid = 7;
+    seen.at_us = now_us_;
+    seen.lsn = lsn;
+    seen.missed = bytes == -2;
+    if (bytes >= 0) seen.database_bytes = static_cast<uint64_t>(bytes);
+    return *this;
+  }
+  Seeing& Spilled(uint64_t bytes, uint32_t pid = 7) {
+    log_.spills.push_back({pid, now_us_ - 1000, bytes});
     return *this;
   }
   Seeing& Rewritten(uint32_t relation = kOrders) {
@@ -117,6 +132,35 @@ TEST_CASE("a lock belongs to the statement that took it and lasts as long as its
   CHECK(profile.statements[2].rows == 10);
   CHECK(profile.Strongest(kOrders) == LockMode::kAccessExclusive);
   CHECK(profile.Strongest(99) == LockMode::kNone);
+}
+
+TEST_CASE("what is written goes to the statement that ended before it was seen", "[migration]") {
+  Seeing seeing;
+  seeing.Statement("create index on orders (c)", "CREATE INDEX")
+      .Sized(1000, 5000)
+      .Spilled(70)
+      .Spilled(30)
+      .Spilled(9, 8)
+      .Statement("alter table orders add c int", "ALTER TABLE")
+      .Sized(1010, -1)
+      .Statement("drop table old", "DROP TABLE")
+      .Sized(1500, 2000)
+      .Statement("create index on orders (d)", "CREATE INDEX")
+      .Sized(1600, -2)
+      .Statement("create index on orders (e)", "CREATE INDEX")
+      .Sized(1700, 9000)
+      .Statement("create index on orders (f)", "CREATE INDEX")
+      .Sized(1700, 9500);
+  const auto statements = seeing.Build().statements;
+  REQUIRE(statements.size() == 6);
+  const std::optional<int64_t> grown[] = {5000, 0, -3000, std::nullopt, std::nullopt, 500};
+  const uint64_t wal[] = {1000, 10, 490, 100, 100, 0};
+  for (size_t i = 0; i < statements.size(); ++i) {
+    CAPTURE(i);
+    CHECK(statements[i].disk_bytes == grown[i]);
+    CHECK(statements[i].wal_bytes == wal[i]);
+    CHECK(statements[i].temp_bytes == (i == 0 ? 100 : 0));
+  }
 }
 
 TEST_CASE("a statement that needs a stronger lock than the transaction has is told",

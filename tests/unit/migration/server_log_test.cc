@@ -92,6 +92,25 @@ TEST_CASE("the triggers' lines are read in any language of the server", "[migrat
   }
 }
 
+TEST_CASE("temporary files are read in any language of the server", "[migration]") {
+  const ServerLog log = Read(
+      "1.5 [5] 00000 LOG:  temporary file: path \"base/pgsql_tmp/pgsql_tmp5.0\", size 1048576\n"
+      "1.5 [5] 00000 STATEMENT:  select 'pgsql_tmp/pgsql_tmp5.0' order by 1\n"
+      "1.6 [5] 00000 LOG:  temporäre Datei: Pfad »pg_tblspc/16385/PG_15_202209061/pgsql_tmp/"
+      "pgsql_tmp5.1.fileset/0.0«, Größe 2097152\n"
+      "1.7 [6] 00000 LOG:  一時ファイル: パス\"base/pgsql_tmp/pgsql_tmp6.0\"、サイズ3000000\n"
+      "1.8 [6] P0001 ERROR:  base/pgsql_tmp/pgsql_tmp6.0 9\n"
+      "1.8 [6] 00000 LOG:  temporary file: path \"base/pgsql_tmp/pgsql_tmp6.0\", size\n"
+      "1.8 [6] 00000 LOG:  temporary file: path \"base/pgsql_tmp/pgsql_tmp6.0\", size "
+      "99999999999999999999\n");
+  REQUIRE(log.spills.size() == 3);
+  CHECK(log.spills[0].pid == 5);
+  CHECK(log.spills[0].wall_us == 1'500'000);
+  CHECK(log.spills[0].bytes == 1048576);
+  CHECK(log.spills[1].bytes == 2097152);
+  CHECK(log.spills[2].bytes == 3000000);
+}
+
 TEST_CASE("what statements write into messages is not taken for the server's own lines",
           "[migration]") {
   const ServerLog log = Read(

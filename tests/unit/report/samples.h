@@ -133,6 +133,8 @@ inline void Migrated(MigrationFacts& migration) {
   alter.started_us = 410'000;
   alter.duration_us = 640'000;
   alter.wal_bytes = 48'200'000;
+  alter.disk_bytes = 21'000'000;
+  alter.temp_bytes = 1'200'000;
   alter.locks = {{"orders", "AccessExclusive", 1'210'000, false},
                  {"customers", "ShareRowExclusive", 1'210'000, true}};
   alter.rewrote = {"orders"};
@@ -145,6 +147,7 @@ inline void Migrated(MigrationFacts& migration) {
   update.calls = 25;
   update.rows = 25'000;
   update.wal_bytes = 9'100'000;
+  update.disk_bytes = 0;
   update.estimate = MigrationEstimate{10, "linear", 5'700'000, 250'000, 91'000'000};
   MigrationStatement drop;
   drop.text = "DROP TABLE invoices_old CASCADE";
