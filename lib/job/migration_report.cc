@@ -120,7 +120,7 @@ std::vector<report::MigrationStatement> StatementsOf(const migration::MigrationP
     to.sqlstate = from.sqlstate;
     to.rows = from.rows;
     to.wal_bytes = from.wal_bytes;
-    to.temp_bytes = from.temp_bytes;
+    if (profile.spills_known) to.temp_bytes = from.temp_bytes;
     to.disk_bytes = from.disk_bytes;
     for (const migration::TakenLock& lock : from.locks) {
       // Reading and writing rows takes these; they stop nobody's rows. Of a table of its own nobody

@@ -81,7 +81,8 @@ struct MigrationProfile {
   uint64_t database_bytes = 0;                  // Before it.
   std::map<std::string, uint64_t> table_bytes;  // The same, with indexes and TOAST; by name.
   CatalogChange change;
-  bool triggers = false;  // The event triggers could be installed: every DDL's locks are known.
+  bool spills_known = false;  // The temporary files of each statement are.
+  bool triggers = false;      // The event triggers could be installed: every DDL's locks are known.
   // Lock waits and deadlocks, where the server logs them; their times are monotonic ones here.
   std::vector<LockWaitEvent> waits;
   std::vector<DeadlockEvent> deadlocks;

@@ -30,7 +30,11 @@ bool SpillLog::Begin(pg::AdminSession& session) {
   const auto rows = session.Exec(
       std::string("SELECT setting FROM pg_catalog.pg_file_settings WHERE name = '") + kSetting +
       "' AND sourcefile LIKE '%postgresql.auto.conf' ORDER BY seqno DESC LIMIT 1");
-  if (!rows.ok()) return false;
+  const auto own = session.Exec(
+      std::string("SELECT FROM pg_catalog.pg_db_role_setting, pg_catalog.unnest(setconfig) AS one "
+                  "WHERE one LIKE '") +
+      kSetting + "=%'");
+  if (!rows.ok() || !own.ok() || !own->rows.empty()) return false;
   before_ = rows->Single();
   const std::string value = std::to_string(kSpillLoggedBytes >> 10U);
   if (!session.Exec(std::string("ALTER SYSTEM SET ") + kSetting + " = " + value).ok()) return false;

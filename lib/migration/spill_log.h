@@ -17,8 +17,8 @@ inline constexpr uint64_t kSpillLoggedBytes = 1 << 20;
 
 class SpillLog {
  public:
-  // From here on, sessions that begin log them. False: the server does not let itself be told so,
-  // and nothing has changed.
+  // From here on, sessions that begin log them. False: not all do, as a role or a database has its
+  // own word on it, or the server does not let itself be told; nothing has changed.
   bool Begin(pg::AdminSession& session);
   // As it was. REQUIRES: the same server.
   base::Status End(pg::AdminSession& session);

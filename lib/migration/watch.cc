@@ -114,7 +114,7 @@ Status MigrationWatch::Open() {
   SCRY_TRY_ASSIGN(auto log, os::RealFileSystem().OpenForRead(target_.log_file));
   SCRY_TRY_ASSIGN(log_begin_, log->SizeBytes());
   if (!InstallTriggers()) SCRY_TRY(RemoveTriggers());
-  (void)spill_log_.Begin(*session_);
+  spills_logged_ = spill_log_.Begin(*session_);
   SCRY_TRY_ASSIGN(before_, ReadCatalogState(*session_));
   size_lsn_ = before_.wal_lsn;
   return StartThreads();
@@ -372,6 +372,7 @@ Result<MigrationProfile> MigrationWatch::End() {
   profile.gaps.events_lost = profile.gaps.events_lost && triggers;
   profile.gaps.looks_failed = looks_failed_;
   profile.gaps.log_cut = log_cut_;
+  profile.spills_known = spills_logged_ && !log_cut_ && profile.gaps.log_dropped == 0;
   return profile;
 }
 

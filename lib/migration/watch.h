@@ -91,6 +91,7 @@ class MigrationWatch final : private event::EventSink {
   std::vector<std::string> triggers_;  // That are there.
   bool function_ = false;
   SpillLog spill_log_;
+  bool spills_logged_ = false;
   uint64_t log_begin_ = 0;
   CatalogState before_;
   std::unique_ptr<pg::AdminSession> session_;  // Of whoever calls Begin() and End().

@@ -294,7 +294,7 @@ class Reader : public JsonMembers<Reader> {
     Read(from, "rows", to.rows);
     ReadIfThere(from, "wal_bytes", to.wal_bytes);
     ReadIfThere(from, "disk_bytes", to.disk_bytes);
-    Read(from, "temp_bytes", to.temp_bytes);
+    ReadIfThere(from, "temp_bytes", to.temp_bytes);
     ReadList(from, "locks", to.locks);
     Read(from, "rewrote", to.rewrote);
     Read(from, "dropped", to.dropped);

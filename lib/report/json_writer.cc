@@ -358,7 +358,7 @@ ordered_json Of(const MigrationStatement& statement) {
                        {"rows", statement.rows}};
   if (statement.wal_bytes) json["wal_bytes"] = *statement.wal_bytes;
   if (statement.disk_bytes) json["disk_bytes"] = *statement.disk_bytes;
-  json["temp_bytes"] = statement.temp_bytes;
+  if (statement.temp_bytes) json["temp_bytes"] = *statement.temp_bytes;
   json["locks"] = ListOf(statement.locks);
   json["rewrote"] = statement.rewrote;
   json["dropped"] = statement.dropped;

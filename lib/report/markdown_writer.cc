@@ -328,7 +328,7 @@ class Writer {
     const std::vector<size_t> shown = TellingStatements(migration, kStatementsMax);
     const bool files = std::any_of(shown.begin(), shown.end(), [&](size_t place) {
       const MigrationStatement& one = migration.statements[place];
-      return one.temp_bytes > 0 || one.disk_bytes.value_or(0) != 0;
+      return one.temp_bytes.value_or(0) > 0 || one.disk_bytes.value_or(0) != 0;
     });
     std::string body =
         estimates ? "| statement | at | took | est. | strongest lock | held | est. | WAL | est. |"
@@ -352,8 +352,9 @@ class Writer {
           one.wal_bytes.value_or(0) > 0 ? base::FormatSize(*one.wal_bytes) : "",
           beside(estimated.wal));
       if (files) {
-        body += fmt::format(" {} | {} |", GrowthText(one),
-                            one.temp_bytes > 0 ? base::FormatSize(one.temp_bytes) : "");
+        body +=
+            fmt::format(" {} | {} |", GrowthText(one),
+                        one.temp_bytes.value_or(0) > 0 ? base::FormatSize(*one.temp_bytes) : "");
       }
       body += "\n";
     }

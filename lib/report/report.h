@@ -60,7 +60,7 @@ struct MigrationStatement {
   // known.
   std::optional<uint64_t> wal_bytes;
   std::optional<int64_t> disk_bytes;          // The database grew by, from its begin to its end.
-  uint64_t temp_bytes = 0;                    // In files of a MiB or more.
+  std::optional<uint64_t> temp_bytes;         // In files of a MiB or more. None: not known.
   std::vector<MigrationLock> locks;           // Strongest first.
   std::vector<std::string> rewrote;           // Tables.
   std::vector<std::string> dropped;           // Taken along by CASCADE: "view public.v".

@@ -166,7 +166,7 @@ class MigrationSections {
     }
     const std::string grown = GrowthText(statement);
     if (!grown.empty()) add("the database " + grown);
-    if (statement.temp_bytes > 0) add(TempText(statement.temp_bytes));
+    if (statement.temp_bytes.value_or(0) > 0) add(TempText(*statement.temp_bytes));
     if (!written.empty()) page_.Detail(written, Ink::kDim);
   }
 

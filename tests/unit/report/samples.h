@@ -148,6 +148,7 @@ inline void Migrated(MigrationFacts& migration) {
   update.rows = 25'000;
   update.wal_bytes = 9'100'000;
   update.disk_bytes = 0;
+  update.temp_bytes = 0;
   update.estimate = MigrationEstimate{10, "linear", 5'700'000, 250'000, 91'000'000};
   MigrationStatement drop;
   drop.text = "DROP TABLE invoices_old CASCADE";
