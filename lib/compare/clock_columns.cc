@@ -117,7 +117,9 @@ std::optional<Moment> ReadBinary(uint32_t type_oid, std::string_view bytes) {
   base::ByteReader in(bytes);
   int64_t micros = 0;
   if (type_oid == kDateOid) {
-    micros = static_cast<int32_t>(in.BigU32()) * kDayUs;
+    const auto days = static_cast<int32_t>(in.BigU32());
+    if (days > kUsMax / kDayUs || days < -kUsMax / kDayUs) return std::nullopt;  // Or infinite.
+    micros = days * kDayUs;
   } else {
     const uint64_t high = in.BigU32();
     micros = static_cast<int64_t>(high << 32U | in.BigU32());

@@ -9,6 +9,7 @@
 
 #include "base/letter_case.h"
 #include "base/units.h"
+#include "compare/catalog_relations.h"
 #include "compare/clock_columns.h"
 #include "compare/clock_order.h"
 #include "compare/result_rows.h"
@@ -109,10 +110,13 @@ bool CallsOneOf(const StatementFacts& facts, const std::array<std::string_view, 
                      [&](const std::string& name) { return In(sorted, name); });
 }
 
+bool Explains(const StatementFacts& facts) {
+  return base::StartsWithInAnyCase(facts.pattern, "explain");
+}
+
 // How it runs and where, whatever the data.
 bool AsksServer(const StatementFacts& facts) {
-  return CallsOneOf(facts, kServerFunctions) ||
-         base::StartsWithInAnyCase(facts.pattern, "explain") ||
+  return CallsOneOf(facts, kServerFunctions) || Explains(facts) ||
          base::StartsWithInAnyCase(facts.pattern, "show server_version");
 }
 
@@ -122,9 +126,7 @@ bool ReadsCatalog(const StatementFacts& facts) {
     return std::any_of(facts.functions.begin(), facts.functions.end(),
                        [](std::string_view name) { return name.starts_with("pg_get_"); });
   }
-  return std::any_of(facts.relations.begin(), facts.relations.end(), [](std::string_view name) {
-    return name.starts_with("pg_") || name.starts_with("information_schema.");
-  });
+  return std::any_of(facts.relations.begin(), facts.relations.end(), &IsCatalogRelation);
 }
 
 // "INSERT 0 5" -> "INSERT 0"; for comparing commands whatever their counts.
@@ -219,13 +221,14 @@ std::optional<Difference> CompareCounts(const Outcome& a, const Outcome& b,
   auto counts = Make(DifferenceKind::kRows, Weight::kGate,
                      fmt::format("{} rows {} instead of {}", base::FormatCount(after),
                                  rows ? "returned" : "affected", base::FormatCount(before)));
-  if (CallsOneOf(facts, kRandomFunctions)) {
-    counts.weight = Weight::kNote;
+  if (Explains(facts)) {
+    counts.weight = Weight::kNote;  // A plan of other nodes has other lines.
     counts.excuse = Excuse::kVolatile;
   } else if (IsVolatile(facts)) {
-    // `created_at > now() - interval '1 hour'` may lose a row between two lanes, but not in most
-    // runs.
+    // `created_at > now() - interval '1 hour'` may lose a row between two lanes, and `random() <
+    // 0.1` too, but not in most runs.
     counts.weight = Weight::kGateIfMost;
+    counts.by_clock = true;
   }
   return counts;
 }
@@ -240,8 +243,9 @@ Difference ValuesDifference(const LaneOutcome& a, const LaneOutcome& b, const Co
     if (!beyond_rounding) values.excuse = Excuse::kRowOrderSums;
   } else if (facts.gathers &&
              (facts.picks || !DiffersBeyondChoice(a, b, match, facts).value_or(false))) {
-    values.weight = Weight::kWarning;
-    values.excuse = Excuse::kRowOrderSums;
+    const bool other = !facts.picks && GathersOtherContent(a, b, match, facts).value_or(false);
+    values.weight = other ? Weight::kGateIfMost : Weight::kWarning;
+    if (!other) values.excuse = Excuse::kRowOrderSums;
   }
   return values;
 }
@@ -326,8 +330,9 @@ std::optional<Difference> CompareContent(const LaneOutcome& a, const LaneOutcome
   if (alike) values.detail = OtherNumbers(match);
   const bool limited = event::LeavesOut(facts, a.outcome.rows);
   if (limited && !facts.ordered && verdict != RowsVerdict::kOtherValues) {
-    values.weight = Weight::kNote;
-    values.excuse = Excuse::kLimitUnordered;
+    // The id may be none, but is so seldom.
+    values.weight = facts.one_key ? Weight::kGateIfMost : Weight::kNote;
+    if (!facts.one_key) values.excuse = Excuse::kLimitUnordered;
   } else if (verdict != RowsVerdict::kValues && values.weight == Weight::kGate) {
     values.weight = Weight::kGateIfMost;
   }
@@ -388,13 +393,18 @@ Difference CompareLanes(const Outcome& captured, const LaneOutcome& a, const Lan
   return difference;
 }
 
+bool FailsAlike(const Outcome& a, const Outcome& b) {
+  return a.sqlstate == b.sqlstate ||
+         (MayBeRaced(a.sqlstate) && MayBeRaced(b.sqlstate));
+}
+
 // Does what the control lane does explain what the candidate does?
 bool IsNoise(const Difference& difference) {
   const DifferenceKind control = difference.control;
   switch (difference.kind) {
     case DifferenceKind::kError:
     case DifferenceKind::kErrorChanged:
-      return IsErrorKind(control);
+      return IsErrorKind(control) && difference.control_alike;
     case DifferenceKind::kValues:
       // Of other rows nobody can say which values they should hold.
       if (control == DifferenceKind::kRows) return true;
@@ -435,6 +445,7 @@ void LookAtControl(const event::StatementPair& pair, const StatementFacts& facts
   if (pair.lanes.size() < 3) return;
   const Difference control = CompareLanes(pair.captured, pair.lanes[0], pair.lanes[2], facts);
   difference.control = control.kind;
+  difference.control_alike = FailsAlike(pair.lanes[1].outcome, pair.lanes[2].outcome);
   if (control.kind != DifferenceKind::kValues) return;
   difference.control_columns = bits(pair.lanes[2]);
   const ColumnBits both = difference.columns & difference.control_columns;
@@ -490,6 +501,15 @@ ColumnBits BitsNamed(const std::vector<event::Column>& columns,
   return bits;
 }
 
+// Without a control lane nobody can say how often chance makes another number of rows.
+void ExcuseRandomCounts(const event::StatementPair& pair, const StatementFacts& facts,
+                        Difference& difference) {
+  if (pair.lanes.size() != 2 || difference.kind != DifferenceKind::kRows) return;
+  if (!CallsOneOf(facts, kRandomFunctions)) return;
+  difference.weight = Weight::kNote;
+  difference.excuse = Excuse::kVolatile;
+}
+
 // A query that asks a clock or a sequence returns other values on every lane. With a control lane
 // to tell which columns those are, the others are still to be the same; but for those that are
 // known to hold numbers of sequences.
@@ -505,12 +525,21 @@ void ExcuseVolatile(const event::StatementPair& pair, const StatementFacts& fact
   const bool sequences_told = !event::DrawsFromSequences(facts) || facts.drawn.has_value();
   const ColumnBits drawn = facts.drawn ? BitsNamed(pair.lanes[0].columns, *facts.drawn) : 0;
   const bool columns_tell = control_tells && sequences_told && !AsksServer(facts);
+  // Neither clock nor chance made a difference between equal lanes; of what differs, columns say no
+  // more.
+  const bool no_columns = difference.kind == DifferenceKind::kOrder || difference.columns == 0;
+  if (columns_tell && no_columns && difference.control == DifferenceKind::kNone) {
+    difference.weight = std::min(difference.weight, Weight::kGateIfMost);
+    difference.by_clock = true;
+    return;
+  }
   if (columns_tell && (difference.own_columns() & ~drawn) != 0) {
     // Where only the candidate drew other numbers, a trigger may have made the rest of them.
     const bool follows = (difference.own_columns() & drawn) != 0;
     difference.columns &= ~drawn;
     difference.weight =
         std::min(difference.weight, follows ? Weight::kWarning : Weight::kGateIfMost);
+    difference.by_clock = !follows;
     return;
   }
   difference.weight = Weight::kNote;
@@ -568,6 +597,7 @@ Difference JudgePair(const event::StatementPair& pair, const StatementFacts& fac
   LookAtControl(pair, facts, clock_slack_us, difference);
   ExcuseByClockOrder(pair, facts, clock_slack_us, difference);
   ExcuseDefaults(pair, clock_slack_us, difference);
+  ExcuseRandomCounts(pair, facts, difference);
   ExcuseVolatile(pair, facts, difference);
   ExcuseByReplay(pair, difference);
   ExcuseByLocks(pair, facts, difference);
@@ -601,6 +631,10 @@ bool IsResultKind(DifferenceKind kind) {
 
 bool IsRaceState(std::string_view sqlstate) {
   return sqlstate == "40001" || sqlstate == "40P01" || sqlstate == "55P03" || sqlstate == "57014";
+}
+
+bool MayBeRaced(std::string_view sqlstate) {
+  return sqlstate == "23503" || sqlstate == "23505" || sqlstate == "23P01";
 }
 
 bool IsInfrastructureState(std::string_view sqlstate) {

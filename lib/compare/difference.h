@@ -67,11 +67,15 @@ struct Difference {
   bool introduced = false;
   // Excused as kRace, and of a kind that chance would not make in nearly every call.
   bool by_locks = false;
+  // kGateIfMost for no other reason than that clocks or chance may have made it: how often they do,
+  // the control lane tells.
+  bool by_clock = false;
   // Only the replay's doubts keep it from weighing: kOrderBroken or kCounterfactual, on a candidate
   // from which the control does not differ likewise.
   bool doubted = false;
   // How the control lane differs from the baseline on this pair.
   DifferenceKind control = DifferenceKind::kNone;
+  bool control_alike = false;  // It fails as the candidate does.
   // kValues: the columns that differ, on the candidate and on the control lane. 0: not known.
   ColumnBits columns = 0;
   ColumnBits control_columns = 0;
@@ -95,6 +99,8 @@ bool Succeeded(const event::Outcome& outcome);
 bool IsErrorKind(DifferenceKind kind);   // kError, kErrorChanged.
 bool IsResultKind(DifferenceKind kind);  // kColumnsChanged, kRows, kValues, kOrder, kTag.
 bool IsRaceState(std::string_view sqlstate);
+// Which of two rows came first may decide which constraint is hurt: 23503, 23505, 23P01.
+bool MayBeRaced(std::string_view sqlstate);
 bool IsInfrastructureState(std::string_view sqlstate);
 // Class 53: memory, disk, temp_file_limit.
 bool IsResourceState(std::string_view sqlstate);

@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "base/units.h"
 #include "compare/finding_parts.h"
 #include "compare/folding.h"
 #include "compare/ignore_rules.h"
+#include "compare/pace.h"
 #include "compare/statistics.h"
 
 namespace scry::compare {
@@ -20,6 +22,10 @@ using base::FormatCount;
 constexpr size_t kFoldingsMax = 8;
 constexpr uint64_t kAlwaysCutOffMin = 2;  // Calls, that what cancels all of them is no chance.
 constexpr double kPaceTold = 1.5;
+// Of all patterns that ask a clock, none is to gate by chance: lanes are not alike in that they run
+// one after the other.
+constexpr double kClockFisherP = 1e-6;
+constexpr uint64_t kClockShare = 10;  // One of so many calls, at least.
 constexpr const char* kLostMark = "08006";
 
 // More often on the candidate than the control lane differs by itself.
@@ -38,9 +44,25 @@ uint64_t ControlCount(const PatternStats& stats, std::initializer_list<Differenc
   return count;
 }
 
-bool ErrorsBeyondNoise(const PatternStats& stats, uint64_t count) {
-  return BeyondNoise(stats, count,
-                     ControlCount(stats, {DifferenceKind::kError, DifferenceKind::kErrorChanged}));
+// So often more than on the baseline.
+uint64_t ErrorsBeyondBaseline(const PatternStats& stats, size_t lane, const std::string& state) {
+  const auto of = [&](size_t one) {
+    const auto found = stats.errors[one].find(state);
+    return found == stats.errors[one].end() ? 0 : found->second;
+  };
+  return of(lane) - std::min(of(lane), of(0));
+}
+
+// Whatever the control lane fails with: what it never shows on its own is no noise of others.
+bool ErrorsBeyondNoise(const PatternStats& stats, const KindStats& errors, uint64_t count) {
+  const uint64_t noise =
+      ControlCount(stats, {DifferenceKind::kError, DifferenceKind::kErrorChanged});
+  if (BeyondNoise(stats, count, noise)) return true;
+  return std::any_of(errors.states.begin(), errors.states.end(), [&](const auto& state) {
+    return !MayBeRaced(state.first) &&
+           BeyondNoise(stats, std::min(state.second, count),
+                       ErrorsBeyondBaseline(stats, 2, state.first));
+  });
 }
 
 // `known`: the columns are, and each was held against the control lane's by itself.
@@ -79,25 +101,11 @@ void AddOtherStates(const PatternStats& stats, const std::string& told, Finding&
   if (!others.empty()) finding.reasons.push_back("also fails with " + others);
 }
 
-// How much longer the baseline takes than production did: the median over patterns. At least 1, as
-// a query is not slow for being the only one that is no faster here than it was there.
-double PaceOf(const PatternTable& table, uint64_t pairs_min) {
-  std::vector<double> paces;
-  for (const PatternStats* stats : table.Patterns()) {
-    if (stats->pace_pairs < pairs_min || stats->captured_us == 0) continue;
-    paces.push_back(static_cast<double>(stats->replayed_us) /
-                    static_cast<double>(stats->captured_us));
-  }
-  return std::max(1.0, Median(std::move(paces)));
-}
-
 class OutcomeJudge {
  public:
-  OutcomeJudge(const PatternTable& table, const Policy& policy, const Causes& causes)
-      : table_(table),
-        policy_(policy),
-        causes_(causes),
-        pace_(PaceOf(table, policy.new_pattern.min_samples)) {}
+  OutcomeJudge(const PatternTable& table, const Policy& policy, const Causes& causes,
+               std::optional<double> pace)
+      : table_(table), policy_(policy), causes_(causes), pace_(pace) {}
 
   OutcomeVerdict Run() {
     for (const PatternStats* stats : table_.Patterns()) JudgePattern(*stats);
@@ -163,7 +171,7 @@ class OutcomeJudge {
       Finding finding = OpenFinding(FindingClass::kBroken, stats, table_.totals());
       SetDifference(finding, DifferenceKind::kError, counts);
       finding.affected = weights.gates;
-      finding.gates = policy_.gate.error && ErrorsBeyondNoise(stats, weights.gates);
+      finding.gates = policy_.gate.error && ErrorsBeyondNoise(stats, counts, weights.gates);
       finding.reasons.push_back(
           fmt::format("fails {}: {}", OfCalls(weights.gates, stats.calls), counts.example.detail));
       AddOtherStates(stats, counts.example.sqlstate, finding);
@@ -294,8 +302,9 @@ class OutcomeJudge {
       finding.before = NumbersOf(captured);
       finding.after = NumbersOf(candidate);
       finding.factor = finding.after.p50_us / std::max(finding.before.p50_us, 1.0);
-      const double usual_us = finding.before.p50_us * pace_;
-      const bool slow = finding.factor >= policy.min_ratio * pace_ &&
+      const double pace = pace_ ? *pace_ : PaceFor(table_, stats, policy);
+      const double usual_us = finding.before.p50_us * pace;
+      const bool slow = finding.factor >= policy.min_ratio * pace &&
                         finding.after.p50_us - usual_us >= static_cast<double>(policy.min_delta_us);
       if (stats.new_pairs < policy.min_samples) {
         AddUnjudged(stats, fmt::format("new, and ran {} of the {} times needed to judge its speed",
@@ -305,8 +314,8 @@ class OutcomeJudge {
         finding.id = fmt::format("{}-{:016x}", Name(finding.type), stats.fingerprint);
         finding.gates = policy_.gate.latency;
         judged = fmt::format("takes {:.1f} times as long as when it was captured", finding.factor);
-        if (pace_ >= kPaceTold) {
-          judged += fmt::format(" (half of all queries: {:.1f} times or less)", pace_);
+        if (pace >= kPaceTold) {
+          judged += fmt::format(" (half of the others: {:.1f} times or less)", pace);
         }
       } else {
         judged = "runs after it, about as fast as when it was captured or faster";
@@ -325,15 +334,32 @@ class OutcomeJudge {
     Add(std::move(finding));
   }
 
+  // Clocks do as much on the control lane: what differs in many calls on the candidate and in hardly
+  // any there is not theirs.
+  bool ClockCannot(const PatternStats& stats, DifferenceKind kind, const KindStats& counts,
+                   const WeightCounts& weighed) const {
+    const uint64_t count = std::min(counts.by_clock, weighed.gates_if_most);
+    if (!table_.totals().has_control || count * kClockShare < stats.compared) return false;
+    const uint64_t n = std::max(stats.compared, count);
+    const uint64_t noise = std::min(ControlCount(stats, {kind}), n);
+    return FisherGreater(count, n, noise, n) <= kClockFisherP;
+  }
+
   void JudgeResults(const PatternStats& stats) {
     Finding finding = OpenFinding(FindingClass::kDifferent, stats, table_.totals());
     uint64_t gating = 0;
+    uint64_t all = 0;  // One change may show as other rows in some calls, as other values in others.
     bool beyond = false;
+    for (const auto& [kind, counts] : stats.differences) {
+      if (!IsResultKind(kind)) continue;
+      const WeightCounts weighed = Weigh(stats, counts).counts;
+      all += weighed.gates + weighed.gates_if_most;
+    }
     for (const auto& [kind, counts] : stats.differences) {
       if (!IsResultKind(kind)) continue;
       const Weighed weighed = Weigh(stats, counts);
       outcomes_.column_noise += weighed.noise;
-      const bool most = weighed.counts.gates_if_most * 2 > stats.compared;
+      const bool most = all * 2 > stats.compared || ClockCannot(stats, kind, counts, weighed.counts);
       uint64_t weighs = weighed.counts.gates + (most ? weighed.counts.gates_if_most : 0);
       if (table_.totals().has_control &&
           NearlyAlways(counts.by_locks, ControlCount(stats, {kind}), stats.compared)) {
@@ -361,7 +387,8 @@ class OutcomeJudge {
     Finding finding = OpenFinding(FindingClass::kWarning, stats, table_.totals());
     for (const auto& [kind, counts] : stats.differences) {
       const WeightCounts weighs = Weigh(stats, counts).counts;
-      const bool few = weighs.gates_if_most > 0 && weighs.gates_if_most * 2 <= stats.compared;
+      const bool few = weighs.gates_if_most > 0 && weighs.gates_if_most * 2 <= stats.compared &&
+                       !ClockCannot(stats, kind, counts, weighs);
       const uint64_t told = weighs.warnings + (few ? weighs.gates_if_most : 0);
       if (told == 0) continue;
       if (finding.reasons.empty()) SetDifference(finding, kind, counts);
@@ -376,7 +403,7 @@ class OutcomeJudge {
   const PatternTable& table_;
   const Policy& policy_;
   const Causes& causes_;
-  const double pace_;
+  const std::optional<double> pace_;
   OutcomeVerdict outcomes_;
 };
 
@@ -397,14 +424,15 @@ std::set<uint64_t> GatingPatterns(const OutcomeVerdict& outcomes, const Policy& 
 // First all that follows is folded, to see what gates by itself; then only what follows from that.
 // Repeated until each cause is seen to gate beside what is folded under it; without causes, nothing
 // is folded.
-OutcomeVerdict JudgeOutcomes(const PatternTable& table, const Policy& policy) {
+OutcomeVerdict JudgeOutcomes(const PatternTable& table, const Policy& policy,
+                             std::optional<double> pace) {
   Causes causes;
   if (AnyFollows(table)) {
-    causes.only = GatingPatterns(OutcomeJudge(table, policy, {true, {}}).Run(), policy);
+    causes.only = GatingPatterns(OutcomeJudge(table, policy, {true, {}}, pace).Run(), policy);
   }
   for (size_t i = 0;; ++i) {
     if (i >= kFoldingsMax) causes.only.clear();
-    OutcomeVerdict outcomes = OutcomeJudge(table, policy, causes).Run();
+    OutcomeVerdict outcomes = OutcomeJudge(table, policy, causes, pace).Run();
     const std::set<uint64_t> gating = GatingPatterns(outcomes, policy);
     std::set<uint64_t> kept;
     std::set_intersection(causes.only.begin(), causes.only.end(), gating.begin(), gating.end(),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -22,6 +23,8 @@ struct OutcomeVerdict {
 
 // Differences that follow from earlier ones are folded under their cause, if that gates by itself:
 // a run that gates without folding gates with it.
-OutcomeVerdict JudgeOutcomes(const PatternTable& table, const Policy& policy);
+// `pace`: see PaceFor; where `table` is not what tells it.
+OutcomeVerdict JudgeOutcomes(const PatternTable& table, const Policy& policy,
+                             std::optional<double> pace = std::nullopt);
 
 }  // namespace scry::compare

@@ -292,6 +292,11 @@ void PatternTable::AddDifference(PatternStats& stats, const StatementPair& pair,
   }
   kind.notes += difference.weight == Weight::kNote ? 1U : 0U;
   kind.by_locks += difference.by_locks ? 1U : 0U;
+  const bool if_most = difference.weight == Weight::kGateIfMost;
+  kind.by_clock += difference.by_clock && if_most ? 1U : 0U;
+  if (difference.kind == DifferenceKind::kError && difference.weight == Weight::kGate) {
+    ++kind.states[pair.lanes[1].outcome.sqlstate];
+  }
   kind.introduced += difference.introduced ? 1U : 0U;
   if (difference.excuse != Excuse::kNone) ++kind.excuses[difference.excuse];
   if (kind.count > 1 && !GoesFirst(difference.weight, follows, kind)) return;
@@ -326,6 +331,7 @@ void PatternTable::AddLatency(PatternStats& stats, const StatementPair& pair,
   if (!Succeeded(candidate)) return;
   if (difference.introduced && Succeeded(pair.captured)) {
     ++stats.new_pairs;
+    stats.new_in_capture = capture_;
     const std::array<uint32_t, 2> value = {Narrow(pair.captured.elapsed_us),
                                            Narrow(candidate.elapsed_us)};
     Sample(stats.new_latencies, stats.new_pairs, stats.fingerprint, limits_.samples_per_pattern,
@@ -341,10 +347,11 @@ void PatternTable::AddLatency(PatternStats& stats, const StatementPair& pair,
       event::CostOf(event::RowsOf(pair.captured), pair.captured.elapsed_us);
   const LatencySample value(lanes_us, stats.latency_pairs, cost);
   ++stats.latency_pairs;
-  if (Succeeded(pair.captured)) {
-    ++stats.pace_pairs;
-    stats.captured_us += Narrow(pair.captured.elapsed_us);
-    stats.replayed_us += lanes_us[0];
+  if (Succeeded(pair.captured) && pair.captured.rows == pair.lanes[0].outcome.rows) {
+    PaceSums& pace = stats.paces[capture_];
+    ++pace.pairs;
+    pace.captured_us += Narrow(pair.captured.elapsed_us);
+    pace.replayed_us += lanes_us[0];
   }
   SplitByCost(stats, stats.by_rows, cost.rows, kRowsSalt, value);
   SplitByCost(stats, stats.by_time, cost.time, kTimeSalt, value);

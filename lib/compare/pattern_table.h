@@ -80,6 +80,8 @@ struct KindStats : ColumnWeights {
   std::map<uint64_t, ColumnWeights> follows;
   uint64_t notes = 0;
   uint64_t by_locks = 0;    // Of the notes: see Difference.
+  uint64_t by_clock = 0;    // Of those that gate if most do: the same.
+  std::map<std::string, uint64_t> states;  // Of errors that gate: their SQLSTATEs.
   uint64_t introduced = 0;  // kFixed: because the change introduces what it needs.
   std::map<Excuse, uint64_t> excuses;
   Example example;  // Of the heaviest weight seen; one that follows from no cause goes first.
@@ -124,6 +126,13 @@ struct CostStats {
 };
 using CostSplit = std::map<uint8_t, CostStats>;  // By decade.
 
+// Of pairs that ran when captured, and came to as many rows then as on the baseline.
+struct PaceSums {
+  uint64_t pairs = 0;
+  uint64_t captured_us = 0;
+  uint64_t replayed_us = 0;  // On the baseline.
+};
+
 // How many pairs differ in a column; empty: none does.
 class ColumnTally {
  public:
@@ -156,12 +165,10 @@ struct PatternStats {
   std::vector<LatencySample> latencies;
   CostSplit by_rows;
   CostSplit by_time;
-  // Of the eligible pairs that ran when captured: how many, then, and on the baseline.
-  uint64_t pace_pairs = 0;
-  uint64_t captured_us = 0;
-  uint64_t replayed_us = 0;
+  std::map<uint32_t, PaceSums> paces;  // By capture.
   uint64_t new_pairs = 0;  // Introduced by the change, and run when captured.
   std::vector<std::array<uint32_t, 2>> new_latencies;  // Captured, candidate.
+  uint32_t new_in_capture = 0;                         // The last of those captures.
 
   std::array<std::map<std::string, uint64_t>, kLanesMax> errors;  // Per SQLSTATE.
   std::array<uint64_t, kLanesMax> lost{};  // Calls that ended the connection.
@@ -204,6 +211,8 @@ class PatternTable : public event::PairSink {
   void PutNotification(const event::Notification& notification,
                        std::optional<size_t> lane) override;
   void PutConnect(const event::ConnectPair& pair) override { connects_.Put(pair); }
+  // Further pairs are of another capture.
+  void BeginCapture() { ++capture_; }
   // There are no more pairs of any session so far: judges what clients had not fetched to its end.
   void EndSessions();
 
@@ -250,6 +259,7 @@ class PatternTable : public event::PairSink {
   TaintBook taint_;
   FetchBook fetches_;
   std::vector<FetchedWhole> ended_;  // For its memory.
+  uint32_t capture_ = 0;
   Knowable knowable_;
   TableTotals totals_;
   UnaskedTally unasked_;

@@ -33,10 +33,23 @@ bool IsNumeric(const Column& column) {
 
 bool IsJson(uint32_t type_oid) { return type_oid == kJsonOid || type_oid == kJsonbOid; }
 
+// Of two types whose binary forms are alike where their values are: text, name, char(n), varchar;
+// timestamp and timestamptz.
+bool SameBinaryForm(uint32_t a, uint32_t b) {
+  static constexpr std::array<uint32_t, 4> kText = {19, 25, 1042, 1043};
+  static constexpr std::array<uint32_t, 2> kMoment = {1114, 1184};
+  const auto both = [&](const auto& types) {
+    return std::find(types.begin(), types.end(), a) != types.end() &&
+           std::find(types.begin(), types.end(), b) != types.end();
+  };
+  return both(kText) || both(kMoment);
+}
+
 // Of columns of two types: what a client reads as text should be the same all the same. But equal
 // values of some read otherwise: 5 and 5.00 and $5.00, {"a":1} and {"a": 1}. And hashes of numerics
 // are none of their text.
 bool EqualAsText(const Column& a, const Column& b) {
+  if (a.format == 1 && b.format == 1) return SameBinaryForm(a.type_oid, b.type_oid);
   if (a.format != 0 || b.format != 0 || IsNumeric(a) || IsNumeric(b)) return false;
   const auto both = [&](auto is) { return is(a.type_oid) && is(b.type_oid); };
   if (both(IsWholeNumber)) return true;
@@ -534,6 +547,81 @@ std::optional<bool> DiffersBeyondChoice(const LaneOutcome& baseline, const LaneO
   return lanes ? BeyondChoice(lanes->baseline, lanes->candidate, lanes->same,
                               FactsAmong(facts, lanes->wide), /*by_value=*/true)
                : BeyondChoice(baseline, candidate, match, facts, /*by_value=*/false);
+}
+
+namespace {
+
+// How often each byte stands in a value, or in several; the last one counts NULLs.
+using Bytes = std::array<int64_t, 257>;
+
+void Count(const Cell& cell, int64_t by, Bytes& bytes) {
+  if (cell.null) bytes.back() += by;
+  for (const char c : cell.bytes) bytes[static_cast<unsigned char>(c)] += by;
+}
+
+bool MayBeJson(const Column& column, const Cell& cell) {
+  return IsJson(column.type_oid) || cell.bytes.starts_with('[') || cell.bytes.starts_with("{\"");
+}
+
+// Rows by the hashes of some of their columns.
+std::vector<std::pair<uint64_t, size_t>> Grouped(const HashGrid& grid,
+                                                 const std::vector<size_t>& places) {
+  std::vector<std::pair<uint64_t, size_t>> rows;
+  for (size_t row = 0; row < grid.rows(); ++row) {
+    uint64_t hash = 0;
+    for (const size_t place : places) hash = Mix(hash * 31 + grid.At(row, place));
+    rows.emplace_back(hash, row);
+  }
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
+// In rows that are equal but for what was gathered. REQUIRES: equally many of each.
+bool OtherContent(const RowValues& values, const ColumnMatch& match,
+                  const std::vector<size_t>& sure, size_t gathered, const Column& column) {
+  const auto left = Grouped(values.before, sure);
+  const auto right = Grouped(values.after, sure);
+  const auto& [from, to] = match.common[gathered];
+  for (size_t begin = 0, end = 0; begin < left.size(); begin = end) {
+    Bytes bytes{};
+    bool json = true;
+    for (; end < left.size() && left[end].first == left[begin].first; ++end) {
+      const Cell& before = values.baseline.At(left[end].second, from);
+      Count(before, -1, bytes);
+      Count(values.candidate.At(right[end].second, to), 1, bytes);
+      json = json && MayBeJson(column, before);
+    }
+    const bool other = std::any_of(bytes.begin(), bytes.end(),
+                                   [&](int64_t more) { return json ? more < 0 : more != 0; });
+    if (other) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<bool> GathersOtherContent(const LaneOutcome& baseline, const LaneOutcome& candidate,
+                                        const ColumnMatch& match,
+                                        const event::StatementFacts& facts) {
+  if (!facts.chosen || facts.ranks || baseline.columns.empty()) return std::nullopt;
+  const auto values = ReadRowValues(baseline, candidate, match);
+  if (!values || !values->before.complete || !values->after.complete) return std::nullopt;
+  std::vector<size_t> sure;
+  std::vector<size_t> gathered;
+  for (size_t place = 0; place < match.common.size(); ++place) {
+    const size_t column = match.common[place].first;
+    (LeftToChance(baseline, column, facts) ? gathered : sure).push_back(place);
+  }
+  const auto hashes = [&](const HashGrid& grid) {
+    Hashes all;
+    for (const auto& [hash, row] : Grouped(grid, sure)) all.push_back(hash);
+    return all;
+  };
+  if (hashes(values->before) != hashes(values->after)) return std::nullopt;
+  return std::any_of(gathered.begin(), gathered.end(), [&](size_t place) {
+    return OtherContent(*values, match, sure, place,
+                        baseline.columns[match.common[place].first]);
+  });
 }
 
 bool LooksLikeId(const Column& column) {

@@ -75,6 +75,14 @@ std::optional<bool> DiffersBeyondChoice(const event::LaneOutcome& baseline,
                                         const ColumnMatch& match,
                                         const event::StatementFacts& facts);
 
+// Does a column that array_agg() and its like made hold more than the same elements in another
+// order? Of JSON, what is added to it is not told, as with columns. nullopt where rows were not kept
+// whole, or where nobody knows which columns those are.
+std::optional<bool> GathersOtherContent(const event::LaneOutcome& baseline,
+                                        const event::LaneOutcome& candidate,
+                                        const ColumnMatch& match,
+                                        const event::StatementFacts& facts);
+
 // Does a key of facts.sort_keys or facts.chosen name this column, by its place or by its name?
 bool NamesColumn(const std::string& key, const std::vector<event::Column>& columns, size_t index);
 

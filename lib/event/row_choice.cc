@@ -278,7 +278,11 @@ class ChoiceWalk {
       return;
     }
     if (name == "any_value") Mark();
-    if (In(kGathering, name) && tree::List(call, "agg_order").empty() && !sorted_) Gather();
+    // DISTINCT sorts what it takes in.
+    const bool distinct = call.value("agg_distinct", false);
+    if (In(kGathering, name) && tree::List(call, "agg_order").empty() && !sorted_ && !distinct) {
+      Gather();
+    }
   }
 
   RowChoice choice_;

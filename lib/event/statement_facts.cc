@@ -16,6 +16,7 @@
 #include "event/drawn_outputs.h"
 #include "event/parse_tree.h"
 #include "event/row_choice.h"
+#include "event/sort_keys.h"
 
 #ifdef SCRY_HAVE_PG_QUERY
 #include <pg_query.h>
@@ -25,7 +26,6 @@ namespace scry::event {
 namespace {
 
 using nlohmann::json;
-using tree::ColumnName;
 using tree::kDepthMax;
 using tree::LastString;
 using tree::Text;
@@ -293,29 +293,6 @@ void SortUnique(std::vector<std::string>& names) {
   names.erase(std::unique(names.begin(), names.end()), names.end());
 }
 
-// An alias that hides another column under the sort key's name: the key is then not what is shown.
-bool HiddenByAlias(const json& select, const std::string& name) {
-  for (const json& target : select.value("targetList", json::array())) {
-    const auto result = target.find("ResTarget");
-    if (result == target.end() || Text(*result, "name") != name) continue;
-    return ColumnName(result->value("val", json::object())) != name;
-  }
-  return false;
-}
-
-std::string SortKey(const json& select, const json& sort_by) {
-  const json node = sort_by.value("SortBy", json::object()).value("node", json::object());
-  if (node.contains("A_Const")) {
-    const auto position = tree::IntegerOf(node);
-    return position ? fmt::format("#{}", *position) : std::string();
-  }
-  const std::string name = ColumnName(node);
-  if (name.empty()) return {};
-  // "ORDER BY x" means the output column x if there is one; "ORDER BY t.x" never does.
-  const bool qualified = node["ColumnRef"].value("fields", json::array()).size() > 1;
-  return qualified && HiddenByAlias(select, name) ? std::string() : name;
-}
-
 void AddRowChoice(const RowChoice& choice, StatementFacts& facts) {
   facts.picks = choice.picks;
   facts.ranks = choice.ranks;
@@ -324,8 +301,7 @@ void AddRowChoice(const RowChoice& choice, StatementFacts& facts) {
 }
 
 void ReadSelect(const json& select, StatementFacts& facts) {
-  const json sort = select.value("sortClause", json::array());
-  facts.ordered = !sort.empty();
+  facts.ordered = !tree::List(select, "sortClause").empty();
   const RowLimit limit = ReadRowLimit(select);
   facts.limited = limit.limited;
   facts.skips = limit.skips;
@@ -333,7 +309,8 @@ void ReadSelect(const json& select, StatementFacts& facts) {
   facts.one_row = GivesOneRow(select);
   facts.one_table = ReadsOneTable(select);
   AddRowChoice(ReadRowChoice(select, /*select=*/true), facts);
-  for (const json& sort_by : sort) facts.sort_keys.push_back(SortKey(select, sort_by));
+  facts.sort_keys = ReadSortKeys(select);
+  facts.one_key = AsksForOneKey(select);
 }
 
 void ReadDeclare(const json& node, StatementFacts& facts) {
@@ -544,6 +521,22 @@ bool DrawsFromSequences(const StatementFacts& facts) {
 }
 
 std::string FingerprintText(uint64_t fingerprint) { return fmt::format("{:016x}", fingerprint); }
+
+size_t WeighFacts(std::string_view text, const std::vector<StatementFacts>& facts) {
+  size_t bytes = text.size();
+  const auto add = [&](const std::vector<std::string>& names) {
+    for (const std::string& name : names) bytes += sizeof(name) + name.size();
+  };
+  for (const StatementFacts& one : facts) {
+    bytes += sizeof(one) + one.pattern.size() + one.makes.size();
+    add(one.sort_keys);
+    add(one.functions);
+    add(one.relations);
+    if (one.chosen) add(*one.chosen);
+    if (one.drawn) add(*one.drawn);
+  }
+  return bytes;
+}
 
 std::vector<StatementFacts> AnalyzeQuery(std::string_view text) {
 #ifdef SCRY_HAVE_PG_QUERY

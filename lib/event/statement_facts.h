@@ -59,6 +59,8 @@ struct StatementFacts {
   std::optional<uint64_t> limit;  // That many rows, where a constant at the top level says.
   bool one_row = false;           // Aggregates at the top level, without GROUP BY.
   bool one_table = false;         // FROM at the top level names one table or view, nothing else.
+  // Of one table, the row of an id that is given: but one, by its looks.
+  bool one_key = false;
   bool repeats = false;           // Some relation stands in it more than once.
   // Left to chance, where rows are tied or read in another order. Which rows it is about: a LIMIT
   // below the top level, DISTINCT ON.
@@ -70,8 +72,8 @@ struct StatementFacts {
   // The output columns that `ranks` and `gathers` are about, as in sort_keys. nullopt: not known,
   // it may be any that is computed.
   std::optional<std::vector<std::string>> chosen;
-  // The sort keys: an output column name ("created_at") or its position from 1 ("#2"). Empty entry:
-  // an expression that is no output column.
+  // The sort keys: an output column by its position from 1 ("#2"), or by its name where a star may
+  // stand before it. Empty entry: what is no output column, as far as the text tells.
   std::vector<std::string> sort_keys;
   std::vector<std::string> functions;  // Names without schema, in lower case, sorted, once each.
   std::vector<std::string> relations;  // "schema.name" or "name" as written, sorted, once each.
@@ -107,10 +109,15 @@ std::string FingerprintText(uint64_t fingerprint);
 // Empty statements (";;") have no entry, as the server runs none.
 std::vector<StatementFacts> AnalyzeQuery(std::string_view text);
 
-// AnalyzeQuery with memory.
+// Bytes that an entry of FactsCache holds, roughly.
+size_t WeighFacts(std::string_view text, const std::vector<StatementFacts>& facts);
+
+// AnalyzeQuery with memory: so many texts, and 64 MiB of them and what they hold, as those with
+// their values in them are all different.
 class FactsCache : public TextCache<StatementFacts> {
  public:
-  explicit FactsCache(size_t texts_max = 8192) : TextCache(&AnalyzeQuery, texts_max) {}
+  explicit FactsCache(size_t texts_max = 8192)
+      : TextCache(&AnalyzeQuery, texts_max, &WeighFacts, size_t{64} << 20U) {}
 };
 
 }  // namespace scry::event

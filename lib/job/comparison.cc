@@ -179,6 +179,7 @@ Status Comparison::ReplayCaptures(const Lanes& lanes) {
                     ReplayOne(lanes, {*source, report_.captures[i].statements}, table_,
                               /*set_sequences=*/true));
     table_.EndSessions();
+    table_.BeginCapture();
     progress_.Done(RateText(stats.statements, stats.duration_us));
     stats_.Add(stats);
   }

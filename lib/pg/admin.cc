@@ -26,9 +26,12 @@ std::optional<std::string> Rows::Single() const {
 
 namespace {
 
-// Its own default prints notices to stderr. And it may be idle for as long as its owner likes.
+// Its own default prints notices to stderr. And it may take, and be idle, as long as its owner likes:
+// forks have the source's settings, and VACUUM takes longer than what that lets an application wait.
 std::string Settings(int server_version) {
-  std::string sql = "SET client_min_messages = error; SET idle_in_transaction_session_timeout = 0";
+  std::string sql =
+      "SET client_min_messages = error; SET idle_in_transaction_session_timeout = 0; "
+      "SET statement_timeout = 0; SET lock_timeout = 0";
   if (server_version >= 140000) sql += "; SET idle_session_timeout = 0";
   if (server_version >= 170000) sql += "; SET transaction_timeout = 0";
   return sql;

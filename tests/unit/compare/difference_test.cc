@@ -374,12 +374,15 @@ TEST_CASE("a choice excuses the columns that it makes alone", "[compare]") {
   };
   const std::vector<event::Column> columns = {Col("k", 23, 1), computed("sum", 1700),
                                               computed("n", 20)};
-  const Rows rows = {{"1", "10", "1"}, {"2", "10", "2"}};
-  const Rows tied = {{"1", "10", "2"}, {"2", "10", "1"}};
-  const Rows other = {{"1", "11", "1"}, {"2", "10", "2"}};
+  const Rows rows = {{"1", "10", "12"}, {"2", "10", "34"}};
+  Rows tied = {{"1", "10", "34"}, {"2", "10", "12"}};
+  const Rows other = {{"1", "11", "12"}, {"2", "10", "34"}};
   auto facts = Facts();
   SECTION("that ranks") { facts.ranks = true; }
-  SECTION("that gathers") { facts.gathers = true; }
+  SECTION("that gathers") {
+    facts.gathers = true;
+    tied = {{"1", "10", "21"}, {"2", "10", "43"}};
+  }
   for (const char* key : {"#3", "n"}) {
     CAPTURE(key);
     facts.chosen = {{key}};
@@ -420,6 +423,28 @@ TEST_CASE("aggregates without an order of their own excuse themselves alone", "[
   CHECK(order.excuse == Excuse::kRowOrderSums);
   CHECK(Of(Answer(columns, {{"a", "1,2"}}), Answer(columns, {{"b", "1,2"}}), facts).weight ==
         Weight::kGate);
+}
+
+TEST_CASE("an order of elements explains no other elements", "[compare]") {
+  auto facts = Facts();
+  facts.gathers = true;
+  facts.chosen = {{"#2"}};
+  event::Column list = Col("list", 114);
+  list.table_oid = 0;
+  const auto of = [&](const Rows& before, const Rows& after) {
+    return Of(Kept({Col("id"), list}, before), Kept({Col("id"), list}, after), facts).weight;
+  };
+  CHECK(of({{"1", "[1,2]"}, {"2", "[3]"}}, {{"1", "[2,1]"}, {"2", "[3]"}}) == Weight::kWarning);
+  CHECK(of({{"1", "[1,2]"}, {"2", "[3]"}}, {{"2", "[3]"}, {"1", "[2,1]"}}) == Weight::kWarning);
+  CHECK(of({{"1", "[1,2]"}, {"2", "[3]"}}, {{"1", "[1,7]"}, {"2", "[3]"}}) == Weight::kGateIfMost);
+  CHECK(of({{"1", "[1,2]"}, {"2", "[3]"}}, {{"1", "[1,3]"}, {"2", "[2]"}}) == Weight::kGateIfMost);
+  CHECK(of({{"1", "[1,2]"}}, {{"1", "[1]"}}) == Weight::kGateIfMost);
+  CHECK(of({{"1", "[1]"}}, {{"1", kNull}}) == Weight::kGateIfMost);
+  // What a new column adds to whole rows is no more than it adds to a SELECT *.
+  CHECK(of({{"1", "[{\"a\":1}]"}}, {{"1", "[{\"a\":1,\"b\":2}]"}}) == Weight::kWarning);
+  list.type_oid = 1007;
+  CHECK(of({{"1", "{1}"}}, {{"1", "{1,2}"}}) == Weight::kGateIfMost);
+  CHECK(of({{"1", "{1,2}"}}, {{"1", "{2,1}"}}) == Weight::kWarning);
 }
 
 TEST_CASE("an order of too many values is told, and does not gate", "[compare]") {
@@ -478,12 +503,17 @@ TEST_CASE("columns of another type are compared as text where texts should be eq
   // Numbers and JSON read otherwise though they say the same.
   CHECK(of(23, 1700, {{"5"}}, {{"5.00"}}).weight == Weight::kWarning);
   CHECK(of(114, 3802, {{"{\"a\":1}"}}, {{"{\"a\": 1}"}}).weight == Weight::kWarning);
-  // Binary forms of two types are not for comparing.
-  event::Column binary = Col("v", 1114);
-  binary.format = 1;
-  event::Column other = Col("v", 1184);
-  other.format = 1;
-  CHECK(Of(Answer({binary}, {{"1"}}), Answer({other}, {{"2"}})).weight == Weight::kWarning);
+  // Binary forms of two types are for comparing where equal values have the same.
+  const auto binary = [](uint32_t before, uint32_t after, const char* a, const char* b) {
+    event::Column left = Col("v", before);
+    event::Column right = Col("v", after);
+    left.format = right.format = 1;
+    return Of(Answer({left}, {{a}}), Answer({right}, {{b}})).weight;
+  };
+  CHECK(binary(1114, 1184, "1", "1") == Weight::kWarning);
+  CHECK(binary(1114, 1184, "1", "2") == Weight::kGate);
+  CHECK(binary(25, 1043, "abcdef", "abc") == Weight::kGate);
+  CHECK(binary(2950, 25, "1", "2") == Weight::kWarning);
 }
 
 TEST_CASE("an enum made text sorts otherwise", "[compare]") {
@@ -523,6 +553,76 @@ TEST_CASE("clocks and random numbers excuse values, not errors and counts", "[co
   facts.pattern = {};
   facts.functions = {"random"};
   CHECK(Of(Answer(kIdName, one), Answer(kIdName, {}), facts).weight == Weight::kNote);
+}
+
+TEST_CASE("what clocks and chance do not do on the control lane is not theirs", "[compare]") {
+  auto facts = Ordered({"name"});
+  facts.functions = {"now"};
+  const auto of = [&](const Rows& before, const Rows& after, const Rows& control) {
+    event::StatementPair pair = PairOf(Answer(kIdName, before), Answer(kIdName, after));
+    pair.lanes.push_back(Answer(kIdName, control));
+    return JudgePair(pair, facts).weight;
+  };
+  const Rows rows = {{"1", "a"}, {"2", "b"}};
+  const Rows turned = {{"2", "b"}, {"1", "a"}};
+  CHECK(of(rows, turned, rows) == Weight::kGateIfMost);
+  CHECK(of(rows, turned, turned) == Weight::kNote);
+  const auto large = [](const Rows& all) {
+    LaneOutcome lane = Answer(kIdName, all);
+    lane.cells.clear();
+    lane.cells_complete = false;
+    return lane;
+  };
+  event::StatementPair pair = PairOf(large(rows), large({{"1", "a"}, {"2", "c"}}));
+  pair.lanes.push_back(large(rows));
+  facts.ordered = false;
+  CHECK(JudgePair(pair, facts).weight == Weight::kGateIfMost);
+  facts.functions = {"gen_random_uuid"};
+  CHECK(of(rows, {}, rows) == Weight::kGateIfMost);
+  CHECK(of(rows, {}, {}) == Weight::kNote);
+}
+
+TEST_CASE("a plan with other lines is no other result", "[compare]") {
+  auto facts = Facts(1, "EXPLAIN SELECT x FROM t WHERE x = $1");
+  const auto plan = [](const Rows& lines) { return Answer({Col("QUERY PLAN", 25, 0)}, lines); };
+  CHECK(Of(plan({{"Seq Scan"}, {"Filter"}}), plan({{"Index Scan"}}), facts).weight ==
+        Weight::kNote);
+}
+
+TEST_CASE("a table of the application may begin with pg_", "[compare]") {
+  auto facts = Facts();
+  const auto of = [&](const char* relation) {
+    facts.relations = {relation};
+    return Of(Answer(kIdName, {{"1", "a"}}), Answer(kIdName, {}), facts).weight;
+  };
+  CHECK(of("pg_search_documents") == Weight::kGate);
+  CHECK(of("public.pg_class") == Weight::kGate);
+  for (const char* name : {"pg_class", "pg_catalog.pg_type", "pg_stat_activity",
+                           "information_schema.columns", "pg_views"}) {
+    CAPTURE(name);
+    CHECK(of(name) == Weight::kNote);
+  }
+}
+
+TEST_CASE("an error is noise where the control lane has the same one", "[compare]") {
+  const auto of = [](const char* candidate, const char* control) {
+    event::StatementPair pair = PairOf(Command("INSERT 0 1"), Failure(candidate));
+    pair.lanes.push_back(Failure(control));
+    return JudgePair(pair, Facts()).weight;
+  };
+  CHECK(of("23505", "23505") == Weight::kNote);
+  CHECK(of("23505", "23503") == Weight::kNote);
+  CHECK(of("42703", "23505") == Weight::kGate);
+  CHECK(of("23502", "23505") == Weight::kGate);
+}
+
+TEST_CASE("LIMIT 1 leaves out nothing where an id is given", "[compare]") {
+  auto facts = Facts();
+  facts.limited = true;
+  facts.one_key = true;
+  const std::vector<event::Column> mail = {Col("email", 25)};
+  CHECK(Of(Answer(mail, {{"a"}}), Answer(mail, {{"b"}}), facts).weight == Weight::kGateIfMost);
+  CHECK(Of(Answer(mail, {{"a"}}), Answer(mail, {{"a"}}), facts).kind == DifferenceKind::kNone);
 }
 
 TEST_CASE("float sums depend on the order rows are read in", "[compare]") {

@@ -359,6 +359,69 @@ TEST_CASE("differences gate only beyond what the control lane shows", "[compare]
   CHECK(JudgeOf(table).result == VerdictResult::kRegressions);
 }
 
+TEST_CASE("rows that a clock cannot have lost gate, though most calls have them", "[compare]") {
+  auto clock = Facts();
+  clock.functions = {"now"};
+  const auto put = [&](PatternTable& table, int count, const Rows& candidate, const Rows& control) {
+    event::StatementPair pair = PairOf(Answer(kId, {{"1"}}), Answer(kId, candidate));
+    pair.lanes.push_back(Answer(kId, control));
+    PutMany(table, pair, count, clock);
+  };
+  PatternTable table;
+  put(table, 750, {{"1"}}, {{"1"}});
+  SECTION("in a quarter of the calls") {
+    put(table, 250, {}, {{"1"}});
+    CHECK(JudgeOf(table).result == VerdictResult::kRegressions);
+  }
+  SECTION("as often as on the control lane") {
+    put(table, 125, {}, {{"1"}});
+    put(table, 125, {{"1"}}, {});
+    CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+  }
+  SECTION("now and then") {
+    put(table, 10, {}, {{"1"}});
+    CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+  }
+}
+
+TEST_CASE("what differs in most calls gates, in one way or another", "[compare]") {
+  auto clock = Facts();
+  clock.functions = {"now"};
+  PatternTable table;
+  PutMany(table, PairOf(Answer(kId, {{"1"}}), Answer(kId, {{"1"}})), 20, clock);
+  PutMany(table, PairOf(Answer(kId, {{"1"}}), Answer(kId, {})), 21, clock);
+  CHECK(JudgeOf(table).result == VerdictResult::kRegressions);
+  auto tied = Ordered({"hidden"}, true);
+  PatternTable both;
+  PutMany(both, PairOf(Answer(kId, {{"1"}}), Answer(kId, {{"1"}})), 20, tied);
+  PutMany(both, PairOf(Answer(kId, {{"1"}}), Answer(kId, {{"2"}})), 15, tied);
+  CHECK(JudgeOf(both).result == VerdictResult::kSafe);
+  tied.functions = {"now"};
+  PutMany(both, PairOf(Answer(kId, {{"1"}}), Answer(kId, {})), 15, tied);
+  CHECK(JudgeOf(both).result == VerdictResult::kRegressions);
+}
+
+TEST_CASE("an error of its own is not the noise of others", "[compare]") {
+  PatternTable table;
+  const auto put = [&](int count, const event::LaneOutcome& candidate,
+                       const event::LaneOutcome& control) {
+    event::StatementPair pair = PairOf(Answer(kId, {{"1"}}), candidate);
+    pair.lanes.push_back(control);
+    PutMany(table, pair, count);
+  };
+  const event::LaneOutcome done = Answer(kId, {{"1"}});
+  put(992, done, done);
+  put(2, done, Failure("23505"));
+  SECTION("that only the candidate has") {
+    put(6, Failure("23502"), done);
+    CHECK(JudgeOf(table).result == VerdictResult::kRegressions);
+  }
+  SECTION("that races make as well") {
+    put(6, Failure("23503"), done);
+    CHECK(JudgeOf(table).result == VerdictResult::kSafe);
+  }
+}
+
 TEST_CASE("new queries are judged against their captured latency", "[compare]") {
   const auto introduced = [](base::Micros captured, base::Micros candidate) {
     event::StatementPair pair =
@@ -408,6 +471,17 @@ TEST_CASE("new queries are judged against their captured latency", "[compare]") 
     PutMany(fast, pair, 20, facts);
     PutMany(fast, introduced(1000, 2500), 20);
     CHECK(JudgeOf(fast).result == VerdictResult::kSafe);
+    // Another capture's pace is not that of the machine the query was captured on.
+    table.BeginCapture();
+    PutMany(table, introduced(1000, 14000), 20);
+    CHECK(JudgeOf(table).result == VerdictResult::kRegressions);
+    // Nor is what more rows take.
+    PatternTable grown;
+    auto more = known(11, 1000, 5000);
+    more.first.captured.rows = 7;
+    PutMany(grown, more.first, 20, more.second);
+    PutMany(grown, introduced(1000, 14000), 20);
+    CHECK(FindType(JudgeOf(grown), FindingClass::kNewSlow) != nullptr);
   }
   SECTION("too few to judge") {
     PutMany(table, introduced(1000, 50000), 4);

@@ -192,7 +192,18 @@ TEST_CASE("order, limit and sort keys are those of the top level", "[event]") {
       {"SELECT a FROM t", false, false, {}},
       {"SELECT a FROM t ORDER BY a", true, false, {"a"}},
       {"SELECT a, b FROM t ORDER BY 2, a DESC", true, false, {"#2", "a"}},
-      {"SELECT t.a FROM t ORDER BY t.a LIMIT 5", true, true, {"a"}},
+      {"SELECT t.a FROM t ORDER BY t.a LIMIT 5", true, true, {"#1"}},
+      {"SELECT b.id, b.name FROM b JOIN a ON a.id = b.a ORDER BY a.name", true, false, {""}},
+      {"SELECT b.* FROM b JOIN a ON a.id = b.a ORDER BY a.at, b.at", true, false, {"", "at"}},
+      {"SELECT * FROM b JOIN a ON a.id = b.a ORDER BY a.at", true, false, {"at"}},
+      {"SELECT * FROM t x ORDER BY t.a", true, false, {"a"}},
+      {"SELECT b.id, a.name AS who FROM b JOIN a ON a.id = b.a ORDER BY a.name", true, false, {"#2"}},
+      {"SELECT u.id AS u_id, u.name AS u_name FROM u ORDER BY u.name, s.u.id", true, false, {"#2", "#1"}},
+      {"SELECT b.*, a.name AS who FROM b JOIN a ON a.id = b.a ORDER BY a.name", true, false, {"who"}},
+      {"SELECT u.name AS u_name FROM u ORDER BY name", true, false, {"#1"}},
+      {"SELECT u.name AS u_name, b.x AS name FROM u, b ORDER BY name", true, false, {"name"}},
+      {"SELECT a::date FROM t ORDER BY a", true, false, {"a"}},
+      {"SELECT count(*) FROM t GROUP BY b ORDER BY count", true, false, {"count"}},
       {"SELECT a FROM t OFFSET 3", false, true, {}},
       {"SELECT a FROM t FETCH FIRST 2 ROWS ONLY", false, true, {}},
       {"SELECT a FROM t LIMIT $1", false, true, {}},
@@ -214,6 +225,24 @@ TEST_CASE("order, limit and sort keys are those of the top level", "[event]") {
     CHECK(facts.ordered == c.ordered);
     CHECK(facts.limited == c.limited);
     CHECK(facts.sort_keys == c.keys);
+  }
+}
+
+TEST_CASE("who asks for the row of an id asks for one", "[event]") {
+  if (!HasParser()) return;
+  for (const char* text :
+       {"select name from t where id = $1 limit 1", "select name from t where 5 = t.id",
+        "select name from s.t x where deleted is null and x.uuid = $1::uuid limit $2"}) {
+    INFO(text);
+    CHECK(One(text).one_key);
+  }
+  for (const char* text :
+       {"select name from t where id > $1 limit 1", "select name from t where id = $1 or x limit 1",
+        "select name from t join u on t.id = u.t where id = $1 limit 1",
+        "select name from t where not (id = $1)", "select name from t where id = other",
+        "select name from t where owner_id = $1 limit 1", "select name from t limit 1"}) {
+    INFO(text);
+    CHECK_FALSE(One(text).one_key);
   }
 }
 
@@ -332,6 +361,7 @@ TEST_CASE("rows chosen below the top level are left to chance where they tie", "
   CHECK(One("select k, array_agg(v) from t group by k order by k").gathers);
   CHECK(One("select array(select v from t)").gathers);
   CHECK_FALSE(One("select k, array_agg(v order by v) from t group by k").gathers);
+  CHECK_FALSE(One("select k, string_agg(distinct v, ',') from t group by k").gathers);
   CHECK_FALSE(One("select string_agg(v, ',') from (select v from t order by v) x").gathers);
 }
 
