@@ -46,18 +46,6 @@ bool HasEvent(const Case& one, const std::string& events) {
   return does('a', "INSERT") || does('w', "UPDATE") || does('d', "DELETE");
 }
 
-// Triggers of UPDATE OF fire for these alone.
-bool SetsOneOf(const Case& one, const std::string& columns) {
-  const auto sites = event::FindValueSites(one.e().pattern);
-  if (columns.empty() || sites.empty() || sites.front().set_columns.empty()) return true;
-  const auto& set = sites.front().set_columns;
-  const auto listed = SplitList(columns);
-  return std::any_of(listed.begin(), listed.end(), [&](const std::string& column) {
-    return std::any_of(set.begin(), set.end(),
-                       [&](const std::string& name) { return SqlName(name) == column; });
-  });
-}
-
 bool IsEnabled(const CatalogObject& object) {
   const std::string enabled = object.Fact("enabled");
   return enabled != "D" && enabled != "R";
@@ -109,10 +97,23 @@ bool PolicyApplies(const Case& one, const Change& policy) {
          PolicyAppliesIn(one, policy.after, one.e().after);
 }
 
+bool SetsOneOf(const Case& one, const std::string& columns) {
+  const auto sites = event::FindValueSites(one.e().pattern);
+  if (columns.empty() || sites.empty() || sites.front().set_columns.empty()) return true;
+  const auto& set = sites.front().set_columns;
+  const auto listed = SplitList(columns);
+  return std::any_of(listed.begin(), listed.end(), [&](const std::string& column) {
+    return std::any_of(set.begin(), set.end(), [&](const std::string& name) {
+      return SqlName(name) == column || "\"" + name + "\"" == column;  // Keywords are quoted too.
+    });
+  });
+}
+
 bool TriggerFires(const Case& one, const Change& trigger) {
   return one.Writes() && OnEitherSide(trigger, [&](const CatalogObject& object) {
            if (!IsEnabled(object) || !HasEvent(one, object.Fact("events"))) return false;
-           // Those of several events may fire for another one.
+           // Those of UPDATE OF fire for their columns alone; those of several events may fire for
+           // another one.
            return object.Fact("events") != "UPDATE" || SetsOneOf(one, object.Fact("columns"));
          });
 }

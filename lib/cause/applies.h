@@ -14,6 +14,8 @@ namespace scry::cause {
 bool RowSecurityHolds(const Case& one, const CatalogObject& relation, const Catalog& catalog);
 // On either side of the change.
 bool PolicyApplies(const Case& one, const Change& policy);
+// An UPDATE: are any of these columns, as SQL writes them, in its SET?
+bool SetsOneOf(const Case& one, const std::string& columns);
 // Does it fire, by the kind of the statement and the columns that it sets?
 bool TriggerFires(const Case& one, const Change& trigger);
 // It fires before the row is stored, or in its place: it can change what the statement stores.

@@ -28,7 +28,8 @@ struct CatalogObject {
   std::string label;     // What people call it; of an index or a constraint without its table.
   std::string table;     // The relation it belongs to; empty: none.
   std::string identity;  // The same on every copy of one database.
-  // What defines it. Values of users are in none of them but "default", "definition", "predicate".
+  // What defines it. Values of users are in none of them but "default", "definition", "expression",
+  // "predicate".
   std::map<std::string, std::string> facts;
   // What changes by itself as well: sizes, statistics, numbers of rows.
   std::map<std::string, std::string> state;

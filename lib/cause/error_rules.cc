@@ -1,5 +1,5 @@
 // Why statements fail that ran before. The SQLSTATE says what kind of thing is amiss, the message
-// names it (PostgreSQL quotes names whatever the language), the catalogues say what became of it.
+// names it (in English: a gate's lanes have lc_messages = C), the catalogues say what became of it.
 #include <algorithm>
 
 #include "cause/applies.h"

@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "base/letter_case.h"
+#include "cause/applies.h"
 
 namespace scry::cause {
 namespace {
@@ -189,6 +190,29 @@ bool FollowsParent(const Catalog& catalog, const CatalogObject& key) {
   });
 }
 
+// Of a column of the key: what is stored there may follow from other columns that are set.
+bool FollowsOthers(const Catalog& catalog, const std::string& table, const std::string& column) {
+  const CatalogObject* object = catalog.Find("column", table + "." + column);
+  if (object != nullptr && !object->Fact("generated").empty()) return true;
+  const auto triggers = catalog.Of("trigger", table);
+  return std::any_of(triggers.begin(), triggers.end(), [](const CatalogObject* trigger) {
+    return trigger->Fact("timing") == "BEFORE" &&
+           trigger->Fact("events").find("UPDATE") != std::string::npos;
+  });
+}
+
+// PostgreSQL looks for nothing while the key stays as it was (RI_FKey_pk_upd_check_required).
+bool ChangesKey(const Case& one, const CatalogObject& key) {
+  if (one.e().kind == event::StatementKind::kDelete) return true;
+  const std::string referenced = key.Fact("referenced_columns");
+  if (SetsOneOf(one, referenced)) return true;
+  if (one.e().triggers_after.value_or(0) <= one.e().triggers_before.value_or(0)) return false;
+  const auto columns = SplitList(referenced);
+  return std::any_of(columns.begin(), columns.end(), [&](const std::string& column) {
+    return FollowsOthers(*one.e().after, key.Fact("references"), column);
+  });
+}
+
 }  // namespace
 
 bool HasIndexOn(const Catalog& catalog, const std::string& table,
@@ -205,7 +229,7 @@ std::vector<UncoveredKey> UncoveredKeys(const Case& one) {
   for (const auto& [name, object] : one.e().after->objects()) {
     if (object.kind != "constraint" || object.Fact("type") != "f") continue;
     if (!one.named().contains(object.Fact("references"))) continue;
-    if (FollowsParent(*one.e().after, object)) continue;
+    if (FollowsParent(*one.e().after, object) || !ChangesKey(one, object)) continue;
     UncoveredKey key{&object, SplitList(object.Fact("columns"))};
     if (!HasIndexOn(*one.e().after, object.table, key.columns)) keys.push_back(std::move(key));
   }

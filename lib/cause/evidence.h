@@ -116,9 +116,9 @@ struct UncoveredKey {
   const CatalogObject* key = nullptr;
   std::vector<std::string> columns;
 };
-// Those whose columns no index of `after` covers, where the statement deletes or changes what they
-// point at; what partitions have of their parent is told of the parent alone. REQUIRES: there is an
-// `after`.
+// Those whose columns no index of `after` covers, where the statement deletes what they point at,
+// or changes the columns that they point at; what partitions have of their parent is told of the
+// parent alone. REQUIRES: there is an `after`.
 std::vector<UncoveredKey> UncoveredKeys(const Case& one);
 
 // The index that it was dropped with: that of the partitioned table, at the top; itself where it

@@ -414,7 +414,7 @@ class Proposals {
     });
   }
 
-  // The columns of those that point at what the statement deletes or changes.
+  // The columns of those that point at what the statement deletes, or whose key it changes.
   void ForeignKeys() {
     for (const auto& [key, columns] : UncoveredKeys(one_)) {
       Remedy* const proposed = Index(key->table, columns, {});

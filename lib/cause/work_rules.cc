@@ -298,19 +298,51 @@ std::optional<Words> FunctionReplaced(const Case& one) {
     return c.Has("body") || c.Has("volatility") || c.Has("settings") || c.Has("definer");
   }));
 }
-std::optional<Words> TableGrew(const Case& one) {
+// Of a table that is read and has more bytes.
+double Rose(const Change& table, const char* counter) {
+  return table.after->Number(counter) - table.before->Number(counter);
+}
+// Rows that were there, and left their old versions behind.
+double Outdated(const Change& table) { return Rose(table, "updated") + Rose(table, "deleted"); }
+double MoreRows(const Change& table) { return Rose(table, "inserted") - Rose(table, "deleted"); }
+// The same table in the same file: its counters tell what happened in it. Those of another table,
+// or of rows that were written anew or truncated, do not.
+bool IsSameFile(const Change& table) {
+  return table.before->identity == table.after->identity && !table.state.contains("file");
+}
+
+std::optional<Words> TableGrew(const Case& one, bool (*why)(const Change&)) {
   if (one.nodes_after().empty() || one.nodes_before().empty()) return std::nullopt;
   if (one.nodes_after().front()->blocks <= one.nodes_before().front()->blocks) return std::nullopt;
   const Change* change = one.FindTouched("relation", [&](const Change& c) {
     return c.type == Type::kChanged && Reader(one, c.after->Fact("name")) != nullptr &&
            c.after->Number("bytes") >= c.before->Number("bytes") * 1.3 &&
-           c.after->Number("bytes") > c.before->Number("bytes") + 100 * 8192;
+           c.after->Number("bytes") > c.before->Number("bytes") + 100 * 8192 && why(c);
   });
   if (change == nullptr) return std::nullopt;
   Words words = Of(*change);
   words["from"] = base::FormatSize(static_cast<uint64_t>(change->before->Number("bytes")));
   words["to"] = base::FormatSize(static_cast<uint64_t>(change->after->Number("bytes")));
+  words["more"] = Rows(MoreRows(*change));
   return words;
+}
+std::optional<Words> OldVersions(const Case& one) {
+  return TableGrew(one, [](const Change& c) {
+    return IsSameFile(c) && Outdated(c) > std::max(MoreRows(c), 0.0);
+  });
+}
+std::optional<Words> RowsAdded(const Case& one) {
+  return TableGrew(one, [](const Change& c) { return IsSameFile(c) && MoreRows(c) > 0; });
+}
+// Rows that were written anew leave nothing behind. How full their pages are made is an option.
+std::optional<Words> WiderRows(const Case& one) {
+  return TableGrew(one, [](const Change& c) {
+    return c.before->identity == c.after->identity && c.state.contains("file") &&
+           !c.Has("options") && Rose(c, "inserted") == 0 && Outdated(c) == 0;
+  });
+}
+std::optional<Words> Grew(const Case& one) {
+  return TableGrew(one, [](const Change&) { return true; });
 }
 std::optional<Words> Partitions(const Case& one) {
   return If(one.FindTouched("relation", [](const Change& c) {
@@ -486,7 +518,11 @@ const std::vector<Rule>& WorkRules() {
       {"table grew", "work",
        "{name} grew from {from} to {to}: old versions of the rows that were rewritten still take "
        "their room",
-       TableGrew},
+       OldVersions},
+      {"table grew", "work", "{name} grew from {from} to {to}: it has {more} rows more", RowsAdded},
+      {"table grew", "work",
+       "{name} grew from {from} to {to}: it was written anew, and its rows are wider", WiderRows},
+      {"table grew", "work", "{name} grew from {from} to {to}", Grew},
       {"partitions", "work", "{name} joined or left the partitions that the query reads",
        Partitions},
       {"setting", "work", "setting {name} was changed for new sessions", Setting},

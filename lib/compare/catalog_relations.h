@@ -1,5 +1,5 @@
-// The names of PostgreSQL's own tables and views, which differ between lanes as a migration is meant
-// to change them. Pure.
+// The names of PostgreSQL's own tables and views, which differ between lanes as a migration is
+// meant to change them. Pure.
 #pragma once
 
 #include <string_view>

@@ -394,8 +394,7 @@ Difference CompareLanes(const Outcome& captured, const LaneOutcome& a, const Lan
 }
 
 bool FailsAlike(const Outcome& a, const Outcome& b) {
-  return a.sqlstate == b.sqlstate ||
-         (MayBeRaced(a.sqlstate) && MayBeRaced(b.sqlstate));
+  return a.sqlstate == b.sqlstate || (MayBeRaced(a.sqlstate) && MayBeRaced(b.sqlstate));
 }
 
 // Does what the control lane does explain what the candidate does?

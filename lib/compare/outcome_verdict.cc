@@ -59,9 +59,8 @@ bool ErrorsBeyondNoise(const PatternStats& stats, const KindStats& errors, uint6
       ControlCount(stats, {DifferenceKind::kError, DifferenceKind::kErrorChanged});
   if (BeyondNoise(stats, count, noise)) return true;
   return std::any_of(errors.states.begin(), errors.states.end(), [&](const auto& state) {
-    return !MayBeRaced(state.first) &&
-           BeyondNoise(stats, std::min(state.second, count),
-                       ErrorsBeyondBaseline(stats, 2, state.first));
+    return !MayBeRaced(state.first) && BeyondNoise(stats, std::min(state.second, count),
+                                                   ErrorsBeyondBaseline(stats, 2, state.first));
   });
 }
 
@@ -334,8 +333,8 @@ class OutcomeJudge {
     Add(std::move(finding));
   }
 
-  // Clocks do as much on the control lane: what differs in many calls on the candidate and in hardly
-  // any there is not theirs.
+  // Clocks do as much on the control lane: what differs in many calls on the candidate and in
+  // hardly any there is not theirs.
   bool ClockCannot(const PatternStats& stats, DifferenceKind kind, const KindStats& counts,
                    const WeightCounts& weighed) const {
     const uint64_t count = std::min(counts.by_clock, weighed.gates_if_most);
@@ -348,7 +347,8 @@ class OutcomeJudge {
   void JudgeResults(const PatternStats& stats) {
     Finding finding = OpenFinding(FindingClass::kDifferent, stats, table_.totals());
     uint64_t gating = 0;
-    uint64_t all = 0;  // One change may show as other rows in some calls, as other values in others.
+    uint64_t all =
+        0;  // One change may show as other rows in some calls, as other values in others.
     bool beyond = false;
     for (const auto& [kind, counts] : stats.differences) {
       if (!IsResultKind(kind)) continue;
@@ -359,7 +359,8 @@ class OutcomeJudge {
       if (!IsResultKind(kind)) continue;
       const Weighed weighed = Weigh(stats, counts);
       outcomes_.column_noise += weighed.noise;
-      const bool most = all * 2 > stats.compared || ClockCannot(stats, kind, counts, weighed.counts);
+      const bool most =
+          all * 2 > stats.compared || ClockCannot(stats, kind, counts, weighed.counts);
       uint64_t weighs = weighed.counts.gates + (most ? weighed.counts.gates_if_most : 0);
       if (table_.totals().has_control &&
           NearlyAlways(counts.by_locks, ControlCount(stats, {kind}), stats.compared)) {

@@ -79,10 +79,10 @@ struct KindStats : ColumnWeights {
   // Of its weights, by the cause that they follow from: the fingerprint of an earlier difference.
   std::map<uint64_t, ColumnWeights> follows;
   uint64_t notes = 0;
-  uint64_t by_locks = 0;    // Of the notes: see Difference.
-  uint64_t by_clock = 0;    // Of those that gate if most do: the same.
+  uint64_t by_locks = 0;                   // Of the notes: see Difference.
+  uint64_t by_clock = 0;                   // Of those that gate if most do: the same.
   std::map<std::string, uint64_t> states;  // Of errors that gate: their SQLSTATEs.
-  uint64_t introduced = 0;  // kFixed: because the change introduces what it needs.
+  uint64_t introduced = 0;                 // kFixed: because the change introduces what it needs.
   std::map<Excuse, uint64_t> excuses;
   Example example;  // Of the heaviest weight seen; one that follows from no cause goes first.
   Weight example_weight = Weight::kNone;
@@ -166,7 +166,7 @@ struct PatternStats {
   CostSplit by_rows;
   CostSplit by_time;
   std::map<uint32_t, PaceSums> paces;  // By capture.
-  uint64_t new_pairs = 0;  // Introduced by the change, and run when captured.
+  uint64_t new_pairs = 0;              // Introduced by the change, and run when captured.
   std::vector<std::array<uint32_t, 2>> new_latencies;  // Captured, candidate.
   uint32_t new_in_capture = 0;                         // The last of those captures.
 

@@ -619,8 +619,7 @@ std::optional<bool> GathersOtherContent(const LaneOutcome& baseline, const LaneO
   };
   if (hashes(values->before) != hashes(values->after)) return std::nullopt;
   return std::any_of(gathered.begin(), gathered.end(), [&](size_t place) {
-    return OtherContent(*values, match, sure, place,
-                        baseline.columns[match.common[place].first]);
+    return OtherContent(*values, match, sure, place, baseline.columns[match.common[place].first]);
   });
 }
 

@@ -76,8 +76,8 @@ std::optional<bool> DiffersBeyondChoice(const event::LaneOutcome& baseline,
                                         const event::StatementFacts& facts);
 
 // Does a column that array_agg() and its like made hold more than the same elements in another
-// order? Of JSON, what is added to it is not told, as with columns. nullopt where rows were not kept
-// whole, or where nobody knows which columns those are.
+// order? Of JSON, what is added to it is not told, as with columns. nullopt where rows were not
+// kept whole, or where nobody knows which columns those are.
 std::optional<bool> GathersOtherContent(const event::LaneOutcome& baseline,
                                         const event::LaneOutcome& candidate,
                                         const ColumnMatch& match,

@@ -17,15 +17,73 @@ using tree::Text;
 
 constexpr size_t kTermsMax = 64;
 
-// "hashed SubPlan 1" and "InitPlan 1" are no SQL; what they stand for is a value.
-std::string WithoutPlanWords(std::string_view condition) {
-  std::string text(condition);
-  for (const std::string_view word : {"hashed SubPlan ", "SubPlan ", "InitPlan "}) {
-    for (size_t at = text.find(word); at != std::string::npos; at = text.find(word, at)) {
-      size_t end = at + word.size();
-      while (end < text.size() && text[end] >= '0' && text[end] <= '9') ++end;
-      text.replace(at, end - at, "true");
+// Past the end of what is quoted at `at`; two quotes in a row are quoted text again.
+size_t SkipQuoted(std::string_view text, size_t at) {
+  const size_t end = text.find(text[at], at + 1);
+  return end == std::string_view::npos ? text.size() : end + 1;
+}
+
+// Past the parenthesis that closes the one at `open`; npos: none does.
+size_t SkipParentheses(std::string_view text, size_t open) {
+  int depth = 0;
+  for (size_t at = open; at < text.size();) {
+    if (text[at] == '\'' || text[at] == '"') {
+      at = SkipQuoted(text, at);
+      continue;
     }
+    if (text[at] == '(') ++depth;
+    if (text[at] == ')' && --depth == 0) return at + 1;
+    ++at;
+  }
+  return std::string_view::npos;
+}
+
+// How long the test of a subplan's rows is that begins at `at`: "(ANY (a = (SubPlan 1).col1))",
+// "EXISTS(SubPlan 1)" of PostgreSQL 17 and later, "(alternatives: SubPlan 1 or hashed SubPlan 2)"
+// of PostgreSQL 13. 0: none does.
+size_t SubplanTestAt(std::string_view text, size_t at) {
+  constexpr std::array<std::string_view, 5> kTests = {
+      "(ANY (", "(ALL (", "(alternatives: ", "EXISTS(SubPlan ", "ARRAY(SubPlan "};
+  const std::string_view rest = text.substr(at);
+  if (std::none_of(kTests.begin(), kTests.end(),
+                   [&](std::string_view test) { return rest.starts_with(test); })) {
+    return 0;
+  }
+  const size_t end = SkipParentheses(rest, rest.find('('));
+  return end == std::string_view::npos ? 0 : end;
+}
+
+// How long the name of a plan is that begins at `at`: "hashed SubPlan 1", "InitPlan 1". 0: none
+// does.
+size_t PlanNameAt(std::string_view text, size_t at) {
+  const std::string_view rest = text.substr(at);
+  for (const std::string_view word : {"hashed SubPlan ", "SubPlan ", "InitPlan "}) {
+    if (!rest.starts_with(word)) continue;
+    const size_t end = rest.find_first_not_of("0123456789", word.size());
+    return end == std::string_view::npos ? rest.size() : end;
+  }
+  return 0;
+}
+
+// What EXPLAIN says of subplans is no SQL. Names of plans stand for a value, tests of their rows
+// for a condition that no index serves.
+std::string WithoutPlanWords(std::string_view condition) {
+  std::string text;
+  for (size_t at = 0; at < condition.size();) {
+    size_t length = 1;
+    if (condition[at] == '\'' || condition[at] == '"') {
+      length = SkipQuoted(condition, at) - at;
+    } else if (const size_t test = SubplanTestAt(condition, at); test > 0) {
+      text += "(true)";
+      at += test;
+      continue;
+    } else if (const size_t name = PlanNameAt(condition, at); name > 0) {
+      text += "true";
+      at += name;
+      continue;
+    }
+    text += condition.substr(at, length);
+    at += length;
   }
   return text;
 }

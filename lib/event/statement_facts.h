@@ -61,7 +61,7 @@ struct StatementFacts {
   bool one_table = false;         // FROM at the top level names one table or view, nothing else.
   // Of one table, the row of an id that is given: but one, by its looks.
   bool one_key = false;
-  bool repeats = false;           // Some relation stands in it more than once.
+  bool repeats = false;  // Some relation stands in it more than once.
   // Left to chance, where rows are tied or read in another order. Which rows it is about: a LIMIT
   // below the top level, DISTINCT ON.
   bool picks = false;

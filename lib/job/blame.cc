@@ -34,7 +34,7 @@ std::string_view Bare(std::string_view relation) {
 
 bool ForLocks(const std::string& sqlstate) {
   return sqlstate == "40P01" || sqlstate == "55P03" || sqlstate == "57014" || sqlstate == "25P03" ||
-         sqlstate == "57P05";
+         sqlstate == "25P04" || sqlstate == "57P05";
 }
 
 class Blaming {

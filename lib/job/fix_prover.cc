@@ -13,6 +13,7 @@
 #include "compare/latency_shape.h"
 #include "compare/latency_verdict.h"
 #include "compare/outcome_verdict.h"
+#include "compare/pace.h"
 #include "compare/work.h"
 #include "event/value_sites.h"
 #include "explain/plan.h"
@@ -213,7 +214,7 @@ class Prover {
       }
       SCRY_TRY(Undo(trials[i]));
     }
-    return target.is_new ? Status() : ProveLookUps(target);
+    return target.is_new || !LooksUp(target) ? Status() : ProveLookUps(target);
   }
 
   void Keep(const FixTarget& target, const Trial& trial, report::Fix fix) {
@@ -517,7 +518,12 @@ class Prover {
       if (stats == nullptr || stats->new_pairs < request_.policy.new_pattern.min_samples) {
         return false;
       }
-      const compare::OutcomeVerdict verdict = compare::JudgeOutcomes(timed, request_.policy);
+      // As fast as the gate asks for, by what it had of this machine.
+      const compare::PatternStats* judged = request_.table.Find(target.fingerprint);
+      if (judged == nullptr) return false;
+      const compare::OutcomeVerdict verdict = compare::JudgeOutcomes(
+          timed, request_.policy,
+          compare::PaceFor(request_.table, *judged, request_.policy.new_pattern));
       return std::none_of(verdict.findings.begin(), verdict.findings.end(), [&](const auto& one) {
         return one.fingerprint == target.fingerprint && one.type == compare::FindingClass::kNewSlow;
       });
@@ -543,6 +549,14 @@ class Prover {
   }
 
   // --- Foreign keys.
+
+  // An UPDATE makes the queries of foreign keys only where it changes a key, which shows in the
+  // work of its triggers.
+  static bool LooksUp(const FixTarget& target) {
+    const ExplainedFinding& known = *target.known;
+    return known.facts.kind == event::StatementKind::kDelete ||
+           known.triggers_after.value_or(0) > known.triggers_before.value_or(0);
+  }
 
   // A DELETE of the parent cannot be run again once the replay has deleted its rows; the queries
   // that its foreign keys make can.
@@ -583,10 +597,11 @@ class Prover {
     const bool one = together.remedies.size() == 1;
     const std::set<std::string> tables = together.tables();
     fix.sentence = fmt::format(
-        "measured by the quer{} of {} for each such write, as the rows themselves were deleted by "
+        "measured by the quer{} of {} for each such write, as the rows themselves were {} by "
         "the replay; no other pattern that was measured does more work",
         one ? "y that the foreign key makes" : "ies that the foreign keys make",
-        cause::Joined({tables.begin(), tables.end()}));
+        cause::Joined({tables.begin(), tables.end()}),
+        target.known->facts.kind == event::StatementKind::kDelete ? "deleted" : "changed");
     Keep(target, together, std::move(fix));
     return {};
   }

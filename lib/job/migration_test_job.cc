@@ -183,14 +183,17 @@ Status MigrationTest::MakeLanes() {
     progress_.Step(fmt::format("fork {} for the {}", request_.shadow.Text(), lane));
     options.lane = lane;
     options.loopback = std::string_view(lane) == "candidate" && !request_.command.empty();
-    if (options.loopback) options.extra = {{"log_line_prefix", migration::kLogLinePrefix}};
+    // Causes are read from messages, whatever the language of the source.
+    options.extra = {{"lc_messages", "C"}};
+    if (options.loopback) options.extra.emplace_back("log_line_prefix", migration::kLogLinePrefix);
     SCRY_TRY_ASSIGN(const shadow::Fork* fork, run_->MakeFork(shadow_, options, Control()));
     progress_.Done(fmt::format("{} {}", base::FormatSize(fork->copied().bytes),
                                fork->copied().reflinked > 0 ? "by reflink" : "copied"));
-    if (request_.command.empty()) continue;
     // On all of them: what is compared is to differ by the migration alone.
+    std::vector<std::string> forgotten = {"lc_messages"};
+    if (!request_.command.empty()) forgotten.emplace_back(migration::kWatchSettingName);
     SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(fork->Info()));
-    SCRY_TRY(migration::ForgetSettings(session, {migration::kWatchSettingName}));
+    SCRY_TRY(migration::ForgetSettings(session, forgotten));
   }
   return {};
 }

@@ -27,6 +27,13 @@ bool IsRowWork(StatementKind kind) {
          kind == StatementKind::kCopyOut;
 }
 
+bool TakesNoTime(StatementKind kind, const std::string& tag) {
+  // That one runs the checks that were put off.
+  if (tag == "SET CONSTRAINTS") return false;
+  return kind == StatementKind::kBegin || kind == StatementKind::kSavepoint ||
+         kind == StatementKind::kSession;
+}
+
 // "ALTER TABLE" of "ALTER TABLE", "INSERT" of "INSERT 0 5".
 std::string_view TagWords(std::string_view tag) {
   const size_t digit = tag.find_first_of("0123456789");
@@ -85,10 +92,7 @@ class Builder {
       if (event.kind == DdlEvent::Kind::kCommandEnd) ++events_left_[{ExchangeOf(event), event.tag}];
     }
     for (const DdlEvent& event : log_.ddl) TakeEvent(event);
-    for (const SeenLocks& locks : seen_.locks) {
-      StatementProfile* at = FindAt(locks.pid, locks.at_us, 0);
-      if (at != nullptr) AddLocks(*at, locks.locks);
-    }
+    for (const SeenLocks& locks : seen_.locks) TakeLocks(locks);
     ExplainFiles();
     ExplainConcurrentBuilds();
     ShareSizes();
@@ -131,6 +135,8 @@ class Builder {
       kinds_.push_back(kind);
       runs_code_.push_back(statement.tag == "DO" || statement.tag == "CALL" ||
                            statement.tag.ends_with(" EXTENSION") || CallsFunction(known.functions));
+      locks_tables_.push_back(runs_code_.back() || kind == StatementKind::kDdl ||
+                              kind == StatementKind::kOther || !known.makes.empty());
       exchanges_.push_back(seen.exchange);
       profile_.statements.push_back(std::move(statement));
       std::vector<size_t>& transaction = open[seen.pid];
@@ -141,8 +147,20 @@ class Builder {
       if (ends || (last && !seen.open_after)) End(transaction);
     }
     for (auto& [pid, transaction] : open) End(transaction);
+    PassTimeOn();
     for (size_t i = 0; i < profile_.statements.size(); ++i) {
       by_pid_[profile_.statements[i].pid].push_back(i);
+    }
+  }
+
+  // What takes no time has the time of an exchange where the answers to all of it came at its end,
+  // as drivers send BEGIN along with what comes first.
+  void PassTimeOn() {
+    for (size_t i = 0; i + 1 < exchanges_.size(); ++i) {
+      StatementProfile& statement = profile_.statements[i];
+      if (exchanges_[i + 1] != exchanges_[i] || !TakesNoTime(kinds_[i], statement.tag)) continue;
+      statement.end_us = statement.begin_us;
+      profile_.statements[i + 1].begin_us = statement.begin_us;
     }
   }
 
@@ -277,6 +295,7 @@ class Builder {
 
   // Where an exchange has several statements, the next one begins where this one ended.
   void SetEnd(size_t i, Micros end_us) {
+    BeginBy(i, end_us);
     const bool next_too = i + 1 < exchanges_.size() && exchanges_[i + 1] == exchanges_[i];
     StatementProfile& statement = profile_.statements[i];
     if (!next_too || end_us < statement.begin_us) return;
@@ -284,6 +303,50 @@ class Builder {
     statement.end_us = std::min(end_us, std::max(next.end_us, statement.end_us));
     next.begin_us = statement.end_us;
     next.end_us = std::max(next.end_us, next.begin_us);
+  }
+
+  // A statement was at work at a moment, so that row work before it, whose answer came along with
+  // its own, had ended.
+  void BeginBy(size_t i, Micros at_us) {
+    StatementProfile& statement = profile_.statements[i];
+    if (i == 0 || exchanges_[i - 1] != exchanges_[i] || locks_tables_[i - 1]) return;
+    size_t first = i;
+    while (first > 0 && exchanges_[first - 1] == exchanges_[i]) --first;
+    at_us = std::max(at_us, profile_.statements[first].begin_us);
+    if (statement.begin_us <= at_us) return;
+    statement.begin_us = at_us;
+    for (size_t before = first; before < i; ++before) {
+      StatementProfile& ended = profile_.statements[before];
+      ended.begin_us = std::min(ended.begin_us, at_us);
+      ended.end_us = std::min(ended.end_us, at_us);
+    }
+    parted_.insert(exchanges_[i]);
+  }
+
+  void TakeLocks(const SeenLocks& seen) {
+    const StatementProfile* statement = FindAt(seen.pid, seen.at_us, 0);
+    if (statement == nullptr) return;
+    const auto at = static_cast<size_t>(statement - profile_.statements.data());
+    for (const OidLock& lock : seen.locks) {
+      const size_t taker = TakerOf(lock, at);
+      if (taker != at) BeginBy(taker, seen.at_us);
+      AddLock(profile_.statements[taker], lock, /*implied=*/false);
+    }
+  }
+
+  // Row work takes no more than RowExclusive: where its transaction had no stronger lock already,
+  // the DDL behind it has it, though the clock does not tell them apart.
+  size_t TakerOf(const OidLock& lock, size_t at) {
+    if (lock.mode <= LockMode::kRowExclusive || locks_tables_[at]) return at;
+    if (Known(lock.relation) == nullptr) return at;
+    const auto& held = held_[transactions_[at]];
+    const auto known = held.find(lock.relation);
+    const bool had = known != held.end() && known->second.mode >= lock.mode;
+    if (had && known->second.statement <= at) return at;
+    for (size_t i = at + 1; i < exchanges_.size() && exchanges_[i] == exchanges_[at]; ++i) {
+      if (locks_tables_[i]) return i;
+    }
+    return at;
   }
 
   // As it was before the migration, or as the migration made it.
@@ -438,15 +501,41 @@ class Builder {
   }
 
   // CREATE INDEX CONCURRENTLY commits several times on its way and has let its table go when its
-  // trigger fires.
+  // trigger fires. The index tells which of several tables of a name it was; of a build that left
+  // none, any of them may have been.
   void ExplainConcurrentBuilds() {
+    std::set<uint32_t> built;
     for (StatementProfile& statement : profile_.statements) {
       if (!statement.work.builds_concurrently) continue;
+      if (const uint32_t index = IndexOf(statement, built)) {
+        built.insert(index);
+        const uint32_t table = after_.relations.at(index).table;
+        AddLock(statement, {table, LockMode::kShareUpdateExclusive}, /*implied=*/true);
+        continue;
+      }
       for (const auto& [oid, relation] : before_.relations) {
         if (!Names(statement.relations, relation.name)) continue;
         AddLock(statement, {oid, LockMode::kShareUpdateExclusive}, /*implied=*/true);
       }
     }
+  }
+
+  // The new index that a statement most likely built: one whose name stands in it rather than
+  // another, the first that no statement before it built. 0: there is none.
+  uint32_t IndexOf(const StatementProfile& statement, const std::set<uint32_t>& built) const {
+    uint32_t found = 0;
+    int most = -1;
+    for (const auto& [oid, relation] : after_.relations) {
+      if (relation.table == 0 || before_.relations.contains(oid)) continue;
+      const RelationState* table = Known(relation.table);
+      if (table == nullptr || !Names(statement.relations, table->name)) continue;
+      const bool named = base::ContainsInAnyCase(statement.text, Bare(relation.name));
+      const int likely = (named ? 2 : 0) + (built.contains(oid) ? 0 : 1);
+      if (likely <= most) continue;
+      most = likely;
+      found = oid;
+    }
+    return found;
   }
 
   // Is the relation of a catalog among those that a statement writes?
@@ -457,16 +546,37 @@ class Builder {
     });
   }
 
+  // Who is told what an exchange wrote. Of answers that came together and were told apart since,
+  // only the sum is known: the one that took longest.
+  StatementProfile* WriterAt(const SeenSizes& seen) {
+    StatementProfile* statement = FindAt(seen.pid, seen.at_us, 0);
+    if (statement == nullptr) return nullptr;
+    auto at = static_cast<size_t>(statement - profile_.statements.data());
+    const uint64_t exchange = exchanges_[at];
+    if (!parted_.contains(exchange)) return statement;
+    while (at > 0 && exchanges_[at - 1] == exchange) --at;
+    for (; at < exchanges_.size() && exchanges_[at] == exchange; ++at) {
+      StatementProfile& other = profile_.statements[at];
+      const Micros took_us = statement->end_us - statement->begin_us;
+      if (other.end_us - other.begin_us > took_us) statement = &other;
+    }
+    return statement;
+  }
+
   // The log's position and the database's size were read at the end of exchanges: what came since
-  // the reading before is theirs.
+  // the reading before is theirs. What came before a failed one may be that one's.
   void ShareSizes() {
     uint64_t lsn = before_.wal_lsn;
     uint64_t bytes = before_.database_bytes;
     bool missed = false;
+    bool lsn_missed = false;
     for (const SeenSizes& seen : seen_.sizes) {
-      StatementProfile* statement = FindAt(seen.pid, seen.at_us, 0);
-      if (statement != nullptr && seen.lsn > lsn) statement->wal_bytes += seen.lsn - lsn;
-      lsn = std::max(lsn, seen.lsn);
+      StatementProfile* statement = WriterAt(seen);
+      if (statement != nullptr && !lsn_missed && seen.lsn.value_or(0) > lsn) {
+        statement->wal_bytes += *seen.lsn - lsn;
+      }
+      lsn = std::max(lsn, seen.lsn.value_or(0));
+      lsn_missed = !seen.lsn;
       const bool known = seen.database_bytes && !missed;
       if (statement != nullptr && (seen.missed || (seen.database_bytes && missed))) {
         statement->disk_bytes.reset();
@@ -555,7 +665,8 @@ class Builder {
   MigrationProfile profile_;
   // By statement, until they are folded.
   std::vector<StatementKind> kinds_;
-  std::vector<bool> runs_code_;  // Of users: event triggers hear only of the DDL in it.
+  std::vector<bool> runs_code_;     // Of users: event triggers hear only of the DDL in it.
+  std::vector<bool> locks_tables_;  // It may, by more than work on their rows takes.
   std::map<uint64_t, event::TableWork> work_;  // By fingerprint.
   std::vector<uint64_t> exchanges_;
   std::vector<size_t> transactions_;  // The first statement of its transaction.
@@ -566,6 +677,7 @@ class Builder {
   std::map<size_t, std::map<uint32_t, Held>> held_;
   std::map<uint32_t, size_t> made_;  // Relations, by the transactions of the migration that did it.
   std::set<uint32_t> rewrites_told_;
+  std::set<uint64_t> parted_;  // Exchanges, by BeginBy().
 };
 
 }  // namespace

@@ -115,7 +115,7 @@ struct SeenLocks {
 struct SeenSizes {
   uint32_t pid = 0;
   Micros at_us = 0;
-  uint64_t lsn = 0;
+  std::optional<uint64_t> lsn = std::nullopt;  // None: the look failed.
   // None: it was not looked at, as hardly anything can have changed ...
   std::optional<uint64_t> database_bytes = std::nullopt;
   bool missed = false;  // ... or though something can have.

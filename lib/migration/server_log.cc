@@ -94,14 +94,16 @@ std::vector<std::pair<std::string, std::string>> LogSettings() {
           {"deadlock_timeout", "10ms"},        {"lc_messages", "C"}};
 }
 
-// "1795676272.004 [12837] 00000 LOG:  text".
+// "1795676272.004 [12837,] 00000 LOG:  text"; of a parallel worker "[12838,12837]".
 bool ServerLogReader::ParseHead(std::string_view line, Head& head) {
   const auto seconds = TakeThousandths(line);
   if (!seconds || !TakeWord(line, " [")) return false;
   head.wall_us = *seconds * 1000;
   const auto pid = TakeNumber<uint32_t>(line);
-  if (!pid || !TakeWord(line, "] ")) return false;
+  if (!pid) return false;
   head.pid = *pid;
+  if (TakeWord(line, ",")) head.leader = TakeNumber<uint32_t>(line).value_or(0);
+  if (!TakeWord(line, "] ")) return false;
   if (line.size() < 6 || line[5] != ' ') return false;
   head.sqlstate = line.substr(0, 5);
   line.remove_prefix(6);
@@ -288,7 +290,7 @@ bool ServerLogReader::OnSpill(const Head& head) {
   if (log_.spills.size() >= kEventsMax) {
     ++log_.dropped;
   } else {
-    log_.spills.push_back({head.pid, head.wall_us, *bytes});
+    log_.spills.push_back({head.leader != 0 ? head.leader : head.pid, head.wall_us, *bytes});
   }
   return true;
 }

@@ -20,8 +20,8 @@ namespace scry::migration {
 
 using base::Micros;
 
-// When, by whom, SQLSTATE.
-inline constexpr const char* kLogLinePrefix = "%n [%p] %e ";
+// When, by whom and for which leader of parallel workers (nothing before PostgreSQL 14), SQLSTATE.
+inline constexpr const char* kLogLinePrefix = "%n [%p,%P] %e ";
 // For a fork whose log is read: names and values of postgresql.conf. Waits shorter than
 // `deadlock_timeout` are not logged.
 inline constexpr Micros kLockWaitLoggedUs = 10 * 1000;
@@ -78,7 +78,7 @@ struct DeadlockEvent {
 
 // A temporary file that a session is done with. Only of some size: see spill_log.h.
 struct SpillEvent {
-  uint32_t pid = 0;
+  uint32_t pid = 0;  // Of a parallel worker's: its leader's.
   Micros wall_us = 0;
   uint64_t bytes = 0;
 };
@@ -107,6 +107,7 @@ class ServerLogReader {
   struct Head {
     Micros wall_us = 0;
     uint32_t pid = 0;
+    uint32_t leader = 0;  // 0: it is no parallel worker.
     std::string_view sqlstate;
     std::string_view severity;
     std::string_view text;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <utility>
@@ -28,7 +29,8 @@ constexpr Micros kLookEveryUs = 20 * 1000;
 // The client waits for its answer meanwhile: one failure may be a busy moment, many are too dear.
 constexpr uint64_t kSideFailuresMax = 5;
 // The size of the database is looked at where a statement may have changed it: it ran for a while,
-// or wrote. That reads a folder, so of a database of 100,000 files only so often.
+// wrote, or let files go, which takes neither. That reads a folder, so of a database of 100,000
+// files only so often.
 constexpr Micros kSizeAfterUs = 5 * 1000;
 constexpr uint64_t kSizeAfterWalBytes = 64 << 10;
 constexpr Micros kSizeFreeUs = 100 * 1000;
@@ -90,6 +92,14 @@ uint64_t NumberOf(const std::optional<std::string>& text) {
   uint64_t number = 0;
   if (text) std::from_chars(text->data(), text->data() + text->size(), number);
   return number;
+}
+
+// Gives up files: at once, or at the end of a transaction those of what was done in it.
+bool FreesFiles(std::string_view tag) {
+  constexpr std::array<std::string_view, 7> kTags = {"DROP",   "TRUNCATE", "COMMIT", "ROLLBACK",
+                                                     "VACUUM", "REINDEX",  "CLUSTER"};
+  return std::any_of(kTags.begin(), kTags.end(),
+                     [&](std::string_view known) { return tag.starts_with(known); });
 }
 
 }  // namespace
@@ -223,6 +233,7 @@ void MigrationWatch::TakeExchange(event::Exchange exchange) {
   const bool open = exchange.status == 'T' || exchange.status == 'E';
   Micros took_us = 0;
   bool row_work = true;
+  bool frees = false;
   auto values = values_[known->first].Take(exchange);
   ++exchanges_;
   {
@@ -238,6 +249,7 @@ void MigrationWatch::TakeExchange(event::Exchange exchange) {
       }
       row_work = row_work && (RowsWritten(statement.outcome.tag) > 0 ||
                               statement.outcome.tag.starts_with("SELECT"));
+      frees = frees || FreesFiles(statement.outcome.tag);
       SeenStatement& seen = seen_.statements.emplace_back();
       seen.pid = known->second;
       seen.exchange = exchanges_;
@@ -255,15 +267,32 @@ void MigrationWatch::TakeExchange(event::Exchange exchange) {
   if (row_work && looks_ >= kLooksFree && now - looked_us_ < kLookEveryUs) return;
   looked_us_ = now;
   ++looks_;
-  LookAside(known->second, open, took_us);
+  LookAside(known->second, open, took_us, frees);
 }
 
 // On the relay's thread, while the client waits for its answer: nothing can have changed.
-void MigrationWatch::LookAside(uint32_t pid, bool open, Micros took_us) {
-  if (!side_) {
+void MigrationWatch::LookAside(uint32_t pid, bool open, Micros took_us, bool frees) {
+  SeenSizes sizes;
+  sizes.pid = pid;
+  const std::optional<std::string> locks = LookAtServer(pid, open, sizes);
+  if (sizes.lsn) {
+    LookAtSize(took_us, frees, sizes);
+  } else {
     ++looks_failed_;
-    return;
+    sizes.missed = true;
   }
+  const std::lock_guard lock(mutex_);
+  const Micros at_us = seen_.statements.empty() ? 0 : seen_.statements.back().end_us;
+  sizes.at_us = at_us;
+  if (seen_.sizes.size() < kSeenMax) seen_.sizes.push_back(sizes);
+  if (locks && seen_.locks.size() < kLocksSeenMax) {
+    seen_.locks.push_back({pid, at_us, LocksOf(*locks)});
+  }
+}
+
+// The locks that an open transaction holds. Without an LSN in `sizes` it failed.
+std::optional<std::string> MigrationWatch::LookAtServer(uint32_t pid, bool open, SeenSizes& sizes) {
+  if (!side_) return std::nullopt;
   std::string sql = "SELECT pg_catalog.pg_current_wal_insert_lsn() - '0/0'::pg_catalog.pg_lsn";
   if (open) {
     sql += fmt::format(
@@ -274,28 +303,18 @@ void MigrationWatch::LookAside(uint32_t pid, bool open, Micros took_us) {
   }
   const auto rows = side_->Exec(sql);
   if (!rows.ok()) {
-    ++looks_failed_;
     if (++side_failed_ >= kSideFailuresMax) side_.reset();
-    return;
+    return std::nullopt;
   }
-  if (rows->rows.empty() || rows->rows[0].empty()) return;
-  SeenSizes sizes;
-  sizes.pid = pid;
+  if (rows->rows.empty() || rows->rows[0].empty()) return std::nullopt;
   sizes.lsn = NumberOf(rows->rows[0][0]);
-  LookAtSize(took_us, sizes);
-  const std::lock_guard lock(mutex_);
-  const Micros at_us = seen_.statements.empty() ? 0 : seen_.statements.back().end_us;
-  sizes.at_us = at_us;
-  if (seen_.sizes.size() < kSeenMax) seen_.sizes.push_back(sizes);
-  if (rows->rows[0].size() > 1 && rows->rows[0][1] && seen_.locks.size() < kLocksSeenMax) {
-    seen_.locks.push_back({pid, at_us, LocksOf(*rows->rows[0][1])});
-  }
+  return rows->rows[0].size() > 1 ? rows->rows[0][1] : std::nullopt;
 }
 
-void MigrationWatch::LookAtSize(Micros took_us, SeenSizes& sizes) {
-  if (took_us < kSizeAfterUs && sizes.lsn - std::min(size_lsn_, sizes.lsn) < kSizeAfterWalBytes) {
-    return;
-  }
+// REQUIRES: `sizes` has its LSN.
+void MigrationWatch::LookAtSize(Micros took_us, bool frees, SeenSizes& sizes) {
+  const uint64_t wrote_bytes = *sizes.lsn - std::min(size_lsn_, *sizes.lsn);
+  if (took_us < kSizeAfterUs && wrote_bytes < kSizeAfterWalBytes && !frees) return;
   const base::Clock& clock = base::SystemClock();
   const Micros begin_us = clock.MonotonicUs();
   sizes.missed = size_us_ > kSizeFreeUs + (begin_us - relay_->started_us()) / kSizeShare;
@@ -304,7 +323,7 @@ void MigrationWatch::LookAtSize(Micros took_us, SeenSizes& sizes) {
       "SELECT pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database "
       "WHERE datname = pg_catalog.current_database()");
   size_us_ += clock.MonotonicUs() - begin_us;
-  size_lsn_ = sizes.lsn;
+  size_lsn_ = *sizes.lsn;
   sizes.missed = !rows.ok() || !rows->Single();
   if (!sizes.missed) sizes.database_bytes = NumberOf(rows->Single());
 }

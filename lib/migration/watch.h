@@ -24,6 +24,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -80,8 +81,10 @@ class MigrationWatch final : private event::EventSink {
   void StopThreads();
   void Put(event::Event event) override;
   void TakeExchange(event::Exchange exchange);
-  void LookAside(uint32_t pid, bool open, base::Micros took_us);
-  void LookAtSize(base::Micros took_us, SeenSizes& sizes);
+  // `frees`: files may be gone, however little it took and wrote.
+  void LookAside(uint32_t pid, bool open, base::Micros took_us, bool frees);
+  std::optional<std::string> LookAtServer(uint32_t pid, bool open, SeenSizes& sizes);
+  void LookAtSize(base::Micros took_us, bool frees, SeenSizes& sizes);
   void Sample();
   base::Result<ServerLog> ReadLog();
 

@@ -26,8 +26,9 @@ std::optional<std::string> Rows::Single() const {
 
 namespace {
 
-// Its own default prints notices to stderr. And it may take, and be idle, as long as its owner likes:
-// forks have the source's settings, and VACUUM takes longer than what that lets an application wait.
+// Its own default prints notices to stderr. And it may take, and be idle, as long as its owner
+// likes: forks have the source's settings, and VACUUM takes longer than what that lets an
+// application wait.
 std::string Settings(int server_version) {
   std::string sql =
       "SET client_min_messages = error; SET idle_in_transaction_session_timeout = 0; "

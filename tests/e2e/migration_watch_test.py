@@ -95,6 +95,56 @@ class MigrationWatchTest(gate_support.GateTest):
         self.assertGreater(spills["temp_bytes"], 5 << 20)
         self.assertEqual([drop["temp_bytes"], alter["temp_bytes"]], [0, 0])
 
+    def test_a_quick_drop_has_the_space_that_it_frees(self):
+        migration = self.watch("create table small as select g, repeat('x', 90) from generate_series(1, 4000) g;\n"
+                               "select pg_sleep(0.05);\ndrop table small;\nselect pg_sleep(0.05);\n"
+                               "begin;\ncreate table small as select g, repeat('x', 90) "
+                               "from generate_series(1, 4000) g;\n"
+                               "rollback;\nselect pg_sleep(0.05);\n")
+        _, before, drop, after, _, _, rollback, last = migration["statements"]
+        for one in (drop, rollback):
+            self.assertLess(one["disk_bytes"], -200 << 10, one["text"])
+        for one in (before, after, last):
+            self.assertLess(abs(one["disk_bytes"]), 100 << 10, one["text"])
+
+    def test_temporary_files_of_parallel_workers_are_the_statements(self):
+        migration = self.watch("create table more as select md5(g::text) from generate_series(1, 200000) g;\n"
+                               "set work_mem = '1MB';\nset parallel_leader_participation = off;\n"
+                               "set max_parallel_workers_per_gather = 2;\nset parallel_setup_cost = 0;\n"
+                               "set parallel_tuple_cost = 0;\nset min_parallel_table_scan_size = 0;\n"
+                               "select count(*) from (select md5 from more order by md5 || 'x') s;\n")
+        self.assertGreater(migration["statements"][-1]["temp_bytes"], 5 << 20)
+
+    # CHECK constraints that take 20 ms a row.
+    SLOW = "check (pg_sleep(0.02)::text = '')"
+
+    def test_ddl_sent_along_with_row_work_has_its_own_locks_and_time(self):
+        _, report = self.migrate("psql", "-Xq", "-c",
+                                 "insert into tags select g, 'x' from generate_series(1, 20) g; "
+                                 f"alter table tags add constraint slow {self.SLOW}", code=0)
+        insert, alter = report["migration"]["statements"]
+        self.assertNotIn("AccessExclusive", self.locks(insert).values())
+        self.assertLess(insert["duration_us"], 200000)
+        self.assertEqual(self.locks(alter)["tags"], "AccessExclusive")
+        self.assertGreater(alter["duration_us"], 200000)
+        self.assertGreater(alter["locks"][0]["held_us"], 200000)
+
+    def test_begin_sent_along_with_ddl_has_nothing_of_it(self):
+        _, report = self.migrate("psql", "-Xq", "-c",
+                                 "begin; insert into tags select g, 'x' from generate_series(1, 20) g; "
+                                 f"set lock_timeout = '5s'; alter table tags add constraint slow {self.SLOW}; commit",
+                                 code=0)
+        begin, _, setting, alter, _ = report["migration"]["statements"]
+        for one in (begin, setting):
+            self.assertEqual((one["locks"], one["duration_us"]), ([], 0), one["text"])
+        self.assertGreater(alter["locks"][0]["held_us"], 200000)
+
+    def test_an_index_built_concurrently_locks_its_own_table_alone(self):
+        migration = self.watch("create schema tenant;\ncreate table tenant.orders (id int, total int);\n"
+                               "set search_path = tenant;\n"
+                               "create index concurrently orders_total on orders (total);\n")
+        self.assertEqual(self.locks(migration["statements"][-1]).get("orders"), None)
+
     def test_statements_of_one_message_are_told_apart(self):
         _, report = self.migrate("psql", "-Xq", "-c",
                                  "alter table tags add column a int; select pg_sleep(0.2); "

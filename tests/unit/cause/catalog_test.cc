@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "support/pg_server.h"
 #include "unit/cause/scene.h"
 
@@ -116,6 +118,43 @@ TEST_CASE("another body of a function is a change, however it was written", "[ca
     CHECK(changes[0].facts == std::set<std::string>{"body"});
     before = std::move(after);
   }
+}
+
+TEST_CASE("another expression of a generated column is a change of the column", "[cause][server]") {
+  test::PgServer server;
+  Catalog before =
+      ReadAfter(server, "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a * 2) STORED)");
+  const CatalogObject* column = before.Find("column", "t.b");
+  REQUIRE(column != nullptr);
+  CHECK(column->Fact("expression") == "(a * 2)");
+  CHECK(column->Fact("default").empty());
+  CHECK(before.Find("column", "t.a")->Fact("expression").empty());
+  // Before PostgreSQL 17 no column takes another one: the new one has its name.
+  const bool sets = std::stoi(server.Exec("SHOW server_version_num")) >= 170000;
+  const Catalog after = ReadAfter(
+      server, sets ? "ALTER TABLE t ALTER b SET EXPRESSION AS (a * 3)"
+                   : "ALTER TABLE t DROP b, ADD b int GENERATED ALWAYS AS (a * 3) STORED");
+  const std::vector<Change> changes = DiffCatalogs(before, after, !sets);
+  const auto changed = std::find_if(changes.begin(), changes.end(),
+                                    [](const Change& one) { return one.kind() == "column"; });
+  REQUIRE(changed != changes.end());
+  CHECK(changed->facts == std::set<std::string>{"expression"});
+}
+
+TEST_CASE("a foreign key tells the columns that it points at", "[cause][server]") {
+  test::PgServer server;
+  server.Exec("CREATE TABLE p (x int, \"Y\" int, id int PRIMARY KEY, UNIQUE (\"Y\", x))");
+  const Catalog catalog = ReadAfter(server,
+                                    "CREATE TABLE c (a int REFERENCES p, b int, d int, FOREIGN KEY "
+                                    "(b, d) REFERENCES p (\"Y\", x))");
+  const auto referenced = [&](const std::string& name) {
+    const CatalogObject* key = catalog.Find("constraint", name);
+    REQUIRE(key != nullptr);
+    return key->Fact("referenced_columns");
+  };
+  CHECK(referenced("c.c_a_fkey") == "id");
+  CHECK(referenced("c.c_b_d_fkey") == "\"Y\", x");
+  CHECK(referenced("p.p_pkey").empty());
 }
 
 TEST_CASE("a catalogue tells when what hangs on a table has a say", "[cause][server]") {

@@ -363,13 +363,21 @@ TEST_CASE("what a query always demands of a column with few values may be a pred
 }
 
 TEST_CASE("columns of foreign keys that point at what is deleted are proposed", "[cause]") {
-  const Advice advice({Thing("relation", "items"), Thing("column", "order_id", "items"),
-                       Thing("constraint", "fk", "items",
-                             {{"type", "f"}, {"references", "orders"}, {"columns", "order_id"}})});
+  Advice advice({Thing("relation", "items"), Thing("column", "order_id", "items"),
+                 Thing("constraint", "fk", "items",
+                       {{"type", "f"},
+                        {"references", "orders"},
+                        {"columns", "order_id"},
+                        {"referenced_columns", "id"}})});
   CHECK(advice.Sql({}, {}, event::StatementKind::kDelete) ==
         std::vector<std::string>{
             "CREATE INDEX CONCURRENTLY items_order_id_idx ON items (order_id);"});
   CHECK(advice.Sql({}, {}, event::StatementKind::kSelect).empty());
+  // The key stays as it is.
+  advice.pattern = "UPDATE orders SET total = $1 WHERE id = $2";
+  CHECK(advice.Sql({}, {}, event::StatementKind::kUpdate).empty());
+  advice.pattern = "UPDATE orders SET id = $1 WHERE id = $2";
+  CHECK(advice.Sql({}, {}, event::StatementKind::kUpdate).size() == 1);
 }
 
 TEST_CASE("statistics are proposed where columns are misjudged together", "[cause]") {

@@ -80,6 +80,8 @@ struct Scene {
   std::vector<std::string> columns;
   std::string plan_before;
   std::string plan_after;
+  std::optional<double> triggers_before;
+  std::optional<double> triggers_after;
   bool settled = false;
 
   std::optional<Cause> Find() const {
@@ -96,6 +98,8 @@ struct Scene {
     evidence.functions = functions;
     evidence.columns = columns;
     evidence.role = "app";
+    evidence.triggers_before = triggers_before;
+    evidence.triggers_after = triggers_after;
     evidence.settled = settled;
     evidence.before = &old_catalog;
     evidence.after = &new_catalog;

@@ -36,6 +36,30 @@ TEST_CASE("conditions of plans are read term by term", "[event]") {
   CHECK(Shown("(id = (InitPlan 1).col1)") == "id =");
 }
 
+// As PostgreSQL 13, 14 to 16, and 17 and later write them.
+TEST_CASE("conditions beside a subplan are read, whatever the server calls the subplan",
+          "[event]") {
+  for (const char* subplan :
+       {"(hashed SubPlan 1)", "(NOT (hashed SubPlan 1))", "(SubPlan 1)",
+        "(alternatives: SubPlan 1 or hashed SubPlan 2)",
+        "(NOT (alternatives: SubPlan 1 or hashed SubPlan 2))",
+        "(ANY (a = (hashed SubPlan 1).col1))", "(NOT (ANY (a = (hashed SubPlan 1).col1)))",
+        "(ANY ((a = (SubPlan 1).col1) AND (b = (SubPlan 1).col2)))",
+        "(ANY ((a || ')'::text) = (hashed SubPlan 1).col1))", "(ALL (a > (SubPlan 1).col1))",
+        "EXISTS(SubPlan 1)", "(NOT EXISTS(SubPlan 1))", "((ANY (a = (SubPlan 1).col1)) OR (b = 2))",
+        "(alternatives: EXISTS(SubPlan 1) or hashed SubPlan 2)"}) {
+    CAPTURE(subplan);
+    CHECK(Shown(std::string("((status = 'open'::text) AND ") + subplan + ")") == "status =");
+    CHECK(Shown(std::string("(") + subplan + " AND (total > 5))") == "total <");
+  }
+  CHECK(Shown("(id = ANY (ARRAY(SubPlan 1)))") == "id = any");
+  CHECK(Shown("(id = (SubPlan 1))") == "id =");
+  // In quotes they are what they are.
+  CHECK(Shown("((\"(ANY (\" = 1) AND (note = '(ANY (x'::text))") == "(ANY ( =, note =");
+  CHECK(Shown("((\"SubPlan 1\" = 1) AND (note = 'it''s (ALL ('::text))") == "SubPlan 1 =, note =");
+  CHECK(Shown("(ANY (a = 1)").empty());
+}
+
 TEST_CASE("what an index on one column does not serve has no term of its own", "[event]") {
   CHECK(Shown("((a = 1) OR (b = 2))").empty());
   CHECK(Shown("(lower(name) = 'x'::text)").empty());

@@ -1,8 +1,10 @@
 #include "migration/profile.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "support/catch.h"
 
@@ -49,6 +51,28 @@ class Seeing {
   }
   Seeing& Looked(LockMode mode) {
     seen_.locks.push_back({7, now_us_, {{kOrders, mode}, {99, LockMode::kShare}}});
+    return *this;
+  }
+  // The answers to its last exchange, which took so long, came together at its end.
+  Seeing& HeldBack(Micros took_us) {
+    auto& all = seen_.statements;
+    const uint64_t exchange = all.back().exchange;
+    const auto first = std::find_if(all.begin(), all.end(),
+                                    [&](const auto& one) { return one.exchange == exchange; });
+    now_us_ = first->begin_us + took_us;
+    first->end_us = now_us_;
+    for (auto one = first + 1; one != all.end(); ++one) one->begin_us = one->end_us = now_us_;
+    return *this;
+  }
+  Seeing& Sampled(Micros at_us, std::vector<OidLock> locks) {
+    seen_.locks.push_back({7, at_us, std::move(locks)});
+    return *this;
+  }
+  Seeing& NotSized() {
+    SeenSizes& seen = seen_.sizes.emplace_back();
+    seen.pid = 7;
+    seen.at_us = now_us_;
+    seen.missed = true;
     return *this;
   }
   // `bytes`: of the database; -1: not looked at, -2: missed.
@@ -189,6 +213,175 @@ TEST_CASE("events of statements sent together go by their tags, not by the clock
   CHECK(profile.statements[0].locks.empty());
   CHECK(profile.statements[1].locks.size() == 1);
   CHECK(profile.statements[2].locks.empty());
+}
+
+constexpr OidLock kWritten{kOrders, LockMode::kRowExclusive};
+constexpr OidLock kAltered{kOrders, LockMode::kAccessExclusive};
+
+TEST_CASE("DDL that was sent along with row work before it has its own locks and time",
+          "[migration]") {
+  const std::string text = "delete from orders where id < 9; alter table orders add check (id > 0)";
+  for (const bool triggers : {true, false}) {
+    Seeing seeing;
+    seeing.Statement(text, "DELETE 8")
+        .Statement(text, "ALTER TABLE", false, true)
+        .HeldBack(1'000'000)
+        .Sampled(100'000, {kWritten})
+        .Sampled(300'000, {kWritten, kAltered})
+        .Sampled(320'000, {kWritten, kAltered})
+        .Sized(1000, 5000);
+    if (triggers) seeing.Triggered(900'000, "ALTER TABLE", LockMode::kAccessExclusive);
+    const auto statements = seeing.Build().statements;
+    REQUIRE(statements.size() == 2);
+    for (const TakenLock& lock : statements[0].locks) CHECK(lock.mode == LockMode::kRowExclusive);
+    CHECK(statements[0].busy_us == 300'000);
+    REQUIRE(statements[1].locks.size() == 1);
+    CHECK(statements[1].locks[0].mode == LockMode::kAccessExclusive);
+    CHECK(statements[1].locks[0].held_us == 700'000);
+    CHECK(statements[1].busy_us == 700'000);
+    // Only the sum is known.
+    CHECK(statements[0].wal_bytes == 0);
+    CHECK(statements[1].wal_bytes == 1000);
+    CHECK(statements[1].disk_bytes == 5000);
+  }
+}
+
+TEST_CASE("DDL too quick to be sampled began when its trigger fired, where answers came together",
+          "[migration]") {
+  const std::string text =
+      "update orders set a = 1; set x = 1; alter table orders add b int; select 1";
+  Seeing seeing;
+  seeing.Statement(text, "UPDATE 8")
+      .Statement(text, "SET", false, true)
+      .Statement(text, "ALTER TABLE", false, true)
+      .Statement(text, "SELECT 1", false, true)
+      .HeldBack(1'000'000)
+      .Sampled(100'000, {kWritten})
+      .Triggered(950'000, "ALTER TABLE", LockMode::kAccessExclusive)
+      .Sized(1000, 5000);
+  const auto statements = seeing.Build().statements;
+  REQUIRE(statements.size() == 4);
+  CHECK(statements[0].busy_us == 950'000);
+  CHECK(statements[1].busy_us == 0);
+  CHECK(statements[2].busy_us == 0);
+  CHECK(statements[3].busy_us == 50'000);
+  REQUIRE(statements[2].locks.size() == 1);
+  CHECK(statements[2].locks[0].held_us == 50'000);
+  for (const size_t i : {1U, 3U}) CHECK(statements[i].locks.empty());
+  CHECK(statements[0].wal_bytes == 1000);
+}
+
+TEST_CASE("of several DDL statements behind row work each has the locks that it took",
+          "[migration]") {
+  constexpr uint32_t kCustomers = 30000;
+  const std::string text =
+      "delete from orders; create index on customers (a); update orders set a = 1; "
+      "alter table orders add b int";
+  const OidLock indexed{kCustomers, LockMode::kShare};
+  Seeing seeing;
+  seeing.Has(kCustomers, "customers")
+      .Statement(text, "DELETE 8")
+      .Statement(text, "CREATE INDEX", false, true)
+      .Statement(text, "UPDATE 8", false, true)
+      .Statement(text, "ALTER TABLE", false, true)
+      .HeldBack(1'000'000)
+      .Sampled(100'000, {kWritten})
+      .Sampled(200'000, {kWritten, indexed})
+      .Sampled(500'000, {kWritten, indexed})
+      .Sampled(700'000, {kWritten, indexed, kAltered})
+      .Triggered(400'000, "CREATE INDEX", LockMode::kShare, kCustomers)
+      .Triggered(900'000, "ALTER TABLE", LockMode::kAccessExclusive);
+  const auto statements = seeing.Build().statements;
+  REQUIRE(statements.size() == 4);
+  const Micros busy_us[] = {200'000, 200'000, 300'000, 300'000};
+  for (size_t i = 0; i < 4; ++i) {
+    CAPTURE(i);
+    CHECK(statements[i].busy_us == busy_us[i]);
+    for (const TakenLock& lock : statements[i].locks) CHECK(StopsTraffic(lock) == (i % 2 == 1));
+  }
+  CHECK(statements[1].locks.at(0).held_us == 800'000);
+  CHECK(statements[3].locks.at(0).held_us == 300'000);
+}
+
+TEST_CASE("a lock that the transaction had before is not of DDL behind row work", "[migration]") {
+  const std::string text = "update orders set a = 1; alter table others add b int";
+  Seeing seeing;
+  seeing.Has(30000, "others")
+      .Statement("begin", "BEGIN", true)
+      .Statement("alter table orders add a int", "ALTER TABLE", true)
+      .Triggered(1'500'000, "ALTER TABLE", LockMode::kAccessExclusive)
+      .Statement(text, "UPDATE 8", true)
+      .Statement(text, "ALTER TABLE", true, true)
+      .HeldBack(1'000'000)
+      .Sampled(2'100'000, {kWritten, kAltered})
+      .Triggered(2'900'000, "ALTER TABLE", LockMode::kAccessExclusive, 30000)
+      .Looked(LockMode::kAccessExclusive)
+      .Statement("commit", "COMMIT");
+  const auto statements = seeing.Build().statements;
+  REQUIRE(statements.size() == 5);
+  CHECK(statements[1].locks.size() == 1);
+  CHECK(statements[2].locks.empty());
+  CHECK(statements[2].busy_us == 900'000);
+  REQUIRE(statements[3].locks.size() == 1);
+  CHECK(statements[3].locks[0].name == "others");
+}
+
+TEST_CASE("what row work takes without DDL behind it stays its own", "[migration]") {
+  const std::string text = "update orders set a = 1; select 1";
+  Seeing seeing;
+  seeing.Statement(text, "UPDATE 8")
+      .Statement(text, "SELECT 1", false, true)
+      .HeldBack(1'000'000)
+      .Sampled(500'000, {kAltered});
+  const auto statements = seeing.Build().statements;
+  CHECK(statements.at(0).locks.size() == 1);  // By a trigger of the table.
+  CHECK(statements[0].busy_us == 1'000'000);
+}
+
+TEST_CASE("BEGIN and SET that were sent along with DDL have neither its locks nor its time",
+          "[migration]") {
+  for (const std::string first : {"begin", "set lock_timeout = '5s'"}) {
+    const std::string text = first + "; alter table orders add check (id > 0)";
+    Seeing seeing;
+    seeing.Statement(text, first == "begin" ? "BEGIN" : "SET", true)
+        .Statement(text, "ALTER TABLE", true, true)
+        .HeldBack(1'000'000)
+        .Sampled(500'000, {kAltered})
+        .Looked(LockMode::kAccessExclusive)
+        .Sized(1000, 5000)
+        .Statement("commit", "COMMIT");
+    const auto statements = seeing.Build().statements;
+    REQUIRE(statements.size() == 3);
+    CHECK(statements[0].locks.empty());
+    CHECK(statements[0].busy_us == 0);
+    CHECK(statements[0].wal_bytes == 0);
+    REQUIRE(statements[1].locks.size() == 1);
+    CHECK(statements[1].locks[0].held_us == 2'000'000);
+    CHECK(statements[1].wal_bytes == 1000);
+  }
+}
+
+TEST_CASE("what a failed look left out is told to nobody", "[migration]") {
+  Seeing seeing;
+  seeing.Statement("create index on orders (c)", "CREATE INDEX")
+      .Sized(1000, 5000)
+      .Statement("create index on orders (d)", "CREATE INDEX")
+      .NotSized()
+      .Statement("comment on table orders is ''", "COMMENT")
+      .Sized(2000, -1)
+      .Statement("create index on orders (e)", "CREATE INDEX")
+      .Sized(2500, 9000)
+      .Statement("create index on orders (f)", "CREATE INDEX")
+      .Sized(2700, 9500);
+  const auto statements = seeing.Build().statements;
+  REQUIRE(statements.size() == 5);
+  const std::optional<int64_t> grown[] = {5000, std::nullopt, 0, std::nullopt, 500};
+  const uint64_t wal[] = {1000, 0, 0, 500, 200};
+  for (size_t i = 0; i < statements.size(); ++i) {
+    CAPTURE(i);
+    CHECK(statements[i].disk_bytes == grown[i]);
+    CHECK(statements[i].wal_bytes == wal[i]);
+  }
 }
 
 TEST_CASE("DDL that code runs is not put down to a statement behind it", "[migration]") {
@@ -378,6 +571,39 @@ TEST_CASE("an index built concurrently holds its table though it has let it go w
   REQUIRE(profile.statements[1].locks.size() == 1);
   CHECK(profile.statements[1].locks[0].mode == LockMode::kShare);
   CHECK(profile.statements[2].locks.empty());
+}
+
+TEST_CASE("an index built concurrently holds the table that it is on, not all of the name",
+          "[migration]") {
+  constexpr uint32_t kTenants[] = {30000, 30001, 30002};
+  Seeing seeing;
+  for (const uint32_t tenant : kTenants) {
+    seeing.Has(tenant, "tenant" + std::to_string(tenant) + ".orders");
+  }
+  seeing.Makes(40000, "tenant30000.orders_pkey", 'i', 30000)
+      .Makes(40001, "tenant30001.orders_c", 'i', 30001)
+      .Makes(40002, "tenant30002.orders_c", 'i', 30002)
+      .Statement("create index concurrently orders_c on orders (c)", "CREATE INDEX")
+      .Statement("create index concurrently orders_c on orders (c)", "CREATE INDEX")
+      .Statement("create index concurrently on tenant30000.orders (d)", "CREATE INDEX")
+      .Statement("create index concurrently on others (d)", "CREATE INDEX");
+  const auto statements = seeing.Build().statements;
+  REQUIRE(statements.size() == 4);
+  const uint32_t held[] = {30001, 30002, 30000};
+  for (size_t i = 0; i < 3; ++i) {
+    CAPTURE(i);
+    REQUIRE(statements[i].locks.size() == 1);
+    CHECK(statements[i].locks[0].relation == held[i]);
+    CHECK(statements[i].locks[0].mode == LockMode::kShareUpdateExclusive);
+    CHECK(statements[i].locks[0].implied);
+  }
+  CHECK(statements[3].locks.empty());
+
+  // One that left no index.
+  Seeing none;
+  none.Has(30000, "tenant30000.orders")
+      .Statement("create index concurrently on orders (c)", "CREATE INDEX");
+  CHECK(none.Build().statements.at(0).locks.size() == 2);
 }
 
 TEST_CASE("rows that a statement answers with are not rows that it writes", "[migration]") {

@@ -111,6 +111,30 @@ TEST_CASE("temporary files are read in any language of the server", "[migration]
   CHECK(log.spills[2].bytes == 3000000);
 }
 
+TEST_CASE("a parallel worker's temporary file is its leader's, its waits are its own",
+          "[migration]") {
+  const std::string file =
+      " 00000 LOG:  temporary file: path \"base/pgsql_tmp/pgsql_tmp13.0\", size 1048576\n";
+  const ServerLog log = Read("1.5 [12,]" + file + "1.5 [13,12]" + file + "1.5 [14]" + file +
+                             "2.0 [13,12] 00000 LOG:  process 13 still waiting for "
+                             "AccessShareLock on relation 16384 of database 5 after 10.250 ms\n"
+                             "2.0 [13,12] 00000 DETAIL:  Process holding the lock: 11. Wait queue: "
+                             "13.\n"
+                             "9.0 [12,] 00000 LOG:  scry_watch_0 ddl_command_end 9000123|ALTER "
+                             "TABLE|16384:AccessExclusiveLock\n");
+  REQUIRE(log.spills.size() == 3);
+  for (const size_t i : {0U, 1U}) CHECK(log.spills[i].pid == 12);
+  CHECK(log.spills[2].pid == 14);
+  REQUIRE(log.waits.size() == 1);
+  CHECK(log.waits[0].pid == 13);
+  CHECK(log.waits[0].holders == std::vector<uint32_t>{11});
+  REQUIRE(log.ddl.size() == 1);
+  CHECK(log.ddl[0].pid == 12);
+  for (const char* nonsense : {"[13,x]", "[13,12,]", "[,12]", "[13,99999999999]", "[13 12]"}) {
+    CHECK(Read(std::string("1.5 ") + nonsense + file).spills.empty());
+  }
+}
+
 TEST_CASE("what statements write into messages is not taken for the server's own lines",
           "[migration]") {
   const ServerLog log = Read(
