@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 #include "base/units.h"
+#include "command.h"
 
 namespace scry::app {
 namespace {
@@ -86,6 +87,11 @@ void PrintError(const base::Error& error) { ToStderr(fmt::format("scry: {}\n", e
 void PrintNote(std::string_view text) { ToStderr(fmt::format("scry: {}\n", text)); }
 
 ExitStatus Refuse(const base::Error& error) {
+  // Ctrl-C reaches the programs that scry runs as well: what they then say of their end is nobody's
+  // failure.
+  if (error.code != base::ErrorCode::kInterrupted && Interrupted()) {
+    return Refuse(base::Fail(base::ErrorCode::kInterrupted, "interrupted"));
+  }
   PrintError(error);
   return StatusOf(error);
 }
