@@ -44,13 +44,15 @@ uint64_t ControlCount(const PatternStats& stats, std::initializer_list<Differenc
   return count;
 }
 
+uint64_t ErrorCount(const PatternStats& stats, size_t lane, const std::string& state) {
+  const auto found = stats.errors[lane].find(state);
+  return found == stats.errors[lane].end() ? 0 : found->second;
+}
+
 // So often more than on the baseline.
-uint64_t ErrorsBeyondBaseline(const PatternStats& stats, size_t lane, const std::string& state) {
-  const auto of = [&](size_t one) {
-    const auto found = stats.errors[one].find(state);
-    return found == stats.errors[one].end() ? 0 : found->second;
-  };
-  return of(lane) - std::min(of(lane), of(0));
+uint64_t ControlErrors(const PatternStats& stats, const std::string& state) {
+  const uint64_t control = ErrorCount(stats, 2, state);
+  return control - std::min(control, ErrorCount(stats, 0, state));
 }
 
 // Whatever the control lane fails with: what it never shows on its own is no noise of others.
@@ -59,8 +61,8 @@ bool ErrorsBeyondNoise(const PatternStats& stats, const KindStats& errors, uint6
       ControlCount(stats, {DifferenceKind::kError, DifferenceKind::kErrorChanged});
   if (BeyondNoise(stats, count, noise)) return true;
   return std::any_of(errors.states.begin(), errors.states.end(), [&](const auto& state) {
-    return !MayBeRaced(state.first) && BeyondNoise(stats, std::min(state.second, count),
-                                                   ErrorsBeyondBaseline(stats, 2, state.first));
+    return !MayBeRaced(state.first) &&
+           BeyondNoise(stats, std::min(state.second, count), ControlErrors(stats, state.first));
   });
 }
 
@@ -91,8 +93,7 @@ ColumnBits NoisyColumns(const PatternStats& stats) {
 void AddOtherStates(const PatternStats& stats, const std::string& told, Finding& finding) {
   std::string others;
   for (const auto& [state, count] : stats.errors[1]) {
-    const auto before = stats.errors[0].find(state);
-    const uint64_t baseline = before == stats.errors[0].end() ? 0 : before->second;
+    const uint64_t baseline = ErrorCount(stats, 0, state);
     if (state == told || count <= baseline) continue;
     others += fmt::format("{}{} ({} times)", others.empty() ? "" : ", ", state,
                           FormatCount(count - baseline));
@@ -198,12 +199,7 @@ class OutcomeJudge {
 
   // Calls that end in `count` on the lane that does so most, the candidate left aside.
   static uint64_t Usual(const PatternStats& stats, const std::string& state) {
-    uint64_t usual = 0;
-    for (const size_t lane : {size_t{0}, size_t{2}}) {
-      const auto found = stats.errors[lane].find(state);
-      if (found != stats.errors[lane].end()) usual = std::max(usual, found->second);
-    }
-    return usual;
+    return std::max(ErrorCount(stats, 0, state), ErrorCount(stats, 2, state));
   }
 
   // All of its calls were cancelled on the candidate, none on the baseline, and the limit is no
@@ -344,23 +340,29 @@ class OutcomeJudge {
     return FisherGreater(count, n, noise, n) <= kClockFisherP;
   }
 
+  // Of what gates if most of the pairs do: do they? One change may show as other rows in some calls
+  // and as other values in others.
+  bool Most(const PatternStats& stats, DifferenceKind kind, const KindStats& counts,
+            const WeightCounts& weighed) const {
+    uint64_t differ = 0;
+    for (const auto& [other, all] : stats.differences) {
+      if (!IsResultKind(other)) continue;
+      const WeightCounts weights = Weigh(stats, all).counts;
+      differ += weights.gates + weights.gates_if_most;
+    }
+    return differ * 2 > stats.compared || ClockCannot(stats, kind, counts, weighed);
+  }
+
   void JudgeResults(const PatternStats& stats) {
     Finding finding = OpenFinding(FindingClass::kDifferent, stats, table_.totals());
     uint64_t gating = 0;
-    uint64_t all =
-        0;  // One change may show as other rows in some calls, as other values in others.
     bool beyond = false;
-    for (const auto& [kind, counts] : stats.differences) {
-      if (!IsResultKind(kind)) continue;
-      const WeightCounts weighed = Weigh(stats, counts).counts;
-      all += weighed.gates + weighed.gates_if_most;
-    }
     for (const auto& [kind, counts] : stats.differences) {
       if (!IsResultKind(kind)) continue;
       const Weighed weighed = Weigh(stats, counts);
       outcomes_.column_noise += weighed.noise;
       const bool most =
-          all * 2 > stats.compared || ClockCannot(stats, kind, counts, weighed.counts);
+          weighed.counts.gates_if_most > 0 && Most(stats, kind, counts, weighed.counts);
       uint64_t weighs = weighed.counts.gates + (most ? weighed.counts.gates_if_most : 0);
       if (table_.totals().has_control &&
           NearlyAlways(counts.by_locks, ControlCount(stats, {kind}), stats.compared)) {
@@ -388,8 +390,7 @@ class OutcomeJudge {
     Finding finding = OpenFinding(FindingClass::kWarning, stats, table_.totals());
     for (const auto& [kind, counts] : stats.differences) {
       const WeightCounts weighs = Weigh(stats, counts).counts;
-      const bool few = weighs.gates_if_most > 0 && weighs.gates_if_most * 2 <= stats.compared &&
-                       !ClockCannot(stats, kind, counts, weighs);
+      const bool few = weighs.gates_if_most > 0 && !Most(stats, kind, counts, weighs);
       const uint64_t told = weighs.warnings + (few ? weighs.gates_if_most : 0);
       if (told == 0) continue;
       if (finding.reasons.empty()) SetDifference(finding, kind, counts);

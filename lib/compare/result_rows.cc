@@ -564,9 +564,10 @@ bool MayBeJson(const Column& column, const Cell& cell) {
 }
 
 // Rows by the hashes of some of their columns.
-std::vector<std::pair<uint64_t, size_t>> Grouped(const HashGrid& grid,
-                                                 const std::vector<size_t>& places) {
-  std::vector<std::pair<uint64_t, size_t>> rows;
+using Groups = std::vector<std::pair<uint64_t, size_t>>;
+
+Groups Grouped(const HashGrid& grid, const std::vector<size_t>& places) {
+  Groups rows;
   for (size_t row = 0; row < grid.rows(); ++row) {
     uint64_t hash = 0;
     for (const size_t place : places) hash = Mix(hash * 31 + grid.At(row, place));
@@ -576,12 +577,10 @@ std::vector<std::pair<uint64_t, size_t>> Grouped(const HashGrid& grid,
   return rows;
 }
 
-// In rows that are equal but for what was gathered. REQUIRES: equally many of each.
-bool OtherContent(const RowValues& values, const ColumnMatch& match,
-                  const std::vector<size_t>& sure, size_t gathered, const Column& column) {
-  const auto left = Grouped(values.before, sure);
-  const auto right = Grouped(values.after, sure);
-  const auto& [from, to] = match.common[gathered];
+// In rows that are equal but for what was gathered, in columns `from` and `to`. REQUIRES: equally
+// many of each.
+bool OtherContent(const RowValues& values, const Groups& left, const Groups& right, size_t from,
+                  size_t to, const Column& column) {
   for (size_t begin = 0, end = 0; begin < left.size(); begin = end) {
     Bytes bytes{};
     bool json = true;
@@ -612,14 +611,15 @@ std::optional<bool> GathersOtherContent(const LaneOutcome& baseline, const LaneO
     const size_t column = match.common[place].first;
     (LeftToChance(baseline, column, facts) ? gathered : sure).push_back(place);
   }
-  const auto hashes = [&](const HashGrid& grid) {
-    Hashes all;
-    for (const auto& [hash, row] : Grouped(grid, sure)) all.push_back(hash);
-    return all;
-  };
-  if (hashes(values->before) != hashes(values->after)) return std::nullopt;
+  const Groups left = Grouped(values->before, sure);
+  const Groups right = Grouped(values->after, sure);
+  const bool alike =
+      std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                 [](const auto& one, const auto& other) { return one.first == other.first; });
+  if (!alike) return std::nullopt;
   return std::any_of(gathered.begin(), gathered.end(), [&](size_t place) {
-    return OtherContent(*values, match, sure, place, baseline.columns[match.common[place].first]);
+    const auto& [from, to] = match.common[place];
+    return OtherContent(*values, left, right, from, to, baseline.columns[from]);
   });
 }
 

@@ -399,6 +399,8 @@ TEST_CASE("what differs in most calls gates, in one way or another", "[compare]"
   tied.functions = {"now"};
   PutMany(both, PairOf(Answer(kId, {{"1"}}), Answer(kId, {})), 15, tied);
   CHECK(JudgeOf(both).result == VerdictResult::kRegressions);
+  // And is not told again as what may be chance.
+  CHECK(FindType(JudgeOf(both), FindingClass::kWarning) == nullptr);
 }
 
 TEST_CASE("an error of its own is not the noise of others", "[compare]") {
