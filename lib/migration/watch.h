@@ -4,8 +4,7 @@
 //
 //   command -> [relay on 127.0.0.1] -> fork            passwords pass by unread (SCRAM, end to end)
 //                 |  each exchange, before its answer goes on: texts, times, SQLSTATE, transaction
-//                 |-> side connection: locks that the open transaction holds, position of the WAL,
-//                 size
+//                 |-> side connection: locks of the open transaction, position of the WAL, size
 //   fork: event triggers -> server's log: locks at each DDL command's end, rewrites, drops
 //         log_temp_files -> the same: temporary files
 //   sampler, every 20 ms: locks of running statements that no trigger fires for
