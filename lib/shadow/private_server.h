@@ -108,7 +108,8 @@ base::Status StopFoundServer(const std::string& data_dir, PrivateServer::StopMod
 base::Result<std::string> SingleUserValue(const pg::Programs& programs, const os::User& user,
                                           const std::string& data_dir, const std::string& sql);
 
-// The environment of PostgreSQL's programs: nothing of ours but where things are.
+// The environment of PostgreSQL's programs: nothing of ours but where things are, and how much
+// memory a backend keeps for its next query.
 os::Environment ServerEnvironment(const pg::Programs& programs, const os::User& user);
 
 // What the server said last that tells why it ended: the last FATAL or PANIC, else the last line.
