@@ -53,7 +53,7 @@ class Hypothesis {
     SCRY_TRY_ASSIGN(const auto available, connection_.QueryValue(kAvailableSql));
     if (!available) return base::Fail(base::ErrorCode::kUnsupported, "the server has no HypoPG");
     SCRY_TRY(
-        Exec("BEGIN; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '2s'; "
+        Exec("BEGIN READ WRITE; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '2s'; "
              "SET LOCAL search_path = public"));
     SCRY_TRY_ASSIGN(const auto schema, connection_.QueryValue(kSchemaSql));
     schema_ = schema.value_or("scry_hypopg");

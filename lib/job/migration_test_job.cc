@@ -192,7 +192,7 @@ Status MigrationTest::MakeLanes() {
     // On all of them: what is compared is to differ by the migration alone.
     std::vector<std::string> forgotten = {"lc_messages"};
     if (!request_.command.empty()) forgotten.emplace_back(migration::kWatchSettingName);
-    SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(fork->Info()));
+    SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::ConnectToWrite(fork->Info()));
     SCRY_TRY(migration::ForgetSettings(session, forgotten));
   }
   return {};
@@ -402,9 +402,9 @@ Status MigrationTest::RunFix(migration::CommandOptions options) {
 // do is done in between, on all lanes alike.
 Status MigrationTest::Settle() {
   if (request_.command.empty()) return {};
-  SCRY_TRY_ASSIGN(pg::AdminSession before, pg::AdminSession::Connect(baseline().Info()));
-  SCRY_TRY_ASSIGN(pg::AdminSession after, pg::AdminSession::Connect(candidate().Info()));
-  SCRY_TRY_ASSIGN(pg::AdminSession again, pg::AdminSession::Connect(control().Info()));
+  SCRY_TRY_ASSIGN(pg::AdminSession before, pg::AdminSession::ConnectToWrite(baseline().Info()));
+  SCRY_TRY_ASSIGN(pg::AdminSession after, pg::AdminSession::ConnectToWrite(candidate().Info()));
+  SCRY_TRY_ASSIGN(pg::AdminSession again, pg::AdminSession::ConnectToWrite(control().Info()));
   SCRY_TRY_ASSIGN(const std::vector<migration::TableName> touched,
                   migration::TouchedTables(before, after));
   if (touched.empty()) return {};
@@ -441,7 +441,7 @@ Result<shadow::Fork*> MigrationTest::MakeForkUnderLoad(const std::string& lane,
   SCRY_TRY_ASSIGN(shadow::Fork * fork, run_->MakeFork(shadow_, options, Control()));
   progress_.Done("");
   SCRY_TRY(shadow::CheckMarker(fork->Info(), run_->nonce()));
-  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(fork->Info()));
+  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::ConnectToWrite(fork->Info()));
   SCRY_TRY(migration::ForgetSettings(session, migration::LogSettingNames()));
   return fork;
 }

@@ -24,7 +24,7 @@ constexpr const char* kCanceled = "57014";  // By the timeout or by us.
 }  // namespace
 
 Result<RemedyBench> RemedyBench::Open(const pg::ConnInfo& candidate, const RunWatch& watch) {
-  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(candidate));
+  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::ConnectToWrite(candidate));
   SCRY_TRY_ASSIGN(const pg::Rows path, session.Exec("SET search_path = public"));
   SCRY_TRY_ASSIGN(const pg::Rows pid, session.Exec("SELECT pg_catalog.pg_backend_pid()"));
   return RemedyBench(std::move(session), candidate, pid.Single().value_or("0"), watch);

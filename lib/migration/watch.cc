@@ -116,7 +116,7 @@ Result<std::unique_ptr<MigrationWatch>> MigrationWatch::Begin(const WatchTarget&
 }
 
 Status MigrationWatch::Open() {
-  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(target_.admin));
+  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::ConnectToWrite(target_.admin));
   SCRY_TRY_ASSIGN(pg::AdminSession side, pg::AdminSession::Connect(target_.admin));
   session_ = std::make_unique<pg::AdminSession>(std::move(session));
   side_ = std::make_unique<pg::AdminSession>(std::move(side));

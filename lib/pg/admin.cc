@@ -52,6 +52,12 @@ base::Result<AdminSession> AdminSession::Connect(const ConnInfo& info) {
   }
 }
 
+base::Result<AdminSession> AdminSession::ConnectToWrite(const ConnInfo& info) {
+  SCRY_TRY_ASSIGN(AdminSession session, Connect(info));
+  SCRY_TRY(session.Exec("SET default_transaction_read_only = off"));
+  return session;
+}
+
 base::Result<Rows> AdminSession::Exec(const std::string& sql) {
   try {
     pqxx::nontransaction work(impl_->connection);

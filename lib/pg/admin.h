@@ -25,6 +25,8 @@ class AdminSession {
  public:
   // Gives up after 10 s where `info` names no connect_timeout. Server notices are dropped.
   static base::Result<AdminSession> Connect(const ConnInfo& info);
+  // To a server of scry's own. Its databases and roles may be set to be read only, as the source's.
+  static base::Result<AdminSession> ConnectToWrite(const ConnInfo& info);
   AdminSession(AdminSession&& other) noexcept;
   AdminSession& operator=(AdminSession&& other) noexcept;
   ~AdminSession();

@@ -99,7 +99,10 @@ class Setter {
       SCRY_TRY_ASSIGN(Sequences states, ReadLane(*lane, wanted));
       states_.push_back(std::move(states));
     }
-    for (size_t lane = 0; lane < lanes_.size(); ++lane) SCRY_TRY(SetLane(lane));
+    for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+      SCRY_TRY(lanes_[lane]->Exec("SET default_transaction_read_only = off"));  // As the source's.
+      SCRY_TRY(SetLane(lane));
+    }
     return Count();
   }
 

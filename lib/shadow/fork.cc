@@ -98,8 +98,7 @@ base::Result<PrivateServer> StartWithPort(ServerSpec spec, bool loopback, const 
 // How many sessions of a role or a database there may be at once says nothing of replay, which may
 // have more of them open than production had.
 base::Status LiftConnectionLimits(const pg::ConnInfo& info) {
-  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(info));
-  SCRY_TRY(session.Exec("SET default_transaction_read_only = off"));  // It may be the source's.
+  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::ConnectToWrite(info));
   SCRY_TRY_ASSIGN(
       const pg::Rows limited,
       session.Exec("SELECT pg_catalog.format('ALTER ROLE %I CONNECTION LIMIT -1', rolname) "
@@ -117,14 +116,16 @@ base::Result<pg::ConnInfo> Fork::OpenLoopback(const std::string& dbname,
   constexpr size_t kPasswordBytes = 16;
   const std::string role = user.empty() ? superuser() : user;
   const std::string password = os::RandomHex(kPasswordBytes);
-  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(Info()));
+  SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::ConnectToWrite(Info()));
   // Not into the fork's log, and of a kind that pg_hba.conf takes on every version.
   const auto done = session.Exec(
       "SET log_statement = none; SET log_min_duration_statement = -1; "
       "SET log_min_error_statement = panic; SET password_encryption = 'scram-sha-256'; "
       "ALTER ROLE " +
       session.QuoteName(role) + " PASSWORD " + session.Quote(password) + " VALID UNTIL 'infinity'");
-  if (!done.ok()) return done.error();
+  if (!done.ok()) {
+    return base::Status(done.error()).With("let role " + role + " connect to the " + lane_).error();
+  }
   return server_.LoopbackInfo(dbname.empty() ? dbname_ : dbname, role, password);
 }
 

@@ -130,7 +130,7 @@ base::Status RestoreDatabase(Making& making, const PrivateServer& server,
                              const pg::Programs& programs) {
   const pg::ConnInfo info = server.Info("template1");
   if (making.info.dbname == "postgres") {
-    SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::Connect(info));
+    SCRY_TRY_ASSIGN(pg::AdminSession session, pg::AdminSession::ConnectToWrite(info));
     SCRY_TRY(session.Exec("DROP DATABASE postgres"));
   }
   os::Program restore;
@@ -182,7 +182,7 @@ base::Status MakeDump(Making& making) {
   making.control.Say("gathering statistics");
   {
     SCRY_TRY_ASSIGN(pg::AdminSession session,
-                    pg::AdminSession::Connect(server.Info(making.info.dbname)));
+                    pg::AdminSession::ConnectToWrite(server.Info(making.info.dbname)));
     // Without it 8 of 19 plans differed from the source's, with it none: the visibility map counts,
     // too.
     SCRY_TRY(session.Exec("VACUUM (ANALYZE)"));
