@@ -52,9 +52,9 @@ class Hypothesis {
   Status Begin() {
     SCRY_TRY_ASSIGN(const auto available, connection_.QueryValue(kAvailableSql));
     if (!available) return base::Fail(base::ErrorCode::kUnsupported, "the server has no HypoPG");
-    SCRY_TRY(
-        Exec("BEGIN READ WRITE; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '2s'; "
-             "SET LOCAL search_path = public"));
+    SCRY_TRY(Exec(
+        "BEGIN READ WRITE; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '2s'; "
+        "SET LOCAL search_path = public"));
     SCRY_TRY_ASSIGN(const auto schema, connection_.QueryValue(kSchemaSql));
     schema_ = schema.value_or("scry_hypopg");
     if (schema) return {};
