@@ -243,8 +243,14 @@ std::optional<Sample> SampleBook::MakeSample(Session& session, const event::Exch
 
 SampleSource::SampleSource(const std::map<uint64_t, std::vector<Sample>>& samples, uint64_t rounds,
                            uint64_t seed) {
+  base::Random random(seed);
+  const auto shuffle = [&](auto& all) {
+    for (size_t i = all.size(); i > 1; --i) std::swap(all[i - 1], all[random.Below(i)]);
+  };
   std::map<event::Settings, event::SessionId> by_settings;
+  std::vector<std::vector<Run>> stretches;
   for (const auto& [fingerprint, kept] : samples) {
+    std::vector<Run> runs;
     for (const Sample& sample : kept) {
       const auto [found, added] = by_settings.try_emplace(sample.session.parameters,
                                                           event::SessionId{by_settings.size() + 1});
@@ -254,11 +260,23 @@ SampleSource::SampleSource(const std::map<uint64_t, std::vector<Sample>>& sample
         start.at_us = 0;  // As all that follows: by the time of the capture it would come last.
         starts_.push_back(std::move(start));
       }
-      for (uint64_t i = 0; i < rounds; ++i) runs_.push_back(Run{&sample, found->second});
+      for (uint64_t i = 0; i < rounds; ++i) runs.push_back(Run{&sample, found->second});
+    }
+    shuffle(runs);
+    std::stable_sort(runs.begin(), runs.end(),
+                     [](const Run& a, const Run& b) { return a.session < b.session; });
+    for (size_t i = 0; i < runs.size(); ++i) {
+      if (i == 0 || stretches.back().size() == kStretch ||
+          stretches.back().front().session != runs[i].session) {
+        stretches.emplace_back();
+      }
+      stretches.back().push_back(runs[i]);
     }
   }
-  base::Random random(seed);
-  for (size_t i = runs_.size(); i > 1; --i) std::swap(runs_[i - 1], runs_[random.Below(i)]);
+  shuffle(stretches);
+  for (const std::vector<Run>& stretch : stretches) {
+    runs_.insert(runs_.end(), stretch.begin(), stretch.end());
+  }
 }
 
 event::Exchange SampleSource::QueryExchange(event::SessionId session, const std::string& sql,

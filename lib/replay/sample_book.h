@@ -104,10 +104,14 @@ class SampleBook {
   uint64_t left_out_ = 0;
 };
 
-// The samples as a capture of its own: `rounds` times each, in a fresh random order, each in a
-// transaction that is rolled back, so that every run sees the same data.
+// The samples as a capture of its own: `rounds` times each, each in a transaction that is rolled
+// back, so that every run sees the same data. In a fresh random order, but in short stretches of
+// one pattern on one session: what runs before a query on its connection leaves the processor's
+// caches and the backend's memory as it will, and if that became slower, the query would too.
 class SampleSource final : public event::EventSource {
  public:
+  static constexpr size_t kStretch = 8;  // Runs; of the first one the neighbour may be another.
+
   SampleSource(const std::map<uint64_t, std::vector<Sample>>& samples, uint64_t rounds,
                uint64_t seed);
   base::Result<bool> Read(event::Event& event) override;

@@ -37,5 +37,41 @@ TEST_CASE("samples of sessions that started late come after their session's star
   CHECK(exchanges == 3 * 5 * 2 * 3);
 }
 
+TEST_CASE("what runs before a sample on its connection is its own pattern", "[replay]") {
+  std::map<uint64_t, std::vector<Sample>> samples;
+  for (uint64_t i = 1; i <= 4; ++i) {
+    for (uint64_t run = 0; run < 60; ++run) {
+      Sample sample;
+      sample.fingerprint = i;
+      sample.session.parameters = {{"user", "role " + std::to_string(run % 3)}};
+      sample.text = "select " + std::to_string(i);
+      samples[i].push_back(sample);
+    }
+  }
+  SampleSource source(samples, /*rounds=*/1, /*seed=*/7);
+  std::map<event::SessionId, std::string> before;
+  std::map<std::string, size_t> stretches;
+  size_t runs = 0;
+  size_t strangers = 0;
+  std::string last;
+  for (;;) {
+    const auto next = source.Next();
+    REQUIRE(next.ok());
+    if (!*next) break;
+    const auto* exchange = std::get_if<event::Exchange>(&**next);
+    if (exchange == nullptr) continue;
+    const std::string& text = exchange->statements.at(0).text;
+    if (!text.starts_with("select")) continue;
+    ++runs;
+    strangers += before[exchange->session] != text ? 1U : 0U;
+    stretches[text] += last != text ? 1U : 0U;
+    before[exchange->session] = last = text;
+  }
+  CHECK(runs == 4 * 60);
+  CHECK(strangers <= 4 * 3 * (60 / 3 / SampleSource::kStretch + 1));
+  // And yet no pattern has a time of its own, in which one lane might have been slow.
+  for (const auto& [text, count] : stretches) CHECK(count > 3);
+}
+
 }  // namespace
 }  // namespace scry::replay
