@@ -8,6 +8,7 @@
 
 #include "base/letter_case.h"
 #include "event/parse_tree.h"
+#include "event/relation_name.h"
 #include "event/sql_literal.h"
 
 namespace scry::event {
@@ -761,10 +762,7 @@ class SiteWalk {
   // What is known only at the end.
   void Finish() {
     for (ValueSite& site : out_.sites) {
-      const size_t dot = site.relation.rfind('.');
-      const std::string name =
-          dot == std::string::npos ? site.relation : site.relation.substr(dot + 1);
-      site.conjunct &= mentions_[name] == 1;
+      site.conjunct &= mentions_[std::string(BareName(site.relation))] == 1;
     }
     for (std::vector<std::string>* names : {&out_.reads, &out_.writes, &out_.set_columns}) {
       std::sort(names->begin(), names->end());

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/letter_case.h"
+#include "event/relation_name.h"
 #include "migration/server_log.h"
 
 namespace scry::job {
@@ -25,12 +26,6 @@ constexpr size_t kStepsMax = 400;
 constexpr int kRoundsMax = 20;
 // The log has milliseconds.
 constexpr Micros kSlackUs = 3000;
-
-// "orders" of "public.orders".
-std::string_view Bare(std::string_view relation) {
-  const size_t dot = relation.rfind('.');
-  return dot == std::string_view::npos ? relation : relation.substr(dot + 1);
-}
 
 bool ForLocks(const std::string& sqlstate) {
   return sqlstate == "40P01" || sqlstate == "55P03" || sqlstate == "57014" || sqlstate == "25P03" ||
@@ -148,14 +143,14 @@ class Blaming {
   }
 
   static std::string_view RowsTable(const LockWaitEvent& wait) {
-    return wait.row_of.empty() ? Bare(wait.name) : std::string_view(wait.row_of);
+    return wait.row_of.empty() ? event::BareName(wait.name) : std::string_view(wait.row_of);
   }
 
   bool Names(size_t statement, std::string_view table) const {
     if (table.empty()) return false;
     const auto& relations = profile_.statements[statement].relations;
     return std::any_of(relations.begin(), relations.end(),
-                       [&](const auto& one) { return Bare(one) == table; });
+                       [&](const auto& one) { return event::BareName(one) == table; });
   }
 
   // It locked rows of the table, or may have: what it locks is told once for each transaction.
@@ -165,7 +160,7 @@ class Blaming {
         statement.locks.begin(), statement.locks.end(), [&](const migration::TakenLock& lock) {
           const bool rows =
               lock.mode == LockMode::kRowShare || lock.mode == LockMode::kRowExclusive;
-          return rows && Bare(lock.name) == table;
+          return rows && event::BareName(lock.name) == table;
         });
     return locks || (statement.rows > 0 && !statement.work.reads_table && Names(i, table));
   }
@@ -395,8 +390,9 @@ class Blaming {
     return std::any_of(
         statement.locks.begin(), statement.locks.end(), [&](const migration::TakenLock& lock) {
           return lock.mode == migration::LockMode::kAccessExclusive &&
-                 std::any_of(query.relations.begin(), query.relations.end(),
-                             [&](const auto& one) { return Bare(one) == Bare(lock.name); });
+                 std::any_of(query.relations.begin(), query.relations.end(), [&](const auto& one) {
+                   return event::BareName(one) == event::BareName(lock.name);
+                 });
         });
   }
 
@@ -615,15 +611,17 @@ void SlowBook::TakeStale(const event::StatementPair& pair) {
 void SlowBook::NoteWorked(const event::StatementPair& pair) {
   if (pair.text.empty() || !pair.captured.sqlstate.empty()) return;
   const event::StatementFacts& facts = facts_.Get(pair.text, pair.ordinal);
-  if (!facts.makes.empty() && made_.size() < kPatternsMax) made_.emplace(Bare(facts.makes));
+  if (!facts.makes.empty() && made_.size() < kPatternsMax)
+    made_.emplace(event::BareName(facts.makes));
   const bool worked = pair.lanes.front().outcome.status == event::OutcomeStatus::kDone;
   if (worked && worked_.size() < kPatternsMax) worked_.insert(facts.fingerprint);
 }
 
 bool SlowBook::UsesMade(const event::StatementFacts& query) const {
-  return std::any_of(
-      query.relations.begin(), query.relations.end(),
-      [&](const std::string& relation) { return made_.contains(std::string(Bare(relation))); });
+  return std::any_of(query.relations.begin(), query.relations.end(),
+                     [&](const std::string& relation) {
+                       return made_.contains(std::string(event::BareName(relation)));
+                     });
 }
 
 void SlowBook::TakeMissing(const event::StatementPair& pair, Micros begin_us) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "event/relation_name.h"
 #include "event/take_away.h"
 #include "migration/touched_tables.h"
 #include "pg/admin.h"
@@ -71,7 +72,7 @@ base::Result<std::map<std::string, LockMode>> NamesOver(const migration::Migrati
   };
   for (const auto& [table, mode] : tables) {
     const size_t dot = table.find('.');
-    const std::string bare = dot == std::string::npos ? table : table.substr(dot + 1);
+    const std::string bare(event::BareName(table));
     by_mode[mode].push_back({dot == std::string::npos ? "public" : table.substr(0, dot), bare});
     add(bare, mode);
   }

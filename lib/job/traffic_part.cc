@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/letter_case.h"
+#include "event/relation_name.h"
 #include "job/capture_traffic.h"
 
 namespace scry::job {
@@ -20,11 +21,6 @@ constexpr Micros kIntoTransactionShare = 4;
 // Without a transaction worth it, so far into the part: what follows is for the queue to drain.
 constexpr double kIntoPart = 0.4;
 constexpr Micros kShortTransactionUs = 100 * 1000;
-
-std::string_view Bare(std::string_view relation) {
-  const size_t dot = relation.rfind('.');
-  return dot == std::string_view::npos ? relation : relation.substr(dot + 1);
-}
 
 // The lock that a statement takes on a relation that it names.
 LockMode ModeOf(const std::string& relation, const event::StatementFacts& facts,
@@ -79,7 +75,7 @@ bool TransactionScan::Stops(const event::Statement& statement) {
   const event::StatementSites& sites = sites_.Get(statement.text, statement.ordinal);
   return std::any_of(facts.relations.begin(), facts.relations.end(),
                      [&](const std::string& relation) {
-                       const auto table = wish_.tables.find(std::string(Bare(relation)));
+                       const auto table = wish_.tables.find(std::string(event::BareName(relation)));
                        return table != wish_.tables.end() &&
                               migration::Conflicts(table->second, ModeOf(relation, facts, sites));
                      });

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/letter_case.h"
+#include "event/relation_name.h"
 #include "event/statement_facts.h"
 
 namespace scry::migration {
@@ -40,12 +41,6 @@ std::string_view TagWords(std::string_view tag) {
   if (digit != std::string_view::npos) tag = tag.substr(0, digit);
   while (tag.ends_with(' ')) tag.remove_suffix(1);
   return tag;
-}
-
-// "log" of "audit.log".
-std::string_view Bare(std::string_view name) {
-  const size_t dot = name.find('.');
-  return dot == std::string_view::npos ? name : name.substr(dot + 1);
 }
 
 // Its tag counts rows that it answered with. EXECUTE has the tag of what it runs; CREATE TABLE AS
@@ -422,7 +417,7 @@ class Builder {
   // another, the first of those that most likely did.
   std::vector<size_t> WhoSwapped(uint32_t relation, bool event::TableWork::*by_text,
                                  bool told) const {
-    const std::string_view name = Bare(Known(relation)->name);
+    const std::string_view name = event::BareName(Known(relation)->name);
     std::optional<std::vector<std::string_view>> code;  // All sources are read for it.
     std::vector<size_t> sure;
     size_t likely = 0;
@@ -529,7 +524,7 @@ class Builder {
       if (relation.table == 0 || before_.relations.contains(oid)) continue;
       const RelationState* table = Known(relation.table);
       if (table == nullptr || !Names(statement.relations, table->name)) continue;
-      const bool named = base::ContainsInAnyCase(statement.text, Bare(relation.name));
+      const bool named = base::ContainsInAnyCase(statement.text, event::BareName(relation.name));
       const int likely = (named ? 2 : 0) + (built.contains(oid) ? 0 : 1);
       if (likely <= most) continue;
       most = likely;
@@ -540,7 +535,7 @@ class Builder {
 
   // Is the relation of a catalog among those that a statement writes?
   static bool Names(const std::vector<std::string>& relations, const std::string& name) {
-    const std::string_view bare = Bare(name);
+    const std::string_view bare = event::BareName(name);
     return std::any_of(relations.begin(), relations.end(), [&](const std::string& relation) {
       return relation == name || relation == bare || relation == "public." + name;
     });
