@@ -215,12 +215,14 @@ class Builder {
                        });
   }
 
+  size_t IndexOf(const StatementProfile& statement) const {
+    return static_cast<size_t>(&statement - profile_.statements.data());
+  }
+
   // 0: nobody's.
   uint64_t ExchangeOf(const DdlEvent& event) {
     const StatementProfile* statement = FindAt(event.pid, event.wall_us, kClockSlackUs);
-    return statement == nullptr
-               ? 0
-               : exchanges_[static_cast<size_t>(statement - profile_.statements.data())];
+    return statement == nullptr ? 0 : exchanges_[IndexOf(*statement)];
   }
 
   // Code may run DDL of its own in it, which fires triggers too.
@@ -244,23 +246,33 @@ class Builder {
     return left != events_left_.end() && left->second > with_tag ? runner : nullptr;
   }
 
+  // The statements of an exchange stand together: the first one with this one, and behind the last.
+  size_t FirstWith(size_t i) const {
+    while (i > 0 && exchanges_[i - 1] == exchanges_[i]) --i;
+    return i;
+  }
+  size_t EndWith(size_t i) const {
+    size_t end = i + 1;
+    while (end < exchanges_.size() && exchanges_[end] == exchanges_[i]) ++end;
+    return end;
+  }
+
   // Events of one exchange come in the order of its statements: with several in a Query message the
   // server may hand all answers over at its end, so the clock does not tell them apart.
   void TakeEvent(const DdlEvent& event) {
     StatementProfile* statement = FindAt(event.pid, event.wall_us, kClockSlackUs);
     if (statement == nullptr) return;
-    auto at = static_cast<size_t>(statement - profile_.statements.data());
-    const uint64_t exchange = exchanges_[at];
-    while (at > 0 && exchanges_[at - 1] == exchange) --at;
+    const size_t first = FirstWith(IndexOf(*statement));
+    const size_t end = EndWith(first);
+    const uint64_t exchange = exchanges_[first];
     size_t& next = next_[exchange];
-    StatementProfile* runner = RunnerOf(event, std::max(at, next), exchange);
+    StatementProfile* runner = RunnerOf(event, std::max(first, next), exchange);
     if (runner != nullptr) statement = runner;
     if (event.kind == DdlEvent::Kind::kCommandEnd) {
       uint64_t& left = events_left_[{exchange, event.tag}];
       left -= std::min<uint64_t>(left, 1);
     }
-    for (size_t i = std::max(at, next);
-         runner == nullptr && i < exchanges_.size() && exchanges_[i] == exchange; ++i) {
+    for (size_t i = std::max(first, next); runner == nullptr && i < end; ++i) {
       if (profile_.statements[i].tag != event.tag) continue;
       statement = &profile_.statements[i];
       if (event.kind == DdlEvent::Kind::kCommandEnd) {
@@ -304,9 +316,8 @@ class Builder {
   // its own, had ended.
   void BeginBy(size_t i, Micros at_us) {
     StatementProfile& statement = profile_.statements[i];
-    if (i == 0 || exchanges_[i - 1] != exchanges_[i] || locks_tables_[i - 1]) return;
-    size_t first = i;
-    while (first > 0 && exchanges_[first - 1] == exchanges_[i]) --first;
+    const size_t first = FirstWith(i);
+    if (first == i || locks_tables_[i - 1]) return;
     at_us = std::max(at_us, profile_.statements[first].begin_us);
     if (statement.begin_us <= at_us) return;
     statement.begin_us = at_us;
@@ -321,7 +332,7 @@ class Builder {
   void TakeLocks(const SeenLocks& seen) {
     const StatementProfile* statement = FindAt(seen.pid, seen.at_us, 0);
     if (statement == nullptr) return;
-    const auto at = static_cast<size_t>(statement - profile_.statements.data());
+    const size_t at = IndexOf(*statement);
     for (const OidLock& lock : seen.locks) {
       const size_t taker = TakerOf(lock, at);
       if (taker != at) BeginBy(taker, seen.at_us);
@@ -338,7 +349,8 @@ class Builder {
     const auto known = held.find(lock.relation);
     const bool had = known != held.end() && known->second.mode >= lock.mode;
     if (had && known->second.statement <= at) return at;
-    for (size_t i = at + 1; i < exchanges_.size() && exchanges_[i] == exchanges_[at]; ++i) {
+    const size_t end = EndWith(at);
+    for (size_t i = at + 1; i < end; ++i) {
       if (locks_tables_[i]) return i;
     }
     return at;
@@ -365,7 +377,7 @@ class Builder {
   }
 
   void AddLock(StatementProfile& statement, const OidLock& lock, bool implied) {
-    const auto at = static_cast<size_t>(&statement - profile_.statements.data());
+    const size_t at = IndexOf(statement);
     const size_t transaction = transactions_[at];
     if (Known(lock.relation) == nullptr || MadeBy(transaction, lock.relation)) return;
     Held& known = held_[transaction][lock.relation];
@@ -546,12 +558,11 @@ class Builder {
   StatementProfile* WriterAt(const SeenSizes& seen) {
     StatementProfile* statement = FindAt(seen.pid, seen.at_us, 0);
     if (statement == nullptr) return nullptr;
-    auto at = static_cast<size_t>(statement - profile_.statements.data());
-    const uint64_t exchange = exchanges_[at];
-    if (!parted_.contains(exchange)) return statement;
-    while (at > 0 && exchanges_[at - 1] == exchange) --at;
-    for (; at < exchanges_.size() && exchanges_[at] == exchange; ++at) {
-      StatementProfile& other = profile_.statements[at];
+    const size_t at = IndexOf(*statement);
+    if (!parted_.contains(exchanges_[at])) return statement;
+    const size_t end = EndWith(at);
+    for (size_t i = FirstWith(at); i < end; ++i) {
+      StatementProfile& other = profile_.statements[i];
       const Micros took_us = statement->end_us - statement->begin_us;
       if (other.end_us - other.begin_us > took_us) statement = &other;
     }
