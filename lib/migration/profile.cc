@@ -232,17 +232,17 @@ class Builder {
            tag == "CREATE EXTENSION";
   }
 
-  // Where an exchange has more events of a tag to come than statements with it: the first from
-  // `from` on that runs code. nullptr: there is none.
-  StatementProfile* RunnerOf(const DdlEvent& event, size_t from, uint64_t exchange) {
+  // Where an exchange, whose statements end before `end`, has more events of a tag to come than
+  // statements with it: the first from `from` on that runs code. nullptr: there is none.
+  StatementProfile* RunnerOf(const DdlEvent& event, size_t from, size_t end) {
     StatementProfile* runner = nullptr;
     uint64_t with_tag = 0;
-    for (size_t i = from; i < exchanges_.size() && exchanges_[i] == exchange; ++i) {
+    for (size_t i = from; i < end; ++i) {
       const bool own = profile_.statements[i].tag == event.tag;
       with_tag += own ? 1 : 0;
       if (runner == nullptr && with_tag == 0 && RunsCode(i)) runner = &profile_.statements[i];
     }
-    const auto left = events_left_.find({exchange, event.tag});
+    const auto left = events_left_.find({exchanges_[end - 1], event.tag});
     return left != events_left_.end() && left->second > with_tag ? runner : nullptr;
   }
 
@@ -266,7 +266,7 @@ class Builder {
     const size_t end = EndWith(first);
     const uint64_t exchange = exchanges_[first];
     size_t& next = next_[exchange];
-    StatementProfile* runner = RunnerOf(event, std::max(first, next), exchange);
+    StatementProfile* runner = RunnerOf(event, std::max(first, next), end);
     if (runner != nullptr) statement = runner;
     if (event.kind == DdlEvent::Kind::kCommandEnd) {
       uint64_t& left = events_left_[{exchange, event.tag}];
