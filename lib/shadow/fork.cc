@@ -124,7 +124,9 @@ base::Result<pg::ConnInfo> Fork::OpenLoopback(const std::string& dbname,
       "ALTER ROLE " +
       session.QuoteName(role) + " PASSWORD " + session.Quote(password) + " VALID UNTIL 'infinity'");
   if (!done.ok()) {
-    return base::Status(done.error()).With("let role " + role + " connect to the " + lane_).error();
+    return base::Status(done.error())
+        .With("let role " + base::Printable(role) + " connect to the " + lane_)
+        .error();
   }
   return server_.LoopbackInfo(dbname.empty() ? dbname_ : dbname, role, password);
 }
