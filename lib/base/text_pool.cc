@@ -1,17 +1,49 @@
 #include "base/text_pool.h"
 
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
 namespace scry::base {
 
+struct TextPool::Texts {
+  std::mutex mutex;
+  // By what they hold; each removes itself.
+  std::unordered_map<std::string_view, std::weak_ptr<const std::string>> by_text;
+};
+
+TextPool::TextPool() : texts_(std::make_shared<Texts>()) {}
+
 SharedText TextPool::Share(std::string_view text) {
-  const auto found = texts_->find(text);
-  if (found != texts_->end()) return found->second.lock();
   // Not make_shared(): the key is a view of the text, and has to go before it does.
-  SharedText shared(new std::string(text), [texts = texts_](const std::string* last) {
-    texts->erase(std::string_view(*last));
-    delete last;
-  });
-  texts_->emplace(*shared, shared);
-  return shared;
+  const auto make = [&] {
+    return std::shared_ptr<const std::string>(
+        new std::string(text), [texts = texts_](const std::string* last) {
+          {
+            const std::scoped_lock lock(texts->mutex);
+            const auto own = texts->by_text.find(*last);
+            if (own != texts->by_text.end() && own->first.data() == last->data()) {
+              texts->by_text.erase(own);
+            }
+          }
+          delete last;
+        });
+  };
+  const std::scoped_lock lock(texts_->mutex);
+  const auto found = texts_->by_text.find(text);
+  if (found != texts_->by_text.end()) {
+    if (auto shared = found->second.lock()) return SharedText(std::move(shared));
+    texts_->by_text.erase(found);  // Its last holder is letting go of it.
+  }
+  auto shared = make();
+  texts_->by_text.emplace(*shared, shared);
+  return SharedText(std::move(shared));
+}
+
+size_t TextPool::size() const {
+  const std::scoped_lock lock(texts_->mutex);
+  return texts_->by_text.size();
 }
 
 }  // namespace scry::base

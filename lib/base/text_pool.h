@@ -1,27 +1,24 @@
 // Texts that many hold at the same time, kept once: a thousand sessions prepare the same few
-// hundred statements. A text goes when its last holder does. One thread; what it gave out may
-// outlive it.
+// hundred statements. A text goes when its last holder does, on whatever thread that is. Copies of
+// a pool are the same pool; what it gave out may outlive it. Any thread.
 #pragma once
 
 #include <cstddef>
 #include <memory>
-#include <string>
 #include <string_view>
-#include <unordered_map>
+
+#include "base/shared_text.h"
 
 namespace scry::base {
 
-using SharedText = std::shared_ptr<const std::string>;
-
 class TextPool {
  public:
-  TextPool() : texts_(std::make_shared<Texts>()) {}
+  TextPool();
   SharedText Share(std::string_view text);
-  size_t size() const { return texts_->size(); }
+  size_t size() const;
 
  private:
-  // By what they hold; each removes itself.
-  using Texts = std::unordered_map<std::string_view, std::weak_ptr<const std::string>>;
+  struct Texts;
   std::shared_ptr<Texts> texts_;
 };
 

@@ -20,14 +20,17 @@ bool HasWord(std::string_view words, std::string_view word) {
   return false;
 }
 
+bool IsOfWork(const Evidence& evidence) {
+  return evidence.tail || evidence.type == "slower" || evidence.type == "new-slow" ||
+         evidence.type == "more-work" || evidence.type == "transient";
+}
+
 bool Applies(const Rule& rule, const Evidence& evidence) {
   if (!evidence.sqlstate.empty()) {
     return HasWord(rule.when, evidence.sqlstate) || HasWord(rule.when, "error");
   }
   if (HasWord(rule.when, evidence.type)) return true;
-  const bool work = evidence.type == "slower" || evidence.type == "new-slow" ||
-                    evidence.type == "more-work" || evidence.type == "transient";
-  return work && HasWord(rule.when, "work");
+  return IsOfWork(evidence) && HasWord(rule.when, "work");
 }
 
 std::string Sentence(std::string_view text) {
@@ -67,7 +70,8 @@ std::optional<Cause> WhatDiffers(const Case& one) {
   }
   if (count == 0) return std::nullopt;
   if (count > kDiffersMax) list += "; and " + base::FormatCount(count - kDiffersMax) + " more";
-  return Cause{object, "differs", Sentence("no rule names the cause; what differs: " + list)};
+  return Cause{object, std::string(kNoRule),
+               Sentence("no rule names the cause; what differs: " + list)};
 }
 
 }  // namespace
@@ -92,7 +96,7 @@ std::optional<Cause> FindCause(const Evidence& evidence) {
   std::optional<Cause> cause;
   if (!evidence.sqlstate.empty()) {
     cause = FromRules(ErrorRules(), one);
-  } else if (evidence.type == "different" || evidence.type == "warning") {
+  } else if (!evidence.tail && (evidence.type == "different" || evidence.type == "warning")) {
     cause = FromRules(ResultRules(), one);
   } else {
     cause = FromRules(WorkRules(), one);

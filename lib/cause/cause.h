@@ -13,9 +13,12 @@
 
 namespace scry::cause {
 
+// The mechanism where no rule fitted.
+inline constexpr std::string_view kNoRule = "differs";
+
 struct Cause {
   std::string object;     // "index orders_region", "column orders.total"; empty: none is known.
-  std::string mechanism;  // Of the rule: "index dropped". "differs": no rule fitted.
+  std::string mechanism;  // Of the rule: "index dropped"; else kNoRule.
   std::string sentence;
   friend bool operator==(const Cause&, const Cause&) = default;
 };
@@ -26,7 +29,7 @@ using Words = std::map<std::string, std::string>;
 struct Rule {
   std::string_view mechanism;
   // SQLSTATEs, or classes of findings, separated by blanks; "error": every SQLSTATE. "work":
-  // slower, new-slow, more-work and transient.
+  // slower, new-slow, more-work and transient, and warnings of a tail.
   std::string_view when;
   std::string_view sentence;
   // nullopt: the rule does not fit. Else with the words of the sentence, and "object".

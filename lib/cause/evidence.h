@@ -25,7 +25,8 @@ struct ConstantTerm {
 };
 
 struct Evidence {
-  std::string type;  // compare::Name(FindingClass).
+  std::string type;   // compare::Name(FindingClass).
+  bool tail = false;  // Of a warning: some calls take longer, not what they answer differs.
   std::string sqlstate;
   std::string message;               // Without values.
   std::string difference;            // compare::Name(DifferenceKind).

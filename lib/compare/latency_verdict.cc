@@ -411,7 +411,8 @@ class LatencyJudge {
     finding.affected = longer;
     finding.id = fmt::format("tail-{:016x}", finding.fingerprint);
     finding.reasons.push_back(fmt::format(
-        "{} of {} take at least twice as long ({} the other way); the median is unchanged",
+        "{} of {} take at least twice as long ({} the other way), without a clear change of the "
+        "median",
         FormatCount(longer), Calls(pairs), FormatCount(shorter)));
     Add(std::move(finding));
   }

@@ -17,9 +17,13 @@ size_t Weight(const Settings& settings) {
 size_t Weight(const Exchange& exchange) {
   size_t weight = sizeof(Exchange);
   for (const auto& message : exchange.messages) weight += sizeof(message) + message.size();
+  const Statement* before = nullptr;
   for (const auto& statement : exchange.statements) {
-    weight += sizeof(statement) + statement.text.size() + statement.outcome.row_description.size() +
-              statement.outcome.message.size() + statement.outcome.values.size();
+    const bool shared = before != nullptr && statement.text.SharesWith(before->text);
+    weight += sizeof(statement) + (shared ? 0 : statement.text.size()) +
+              statement.outcome.row_description.size() + statement.outcome.message.size() +
+              statement.outcome.values.size();
+    before = &statement;
   }
   for (const auto& sqlstate : exchange.notices) weight += sizeof(sqlstate) + sqlstate.size();
   return weight + Weight(exchange.parameter_changes);

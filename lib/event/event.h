@@ -1,6 +1,7 @@
 // What happened on the wire, as plain values: the language that capture, the log, replay and
-// compare share. All strings own their bytes. Times are microseconds; "since start" means since the
-// capture's start, whose wall time stands in the capture's manifest.
+// compare share. All strings own their bytes, but for texts of statements, which share them. Times
+// are microseconds; "since start" means since the capture's start, whose wall time stands in the
+// capture's manifest.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/shared_text.h"
 
 namespace scry::event {
 
@@ -84,7 +86,8 @@ struct Outcome {
 
 // One SQL command inside an exchange, in the order of execution.
 struct Statement {
-  std::string text;      // The whole query string it came in. Empty: prepared before the capture.
+  // The whole query string it came in, often the same for many. Empty: prepared before the capture.
+  base::SharedText text;
   uint32_t ordinal = 0;  // Which statement of `text`: 0 for all but multi-statement Query messages.
   uint32_t message = 0;  // Index in Exchange::messages of the message that ran it.
   Outcome outcome;
@@ -165,7 +168,8 @@ struct Notification {
 
 using Event = std::variant<SessionStart, Exchange, SessionEnd, Gap, Cancel, Notification>;
 
-// Memory an event holds, roughly: the weight in bounded queues.
+// Memory an event holds, roughly: the weight in bounded queues. A text that the statement before
+// shares counts once.
 size_t WeightBytes(const Event& event);
 // When it happened (of an exchange: its completion). Since start.
 Micros TimeOf(const Event& event);

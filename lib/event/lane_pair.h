@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/shared_text.h"
 #include "event/event.h"
 
 namespace scry::event {
@@ -62,7 +63,7 @@ struct StatementPair {
   SessionId session = SessionId::kNone;
   uint64_t exchange = 0;    // Index in the session.
   Micros completed_us = 0;  // Of its exchange, when captured. Since start.
-  std::string text;         // See Statement.
+  base::SharedText text;    // See Statement.
   uint32_t ordinal = 0;
   Micros started_us = 0;  // Its exchange, on the first lane: monotonic time of the clock.
   Outcome captured;       // What production did.
@@ -96,7 +97,7 @@ struct LaneUnasked {
 struct UnaskedPair {
   SessionId session = SessionId::kNone;
   uint64_t exchange = 0;  // Index in the session.
-  std::string text;       // Of its first statement, see Statement. Empty: of the session's start.
+  base::SharedText text;  // Of its first statement, see Statement. Empty: of the session's start.
   uint32_t ordinal = 0;
   std::vector<LaneUnasked> lanes;
   bool unsure = false;  // Its order was broken, or lanes had gone apart before.

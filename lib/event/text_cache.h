@@ -3,13 +3,16 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <list>
-#include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
+
+#include "base/shared_text.h"
 
 namespace scry::event {
 
@@ -29,34 +32,47 @@ class TextCache {
 
   // Of statement `ordinal` of `text`; the last one's where there are fewer (a rule may rewrite one
   // command into several). Valid until the next call.
-  const Found& Get(std::string_view text, uint32_t ordinal) {
+  template <typename Text>
+  const Found& Get(const Text& text, uint32_t ordinal) {
     const std::vector<Found>& all = GetAll(text);
     return all[std::min<size_t>(ordinal, all.size() - 1)];
   }
 
   // All of them. Valid until the next call.
   const std::vector<Found>& GetAll(std::string_view text) {
-    const auto known = by_text_.find(text);
-    if (known != by_text_.end()) {
-      entries_.splice(entries_.begin(), entries_, known->second);
-      return entries_.front().found;
-    }
-    entries_.push_front(Entry{std::string(text), analyze_(text)});
-    by_text_.emplace(entries_.front().text, entries_.begin());
-    weight_ += WeightOf(entries_.front());
-    while (entries_.size() > 1 && (entries_.size() > texts_max_ || weight_ > weight_max_)) {
-      weight_ -= WeightOf(entries_.back());
-      by_text_.erase(entries_.back().text);
-      entries_.pop_back();
-    }
-    return entries_.front().found;
+    return Find(text) ? entries_.front().found : Add(base::SharedText(text));
+  }
+  // A long Query is asked about once for each of its statements: that it is the one asked about
+  // last is known without reading it.
+  template <std::same_as<base::SharedText> Text>  // A string is to be looked up as a view.
+  const std::vector<Found>& GetAll(const Text& text) {
+    const bool known = !entries_.empty() && entries_.front().text.SharesWith(text);
+    return known || Find(text) ? entries_.front().found : Add(text);
   }
 
  private:
   struct Entry {
-    std::string text;
+    base::SharedText text;
     std::vector<Found> found;
   };
+  bool Find(std::string_view text) {
+    const auto known = by_text_.find(text);
+    if (known == by_text_.end()) return false;
+    entries_.splice(entries_.begin(), entries_, known->second);
+    return true;
+  }
+  const std::vector<Found>& Add(base::SharedText text) {
+    std::vector<Found> found = analyze_(text);
+    entries_.push_front(Entry{std::move(text), std::move(found)});
+    by_text_.emplace(entries_.front().text.view(), entries_.begin());
+    weight_ += WeightOf(entries_.front());
+    while (entries_.size() > 1 && (entries_.size() > texts_max_ || weight_ > weight_max_)) {
+      weight_ -= WeightOf(entries_.back());
+      by_text_.erase(entries_.back().text.view());
+      entries_.pop_back();
+    }
+    return entries_.front().found;
+  }
   size_t WeightOf(const Entry& entry) const {
     return weigh_ == nullptr ? 0 : sizeof(Entry) + weigh_(entry.text, entry.found);
   }

@@ -59,18 +59,13 @@ std::vector<event::Column> ToColumns(std::string_view description) {
   return columns;
 }
 
-const base::SharedText& NoText() {
-  static const base::SharedText kNone = std::make_shared<const std::string>();
-  return kNone;
-}
-
 }  // namespace
 
 AnswerReader::Prepared::Prepared(base::SharedText text_in, uint64_t* total_in)
-    : text(std::move(text_in)), description(NoText()), total(total_in) {
-  *total += text->size();
+    : text(std::move(text_in)), total(total_in) {
+  *total += text.size();
 }
-AnswerReader::Prepared::~Prepared() { *total -= text->size(); }
+AnswerReader::Prepared::~Prepared() { *total -= text.size(); }
 
 AnswerReader::AnswerReader(AnswerOptions options, base::TextPool texts)
     : options_(options),
@@ -110,9 +105,12 @@ void AnswerReader::AddParts(uint8_t type, base::Bytes head, base::Bytes tail, Mi
   base::ByteReader in(head);
   switch (type) {
     case frontend::kParse:
-    case frontend::kBind:
       asked.name = in.CString();
       asked.text = in.CString();
+      break;
+    case frontend::kBind:
+      asked.portal = in.CString();
+      asked.name = in.CString();
       break;
     case frontend::kDescribe:
     case frontend::kClose:
@@ -409,10 +407,8 @@ void AnswerReader::OnParseComplete() {
   Asked& asked = asked_[cursor_++];
   const bool room = registered_bytes_ + asked.text.size() <= options_.registered_bytes_max;
   // The unnamed one is gone before others would find it.
-  base::SharedText text = asked.name.empty()
-                              ? std::make_shared<const std::string>(std::move(asked.text))
-                              : texts_.Share(asked.text);
-  if (!room) text = NoText();
+  base::SharedText text = asked.name.empty() ? std::move(asked.text) : texts_.Share(asked.text);
+  if (!room) text.clear();
   Register(asked.name, std::make_shared<Prepared>(std::move(text), &registered_bytes_));
 }
 
@@ -426,17 +422,17 @@ void AnswerReader::Register(const std::string& name, std::shared_ptr<Prepared> p
 std::shared_ptr<AnswerReader::Prepared> AnswerReader::FindPrepared(const std::string& name) {
   const auto found = prepared_.find(name);
   if (found != prepared_.end()) return found->second;
-  auto prepared = std::make_shared<Prepared>(NoText(), &registered_bytes_);
+  auto prepared = std::make_shared<Prepared>(base::SharedText(), &registered_bytes_);
   Register(name, prepared);
   return prepared;
 }
 
 void AnswerReader::OnBindComplete() {
   Asked& asked = asked_[cursor_++];
-  if (portals_.size() >= options_.registered_max && !portals_.contains(asked.name)) return;
-  Portal& portal = portals_[asked.name];
+  if (portals_.size() >= options_.registered_max && !portals_.contains(asked.portal)) return;
+  Portal& portal = portals_[asked.portal];
   portal.Clear();
-  portal.prepared = FindPrepared(asked.text);
+  portal.prepared = FindPrepared(asked.name);
   portal.result_formats = std::move(asked.result_formats);
 }
 
@@ -605,7 +601,7 @@ void AnswerReader::FailCommit(Micros now_us) {
   };
   if (answers_.too_large) return;
   fail(answers_.statements[*last_run_].outcome);
-  if (!answers_.lanes.empty()) fail(answers_.lanes[*last_run_].outcome);
+  if (!answers_.lanes.empty()) answers_.lanes[*last_run_].outcome.status = OutcomeStatus::kError;
 }
 
 void AnswerReader::OnReady(base::Bytes payload, Micros now_us) {
@@ -655,16 +651,16 @@ bool AnswerReader::ConsumeCopy(bool take_sync) {
 // --- Messages without an answer of their own.
 
 // Statement texts as the skipped messages would have left them, and whether they stem from the
-// message that failed. Views into asked_ and the registries.
+// message that failed. Names are views into asked_.
 struct AnswerReader::Walk {
   struct Name {
-    std::string_view text;
+    base::SharedText text;
     bool of_failure = false;
   };
   struct Found {
     size_t index = 0;
     OutcomeStatus status = OutcomeStatus::kSkipped;
-    std::string_view text;
+    base::SharedText text;
     bool is_failure = false;
   };
   std::unordered_map<std::string_view, Name> statements;
@@ -672,23 +668,23 @@ struct AnswerReader::Walk {
   std::vector<Found> found;
 };
 
-std::string_view AnswerReader::PreparedText(const std::string& name) const {
+base::SharedText AnswerReader::PreparedText(const std::string& name) const {
   const auto found = prepared_.find(name);
-  return found == prepared_.end() ? std::string_view() : std::string_view(*found->second->text);
+  return found == prepared_.end() ? base::SharedText() : found->second->text;
 }
 
-std::string_view AnswerReader::PortalText(const std::string& name) const {
+base::SharedText AnswerReader::PortalText(const std::string& name) const {
   const auto found = portals_.find(name);
   if (found == portals_.end() || !found->second.prepared) return {};
-  return *found->second.prepared->text;
+  return found->second.prepared->text;
 }
 
 void AnswerReader::WalkMessage(size_t index, bool skipping, Walk& walk) const {
   const Asked& asked = asked_[index];
   const bool fails = skipping && failure_open_ && failure_->index == index;
-  const auto look = [](const auto& names, const std::string& name, std::string_view otherwise) {
+  const auto look = [](const auto& names, const std::string& name, base::SharedText otherwise) {
     const auto found = names.find(name);
-    return found == names.end() ? Walk::Name{otherwise, false} : found->second;
+    return found == names.end() ? Walk::Name{std::move(otherwise), false} : found->second;
   };
   const OutcomeStatus status = skipping ? OutcomeStatus::kSkipped : OutcomeStatus::kLost;
   switch (asked.type) {
@@ -696,9 +692,9 @@ void AnswerReader::WalkMessage(size_t index, bool skipping, Walk& walk) const {
       walk.statements[asked.name] = {asked.text, fails};
       break;
     case frontend::kBind: {
-      Walk::Name name = look(walk.statements, asked.text, PreparedText(asked.text));
+      Walk::Name name = look(walk.statements, asked.name, PreparedText(asked.name));
       name.of_failure = name.of_failure || fails;
-      walk.portals[asked.name] = name;
+      walk.portals[asked.portal] = std::move(name);
       break;
     }
     case frontend::kDescribe:
@@ -723,17 +719,17 @@ void AnswerReader::WalkMessage(size_t index, bool skipping, Walk& walk) const {
   }
 }
 
-std::string_view AnswerReader::TextOf(const Asked& asked) const {
-  return asked.type == frontend::kExecute ? PortalText(asked.name) : std::string_view(asked.text);
+base::SharedText AnswerReader::TextOf(const Asked& asked) const {
+  return asked.type == frontend::kExecute ? PortalText(asked.name) : asked.text;
 }
 
-std::string_view AnswerReader::FailedText() const {
+base::SharedText AnswerReader::FailedText() const {
   const Asked& asked = asked_[failure_->index];
   switch (asked.type) {
     case frontend::kParse:
       return asked.text;
     case frontend::kBind:
-      return PreparedText(asked.text);
+      return PreparedText(asked.name);
     case frontend::kDescribe:
       return asked.target == wire::Target::kStatement ? PreparedText(asked.name)
                                                       : PortalText(asked.name);
@@ -825,7 +821,7 @@ std::string AnswerReader::TakeDescription(const Asked& asked) {
   }
   if (portal.prepared && portal.prepared->described_in == serial_) {
     portal.prepared->described_in = 0;
-    return *portal.prepared->description;
+    return portal.prepared->description;
   }
   return {};
 }
@@ -837,7 +833,7 @@ std::vector<event::Column> AnswerReader::ColumnsOf(const Asked& asked) const {
   const Portal& portal = found->second;
   if (!portal.description.empty() || !portal.prepared) return ToColumns(portal.description);
   // Describe of a statement cannot know the formats that Bind asks for.
-  auto columns = ToColumns(*portal.prepared->description);
+  auto columns = ToColumns(portal.prepared->description);
   ApplyFormats(portal.result_formats, columns);
   return columns;
 }
@@ -920,9 +916,12 @@ std::string AnswerReader::TakeValues(std::string_view tag) {
 void AnswerReader::Append(event::Statement statement, std::vector<event::Column> columns,
                           bool ran) {
   if (answers_.too_large) return;
-  text_bytes_ += statement.text.size() + statement.outcome.row_description.size();
+  const bool shared =
+      !answers_.statements.empty() && statement.text.SharesWith(answers_.statements.back().text);
+  text_bytes_ += (shared ? 0 : statement.text.size()) + statement.outcome.row_description.size();
+  text_reads_ += statement.text.size();
   if (answers_.statements.size() >= options_.statements_max ||
-      text_bytes_ > options_.text_bytes_max) {
+      text_bytes_ > options_.text_bytes_max || text_reads_ > options_.text_reads_max) {
     answers_.too_large = true;
     answers_.statements = {};
     answers_.lanes = {};
@@ -931,7 +930,7 @@ void AnswerReader::Append(event::Statement statement, std::vector<event::Column>
   if (ran) last_run_ = answers_.statements.size();
   if (options_.cells_max > 0 && !counts_only()) {
     event::LaneOutcome lane;
-    lane.outcome = statement.outcome;
+    lane.outcome.status = statement.outcome.status;
     lane.columns = std::move(columns);
     held_bytes_ += cells_.size_bytes() + kept_.size_bytes();
     lane.values = cells_.values();
@@ -951,10 +950,7 @@ void AnswerReader::Complete(uint8_t status, size_t messages, Micros now_us) {
   answers_.committed =
       status != 0 && (saw_commit_ || (status == 'I' && !answers_.failed && !saw_rollback_));
   const Micros rest = Lap(now_us);
-  if (last_run_ && !answers_.too_large) {
-    answers_.statements[*last_run_].outcome.elapsed_us += rest;
-    if (!answers_.lanes.empty()) answers_.lanes[*last_run_].outcome.elapsed_us += rest;
-  }
+  if (last_run_ && !answers_.too_large) answers_.statements[*last_run_].outcome.elapsed_us += rest;
   for (auto& lane : answers_.lanes) lane.transaction_status = status;
   answers_.unasked = TakeUnasked();
   done_ = true;
@@ -981,7 +977,7 @@ Answers AnswerReader::Take() {
   cursor_ = copy_end_ = skip_from_ = 0;
   ordinal_ = 0;
   failure_.reset();
-  text_bytes_ = values_bytes_ = held_bytes_ = 0;
+  text_bytes_ = text_reads_ = values_bytes_ = held_bytes_ = 0;
   last_run_.reset();
   ClearRows();
   ++serial_;

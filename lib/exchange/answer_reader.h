@@ -18,6 +18,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/shared_text.h"
 #include "base/text_pool.h"
 #include "event/event.h"
 #include "event/lane_pair.h"
@@ -38,8 +39,11 @@ struct AnswerOptions {
   uint64_t returned_bytes_kept = 0;
   // Both of all statements of an exchange; of further ones only the digests tell.
   uint64_t held_bytes_max = 4u << 20;
-  uint32_t statements_max = 65536;            // Per exchange.
-  uint64_t text_bytes_max = 16u << 20;        // Of all statements of an exchange.
+  uint32_t statements_max = 65536;  // Per exchange.
+  // Texts and descriptions of all statements of an exchange; what several share counts once.
+  uint64_t text_bytes_max = 16u << 20;
+  // The same, counted for each: who looks at every statement reads so much.
+  uint64_t text_reads_max = 1u << 30;
   uint32_t registered_max = 65536;            // Prepared statements, and portals.
   uint64_t registered_bytes_max = 64u << 20;  // Their texts; further ones are kept without.
   // Outcome::values of all statements of an exchange; further ones are not kept.
@@ -79,8 +83,10 @@ struct Answers {
   bool committed = false;
   bool too_large = false;  // Over a limit of AnswerOptions: the lists below are empty.
   std::vector<event::Statement> statements;
-  std::vector<event::LaneOutcome> lanes;  // One per statement if cells_max is over 0, else empty.
-  Unasked unasked;                        // Since the exchange before ended.
+  // One per statement if cells_max is over 0, else empty. Of `outcome` they hold the status alone:
+  // `statements` has it.
+  std::vector<event::LaneOutcome> lanes;
+  Unasked unasked;  // Since the exchange before ended.
 };
 
 // Changes rows before they are digested and hashed: values that mean the same on every lane though
@@ -166,8 +172,8 @@ class AnswerReader {
     ~Prepared();
     Prepared(const Prepared&) = delete;
     Prepared& operator=(const Prepared&) = delete;
-    base::SharedText text;         // Never null.
-    base::SharedText description;  // Payload of the last RowDescription. Never null.
+    base::SharedText text;
+    base::SharedText description;  // Payload of the last RowDescription.
     uint64_t described_in = 0;  // Exchange in which it came and was not yet given to a statement.
     uint64_t* total;
   };
@@ -183,8 +189,10 @@ class AnswerReader {
     uint8_t type = 0;
     wire::Target target = wire::Target::kPortal;
     Micros at_us = 0;
-    std::string name;  // Parse: statement. Bind, Execute: portal. Describe, Close: of the target.
-    std::string text;  // Parse, Query: SQL. Bind: statement.
+    // Parse, Bind: statement. Execute: portal. Describe, Close: of the target.
+    std::string name;
+    std::string portal;     // Bind.
+    base::SharedText text;  // Parse, Query: SQL.
     std::vector<uint16_t> result_formats;
   };
   struct Failure {
@@ -229,11 +237,11 @@ class AnswerReader {
   bool ConsumeCopy(bool take_sync);
   void WalkMessage(size_t index, bool skipping, Walk& walk) const;
   size_t WalkUnanswered(size_t from, bool skipping);
-  std::string_view FailedText() const;
-  std::string_view PreparedText(const std::string& name) const;
-  std::string_view PortalText(const std::string& name) const;
+  base::SharedText FailedText() const;
+  base::SharedText PreparedText(const std::string& name) const;
+  base::SharedText PortalText(const std::string& name) const;
   // What an Execute or a Query runs.
-  std::string_view TextOf(const Asked& asked) const;
+  base::SharedText TextOf(const Asked& asked) const;
 
   void ClosePortals();
   void Register(const std::string& name, std::shared_ptr<Prepared> prepared);
@@ -279,6 +287,7 @@ class AnswerReader {
   bool saw_rollback_ = false;  // Of the last command.
   Micros lap_us_ = 0;          // End of the statement before.
   uint64_t text_bytes_ = 0;
+  uint64_t text_reads_ = 0;
   uint64_t values_bytes_ = 0;
   uint64_t held_bytes_ = 0;         // See AnswerOptions::held_bytes_max.
   std::optional<size_t> last_run_;  // Index of the last statement that ran.

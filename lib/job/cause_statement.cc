@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cause/cause.h"
 #include "event/schema_act.h"
 
 namespace scry::job {
@@ -46,7 +47,7 @@ constexpr Doing kDoings[] = {
 
 // These say what is missing, which no statement did.
 bool IsOfNoStatement(std::string_view mechanism) {
-  return mechanism.starts_with("no index") || mechanism == "differs";
+  return mechanism.starts_with("no index") || mechanism == cause::kNoRule;
 }
 
 bool Fits(std::string_view mechanism, const SchemaAct& act) {

@@ -126,7 +126,7 @@ class Builder {
       const StatementKind kind = known.kind;
       if (!OnlyAnswers(kind, statement.tag))
         statement.rows = RowsWritten(seen.statement.outcome.tag);
-      statement.text = seen.statement.text.substr(0, kTextBytesMax);
+      statement.text = seen.statement.text.view().substr(0, kTextBytesMax);
       kinds_.push_back(kind);
       runs_code_.push_back(statement.tag == "DO" || statement.tag == "CALL" ||
                            statement.tag.ends_with(" EXTENSION") || CallsFunction(known.functions));

@@ -1,11 +1,13 @@
 #include "pg/connection.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <libpq-fe.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -182,11 +184,19 @@ struct Connection::Impl {
   Impl(PGconn* opened, ConnInfo connected_to) : conn(opened), info(std::move(connected_to)) {}
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
-  ~Impl() { PQfinish(conn); }
+  ~Impl() {
+    PQfinish(conn);
+    if (fd >= 0) close(fd);
+  }
 
-  PGconn* conn;
+  PGconn* conn;  // Null: dropped.
   ConnInfo info;
   bool raw = false;
+  // Once conn is dropped, what is left of it.
+  int fd = -1;
+  uint32_t backend_pid = 0;
+  int server_version = 0;
+  std::unique_ptr<PGcancel, FreeCancel> cancel;
   SSL* tls = nullptr;  // Of conn, once raw; null: plain text.
 };
 
@@ -256,12 +266,17 @@ base::Result<Connection> Connection::Connect(const ConnInfo& info, base::Micros 
   }
 }
 
-int Connection::socket() const { return PQsocket(impl_->conn); }
+int Connection::socket() const {
+  return impl_->conn == nullptr ? impl_->fd : PQsocket(impl_->conn);
+}
 bool Connection::ssl_in_use() const { return PQsslInUse(impl_->conn) != 0; }
 uint32_t Connection::backend_pid() const {
+  if (impl_->conn == nullptr) return impl_->backend_pid;
   return static_cast<uint32_t>(PQbackendPID(impl_->conn));
 }
-int Connection::server_version() const { return PQserverVersion(impl_->conn); }
+int Connection::server_version() const {
+  return impl_->conn == nullptr ? impl_->server_version : PQserverVersion(impl_->conn);
+}
 
 std::string Connection::ParameterStatus(const std::string& name) const {
   const char* value = PQparameterStatus(impl_->conn, name.c_str());
@@ -296,6 +311,27 @@ base::Status Connection::BeginRaw() {
   return {};
 }
 
+// libpq gives no socket away, and PQfinish() says goodbye to the server: it gets another file under
+// the socket's number to say that to.
+void Connection::DropLibpq() {
+  Impl& impl = *impl_;
+  if (impl.conn == nullptr || impl.tls != nullptr) return;
+  std::unique_ptr<PGcancel, FreeCancel> cancel(PQgetCancel(impl.conn));
+  const int kept = fcntl(PQsocket(impl.conn), F_DUPFD_CLOEXEC, 0);
+  const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  if (cancel && kept >= 0 && nowhere >= 0 &&
+      dup3(nowhere, PQsocket(impl.conn), O_CLOEXEC) == PQsocket(impl.conn)) {
+    impl.cancel = std::move(cancel);
+    impl.backend_pid = backend_pid();
+    impl.server_version = server_version();
+    impl.fd = kept;
+    PQfinish(std::exchange(impl.conn, nullptr));
+  } else if (kept >= 0) {
+    close(kept);
+  }
+  if (nowhere >= 0) close(nowhere);
+}
+
 base::Result<IoCount> Connection::ReadSome(std::span<uint8_t> buffer) {
   if (!impl_->raw) return base::Fail("read frames: the connection is still libpq's");
   if (impl_->tls != nullptr) return ReadTls(impl_->tls, buffer);
@@ -311,9 +347,11 @@ base::Result<IoCount> Connection::WriteSome(std::span<const uint8_t> bytes) {
 }
 
 base::Status Connection::Cancel() const {
-  const std::unique_ptr<PGcancel, FreeCancel> cancel(PQgetCancel(impl_->conn));
+  std::unique_ptr<PGcancel, FreeCancel> made;
+  if (impl_->conn != nullptr) made.reset(PQgetCancel(impl_->conn));
+  PGcancel* const cancel = impl_->conn == nullptr ? impl_->cancel.get() : made.get();
   std::array<char, 256> message{};
-  if (cancel && PQcancel(cancel.get(), message.data(), static_cast<int>(message.size())) != 0)
+  if (cancel != nullptr && PQcancel(cancel, message.data(), static_cast<int>(message.size())) != 0)
     return {};
   return base::Fail(
       fmt::format("cancel on {}: {}", impl_->info.Display(), ServerMessage(message.data())));

@@ -59,6 +59,10 @@ class Connection {
   // socket belong to the caller, from a clean start: libpq has read up to and with the first
   // ReadyForQuery and nothing further.
   base::Status BeginRaw();
+  // Gives back what libpq holds, some 36 kB, and keeps the socket, whose number may change: to be
+  // taken from the poller before. Afterwards ParameterStatus() is empty. Under TLS, and where there
+  // is no descriptor to spare, all stays as it is. REQUIRES: raw.
+  void DropLibpq();
   // Never block. Errors are those of the socket (reset, closed by us).
   base::Result<IoCount> ReadSome(std::span<uint8_t> buffer);
   base::Result<IoCount> WriteSome(std::span<const uint8_t> bytes);

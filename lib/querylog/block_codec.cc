@@ -129,11 +129,14 @@ uint64_t EventBytes(const Event& event) {
   uint64_t bytes = 0;
   if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
     for (const auto& message : exchange->messages) bytes += kMessageWeight + message.size();
+    const event::Statement* before = nullptr;
     for (const auto& statement : exchange->statements) {
       const auto& outcome = statement.outcome;
-      bytes += kStatementWeight + statement.text.size() + outcome.tag.size() +
+      const bool shared = before != nullptr && statement.text == before->text;
+      bytes += kStatementWeight + (shared ? 0 : statement.text.size()) + outcome.tag.size() +
                outcome.row_description.size() + outcome.sqlstate.size() + outcome.message.size() +
                outcome.values.size();
+      before = &statement;
     }
     for (const auto& sqlstate : exchange->notices) bytes += kNoticeWeight + sqlstate.size();
     bytes += SettingsBytes(exchange->parameter_changes);
@@ -480,24 +483,36 @@ void BlockDecoder::Decode(Event& event) {
   ok_ = false;
 }
 
-std::string_view BlockDecoder::DecodeText(uint64_t reference, size_t bytes_stream) {
-  std::string_view text;
+std::optional<size_t> BlockDecoder::DecodeReference(uint64_t reference, size_t bytes_stream) {
+  if (reference == kTextEmpty) return std::nullopt;
   if (reference == kTextNew) {
     const uint64_t size = streams_[kTextSize].Varint();
     if (size > streams_[bytes_stream].left()) {
       ok_ = false;
-      return {};
+      return std::nullopt;
     }
-    text = streams_[bytes_stream].TakeText(static_cast<size_t>(size));
-    texts_.push_back(text);
-  } else if (reference != kTextEmpty) {
-    if (reference - kTextKnown >= texts_.size()) {
-      ok_ = false;
-      return {};
-    }
-    text = texts_[static_cast<size_t>(reference - kTextKnown)];
+    texts_.push_back({streams_[bytes_stream].TakeText(static_cast<size_t>(size)), {}});
+    return texts_.size() - 1;
   }
+  if (reference - kTextKnown >= texts_.size()) {
+    ok_ = false;
+    return std::nullopt;
+  }
+  return static_cast<size_t>(reference - kTextKnown);
+}
+
+std::string_view BlockDecoder::DecodeText(uint64_t reference, size_t bytes_stream) {
+  const auto number = DecodeReference(reference, bytes_stream);
+  const std::string_view text = number ? texts_[*number].bytes : std::string_view();
   return Charge(text.size()) ? text : std::string_view();
+}
+
+base::SharedText BlockDecoder::DecodeShared(uint64_t reference) {
+  const auto number = DecodeReference(reference, kTextBytes);
+  if (!number) return {};
+  Text& text = texts_[*number];
+  if (text.shared.empty()) text.shared = text.bytes;
+  return text.shared;
 }
 
 std::string_view BlockDecoder::DecodeOther(size_t stream) {
@@ -589,23 +604,32 @@ void BlockDecoder::DecodeStatements(event::Exchange& exchange) {
   if (count > streams_[kStatus].left()) ok_ = false;
   if (ok_) exchange.statements.reserve(static_cast<size_t>(std::min(count, kReservedMax)));
   uint64_t message_before = 0;
+  bool of_message = false;  // The text of the statement before.
   uint64_t rest = Unsigned(exchange.completed_us) - Unsigned(exchange.forwarded_us);
   for (uint64_t i = 0; i < count && Charge(kStatementWeight); ++i) {
     event::Statement& statement = exchange.statements.emplace_back();
     const uint64_t text = streams_[kText].Varint();
-    if (text != kTextOfMessage) statement.text = DecodeText(text - 1, kTextBytes);
+    if (text != kTextOfMessage) statement.text = DecodeShared(text - 1);
     statement.ordinal = static_cast<uint32_t>(streams_[kOrdinal].Varint());
     message_before = Sum(streams_[kMessage], message_before);
     statement.message = static_cast<uint32_t>(message_before);
+    const event::Statement* before = i > 0 ? &exchange.statements[i - 1] : nullptr;
     if (text == kTextOfMessage) {
       const auto query = message_before < exchange.messages.size()
                              ? QueryOf(exchange.messages[statement.message])
                              : std::nullopt;
-      if (!query || !Charge(query->size())) {
+      if (!query) {
         ok_ = false;
         return;
       }
-      statement.text = *query;
+      const bool same = of_message && before->message == statement.message;
+      statement.text = same ? before->text : base::SharedText(*query);
+    }
+    of_message = text == kTextOfMessage;
+    if (before != nullptr && statement.text == before->text) {  // As EventBytes() counts.
+      statement.text = before->text;
+    } else if (!Charge(statement.text.size())) {
+      return;
     }
     DecodeOutcome(statement.outcome);
     const uint64_t elapsed = Sum(streams_[kElapsed], i + 1 == count ? rest : 0);

@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/shared_text.h"
 #include "event/event.h"
 #include "querylog/format.h"
 
@@ -24,7 +25,7 @@ namespace scry::querylog {
 inline constexpr size_t kStreamCount = 45;
 inline constexpr size_t kStreamCountVersion1 = 40;
 
-// What kEventBytesMax limits.
+// What kEventBytesMax limits. A text that the statement before has too counts once.
 uint64_t EventBytes(const event::Event& event);
 
 // First and last moment an event touches: both ends of a Gap, else event::TimeOf.
@@ -131,7 +132,10 @@ class BlockDecoder {
   void DecodeUnasked(event::Exchange& exchange);
   event::Notification DecodeNotification();
   event::Settings DecodeSettings(uint64_t count, size_t stream);
+  // In texts_; nullopt: an empty text, or a reference to none.
+  std::optional<size_t> DecodeReference(uint64_t reference, size_t bytes_stream);
   std::string_view DecodeText(uint64_t reference, size_t bytes_stream);
+  base::SharedText DecodeShared(uint64_t reference);
   std::string_view DecodeOther(size_t stream);
   // Takes from what one event may use.
   bool Charge(uint64_t bytes);
@@ -147,7 +151,11 @@ class BlockDecoder {
   uint64_t budget_ = 0;
   std::vector<Session> sessions_;
   size_t session_ = 0;  // In sessions_, of the event being read.
-  std::vector<std::string_view> texts_;
+  struct Text {
+    std::string_view bytes;   // In raw_.
+    base::SharedText shared;  // Once a statement has it.
+  };
+  std::vector<Text> texts_;
   std::vector<std::pair<uint64_t, uint64_t>> digests_;
   uint64_t last_new_session_ = 0;
   uint64_t last_time_ = 0;

@@ -115,6 +115,13 @@ base::Status LaneConnection::Connect() {
   return {};
 }
 
+void LaneConnection::Settle(base::Micros now_us) {
+  if (state_ != State::kIdle || !connection_) return;
+  if (watched_fd_ >= 0) poller_.Remove(std::exchange(watched_fd_, -1));
+  connection_->DropLibpq();
+  if (!Watch(true, watch_write_)) Die(now_us);
+}
+
 base::Status LaneConnection::OnReady(bool readable, bool writable, base::Micros now_us) {
   if (state_ == State::kConnecting) return Connect();
   if (state_ == State::kDead) return {};

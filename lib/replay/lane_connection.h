@@ -68,6 +68,10 @@ class LaneConnection {
     return connection_ ? connection_->ParameterStatus(name) : std::string();
   }
 
+  // Gives back the memory that connecting took; StartSetting() tells nothing any more.
+  // REQUIRES: kIdle or kDead.
+  void Settle(base::Micros now_us);
+
   // What was answered before the connection ended counts.
   State state() const { return state_ == State::kDead && ahead_over_ > 0 ? State::kIdle : state_; }
   base::Micros started_us() const { return started_us_; }

@@ -76,8 +76,8 @@ bool IsNumberText(std::string_view value) {
 // In SQL, but for a statement that is prepared to be run again.
 void KeepNumberOfSelect(event::Exchange& exchange) {
   const event::Statement& statement = exchange.statements.front();
-  const bool calls = statement.text.find("lo_") != std::string::npos ||
-                     statement.text.find("LO_") != std::string::npos;
+  const bool calls = statement.text.view().find("lo_") != std::string::npos ||
+                     statement.text.view().find("LO_") != std::string::npos;
   const std::string_view number = calls ? OnlyValue(statement.outcome.values) : std::string_view();
   if (!IsNumberText(number)) return;
   for (event::FrontendMessage& message : exchange.messages) {

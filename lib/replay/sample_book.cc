@@ -168,7 +168,7 @@ void SampleBook::TakeSpread(Session& session, const event::Exchange& exchange,
   const FrontendMessage* bind = BindOf(exchange);
   SampleOffer offer;
   offer.key = KeyOf(session, statement.text, bind);
-  offer.values = bind != nullptr ? std::string_view(bind->values) : statement.text;
+  offer.values = bind != nullptr ? std::string_view(bind->values) : statement.text.view();
   offer.elapsed_us = statement.outcome.elapsed_us;
   offer.rows = statement.outcome.rows;
   SampleSpread& spread =

@@ -115,7 +115,8 @@ class FixesTest(gate_support.GateTest):
 
     def test_an_index_of_a_partitioned_table_comes_back_for_all_of_it(self):
         _, report = self.migrate_sql("drop index parcels_code_idx", code=5)
-        self.assertEqual([one["object"] for one in report["causes"]], ["index parcels_code_idx"])
+        self.assertEqual([(one["object"], one["mechanism"]) for one in report["causes"]],
+                         [("index parcels_code_idx", "index dropped")], report["findings"])
         self.assertEqual(self.fix_sql(report), ["CREATE INDEX parcels_code_idx ON public.parcels USING btree (code);"])
         self.assertGreater(report["fixes"][0]["size_bytes"], 0)
 

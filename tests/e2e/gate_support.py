@@ -295,9 +295,10 @@ class GateTest(scry_e2e.TestCase):
                 if one["gates"] == gates and type_ in (None, one["type"])]
 
     def assert_safe(self, report, **tested):
-        # The clock of a busy machine may be told of, but never gates.
+        # The clock of a busy machine may be told of, but never gates. Nor does a short wait for a lock
+        # that the migration does take.
         told = [one for one in report["findings"]
-                if one["gates"] or "difference" in one or "latency" not in one]
+                if one["gates"] or "difference" in one or ("latency" not in one and one["type"] != "blocked")]
         self.assertEqual(told, [], report)
         self.assertEqual(report["tested"]["stalls_released"], 0, report["tested"])
         self.assertEqual(report["tested"]["sessions_excluded"], 0, report["notes"])

@@ -56,8 +56,11 @@ TEST_CASE("the weight grows with every text a statement brings", "[event]") {
     before = now;
     return grew;
   };
-  exchange.statements[0].text += std::string(1000, 't');
+  exchange.statements[0].text = std::string(1000, 't') + exchange.statements[0].text.str();
   CHECK(grown());
+  // Its copies are the same text: a thousand statements of one Query hold it once.
+  exchange.statements.push_back(exchange.statements[0]);
+  CHECK_FALSE(grown());
   exchange.statements[0].outcome.row_description += std::string(1000, 'd');
   CHECK(grown());
   exchange.statements[0].outcome.message += std::string(1000, 'm');

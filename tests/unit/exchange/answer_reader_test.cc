@@ -81,7 +81,9 @@ TEST_CASE("what an exchange keeps of rows is bounded, digests are not", "[exchan
     size_t bytes = 0;
     for (const event::LaneOutcome& lane : answers.lanes) {
       bytes += lane.rows.size() + lane.cells.size() * sizeof(uint64_t);
-      CHECK(lane.outcome.digest_ordered == answers.lanes[0].outcome.digest_ordered);
+    }
+    for (const event::Statement& statement : answers.statements) {
+      CHECK(statement.outcome.digest_ordered == answers.statements[0].outcome.digest_ordered);
     }
     CHECK(answers.lanes[0].rows_complete);
     CHECK(answers.lanes[0].cells_complete);
@@ -108,10 +110,56 @@ TEST_CASE("a lane gets columns and cells for each statement", "[exchange]") {
   REQUIRE(answers.lanes[0].cells.size() == 4);
   CHECK(answers.lanes[0].cells[0] == answers.lanes[0].cells[2]);
   CHECK(answers.lanes[0].cells[1] != answers.lanes[0].cells[3]);
-  CHECK(answers.lanes[0].outcome == answers.statements[0].outcome);
+  CHECK(answers.lanes[0].outcome.status == event::OutcomeStatus::kDone);
   CHECK(answers.lanes[0].transaction_status == 'T');
   CHECK(answers.lanes[1].columns.empty());
   CHECK(answers.lanes[1].cells_complete);
+}
+
+TEST_CASE("a Query of many statements holds its text once", "[exchange]") {
+  constexpr size_t kStatements = 1000;
+  AnswerOptions options;
+  const std::string text(options.text_bytes_max / 100, 's');
+  const auto run = [&] {
+    AnswerReader reader(options);
+    reader.Begin({Message(wire::EncodeQuery(text))}, 0);
+    const std::string done(CText("SELECT 0"));
+    for (size_t i = 0; i < kStatements; ++i) reader.OnBackend('C', base::AsBytes(done), 1);
+    reader.OnBackend('Z', base::AsBytes(std::string_view("I")), 1);
+    return reader.Take();
+  };
+  const Answers answers = run();
+  CHECK_FALSE(answers.too_large);
+  REQUIRE(answers.statements.size() == kStatements);
+  CHECK(answers.statements.back().text == text);
+  CHECK(answers.statements.back().text.SharesWith(answers.statements.front().text));
+  options.text_reads_max = text.size() * (kStatements - 1);
+  CHECK(run().too_large);
+}
+
+TEST_CASE("lanes that prepare one text hold it once", "[exchange]") {
+  const base::TextPool pool;
+  const std::string sql = "select 'of many lanes'";
+  std::vector<base::SharedText> texts;
+  for (int lane = 0; lane < 2; ++lane) {
+    AnswerReader reader({}, pool);
+    wire::Bind bind;
+    bind.statement = "s";
+    reader.Begin({Message(wire::EncodeParse({"s", sql, {}})), Message(wire::EncodeBind(bind)),
+                  Message(wire::EncodeExecute("")), Message(wire::EncodeSync())},
+                 0);
+    reader.OnBackend('1', {}, 1);
+    reader.OnBackend('2', {}, 1);
+    const std::string done(CText("SELECT 0"));
+    reader.OnBackend('C', base::AsBytes(done), 1);
+    reader.OnBackend('Z', base::AsBytes(std::string_view("I")), 1);
+    for (const event::Statement& statement : reader.Take().statements) {
+      texts.push_back(statement.text);
+    }
+  }
+  REQUIRE(texts.size() == 2);
+  CHECK(texts[0] == sql);
+  CHECK(texts[0].SharesWith(texts[1]));
 }
 
 TEST_CASE("columns described once are known for every later Execute", "[exchange]") {
@@ -206,7 +254,7 @@ TEST_CASE("cells over the limit are left to the digests", "[exchange]") {
   const Answers answers = lane.Ready();
   CHECK(!answers.lanes[0].cells_complete);
   CHECK(answers.lanes[0].cells.empty());
-  CHECK(answers.lanes[0].outcome.digest_ordered != 0);
+  CHECK(answers.statements[0].outcome.digest_ordered != 0);
 }
 
 TEST_CASE("a row in pieces has the digest of the whole row", "[exchange]") {

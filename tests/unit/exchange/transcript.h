@@ -165,7 +165,7 @@ class Transcript {
   }
   static std::string Line(const event::Statement& statement) {
     const event::Outcome& outcome = statement.outcome;
-    std::string line = statement.text + "#" + std::to_string(statement.ordinal) + "@" +
+    std::string line = statement.text.str() + "#" + std::to_string(statement.ordinal) + "@" +
                        std::to_string(statement.message) + " " + event::Name(outcome.status);
     if (!outcome.tag.empty()) line += " " + outcome.tag;
     if (!outcome.sqlstate.empty()) line += " " + outcome.sqlstate;

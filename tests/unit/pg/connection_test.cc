@@ -63,6 +63,16 @@ void OpenTogether(const ConnInfo& info, size_t count) {
   for (auto& connection : connections) CHECK(connection.backend_pid() != 0);
 }
 
+void Send(Connection& connection, const std::string& sql) {
+  base::ByteWriter query;
+  query.U8('Q');
+  query.BigU32(static_cast<uint32_t>(4 + sql.size() + 1));
+  query.CString(sql);
+  const auto sent = connection.WriteSome(base::AsBytes(query.str()));
+  REQUIRE(sent.ok());
+  CHECK(sent->bytes == query.size());
+}
+
 std::string ReadUntilReady(Connection& connection) {
   std::string answer;
   std::array<uint8_t, 7> buffer;  // Small: frames arrive in pieces.
@@ -86,18 +96,42 @@ void CheckRaw(const ConnInfo& info) {
   CHECK_FALSE(connection.ReadSome(one).ok());  // Still libpq's.
   REQUIRE(connection.BeginRaw().ok());
   CHECK(connection.ReadSome(one)->state == IoState::kWouldBlock);  // A clean start: nothing waits.
-  base::ByteWriter query;
-  query.U8('Q');
-  query.BigU32(4 + 10);
-  query.CString("SELECT 42");
-  const auto sent = connection.WriteSome(base::AsBytes(query.str()));
-  REQUIRE(sent.ok());
-  CHECK(sent->bytes == query.size());
+  Send(connection, "SELECT 42");
   const std::string answer = ReadUntilReady(connection);
   CHECK(answer[0] == 'T');
   CHECK(answer.find("42") != std::string::npos);
   CHECK(answer.find("SELECT 1") != std::string::npos);
   CHECK_FALSE(connection.QueryValue("SELECT 1").ok());  // No longer libpq's.
+}
+
+// The socket stays, without what libpq held beside it.
+void CheckDropped(const ConnInfo& info) {
+  Connection connection = Connected(info);
+  const uint32_t pid = connection.backend_pid();
+  const int version = connection.server_version();
+  REQUIRE(connection.BeginRaw().ok());
+  connection.DropLibpq();
+  connection.DropLibpq();
+  CHECK(connection.backend_pid() == pid);
+  CHECK(connection.server_version() == version);
+  CHECK(connection.ParameterStatus("server_version").empty());
+  CHECK_FALSE(connection.QueryValue("SELECT 1").ok());
+  Send(connection, "SELECT pg_backend_pid()");
+  CHECK(ReadUntilReady(connection).find(std::to_string(pid)) != std::string::npos);
+  Send(connection, "SELECT pg_sleep(600)");
+  Connection other = Connected(info);
+  const std::string runs =
+      "SELECT count(*) FROM pg_stat_activity WHERE query ~ '600' AND state = 'active' AND pid = " +
+      std::to_string(pid);
+  while (other.QueryValue(runs)->value() == "0") std::this_thread::yield();
+  CHECK(connection.Cancel().ok());
+  CHECK(ReadUntilReady(connection).find("57014") != std::string::npos);
+  {
+    const Connection moved = std::move(connection);  // And ends.
+  }
+  const std::string there =
+      "SELECT count(*) FROM pg_stat_activity WHERE pid = " + std::to_string(pid);
+  while (other.QueryValue(there)->value() != "0") std::this_thread::yield();
 }
 
 void CheckStartup(const ConnInfo& info) {
@@ -196,6 +230,7 @@ TEST_CASE("connections to a real server do what their headers promise", "[pg]") 
   server.Exec("CREATE ROLE app LOGIN");
   OpenTogether(info, 40);
   CheckRaw(info);
+  CheckDropped(info);
   CheckStartup(info);
   CheckRefusals(info);
   CheckCancel(info);

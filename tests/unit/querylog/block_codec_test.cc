@@ -151,6 +151,32 @@ TEST_CASE("a small block that would expand without limit is refused", "[querylog
   CHECK(decoded.empty());
 }
 
+TEST_CASE("the statements of one Query hold its text once", "[querylog]") {
+  event::Exchange exchange;
+  exchange.messages.emplace_back().type = 'Q';
+  const std::string text(1U << 20, 's');
+  exchange.messages[0].head = text + '\0';
+  for (uint32_t i = 0; i < 1000; ++i) {
+    event::Statement& statement = exchange.statements.emplace_back();
+    statement.text = text;
+    statement.ordinal = i;
+  }
+  CHECK(EventBytes(exchange) < kEventBytesMax);
+  event::Exchange other = exchange;  // Said by a message that is not kept.
+  other.messages.clear();
+  const Events events = {exchange, other};
+  const auto [decoded, complete] = Decode(Encode(events), events.size());
+  REQUIRE(complete);
+  REQUIRE(decoded.size() == 2);
+  for (const event::Event& one : decoded) {
+    const auto& statements = std::get<event::Exchange>(one).statements;
+    REQUIRE(statements.size() == 1000);
+    CHECK(statements.front().text == text);
+    CHECK(statements.back().text.SharesWith(statements.front().text));
+    CHECK(event::WeightBytes(one) < 3 * text.size());
+  }
+}
+
 TEST_CASE("kept rows, notices and parameter changes count against what an event may take",
           "[querylog]") {
   event::Exchange plain = std::get<event::Exchange>(test::SmallExchange(1, 0, 10));

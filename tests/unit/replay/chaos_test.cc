@@ -155,8 +155,9 @@ bool Marked(const event::StatementPair& pair) {
 void CheckHonest(const Replayed& replayed) {
   REQUIRE(replayed.error.empty());
   for (const auto& pair : replayed.pairs) {
-    INFO(pair.text << ": " << pair.lanes[0].outcome.tag << " " << pair.lanes[0].outcome.message
-                   << " / " << pair.lanes[1].outcome.tag << " " << pair.lanes[1].outcome.message);
+    INFO(pair.text.str() << ": " << pair.lanes[0].outcome.tag << " "
+                         << pair.lanes[0].outcome.message << " / " << pair.lanes[1].outcome.tag
+                         << " " << pair.lanes[1].outcome.message);
     const event::StatementFacts facts = event::AnalyzeQuery(pair.text)[pair.ordinal];
     CHECK((Same(pair) || Marked(pair) || event::DependsOnLocks(facts)));
   }

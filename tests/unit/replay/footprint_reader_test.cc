@@ -693,7 +693,7 @@ TEST_CASE("every way to end a transaction lets go of what it held", "[replay]") 
       {Sent({change, "select a from t where id = 5"}, 'I')},  // Without BEGIN: one transaction.
       {Sent({"begin", change}, 'T'), Sent({"commit", "begin"}, 'T')}};
   for (const auto& way : ways) {
-    INFO(way.back().statements.front().text);
+    INFO(way.back().statements.front().text.str());
     Session session;
     for (const event::Exchange& exchange : way) session.Do(exchange);
     CHECK(session.Releases(Session::kT));

@@ -95,8 +95,8 @@ inline void CheckEqual(const Replayed& replayed) {
     FAIL_CHECK(count << " left out: " << reason);
   }
   for (const auto& pair : replayed.pairs) {
-    INFO(pair.text << ": " << pair.lanes[0].outcome.message << " / "
-                   << pair.lanes[1].outcome.message);
+    INFO(pair.text.str() << ": " << pair.lanes[0].outcome.message << " / "
+                         << pair.lanes[1].outcome.message);
     CHECK(Same(pair));
   }
 }

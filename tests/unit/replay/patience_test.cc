@@ -16,7 +16,7 @@ void CheckEqualAndDone(const Replayed& replayed) {
   CheckEqual(replayed);
   CHECK(replayed.stats.sessions_excluded == 0);
   for (const auto& pair : replayed.pairs) {
-    INFO(pair.text << ": " << pair.lanes[0].outcome.message);
+    INFO(pair.text.str() << ": " << pair.lanes[0].outcome.message);
     CHECK(pair.lanes[0].outcome.status == event::OutcomeStatus::kDone);
   }
 }
@@ -129,7 +129,7 @@ void EndsWhomProductionEnded(Lanes& lanes) {
   CHECK(replayed.stats.signals_left_out == 1);
   CHECK(replayed.stats.cancelled == 0);  // Of itself nothing was stuck.
   for (const auto& pair : replayed.pairs) {
-    INFO(pair.text);
+    INFO(pair.text.str());
     CHECK(Same(pair));
   }
   const auto rows = [&](const char* text) { return replayed.Pair(text).lanes[0].rows; };
