@@ -15,7 +15,7 @@ STATEMENTS, STATEMENTS_QUICK = 10_000_000, 200_000
 DIFFERENT = 40       # Statements that each session prepares,
 TEXT_BYTES = 1500    # as long as those of a mapper of objects.
 LIMIT_MIB = 256      # What is promised.
-BACKEND_MIB = 8      # Of a server's process that has prepared them: on a small machine too much of three lanes.
+BACKEND_MIB = 6      # Of a server's process that has prepared them: on a small machine too much of three lanes.
 
 
 class Peak:
