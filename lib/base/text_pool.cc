@@ -30,13 +30,17 @@ SharedText TextPool::Share(std::string_view text) {
           delete last;
         });
   };
-  const std::scoped_lock lock(texts_->mutex);
-  const auto found = texts_->by_text.find(text);
-  if (found != texts_->by_text.end()) {
-    if (auto shared = found->second.lock()) return SharedText(std::move(shared));
-    texts_->by_text.erase(found);  // Its last holder is letting go of it.
+  std::shared_ptr<const std::string> shared;  // Let go of after the lock: its end takes that.
+  {
+    const std::scoped_lock lock(texts_->mutex);
+    const auto found = texts_->by_text.find(text);
+    if (found != texts_->by_text.end()) shared = found->second.lock();
   }
-  auto shared = make();
+  if (shared) return SharedText(std::move(shared));
+  shared = make();
+  const std::scoped_lock lock(texts_->mutex);
+  // There already: its last holder is letting go of it, or another thread made it meanwhile.
+  texts_->by_text.erase(*shared);
   texts_->by_text.emplace(*shared, shared);
   return SharedText(std::move(shared));
 }

@@ -60,7 +60,7 @@ class BudgetJudge {
     // A pattern that was cut does not parse; the text of one of its calls may have been kept.
     const bool by_text = stats.pattern.ends_with("…") && !stats.text.empty();
     std::vector<event::StatementFacts> facts =
-        event::AnalyzeQuery(by_text ? stats.text : stats.pattern);
+        event::AnalyzeQuery(by_text ? stats.text.str() : stats.pattern);
     if (by_text && stats.ordinal < facts.size()) facts = {facts[stats.ordinal]};
     return std::any_of(facts.begin(), facts.end(), [&](const event::StatementFacts& one) {
       return std::any_of(one.relations.begin(), one.relations.end(),

@@ -230,12 +230,14 @@ PatternStats* PatternTable::Open(const StatementPair& pair, const event::Stateme
   stats.fingerprint = facts.fingerprint;
   stats.pattern = Cut(facts.pattern, limits_.pattern_bytes);
   stats.kind = facts.kind;
-  stats.text = KeepText(pair.text);
+  // The patterns of one Query have one text.
+  if (kept_text_.empty() || !pair.text.SharesWith(kept_text_)) kept_text_ = KeepText(pair.text);
+  stats.text = kept_text_;
   stats.ordinal = pair.ordinal;
   return &stats;
 }
 
-std::string PatternTable::KeepText(const std::string& text) {
+base::SharedText PatternTable::KeepText(const base::SharedText& text) {
   if (text.size() > text_bytes_left_) return {};
   text_bytes_left_ -= text.size();
   return text;

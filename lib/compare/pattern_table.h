@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/shared_text.h"
 #include "compare/connect_tally.h"
 #include "compare/difference.h"
 #include "compare/fetch_book.h"
@@ -47,7 +48,7 @@ struct PatternTableLimits {
 struct Example {
   event::SessionId session = event::SessionId::kNone;
   uint64_t exchange = 0;
-  std::string text;  // With values: for plans and for --show-values, not for reports.
+  base::SharedText text;  // With values: for plans and for --show-values, not for reports.
   uint32_t ordinal = 0;
   std::string sqlstate;  // The candidate's; of kFixed: the baseline's.
   std::string message;   // Of the same, without values.
@@ -148,7 +149,7 @@ struct PatternStats {
   uint64_t fingerprint = 0;
   std::string pattern;
   event::StatementKind kind = event::StatementKind::kOther;
-  std::string text;  // Of the first pair, with values; empty where it is too large.
+  base::SharedText text;  // Of the first pair, with values; empty where it is too large.
   uint32_t ordinal = 0;
 
   uint64_t calls = 0;
@@ -232,7 +233,7 @@ class PatternTable : public event::PairSink {
  private:
   PatternStats* Open(const event::StatementPair& pair, const event::StatementFacts& facts,
                      bool must_keep);
-  std::string KeepText(const std::string& text);
+  base::SharedText KeepText(const base::SharedText& text);
   base::Micros ClockSlack(const event::StatementPair& pair);
   FidelityCounts JudgeFidelityOf(const event::StatementPair& pair,
                                  const event::StatementFacts& facts, bool introduced);
@@ -271,6 +272,7 @@ class PatternTable : public event::PairSink {
   std::pair<event::SessionId, uint64_t> last_exchange_{event::SessionId::kNone, 0};
   size_t samples_left_;
   size_t text_bytes_left_;
+  base::SharedText kept_text_;  // Of the last new pattern.
 };
 
 }  // namespace scry::compare

@@ -183,7 +183,20 @@ class Judgement {
     finding.work = judged.numbers;
     finding.reasons = std::move(reasons);
     if (!doubt.empty() && policy_.gate.work) finding.reasons.push_back(std::move(doubt));
+    TakeTail(finding);
     Add(std::move(finding));
+  }
+
+  // That some calls of the pattern take longer has its reason here too.
+  void TakeTail(Finding& work) {
+    const auto tail = std::find_if(
+        verdict_.findings.begin(), verdict_.findings.end(), [&](const Finding& finding) {
+          return finding.type == FindingClass::kWarning && finding.has_latency &&
+                 finding.fingerprint == work.fingerprint;
+        });
+    if (tail == verdict_.findings.end()) return;
+    work.reasons.insert(work.reasons.end(), tail->reasons.begin(), tail->reasons.end());
+    verdict_.findings.erase(tail);
   }
 
   void TakeFirstMoment(const FirstMoment& first) {

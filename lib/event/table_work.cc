@@ -118,30 +118,40 @@ bool ReadsTable(const json& insert) {
   return !read.empty();
 }
 
-}  // namespace
-
-TableWork TableWorkOf(const std::string& text, uint32_t ordinal) {
+TableWork WorkOf(const json& statement) {
   TableWork work;
-  const std::optional<json> parsed = tree::Parse(text);
-  if (!parsed) return work;
-  const json& statements = tree::List(*parsed, "stmts");
-  const json* statement =
-      ordinal >= statements.size() ? nullptr : tree::Find(statements[ordinal], "stmt");
-  if (statement == nullptr) return work;
-  if (const json* alter = tree::Find(*statement, "AlterTableStmt")) {
+  if (const json* alter = tree::Find(statement, "AlterTableStmt")) {
     for (const json& one : tree::List(*alter, "cmds")) {
       if (const json* command = tree::Find(one, "AlterTableCmd")) TakeCommand(*command, work);
     }
   }
-  if (const json* insert = tree::Find(*statement, "InsertStmt")) {
+  if (const json* insert = tree::Find(statement, "InsertStmt")) {
     work.reads_table = ReadsTable(*insert);
   }
-  if (const json* drop = tree::Find(*statement, "DropStmt")) {
+  if (const json* drop = tree::Find(statement, "DropStmt")) {
     work.drops_more =
         tree::List(*drop, "objects").size() > 1 || tree::Text(*drop, "behavior") == "DROP_CASCADE";
   }
-  TakeFiles(*statement, work);
+  TakeFiles(statement, work);
   return work;
+}
+
+}  // namespace
+
+std::vector<TableWork> TableWorksOf(const std::string& text) {
+  std::vector<TableWork> works;
+  const std::optional<json> parsed = tree::Parse(text);
+  if (!parsed) return works;
+  for (const json& one : tree::List(*parsed, "stmts")) {
+    const json* statement = tree::Find(one, "stmt");
+    works.push_back(statement == nullptr ? TableWork() : WorkOf(*statement));
+  }
+  return works;
+}
+
+TableWork TableWorkOf(const std::string& text, uint32_t ordinal) {
+  const std::vector<TableWork> works = TableWorksOf(text);
+  return ordinal < works.size() ? works[ordinal] : TableWork();
 }
 
 }  // namespace scry::event

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace scry::event {
 
@@ -34,7 +35,9 @@ struct TableWork {
   bool builds_concurrently = false;  // CREATE INDEX CONCURRENTLY.
 };
 
-// Of a statement of a text with its literals: patterns of DDL do not parse.
+// Of the statements of a text with its literals: patterns of DDL do not parse.
+std::vector<TableWork> TableWorksOf(const std::string& text);
+// Of one of them.
 TableWork TableWorkOf(const std::string& text, uint32_t ordinal = 0);
 
 }  // namespace scry::event

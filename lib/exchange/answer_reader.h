@@ -42,8 +42,9 @@ struct AnswerOptions {
   uint32_t statements_max = 65536;  // Per exchange.
   // Texts and descriptions of all statements of an exchange; what several share counts once.
   uint64_t text_bytes_max = 16u << 20;
-  // The same, counted for each: who looks at every statement reads so much.
-  uint64_t text_reads_max = 1u << 30;
+  // The same, counted for each: who looks at every statement reads so much. As kTextReadsMax of
+  // querylog.
+  uint64_t text_reads_max = 256u << 20;
   uint32_t registered_max = 65536;            // Prepared statements, and portals.
   uint64_t registered_bytes_max = 64u << 20;  // Their texts; further ones are kept without.
   // Outcome::values of all statements of an exchange; further ones are not kept.

@@ -68,7 +68,7 @@ namespace {
 
 // Error, result or work: what explains the one explains no other.
 std::string_view SortOf(const report::Finding& finding) {
-  if (!finding.sqlstate.empty()) return "error";
+  if (!finding.sqlstate.empty() && finding.difference != "fixed") return "error";
   const bool answers = finding.type == "different" || finding.type == "warning";
   return answers && !IsTail(finding) ? "result" : "work";
 }

@@ -413,10 +413,14 @@ std::vector<std::string> Parameters(const event::Exchange& exchange) {
   return texts;
 }
 
+// `before`: the statement before in the exchange, or nullptr. A Query of many is shown once.
 std::string Shown(const LogRequest& request, event::FactsCache& facts,
-                  const event::Statement& statement) {
+                  const event::Statement& statement, const event::Statement* before) {
   if (statement.text.empty()) return "(prepared before the capture)";
   if (!request.show_values) return facts.Get(statement.text, statement.ordinal).pattern;
+  if (before != nullptr && before->message == statement.message && before->text == statement.text) {
+    return fmt::format("(statement {} of that Query)", statement.ordinal + 1);
+  }
   return base::OneLine(statement.text);
 }
 
@@ -432,12 +436,14 @@ std::string CatExchange(const LogRequest& request, event::FactsCache& facts,
                         const event::Exchange& e) {
   std::string text;
   const auto session = static_cast<uint64_t>(e.session);
+  const event::Statement* before = nullptr;
   for (const event::Statement& statement : e.statements) {
     text += fmt::format(
         "{:>13.6f} #{} {}  {}  -- {} in {}\n", static_cast<double>(e.forwarded_us) / 1e6, session,
         e.status == 0 ? '-' : static_cast<char>(e.status),
-        base::Printable(Shown(request, facts, statement)), CatOutcome(statement.outcome),
+        base::Printable(Shown(request, facts, statement, before)), CatOutcome(statement.outcome),
         FormatDuration(statement.outcome.elapsed_us));
+    before = &statement;
   }
   for (const std::string& sqlstate : e.notices) {
     text += fmt::format("{:>13}   notice {}\n", "", base::Printable(sqlstate));
@@ -517,9 +523,11 @@ json CatExchangeJson(const LogRequest& request, event::FactsCache& facts,
   document["messages"] = messages;
   if (request.show_values) document["parameters"] = Parameters(e);
   json statements = json::array();
+  const event::Statement* before = nullptr;
   for (const event::Statement& statement : e.statements) {
     json one = OutcomeJson(statement.outcome);
-    one["text"] = Shown(request, facts, statement);
+    one["text"] = Shown(request, facts, statement, before);
+    before = &statement;
     if (!statement.text.empty()) {
       one["fingerprint"] =
           event::FingerprintText(facts.Get(statement.text, statement.ordinal).fingerprint);

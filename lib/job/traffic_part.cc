@@ -66,11 +66,18 @@ bool TransactionScan::Stops(const event::Exchange& exchange) {
                      [&](const event::Statement& one) { return Stops(one); });
 }
 
+bool TransactionScan::Names(const base::SharedText& text) {
+  if (!text.SharesWith(named_text_)) {
+    named_text_ = text;
+    names_ = std::any_of(wish_.tables.begin(), wish_.tables.end(), [&](const auto& table) {
+      return base::ContainsInAnyCase(text, table.first);
+    });
+  }
+  return names_;
+}
+
 bool TransactionScan::Stops(const event::Statement& statement) {
-  const bool may = std::any_of(wish_.tables.begin(), wish_.tables.end(), [&](const auto& table) {
-    return base::ContainsInAnyCase(statement.text, table.first);
-  });
-  if (!may) return false;
+  if (!Names(statement.text)) return false;
   const event::StatementFacts& facts = facts_.Get(statement.text, statement.ordinal);
   const event::StatementSites& sites = sites_.Get(statement.text, statement.ordinal);
   return std::any_of(facts.relations.begin(), facts.relations.end(),

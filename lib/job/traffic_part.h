@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/shared_text.h"
 #include "event/event.h"
 #include "event/statement_facts.h"
 #include "event/value_sites.h"
@@ -72,6 +73,7 @@ class TransactionScan {
  private:
   bool Stops(const event::Exchange& exchange);
   bool Stops(const event::Statement& statement);
+  bool Names(const base::SharedText& text);  // One of the tables, perhaps.
   void End(uint64_t session, base::Micros at_us);
 
   const PartWish& wish_;
@@ -82,6 +84,8 @@ class TransactionScan {
   base::Micros end_us_ = 0;
   TransactionSpan longest_;
   std::vector<TransactionSpan> spans_;
+  base::SharedText named_text_;  // The last one that Names() was asked of, and what it said.
+  bool names_ = false;
 };
 
 // A part of the capture with the longest transaction. REQUIRES: captures.

@@ -159,7 +159,7 @@ class Builder {
     }
   }
 
-  // Of equal INSERTs, of which there may be many, once.
+  // Of equal INSERTs, of which there may be many, once; of a Query of many statements likewise.
   const event::TableWork& WorkOf(const event::StatementFacts& facts,
                                  const event::Statement& statement) {
     static const event::TableWork kNone;
@@ -168,7 +168,12 @@ class Builder {
     if (!inserts && !vacuums && facts.kind != StatementKind::kDdl) return kNone;
     const auto known = work_.find(facts.fingerprint);
     if (inserts && known != work_.end()) return known->second;
-    return work_[facts.fingerprint] = event::TableWorkOf(statement.text, statement.ordinal);
+    if (!statement.text.SharesWith(worked_text_)) {
+      worked_text_ = statement.text;
+      works_ = event::TableWorksOf(statement.text);
+    }
+    const bool parsed = statement.ordinal < works_.size();
+    return work_[facts.fingerprint] = parsed ? works_[statement.ordinal] : event::TableWork();
   }
 
   // One that somebody wrote.
@@ -674,6 +679,8 @@ class Builder {
   std::vector<bool> runs_code_;     // Of users: event triggers hear only of the DDL in it.
   std::vector<bool> locks_tables_;  // It may, by more than work on their rows takes.
   std::map<uint64_t, event::TableWork> work_;  // By fingerprint.
+  base::SharedText worked_text_;               // The last one whose statements were looked at ...
+  std::vector<event::TableWork> works_;        // ... and theirs.
   std::vector<uint64_t> exchanges_;
   std::vector<size_t> transactions_;  // The first statement of its transaction.
   std::map<uint32_t, std::vector<size_t>> by_pid_;

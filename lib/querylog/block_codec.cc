@@ -149,6 +149,14 @@ uint64_t EventBytes(const Event& event) {
   return bytes;
 }
 
+uint64_t TextReads(const Event& event) {
+  uint64_t reads = 0;
+  if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
+    for (const auto& statement : exchange->statements) reads += statement.text.size();
+  }
+  return reads;
+}
+
 std::pair<Micros, Micros> MomentsOf(const Event& event) {
   if (const auto* gap = std::get_if<event::Gap>(&event)) {
     return {std::min(gap->from_us, gap->to_us), std::max(gap->from_us, gap->to_us)};
@@ -487,11 +495,11 @@ std::optional<size_t> BlockDecoder::DecodeReference(uint64_t reference, size_t b
   if (reference == kTextEmpty) return std::nullopt;
   if (reference == kTextNew) {
     const uint64_t size = streams_[kTextSize].Varint();
-    if (size > streams_[bytes_stream].left()) {
+    if (size == 0 || size > streams_[bytes_stream].left()) {  // Empty ones are kTextEmpty.
       ok_ = false;
       return std::nullopt;
     }
-    texts_.push_back({streams_[bytes_stream].TakeText(static_cast<size_t>(size)), {}});
+    texts_.push_back(streams_[bytes_stream].TakeText(static_cast<size_t>(size)));
     return texts_.size() - 1;
   }
   if (reference - kTextKnown >= texts_.size()) {
@@ -503,16 +511,16 @@ std::optional<size_t> BlockDecoder::DecodeReference(uint64_t reference, size_t b
 
 std::string_view BlockDecoder::DecodeText(uint64_t reference, size_t bytes_stream) {
   const auto number = DecodeReference(reference, bytes_stream);
-  const std::string_view text = number ? texts_[*number].bytes : std::string_view();
+  const std::string_view text = number ? texts_[*number] : std::string_view();
   return Charge(text.size()) ? text : std::string_view();
 }
 
 base::SharedText BlockDecoder::DecodeShared(uint64_t reference) {
   const auto number = DecodeReference(reference, kTextBytes);
   if (!number) return {};
-  Text& text = texts_[*number];
-  if (text.shared.empty()) text.shared = text.bytes;
-  return text.shared;
+  base::SharedText& shared = shared_texts_[*number];
+  if (shared.empty()) shared = texts_[*number];
+  return shared;
 }
 
 std::string_view BlockDecoder::DecodeOther(size_t stream) {
@@ -605,6 +613,7 @@ void BlockDecoder::DecodeStatements(event::Exchange& exchange) {
   if (ok_) exchange.statements.reserve(static_cast<size_t>(std::min(count, kReservedMax)));
   uint64_t message_before = 0;
   bool of_message = false;  // The text of the statement before.
+  uint64_t reads = 0;
   uint64_t rest = Unsigned(exchange.completed_us) - Unsigned(exchange.forwarded_us);
   for (uint64_t i = 0; i < count && Charge(kStatementWeight); ++i) {
     event::Statement& statement = exchange.statements.emplace_back();
@@ -623,9 +632,13 @@ void BlockDecoder::DecodeStatements(event::Exchange& exchange) {
         return;
       }
       const bool same = of_message && before->message == statement.message;
-      statement.text = same ? before->text : base::SharedText(*query);
+      statement.text = same || (before != nullptr && before->text == *query)
+                           ? before->text
+                           : base::SharedText(*query);
     }
     of_message = text == kTextOfMessage;
+    reads += statement.text.size();
+    if (reads > kTextReadsMax) ok_ = false;
     if (before != nullptr && statement.text == before->text) {  // As EventBytes() counts.
       statement.text = before->text;
     } else if (!Charge(statement.text.size())) {

@@ -28,6 +28,9 @@ inline constexpr size_t kStreamCountVersion1 = 40;
 // What kEventBytesMax limits. A text that the statement before has too counts once.
 uint64_t EventBytes(const event::Event& event);
 
+// What kTextReadsMax limits.
+uint64_t TextReads(const event::Event& event);
+
 // First and last moment an event touches: both ends of a Gap, else event::TimeOf.
 std::pair<base::Micros, base::Micros> MomentsOf(const event::Event& event);
 
@@ -150,12 +153,10 @@ class BlockDecoder {
   bool ok_ = true;
   uint64_t budget_ = 0;
   std::vector<Session> sessions_;
-  size_t session_ = 0;  // In sessions_, of the event being read.
-  struct Text {
-    std::string_view bytes;   // In raw_.
-    base::SharedText shared;  // Once a statement has it.
-  };
-  std::vector<Text> texts_;
+  size_t session_ = 0;                   // In sessions_, of the event being read.
+  std::vector<std::string_view> texts_;  // In raw_.
+  std::unordered_map<size_t, base::SharedText>
+      shared_texts_;  // Of them, those that statements have.
   std::vector<std::pair<uint64_t, uint64_t>> digests_;
   uint64_t last_new_session_ = 0;
   uint64_t last_time_ = 0;

@@ -36,6 +36,9 @@ inline constexpr size_t kStoredBytesMax = kRawBytesMax + (size_t{512} << 10);
 
 // "Inside a block".
 inline constexpr size_t kEventBytesMax = size_t{63} << 20;
+// Texts of the statements of one exchange, a shared one counted for each that has it: what a reader
+// of every statement reads.
+inline constexpr size_t kTextReadsMax = size_t{256} << 20;
 inline constexpr size_t kMessageWeight = 144;
 inline constexpr size_t kStatementWeight = 336;
 inline constexpr size_t kSettingWeight = 64;

@@ -31,7 +31,9 @@ class BlockPacker {
       : block_bytes_(block_bytes), compressor_(compression_level) {}
 
   // Whether FORMAT.md allows an event of this size at all.
-  static bool Fits(const event::Event& event) { return EventBytes(event) <= kEventBytesMax; }
+  static bool Fits(const event::Event& event) {
+    return EventBytes(event) <= kEventBytesMax && TextReads(event) <= kTextReadsMax;
+  }
   // Whether the event must wait for the next block.
   bool MustPackBefore(const event::Event& event) const {
     return !empty() && encoder_.raw_bytes() + EventBytes(event) > kEventBytesMax;

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/shared_text.h"
 #include "event/event.h"
 #include "event/statement_facts.h"
 #include "event/value_sites.h"
@@ -45,7 +46,7 @@ struct SessionTrail {
   // Prepared statements of the protocol whose declared types forbid to compare keys.
   std::set<std::string> odd_types;
   // By SQL PREPARE: name to the text and which statement of it.
-  std::unordered_map<std::string, std::pair<std::string, uint32_t>> prepared;
+  std::unordered_map<std::string, std::pair<base::SharedText, uint32_t>> prepared;
 };
 
 // Does another session than `session` hold what `footprint` needs, in a transaction that is open?

@@ -68,7 +68,7 @@ void IdentityLearner::NoteMoved(const std::string& schema, const std::string& se
 
 void IdentityLearner::Note(const event::Statement& captured, IdentitySession& session) {
   if (!captured.outcome.tag.starts_with("INSERT ") || !captured.outcome.values.empty()) return;
-  if (session.last_insert.text != captured.text) session.last_insert.text = captured.text;
+  session.last_insert.text = captured.text;
   session.last_insert.ordinal = captured.ordinal;
 }
 

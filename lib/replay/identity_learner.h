@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/shared_text.h"
 #include "event/event.h"
 #include "event/lane_pair.h"
 #include "event/source_snapshot.h"
@@ -26,7 +27,7 @@ namespace scry::replay {
 struct IdentitySession {
   // Its last INSERT without RETURNING, for lastval().
   struct Insert {
-    std::string text;
+    base::SharedText text;
     uint32_t ordinal = 0;
   } last_insert;
   // Payloads of Parse by statement name, where a declared type may be too narrow for a lane's ids.

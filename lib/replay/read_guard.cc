@@ -98,11 +98,16 @@ bool ReadGuard::MayRun(const event::Exchange& exchange) {
   constexpr size_t kNamesMax = 64 * 1024;  // Of further ones, no EXECUTE is let through.
   session_ = static_cast<uint64_t>(exchange.session);
   preparing_.clear();
+  const base::SharedText* looked_at = nullptr;  // Whole, at the first of its statements.
   const bool may =
       std::all_of(exchange.messages.begin(), exchange.messages.end(),
                   [&](const event::FrontendMessage& message) { return MayRun(message); }) &&
       std::all_of(exchange.statements.begin(), exchange.statements.end(),
-                  [&](const event::Statement& one) { return MayRunText(one.text); });
+                  [&](const event::Statement& one) {
+                    const bool same = looked_at != nullptr && one.text.SharesWith(*looked_at);
+                    looked_at = &one.text;
+                    return same || MayRunText(one.text);
+                  });
   if (may && !preparing_.empty() && names_ < kNamesMax) {
     Names& known = prepared_[session_];
     const size_t before = known.size();
@@ -112,10 +117,10 @@ bool ReadGuard::MayRun(const event::Exchange& exchange) {
   return may;
 }
 
-bool ReadGuard::MayRunText(std::string_view text) {
+bool ReadGuard::MayRunText(const base::SharedText& text) {
   constexpr size_t kVerdictsMax = 8192;
   if (text.empty()) return false;  // Prepared before the capture.
-  const auto known = verdicts_.find(text);
+  const auto known = verdicts_.find(text.view());
   if (known != verdicts_.end()) return known->second;
   of_session_ = false;
   bool may_run = true;

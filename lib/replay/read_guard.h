@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/shared_text.h"
 #include "event/event.h"
 #include "event/statement_facts.h"
 #include "replay/hidden_writes.h"
@@ -40,7 +41,7 @@ class ReadGuard {
   };
   using Names = std::set<std::string, std::less<>>;
 
-  bool MayRunText(std::string_view text);
+  bool MayRunText(const base::SharedText& text);
   bool MayRunStatement(std::string_view text, const event::StatementFacts& facts);
   bool MayPrepare(std::string_view text, std::string_view pattern);
   bool MayExecute(std::string_view text, const event::StatementFacts& facts,

@@ -155,8 +155,13 @@ bool MentionsBackends(std::string_view text) {
 
 Signals SignalsOf(const event::Exchange& exchange, event::FactsCache& facts) {
   Signals signals = Signals::kNone;
+  const base::SharedText* before = nullptr;
+  bool mentions = false;
   for (const event::Statement& statement : exchange.statements) {
-    if (!MentionsBackends(statement.text)) continue;  // Cheaper than to know the text.
+    const bool same = before != nullptr && statement.text.SharesWith(*before);
+    before = &statement.text;
+    if (!same) mentions = MentionsBackends(statement.text);  // Cheaper than to know the text.
+    if (!mentions) continue;
     const std::vector<std::string>& functions =
         facts.Get(statement.text, statement.ordinal).functions;
     const bool calls =
@@ -181,9 +186,10 @@ void MapSignals(const event::Exchange& captured, const BackendOnLane& backend,
   std::map<size_t, std::vector<bool>> signalled;  // By Bind, then by parameter.
   for (const event::Statement& statement : captured.statements) {
     const std::optional<size_t> bind = CarriersOf(captured.messages, statement.message).bind;
+    if (!bind) continue;
     for (const Argument& argument : ArgumentsOf(statement.text)) {
       if (argument.kind != Argument::Kind::kParameter || argument.number == 0 ||
-          argument.number > kParametersMax || !bind) {
+          argument.number > kParametersMax) {
         continue;
       }
       std::vector<bool>& parameters = signalled[*bind];

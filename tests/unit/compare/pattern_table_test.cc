@@ -122,6 +122,16 @@ TEST_CASE("large texts are not hoarded", "[compare]") {
   table.Put(pair, Facts(1, "é" + std::string(200, 'y')));
   CHECK(table.Find(1)->text.empty());
   CHECK(table.Find(1)->pattern.size() <= 53);
+  // The patterns of one Query hold it once.
+  pair.text = std::string(600, 'x');
+  for (uint64_t pattern = 2; pattern <= 4; ++pattern) table.Put(pair, Facts(pattern));
+  CHECK(table.Find(4)->text.SharesWith(pair.text));
+  pair.text = std::string(600, 'z');
+  table.Put(pair, Facts(5));
+  CHECK(table.Find(5)->text.empty());
+  pair.text = std::string(300, 'z');
+  table.Put(pair, Facts(6));
+  CHECK(table.Find(6)->text == pair.text);
 }
 
 TEST_CASE("the example is of the heaviest difference, and the first of its weight", "[compare]") {

@@ -221,6 +221,24 @@ TEST_CASE("more work that is faster all the same does not gate", "[compare]") {
   CHECK(verdict.findings[0].reasons.back() == "does not gate: it is faster all the same");
 }
 
+TEST_CASE("that some calls take longer is a reason of more work, not a second finding",
+          "[compare]") {
+  WorkVerdict run;
+  for (int i = 0; i < 19; ++i) {
+    run.Calls(1, 9, 2000);
+    run.Calls(1, 1, 2000, 20);
+  }
+  REQUIRE(run.Judge().findings.size() == 1);
+  CHECK(run.Judge().findings[0].type == FindingClass::kWarning);
+  run.work[1] = {Lanes(Blocks(12), Blocks(4812))};
+  const Verdict verdict = run.Judge();
+  REQUIRE(verdict.findings.size() == 1);
+  CHECK(verdict.findings[0].type == FindingClass::kMoreWork);
+  CHECK(verdict.findings[0].gates);
+  CHECK(verdict.findings[0].reasons[0] == "reads 4,812 blocks instead of 12 (401x)");
+  CHECK(verdict.findings[0].reasons.back().starts_with("19 of 190 calls take"));
+}
+
 TEST_CASE("a slower pattern has its work as a reason, not as a second finding", "[compare]") {
   WorkVerdict run;
   run.confirmed = true;

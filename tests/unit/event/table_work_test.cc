@@ -31,6 +31,16 @@ TEST_CASE("clauses of ALTER TABLE are read as clauses, whatever names contain", 
   CHECK(TableWorkOf("ALTER TABLE t DETACH PARTITION p").detaches);
 }
 
+TEST_CASE("the statements of a text are looked at together", "[event]") {
+  const std::vector<TableWork> works =
+      TableWorksOf("SELECT 1; ALTER TABLE t ADD a int UNIQUE; DROP TABLE a, b");
+  REQUIRE(works.size() == 3);
+  CHECK_FALSE(works[0].builds_unique);
+  CHECK(works[1].builds_unique);
+  CHECK(works[2].drops_more);
+  CHECK(TableWorksOf("no SQL").empty());
+}
+
 TEST_CASE("an INSERT says whether it takes its rows from a table", "[event]") {
   CHECK(TableWorkOf("INSERT INTO a SELECT b FROM c").reads_table);
   CHECK(TableWorkOf("WITH x AS (SELECT b FROM c) INSERT INTO a SELECT * FROM x").reads_table);

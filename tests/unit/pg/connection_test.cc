@@ -126,12 +126,18 @@ void CheckDropped(const ConnInfo& info) {
   while (other.QueryValue(runs)->value() == "0") std::this_thread::yield();
   CHECK(connection.Cancel().ok());
   CHECK(ReadUntilReady(connection).find("57014") != std::string::npos);
+  // Leaving, it says so: a session without a word counts as abandoned.
+  const std::string abandoned =
+      "SELECT sessions_abandoned FROM pg_stat_database WHERE datname = current_database()";
+  const auto before = other.server_version() >= 140000 ? other.QueryValue(abandoned)->value() : "";
   {
     const Connection moved = std::move(connection);  // And ends.
   }
   const std::string there =
       "SELECT count(*) FROM pg_stat_activity WHERE pid = " + std::to_string(pid);
   while (other.QueryValue(there)->value() != "0") std::this_thread::yield();
+  if (other.server_version() < 140000) return;
+  CHECK(other.QueryValue(abandoned)->value() == before);
 }
 
 void CheckStartup(const ConnInfo& info) {

@@ -6,6 +6,7 @@
 
 #include "querylog/format.h"
 #include "querylog/frame.h"
+#include "querylog/segment_writer.h"
 #include "support/catch.h"
 #include "unit/querylog/events.h"
 
@@ -175,6 +176,35 @@ TEST_CASE("the statements of one Query hold its text once", "[querylog]") {
     CHECK(statements.back().text.SharesWith(statements.front().text));
     CHECK(event::WeightBytes(one) < (1U << 20));
   }
+}
+
+TEST_CASE("a text that too many statements share is refused", "[querylog]") {
+  event::Exchange exchange;
+  const base::SharedText text(std::string(1U << 20, 's'));
+  for (uint32_t i = 0; i < 257; ++i) exchange.statements.emplace_back().text = text;
+  CHECK(EventBytes(exchange) < kEventBytesMax);
+  CHECK(TextReads(exchange) > kTextReadsMax);
+  CHECK_FALSE(BlockPacker::Fits(exchange));
+  CHECK_FALSE(Decode(Encode({exchange}), 1).second);
+  exchange.statements.pop_back();
+  CHECK(BlockPacker::Fits(exchange));
+  CHECK(Decode(Encode({exchange}), 1).second);
+}
+
+TEST_CASE("equal texts are held once, whichever way a block tells them", "[querylog]") {
+  event::Exchange exchange;
+  const std::string text(1U << 20, 's');
+  for (uint32_t i = 0; i < 20; ++i) {
+    exchange.messages.emplace_back().type = i % 2 == 0 ? 'Q' : 'E';
+    event::Statement& statement = exchange.statements.emplace_back();
+    statement.message = i;
+    statement.text = text;
+  }
+  exchange.messages[0].head = text + '\0';
+  const auto [decoded, complete] = Decode(Encode({exchange}), 1);
+  REQUIRE(complete);
+  CHECK(event::WeightBytes(decoded[0]) < 3 * text.size());
+  CHECK(Dump(decoded) == Dump(Events{exchange}));
 }
 
 TEST_CASE("kept rows, notices and parameter changes count against what an event may take",
