@@ -130,6 +130,10 @@ class PsqlTest(scry_e2e.TestCase):
         self.assertEqual(proxied.code, direct.code)
         info = self.log_info(directory)
         self.assertEqual((info["gaps"], info["exchanges_lost"], info["cut_off"]), (0, 0, 0))
+        # A Query of many statements is shown once.
+        shown = self.run_scry("log", "cat", directory).out
+        self.assertEqual(shown.count("select 'three' as c"), 1)
+        self.assertIn("(statement 3 of that Query)", shown)
         # Every error that psql printed is an error of the capture. (Of FETCH_COUNT's own CLOSE it
         # says nothing.)
         unseen = [one for exchange in self.exchanges(directory) for one in exchange["statements"]
