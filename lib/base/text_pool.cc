@@ -16,28 +16,25 @@ struct TextPool::Texts {
 TextPool::TextPool() : texts_(std::make_shared<Texts>()) {}
 
 SharedText TextPool::Share(std::string_view text) {
-  // Not make_shared(): the key is a view of the text, and has to go before it does.
-  const auto make = [&] {
-    return std::shared_ptr<const std::string>(
-        new std::string(text), [texts = texts_](const std::string* last) {
-          {
-            const std::scoped_lock lock(texts->mutex);
-            const auto own = texts->by_text.find(*last);
-            if (own != texts->by_text.end() && own->first.data() == last->data()) {
-              texts->by_text.erase(own);
-            }
-          }
-          delete last;
-        });
-  };
-  std::shared_ptr<const std::string> shared;  // Let go of after the lock: its end takes that.
   {
     const std::scoped_lock lock(texts_->mutex);
     const auto found = texts_->by_text.find(text);
-    if (found != texts_->by_text.end()) shared = found->second.lock();
+    auto shared = found == texts_->by_text.end() ? nullptr : found->second.lock();
+    if (shared) return SharedText(std::move(shared));
   }
-  if (shared) return SharedText(std::move(shared));
-  shared = make();
+  // Not make_shared(): the key is a view of the text, and has to go before it does. Not under the
+  // lock, which the end of the text takes.
+  std::shared_ptr<const std::string> shared(
+      new std::string(text), [texts = texts_](const std::string* last) {
+        {
+          const std::scoped_lock lock(texts->mutex);
+          const auto own = texts->by_text.find(*last);
+          if (own != texts->by_text.end() && own->first.data() == last->data()) {
+            texts->by_text.erase(own);
+          }
+        }
+        delete last;
+      });
   const std::scoped_lock lock(texts_->mutex);
   // There already: its last holder is letting go of it, or another thread made it meanwhile.
   texts_->by_text.erase(*shared);

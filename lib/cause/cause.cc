@@ -91,16 +91,26 @@ std::string FillIn(std::string_view sentence, const Words& words) {
   return text;
 }
 
+Sort SortOf(const Evidence& evidence) {
+  if (!evidence.sqlstate.empty()) return Sort::kError;
+  const bool answers = evidence.type == "different" || evidence.type == "warning";
+  return answers && !evidence.tail ? Sort::kResult : Sort::kWork;
+}
+
 std::optional<Cause> FindCause(const Evidence& evidence) {
   const Case one(evidence);
-  std::optional<Cause> cause;
-  if (!evidence.sqlstate.empty()) {
-    cause = FromRules(ErrorRules(), one);
-  } else if (!evidence.tail && (evidence.type == "different" || evidence.type == "warning")) {
-    cause = FromRules(ResultRules(), one);
-  } else {
-    cause = FromRules(WorkRules(), one);
-  }
+  const auto rules = [&]() -> const std::vector<Rule>& {
+    switch (SortOf(evidence)) {
+      case Sort::kError:
+        return ErrorRules();
+      case Sort::kResult:
+        return ResultRules();
+      case Sort::kWork:
+        break;
+    }
+    return WorkRules();
+  };
+  const std::optional<Cause> cause = FromRules(rules(), one);
   return cause ? cause : WhatDiffers(one);
 }
 

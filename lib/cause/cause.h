@@ -3,6 +3,7 @@
 // Used by the jobs. Pure.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -40,6 +41,10 @@ struct Rule {
 const std::vector<Rule>& ErrorRules();
 const std::vector<Rule>& ResultRules();
 const std::vector<Rule>& WorkRules();
+
+// Which of them are asked: what explains the one explains no other.
+enum class Sort : uint8_t { kError, kResult, kWork };
+Sort SortOf(const Evidence& evidence);
 
 // Nothing where there is nothing to say: the catalogues agree and the plans tell nothing.
 std::optional<Cause> FindCause(const Evidence& evidence);

@@ -1,18 +1,31 @@
 #include "job/cause_finder.h"
 
 #include <algorithm>
-#include <string_view>
 #include <utility>
 
 #include "cause/cause.h"
 #include "pg/admin.h"
 
 namespace scry::job {
-
 namespace {
 
-bool IsTail(const report::Finding& finding) {
-  return finding.type == "warning" && finding.has_latency;
+struct FoundCause {
+  const report::Finding* finding;
+  cause::Sort sort;
+  cause::Cause cause;
+};
+
+// Where no rule fitted a finding, as one made without a plan, but one did another of the same
+// query: its cause is this one's.
+void TakeNamedCauses(std::vector<FoundCause>& found) {
+  for (FoundCause& one : found) {
+    if (one.cause.mechanism != cause::kNoRule) continue;
+    const auto named = std::find_if(found.begin(), found.end(), [&](const FoundCause& other) {
+      return other.finding->fingerprint == one.finding->fingerprint && other.sort == one.sort &&
+             other.cause.mechanism != cause::kNoRule;
+    });
+    if (named != found.end()) one.cause = named->cause;
+  }
 }
 
 }  // namespace
@@ -21,7 +34,7 @@ cause::Evidence EvidenceOf(const ExplainedFinding& from, const report::Finding& 
                            const LaneCatalogs* catalogs) {
   cause::Evidence evidence;
   evidence.type = finding.type;
-  evidence.tail = IsTail(finding);
+  evidence.tail = finding.type == "warning" && finding.has_latency;
   if (finding.difference != "fixed") {
     evidence.sqlstate = finding.sqlstate;
     evidence.message = finding.message;
@@ -64,43 +77,20 @@ bool HasCause(const report::Finding& finding) {
   return finding.type != "new" && finding.type != "faster";
 }
 
-namespace {
-
-// Error, result or work: what explains the one explains no other.
-std::string_view SortOf(const report::Finding& finding) {
-  if (!finding.sqlstate.empty() && finding.difference != "fixed") return "error";
-  const bool answers = finding.type == "different" || finding.type == "warning";
-  return answers && !IsTail(finding) ? "result" : "work";
-}
-
-// Where no rule fitted a finding, as one made without a plan, but one did another of the same
-// query: its cause is this one's.
-void TakeNamedCauses(std::vector<std::pair<const report::Finding*, cause::Cause>>& found) {
-  for (auto& [finding, cause] : found) {
-    if (cause.mechanism != cause::kNoRule) continue;
-    const auto named = std::find_if(found.begin(), found.end(), [&, of = finding](const auto& one) {
-      return one.first->fingerprint == of->fingerprint && SortOf(*one.first) == SortOf(*of) &&
-             one.second.mechanism != cause::kNoRule;
-    });
-    if (named != found.end()) cause = named->second;
-  }
-}
-
-}  // namespace
-
 void FillCauses(const std::vector<ExplainedFinding>& findings, const LaneCatalogs* catalogs,
                 report::Report& report) {
-  std::vector<std::pair<const report::Finding*, cause::Cause>> causes;
+  std::vector<FoundCause> causes;
   for (const report::Finding& finding : report.findings) {
     const auto found =
         std::find_if(findings.begin(), findings.end(),
                      [&](const ExplainedFinding& one) { return one.id == finding.id; });
     if (found == findings.end()) continue;
-    auto cause = cause::FindCause(EvidenceOf(*found, finding, catalogs));
-    if (cause) causes.emplace_back(&finding, std::move(*cause));
+    const cause::Evidence evidence = EvidenceOf(*found, finding, catalogs);
+    auto cause = cause::FindCause(evidence);
+    if (cause) causes.push_back({&finding, cause::SortOf(evidence), std::move(*cause)});
   }
   TakeNamedCauses(causes);
-  for (const auto& [finding, cause] : causes) {
+  for (const auto& [finding, sort, cause] : causes) {
     const auto same =
         std::find_if(report.causes.begin(), report.causes.end(), [&](const report::Cause& one) {
           return one.mechanism == cause.mechanism && one.object == cause.object;

@@ -612,7 +612,6 @@ void BlockDecoder::DecodeStatements(event::Exchange& exchange) {
   if (count > streams_[kStatus].left()) ok_ = false;
   if (ok_) exchange.statements.reserve(static_cast<size_t>(std::min(count, kReservedMax)));
   uint64_t message_before = 0;
-  bool of_message = false;  // The text of the statement before.
   uint64_t reads = 0;
   uint64_t rest = Unsigned(exchange.completed_us) - Unsigned(exchange.forwarded_us);
   for (uint64_t i = 0; i < count && Charge(kStatementWeight); ++i) {
@@ -631,12 +630,9 @@ void BlockDecoder::DecodeStatements(event::Exchange& exchange) {
         ok_ = false;
         return;
       }
-      const bool same = of_message && before->message == statement.message;
-      statement.text = same || (before != nullptr && before->text == *query)
-                           ? before->text
-                           : base::SharedText(*query);
+      const bool same = before != nullptr && before->text == *query;  // Before it is copied.
+      statement.text = same ? before->text : base::SharedText(*query);
     }
-    of_message = text == kTextOfMessage;
     reads += statement.text.size();
     if (reads > kTextReadsMax) ok_ = false;
     if (before != nullptr && statement.text == before->text) {  // As EventBytes() counts.

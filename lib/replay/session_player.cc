@@ -342,6 +342,7 @@ void SessionPlayer::FinishConnecting(base::Micros now_us) {
   ++shared_.stats.sessions;
   Pin();
   CompareStarts();
+  for (const auto& lane : lanes_) lane->Settle(now_us);
 }
 
 void SessionPlayer::PutConnect() {
@@ -665,7 +666,6 @@ void SessionPlayer::CompareStarts() {
     differ |= unasked.parameter_changes != pair.lanes.front().parameter_changes;
   }
   if (differ) shared_.sink.PutUnasked(pair);
-  for (const auto& lane : lanes_) lane->Settle(shared_.Now());
 }
 
 // From here to the end of the transaction a client of the lane that went another way would not have
