@@ -74,7 +74,7 @@ struct Outcome {
   std::string message;            // Its primary message.
   // The rows themselves, as a RowList, where later statements may carry values that this one made:
   // of INSERT, UPDATE, DELETE and MERGE with RETURNING, of one short row of one value (nextval,
-  // lastval), and where portals are named that the server made. Empty: not kept, or too large.
+  // lastval), with xmin, and where the server named a portal. Empty: not kept, or too large.
   std::string values;
   Micros elapsed_us = 0;  // From the end of the statement before (or the forwarding of the
                           // exchange) to this one's end. The last statement's end is the

@@ -7,6 +7,9 @@
 
 namespace scry::event {
 
+// Column::column_number of xmin, by which applications tell whether a row is still as they read it.
+inline constexpr auto kXminNumber = static_cast<uint16_t>(-2);
+
 enum class ValueEquality : uint8_t {
   kBytes,    // Equal bytes, as far as anybody knows.
   kNumeric,  // Equal numbers, whatever their scale.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/letter_case.h"
+#include "event/value_equality.h"
 #include "wire/backend.h"
 
 namespace scry::exchange {
@@ -57,6 +58,20 @@ std::vector<event::Column> ToColumns(std::string_view description) {
     columns.push_back(std::move(column));
   }
   return columns;
+}
+
+// Of a RowDescription: a column is the xmin of a table.
+bool ShowsXmin(std::string_view description) {
+  constexpr size_t kTypeAndFormat = 12;
+  base::ByteReader in(description);
+  for (uint16_t left = in.BigU16(); left > 0 && in.ok(); --left) {
+    in.CString();
+    const uint32_t table_oid = in.BigU32();
+    const uint16_t number = in.BigU16();
+    in.Take(kTypeAndFormat);
+    if (in.ok() && table_oid != 0 && number == event::kXminNumber) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -228,7 +243,8 @@ void AnswerReader::AddRow(base::Bytes data_row) {
 void AnswerReader::Keep(base::Bytes data_row) {
   // Most results are small, and few texts need to be looked at.
   if (!kept_.HasRoom(data_row.size()) && options_.returned_bytes_kept > options_.row_bytes_kept) {
-    if (base::ContainsInAnyCase(TextOf(*Current()), "returning")) {
+    const std::string_view text = TextOf(*Current());
+    if (base::ContainsInAnyCase(text, "returning") || base::ContainsInAnyCase(text, "xmin")) {
       kept_.Widen(options_.returned_bytes_kept);
     }
   }
@@ -826,15 +842,23 @@ std::string AnswerReader::TakeDescription(const Asked& asked) {
   return {};
 }
 
-std::vector<event::Column> AnswerReader::ColumnsOf(const Asked& asked) const {
-  if (asked.type != frontend::kExecute) return ToColumns(description_);
+// What was last said of the columns of that which it runs.
+std::string_view AnswerReader::DescriptionOf(const Asked& asked) const {
+  if (asked.type != frontend::kExecute) return description_;
   const auto found = portals_.find(asked.name);
   if (found == portals_.end()) return {};
   const Portal& portal = found->second;
-  if (!portal.description.empty() || !portal.prepared) return ToColumns(portal.description);
+  if (!portal.description.empty() || !portal.prepared) return portal.description;
+  return portal.prepared->description;
+}
+
+std::vector<event::Column> AnswerReader::ColumnsOf(const Asked& asked) const {
+  auto columns = ToColumns(DescriptionOf(asked));
+  if (asked.type != frontend::kExecute) return columns;
   // Describe of a statement cannot know the formats that Bind asks for.
-  auto columns = ToColumns(portal.prepared->description);
-  ApplyFormats(portal.result_formats, columns);
+  const auto found = portals_.find(asked.name);
+  const bool of_statement = found != portals_.end() && found->second.description.empty();
+  if (of_statement && found->second.prepared) ApplyFormats(found->second.result_formats, columns);
   return columns;
 }
 
@@ -875,7 +899,7 @@ void AnswerReader::EndStatement(OutcomeStatus status, std::string_view tag, Micr
     } else {
       // A statement that failed made nothing that a later one could quote.
       const bool failed = status == OutcomeStatus::kError || status == OutcomeStatus::kLost;
-      if (!failed) outcome.values = TakeValues(tag);
+      if (!failed) outcome.values = TakeValues(asked, tag);
       values_bytes_ += outcome.values.size();
     }
     outcome.row_description = execute ? TakeDescription(asked) : std::move(description_);
@@ -895,7 +919,7 @@ void AnswerReader::ClearRows() {
 }
 
 // See event::Outcome::values.
-std::string AnswerReader::TakeValues(std::string_view tag) {
+std::string AnswerReader::TakeValues(const Asked& asked, std::string_view tag) {
   constexpr size_t kShortRow = 128;
   constexpr size_t kPortalsBytes = 4096;
   constexpr std::string_view kServerMadePortal = "<unnamed portal ";
@@ -903,7 +927,7 @@ std::string AnswerReader::TakeValues(std::string_view tag) {
   if (values_bytes_ + kept_.size_bytes() > options_.values_bytes_max) return {};
   const bool changes = tag.starts_with("INSERT ") || tag.starts_with("UPDATE ") ||
                        tag.starts_with("DELETE ") || tag.starts_with("MERGE ");
-  if (changes) return kept_.Take();
+  if (changes || ShowsXmin(DescriptionOf(asked))) return kept_.Take();
   if (kept_.size_bytes() > kPortalsBytes) return {};
   std::string rows = kept_.Take();
   if (rows.find(kServerMadePortal) != std::string::npos) return rows;

@@ -248,12 +248,13 @@ class AnswerReader {
   void Register(const std::string& name, std::shared_ptr<Prepared> prepared);
   std::shared_ptr<Prepared> FindPrepared(const std::string& name);
   std::string TakeDescription(const Asked& asked);
+  std::string_view DescriptionOf(const Asked& asked) const;
   std::vector<event::Column> ColumnsOf(const Asked& asked) const;
 
   void ClearRows();
   Micros Lap(Micros now_us);
   void EndStatement(event::OutcomeStatus status, std::string_view tag, Micros now_us);
-  std::string TakeValues(std::string_view tag);
+  std::string TakeValues(const Asked& asked, std::string_view tag);
   void Append(event::Statement statement, std::vector<event::Column> columns, bool ran);
   void Complete(uint8_t status, size_t messages, Micros now_us);
 

@@ -5,6 +5,8 @@
 #include <set>
 #include <tuple>
 
+#include "event/value_equality.h"
+
 namespace scry::replay {
 namespace {
 
@@ -20,8 +22,8 @@ constexpr const char* kColumns =
     "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid "
     "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
     "JOIN pg_catalog.pg_type t ON t.oid = a.atttypid "
-    "WHERE c.relkind IN ('r', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped AND " SCRY_OF_USERS
-    " ORDER BY c.oid, a.attnum";
+    "WHERE c.relkind IN ('r', 'p', 'f') AND (a.attnum > 0 OR a.attname = 'xmin') "
+    "AND NOT a.attisdropped AND " SCRY_OF_USERS " ORDER BY c.oid, a.attnum";
 
 // Defaults that give another value each time: what they call stands only in their parsed form.
 constexpr const char* kVolatileDefaults = R"(
@@ -36,6 +38,10 @@ SELECT c.conrelid, pair.child, c.confrelid, pair.parent
 FROM pg_catalog.pg_constraint c
 CROSS JOIN LATERAL unnest(c.conkey, c.confkey) AS pair(child, parent)
 WHERE c.contype = 'f' ORDER BY c.oid)";
+
+constexpr const char* kPrimaryKeys = R"(
+SELECT i.indrelid, number FROM pg_catalog.pg_index i CROSS JOIN LATERAL unnest(i.indkey) AS number
+WHERE i.indisprimary)";
 
 // Columns of partitions and of children, with those of the parent that they are.
 constexpr const char* kInherited = R"(
@@ -71,6 +77,13 @@ uint32_t Number(const Row& row, size_t column) {
   return number;
 }
 std::string Text(const Row& row, size_t column) { return row.at(column).value_or(""); }
+// pg_attribute.attnum, as RowDescription sends it: system columns have negative ones.
+uint16_t ColumnNumber(const Row& row, size_t column) {
+  const std::string text = row.at(column).value_or("");
+  int16_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return static_cast<uint16_t>(number);
+}
 
 // 'a."B c"' as nextval() takes it, in its parts; unquoted ones in lower case.
 std::vector<std::string> NameParts(std::string_view name) {
@@ -107,6 +120,13 @@ class ColumnCatalog::Reader {
     SCRY_TRY(ForEach(kInherited, refers));
     SCRY_TRY(ForEach(kForeignKeys, refers));
     for (const auto& [position, column] : columns_) Map(position, column);
+    SCRY_TRY(ForEach(kPrimaryKeys, [&](const Row& row) {
+      const auto column = columns_.find(At(row, 0));
+      if (column == columns_.end()) return;
+      const auto& [relation, name, type_oid] = column->second;
+      relation->key.push_back({name, column->first.second, KindOf(type_oid)});
+      catalog_.keys_[column->first.first].push_back(relation->key.back());
+    }));
     return ForEach(kSequences, [&](const Row& row) { AddSequence(row); });
   }
 
@@ -124,7 +144,7 @@ class ColumnCatalog::Reader {
     return {};
   }
   static Position At(const Row& row, size_t column) {
-    return {Number(row, column), static_cast<uint16_t>(Number(row, column + 1))};
+    return {Number(row, column), ColumnNumber(row, column + 1)};
   }
 
   base::Status ReadColumns() {
@@ -136,9 +156,13 @@ class ColumnCatalog::Reader {
         relation = &catalog_.relations_.emplace(Text(row, 2), Relation())->second;
         relation->schema = Text(row, 1);
       }
-      const Position position{last_oid, static_cast<uint16_t>(Number(row, 3))};
-      relation->columns.push_back(Text(row, 4));
+      const Position position{last_oid, ColumnNumber(row, 3)};
       columns_[position] = {relation, Text(row, 4), Number(row, 5)};
+      if (position.second == event::kXminNumber) {
+        made_[position] = false;
+        return;
+      }
+      relation->columns.push_back(Text(row, 4));
       if (Text(row, 6) == "t") made_[position] = true;
       if (Text(row, 7) == "t") relation->generated.insert(Text(row, 4));
     });
@@ -167,6 +191,7 @@ class ColumnCatalog::Reader {
     mapped.kind = KindOf(column.type_oid);
     mapped.own = made_.contains(position);
     mapped.drawn = made->second;
+    mapped.xmin = position.second == event::kXminNumber;
     column.relation->mapped[column.name] = mapped;
   }
 
@@ -203,7 +228,7 @@ base::Status ColumnCatalog::AddLane(pg::AdminSession& lane) {
       if (mapped == relation->second.mapped.end()) continue;
       MappedColumn column = mapped->second;
       column.kind = KindOf(Number(row, 5));
-      here.emplace(Position(Number(row, 0), static_cast<uint16_t>(Number(row, 3))), column);
+      here.emplace(Position(Number(row, 0), ColumnNumber(row, 3)), column);
     }
   }
   return {};
@@ -217,7 +242,8 @@ const MappedColumn* ColumnCatalog::Find(size_t lane, uint32_t table_oid,
 }
 
 bool ColumnCatalog::Relation::Has(std::string_view column) const {
-  return std::find(columns.begin(), columns.end(), column) != columns.end();
+  return mapped.contains(column) ||
+         std::find(columns.begin(), columns.end(), column) != columns.end();
 }
 
 // As written: "name" in whatever schema, or "schema.name"; both parts may hold dots.
@@ -269,6 +295,7 @@ ColumnCatalog::Named ColumnCatalog::Find(const event::ValueSite& site) const {
       unmapped = true;
     } else if (named.column == nullptr) {
       named.column = column;
+      named.key = &relation->key;
     } else if (named.column->domain != column->domain) {
       named.ambiguous = true;
     }
@@ -323,10 +350,22 @@ const MappedColumn* ColumnCatalog::DrawnBy(std::string_view relation) const {
   return found;
 }
 
+const std::vector<KeyColumn>& ColumnCatalog::KeyOf(uint32_t table_oid) const {
+  static const std::vector<KeyColumn> kNone;
+  const auto found = keys_.find(table_oid);
+  return found == keys_.end() ? kNone : found->second;
+}
+
 const MappedColumn* ColumnCatalog::SequenceNamed(const std::string& schema,
                                                  const std::string& name) const {
   const auto found = sequences_.find(schema + "." + name);
   return found == sequences_.end() || found->second.domain == 0 ? nullptr : &found->second;
+}
+
+void ColumnCatalog::PutKey(const std::string& relation, uint32_t table_oid,
+                           std::vector<KeyColumn> key) {
+  relations_.find(relation)->second.key = key;
+  keys_[table_oid] = std::move(key);
 }
 
 void ColumnCatalog::PutOid(size_t lane, uint32_t table_oid, uint16_t column_number,

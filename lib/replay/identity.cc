@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/letter_case.h"
 #include "exchange/row_digest.h"
 #include "replay/column_catalog.h"
 #include "replay/identity_map.h"
@@ -226,7 +227,8 @@ bool Identity::LearnsFrom(const event::Exchange& exchange) const {
                          return true;
                        const event::StatementSites& sites =
                            shared_->sites->Get(captured.text, captured.ordinal);
-                       return !sites.sequence_calls.empty();
+                       return !sites.sequence_calls.empty() ||
+                              base::ContainsInAnyCase(captured.text.view(), "xmin");
                      });
 }
 
@@ -287,7 +289,7 @@ void Identity::MarkColumns(std::vector<event::LaneOutcome>& outcomes) const {
     for (event::Column& column : outcome.columns) {
       column.loose = shared_->loose.Has(column);
       const MappedColumn* mapped = shared_->columns.Find(0, column.table_oid, column.column_number);
-      column.by_chance = mapped != nullptr && mapped->own && !mapped->drawn;
+      column.by_chance = mapped != nullptr && mapped->own && !mapped->drawn && !mapped->xmin;
     }
   }
 }

@@ -118,6 +118,9 @@ std::vector<IdentityLearner::Source> IdentityLearner::SourcesOf(const event::Lan
     }
     sources.push_back(std::move(source));
   }
+  // Rows are told apart by ids, which may be learned from the same answer.
+  std::stable_partition(sources.begin(), sources.end(),
+                        [](const Source& source) { return !source.column.xmin; });
   return sources;
 }
 
@@ -221,9 +224,11 @@ uint64_t IdentityLearner::Learn(const event::Statement& captured, const CallColu
   uint64_t learned = 0;
   for (size_t lane = 0; lane < lanes.size(); ++lane) {
     if (answers.lanes[lane].rows.empty()) continue;
-    if (lanes[lane]->rows == captured.outcome.values && maps[lane]->empty()) continue;
+    const bool versions = answers.sources.back().column.xmin;
+    if (!versions && lanes[lane]->rows == captured.outcome.values && maps[lane]->empty()) continue;
     for (const Source& source : answers.sources) {
-      learned += LearnColumn(answers, lane, source, *maps[lane]);
+      learned += source.column.xmin ? LearnXmin(answers, lane, source, *maps[lane])
+                                    : LearnColumn(answers, lane, source, *maps[lane]);
     }
   }
   return learned;
@@ -245,6 +250,80 @@ uint64_t IdentityLearner::LearnColumn(const Answers& answers, size_t lane, const
       if (!Believe(source, said)) continue;
     }
     learned += map.Learn(source.column.domain, *captured, *here) ? 1U : 0U;
+  }
+  return learned;
+}
+
+// The output columns that hold the primary key of the table that `source` is of. Empty: it has
+// none, or not all of it is there, or of several rows of the table (a self-join).
+std::vector<IdentityLearner::Source> IdentityLearner::KeyBeside(
+    const Source& source, const std::vector<event::Column>& columns) const {
+  std::vector<Source> key;
+  const uint32_t table_oid = columns[source.index].table_oid;
+  for (const auto& [key_name, number, kind] : columns_.KeyOf(table_oid)) {
+    const auto is_it = [table_oid, wanted = number](const event::Column& column) {
+      return column.table_oid == table_oid && column.column_number == wanted;
+    };
+    if (std::count_if(columns.begin(), columns.end(), is_it) != 1) return {};
+    const auto found = std::find_if(columns.begin(), columns.end(), is_it);
+    Source& part = key.emplace_back();
+    part.index = static_cast<size_t>(found - columns.begin());
+    part.name = found->name;
+    const MappedColumn* mapped = columns_.Find(0, table_oid, number);
+    if (mapped != nullptr) part.column = *mapped;
+    part.column.kind = kind;
+    part.binary = found->format == 1;
+  }
+  return key;
+}
+
+// By the key of each row: a migration may bring rows in another order, and write some of those that
+// one transaction had written. Where the key is not there, if the statement shows one xmin only, as
+// what it wrote itself has.
+uint64_t IdentityLearner::LearnXmin(const Answers& answers, size_t lane, const Source& source,
+                                    IdentityMap& map) const {
+  const Answers::Lane& here = answers.lanes[lane];
+  const std::vector<Source> key = KeyBeside(source, answers.lanes.front().outcome->columns);
+  struct Version {
+    std::vector<std::string> key;  // As production had it.
+    std::string xmin;              // Empty: there are several.
+  };
+  std::map<std::vector<std::string>, Version> captured;  // By the key that the lane has.
+  std::map<std::vector<std::string>, Version> lanes;
+  const auto note = [](auto& versions, const std::vector<std::string>& lane_key, Version version) {
+    const std::string xmin = version.xmin;
+    const auto [known, fresh] = versions.try_emplace(lane_key, std::move(version));
+    if (!fresh && known->second.xmin != xmin) known->second.xmin.clear();
+  };
+  for (size_t row = 0; row < answers.captured.size(); ++row) {
+    const auto read = [&](const Source& column) {
+      const auto& cell = answers.captured[row][column.index];
+      return cell ? ReadValue(column.column.kind, *cell, column.binary) : std::nullopt;
+    };
+    std::vector<std::string> captured_key;
+    std::vector<std::string> wanted_key;
+    std::vector<std::string> lane_key;
+    bool sure = true;
+    for (const Source& part : key) {
+      captured_key.push_back(read(part).value_or(""));
+      const auto other = map.ToLane(part.column.domain, captured_key.back());
+      sure = sure && !other.ambiguous;
+      wanted_key.push_back(other.known ? std::string(other.value) : captured_key.back());
+      lane_key.push_back(here.Read(part, row).value_or(""));
+    }
+    const auto xmin = read(source);
+    if (xmin && sure) note(captured, wanted_key, {captured_key, *xmin});
+    const auto lane_xmin = here.Read(source, row);
+    if (lane_xmin) note(lanes, lane_key, {{}, *lane_xmin});
+  }
+  uint64_t learned = 0;
+  for (const auto& [lane_key, version] : captured) {
+    const auto found = lanes.find(lane_key);
+    if (version.xmin.empty() || found == lanes.end() || found->second.xmin.empty()) continue;
+    const std::string& xmin = found->second.xmin;
+    const DomainId domain = source.column.domain;
+    if (!key.empty()) map.Put(domain, RowVersion(version.xmin, version.key), xmin);
+    learned += map.Put(domain, version.xmin, xmin) ? 1U : 0U;
   }
   return learned;
 }

@@ -1,7 +1,7 @@
 // Reads off what a statement answered, in production and on the lanes, which value of a lane is
-// which of production's: RETURNING of what columns made themselves, and nextval() and its like.
-// Only what a column is known to make by itself is believed: another value anywhere else is a
-// difference. Pure; one thread.
+// which of production's: RETURNING of what columns made themselves, nextval() and its like, and the
+// xmin of rows. Only what a column is known to make by itself is believed: another value anywhere
+// else is a difference. Pure; one thread.
 #pragma once
 
 #include <cstddef>
@@ -70,6 +70,10 @@ class IdentityLearner {
   std::vector<Source> SourcesOf(const event::LaneOutcome& baseline, const CallColumns& calls) const;
   uint64_t LearnColumn(const Answers& answers, size_t lane, const Source& source,
                        IdentityMap& map) const;
+  std::vector<Source> KeyBeside(const Source& source,
+                                const std::vector<event::Column>& columns) const;
+  uint64_t LearnXmin(const Answers& answers, size_t lane, const Source& source,
+                     IdentityMap& map) const;
   bool Believe(const Source& source, const Said& said) const;
   Trust TrustOf(const event::Statement& captured);
   bool DrawnSinceStart(DomainId domain, const std::string& value) const;

@@ -2,11 +2,37 @@
 
 namespace scry::replay {
 
+std::string RowVersion(std::string_view xmin, const std::vector<std::string>& key) {
+  std::string text(xmin);
+  for (const std::string& value : key) text += ' ' + std::to_string(value.size()) + ':' + value;
+  return text;
+}
+
 IdentityMap::Entry* IdentityMap::Find(const Index& index, const Key& key) {
   const auto found = index.find(key);
   if (found == index.end()) return nullptr;
   entries_.splice(entries_.begin(), entries_, found->second);
   return &entries_.front();
+}
+
+IdentityMap::Entry& IdentityMap::Add(DomainId domain, const std::string& captured,
+                                     const std::string& lane) {
+  entries_.push_front({domain, captured, lane});
+  by_captured_.emplace(Key{domain, entries_.front().captured}, entries_.begin());
+  if (domain >= count_.size()) count_.resize(size_t{domain} + 1);
+  ++count_[domain];
+  return entries_.front();
+}
+
+bool IdentityMap::Put(DomainId domain, const std::string& captured, const std::string& lane) {
+  if (Entry* known = Find(by_captured_, {domain, captured})) {
+    known->lane = lane;
+    return false;
+  }
+  if (captured == lane) return false;
+  Add(domain, captured, lane);
+  ForgetSome();
+  return true;
 }
 
 bool IdentityMap::Learn(DomainId domain, const std::string& captured, const std::string& lane) {
@@ -16,12 +42,8 @@ bool IdentityMap::Learn(DomainId domain, const std::string& captured, const std:
   if (of_captured != nullptr) of_captured->captured_ambiguous = true;
   if (of_lane != nullptr) of_lane->lane_ambiguous = true;
   if (of_captured != nullptr || of_lane != nullptr || captured == lane) return false;
-  entries_.push_front({domain, captured, lane});
-  const auto entry = entries_.begin();
-  by_captured_.emplace(Key{domain, entry->captured}, entry);
-  by_lane_.emplace(Key{domain, entry->lane}, entry);
-  if (domain >= count_.size()) count_.resize(size_t{domain} + 1);
-  ++count_[domain];
+  const Entry& entry = Add(domain, captured, lane);
+  by_lane_.emplace(Key{domain, entry.lane}, entries_.begin());
   ForgetSome();
   return true;
 }
@@ -40,7 +62,8 @@ void IdentityMap::ForgetSome() {
 IdentityMap::Found IdentityMap::ToLane(DomainId domain, std::string_view captured) {
   const Entry* entry = Find(by_captured_, {domain, captured});
   if (entry == nullptr) return {};
-  return {!entry->captured_ambiguous, entry->captured_ambiguous, entry->lane};
+  const bool other = entry->lane != entry->captured;
+  return {other && !entry->captured_ambiguous, entry->captured_ambiguous, entry->lane};
 }
 
 IdentityMap::Found IdentityMap::ToCaptured(DomainId domain, std::string_view lane) {

@@ -16,6 +16,9 @@ namespace scry::replay {
 // A column that makes its values itself, and all that refer to it. 0: none.
 using DomainId = uint32_t;
 
+// A version of a row, as text: its xmin and its primary key.
+std::string RowVersion(std::string_view xmin, const std::vector<std::string>& key);
+
 class IdentityMap {
  public:
   // Past `entries_max`, those used least recently are forgotten.
@@ -25,6 +28,11 @@ class IdentityMap {
 
   // Equal values make no entry: what is not known is the same on both sides. True: it is new.
   bool Learn(DomainId domain, const std::string& captured, const std::string& lane);
+
+  // Of values that many rows have and that stand for others from one row to the next (xmin): what
+  // was said last holds, and only towards the lane. True: it is new. REQUIRES: no Learn() of that
+  // domain.
+  bool Put(DomainId domain, const std::string& captured, const std::string& lane);
 
   struct Found {
     bool known = false;      // `value` is another than the one asked for.
@@ -61,6 +69,7 @@ class IdentityMap {
   using Index = std::unordered_map<Key, Entries::iterator, KeyHash>;
 
   Entry* Find(const Index& index, const Key& key);
+  Entry& Add(DomainId domain, const std::string& captured, const std::string& lane);
   void ForgetSome();
 
   const size_t entries_max_;

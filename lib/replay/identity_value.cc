@@ -98,6 +98,22 @@ std::optional<std::string> WriteInteger(std::string_view text, std::string_view 
   return out;
 }
 
+// Unsigned, in whatever width.
+std::optional<int64_t> ReadXid(std::string_view value, bool binary) {
+  if (binary && !IsIntegerSize(value.size())) return std::nullopt;
+  auto number = ReadInteger(value, binary);
+  if (binary && number && value.size() == sizeof(uint32_t)) *number &= UINT32_MAX;
+  return number && *number >= 0 && *number <= UINT32_MAX ? number : std::nullopt;
+}
+
+std::optional<std::string> WriteXid(std::string_view text, std::string_view like) {
+  const auto number = ParseInteger(text);
+  if (!number || !IsIntegerSize(like.size())) return std::nullopt;
+  const bool unsigned_form = like.size() == sizeof(uint32_t);
+  return WriteInteger(std::to_string(unsigned_form ? static_cast<int32_t>(*number) : *number),
+                      like);
+}
+
 std::optional<std::string> ReadUuid(std::string_view value, bool binary) {
   std::string digits;
   if (binary) {
@@ -248,6 +264,8 @@ ValueKind KindOf(uint32_t type_oid) {
     case 25:  // text, varchar
     case 1043:
       return ValueKind::kText;
+    case 28:
+      return ValueKind::kXid;
     case 2950:
       return ValueKind::kUuid;
     default:
@@ -269,6 +287,10 @@ std::optional<std::string> ReadValue(ValueKind kind, std::string_view value, boo
       const auto number = ReadInteger(value, binary);
       return number ? std::optional(std::to_string(*number)) : std::nullopt;
     }
+    case ValueKind::kXid: {
+      const auto number = ReadXid(value, binary);
+      return number ? std::optional(std::to_string(*number)) : std::nullopt;
+    }
     case ValueKind::kUuid:
       return ReadUuid(value, binary);
     case ValueKind::kText:
@@ -284,6 +306,8 @@ std::optional<std::string> WriteValue(ValueKind kind, std::string_view text, std
   switch (kind) {
     case ValueKind::kInteger:
       return binary ? WriteInteger(text, like) : std::string(text);
+    case ValueKind::kXid:
+      return binary ? WriteXid(text, like) : std::string(text);
     case ValueKind::kUuid:
       return WriteUuid(text, binary);
     case ValueKind::kText:
@@ -299,6 +323,7 @@ std::optional<std::string> WriteValue(ValueKind kind, std::string_view text, std
 std::optional<std::string> WriteLiteral(ValueKind kind, std::string_view text) {
   const auto value = WriteValue(kind, text, {}, false);
   if (!value || value->find('\0') != std::string::npos) return std::nullopt;
+  if (kind == ValueKind::kXid) return value;
   if (kind == ValueKind::kInteger) return value->starts_with('-') ? " " + *value : *value;
   const bool escapes = value->find('\\') != std::string::npos;
   std::string out = escapes ? " E'" : "'";

@@ -12,6 +12,7 @@ namespace scry::replay {
 
 enum class ValueKind : uint8_t {
   kInteger,  // int2, int4, int8, and numeric where it holds a whole number.
+  kXid,      // Of xmin; clients may send it as an integer.
   kUuid,
   kText,
   kOpaque,  // Of any other type: its text and its binary form have nothing in common.

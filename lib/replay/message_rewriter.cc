@@ -134,24 +134,67 @@ void MessageRewriter::FindPlaces(const event::Exchange& exchange) {
     const event::StatementSites& sites = sites_.Get(statement.text, statement.ordinal);
     if (sites.sites.empty() && sites.unresolved.empty()) continue;
     const Carriers carriers = CarriersOf(exchange.messages, statement.message);
-    for (const event::ValueSite& site : sites.sites) AddSite(site, carriers.text, carriers.bind);
+    for (const event::ValueSite& site : sites.sites) AddSite(site, exchange, statement, carriers);
     for (const event::ValueSite& site : sites.unresolved) {
-      AddSite(site, carriers.text, carriers.bind);
+      AddSite(site, exchange, statement, carriers);
     }
   }
 }
 
-void MessageRewriter::AddSite(const event::ValueSite& site, std::optional<size_t> text,
-                              std::optional<size_t> bind) {
+// The values of the primary key that the statement asks for beside an xmin. nullopt: not all of
+// them are said.
+std::optional<std::vector<std::string>> MessageRewriter::KeyBeside(
+    const event::ValueSite& site, const std::vector<KeyColumn>& key,
+    const event::Exchange& exchange, const event::Statement& statement, const Carriers& carriers) {
+  const event::StatementSites& sites = sites_.Get(statement.text, statement.ordinal);
+  std::string payload;
+  std::optional<wire::Bind> bind;
+  if (carriers.bind) {
+    payload = exchange.messages[*carriers.bind].Payload();
+    bind = wire::ParseBind(base::AsBytes(payload));
+  }
+  std::vector<std::string> values;
+  for (const KeyColumn& column : key) {
+    // A conjunct is of the one relation of its statement.
+    const auto found =
+        std::find_if(sites.sites.begin(), sites.sites.end(), [&](const event::ValueSite& other) {
+          return other.conjunct && other.column == column.name && other.relation == site.relation;
+        });
+    if (found == sites.sites.end()) return std::nullopt;
+    std::optional<std::string> value;
+    if (found->parameter == 0) {
+      const auto literal =
+          event::LiteralValue(statement.text.view().substr(found->offset, found->length));
+      if (literal) value = ReadValue(column.kind, *literal, false);
+    } else if (const auto index = static_cast<size_t>(found->parameter) - 1;
+               bind && index < bind->parameters.size() && bind->parameters[index]) {
+      value = ReadValue(column.kind, *bind->parameters[index], IsBinary(bind->formats, index));
+    }
+    if (!value) return std::nullopt;
+    values.push_back(std::move(*value));
+  }
+  return values;
+}
+
+void MessageRewriter::AddSite(const event::ValueSite& site, const event::Exchange& exchange,
+                              const event::Statement& statement, const Carriers& carriers) {
+  const auto& [text, bind] = carriers;
   const ColumnCatalog::Named named = columns_.Find(site);
   if (named.column == nullptr || !values_.Has(named.column->domain)) return;
   if (named.ambiguous) {
     ++stats_.values_ambiguous;
-  } else if (site.parameter > 0 && bind) {
+    return;
+  }
+  std::optional<std::vector<std::string>> key;
+  if (named.column->xmin && !named.key->empty()) {
+    key = KeyBeside(site, *named.key, exchange, statement, carriers);
+  }
+  if (site.parameter > 0 && bind) {
     places_.parameters[*bind].push_back(
-        {static_cast<size_t>(site.parameter) - 1, named.column, site.array});
+        {static_cast<size_t>(site.parameter) - 1, named.column, site.array, std::move(key)});
   } else if (site.parameter == 0 && text) {
-    places_.texts[*text][site.offset] = {site.offset, site.length, named.column, site.array};
+    places_.texts[*text][site.offset] = {site.offset, site.length, named.column, site.array,
+                                         std::move(key)};
   }
 }
 
@@ -182,8 +225,17 @@ void MessageRewriter::FindCopies(const event::Exchange& exchange) {
   }
 }
 
-std::optional<std::string> MessageRewriter::ToLane(const MappedColumn& column,
-                                                   const std::string& captured) {
+std::optional<std::string> MessageRewriter::ToLane(
+    const MappedColumn& column, const std::string& captured,
+    const std::optional<std::vector<std::string>>& key) {
+  if (key) {
+    const IdentityMap::Found row = values_.ToLane(column.domain, RowVersion(captured, *key));
+    if (row.known && row.value == captured) return std::nullopt;
+    if (row.known) {
+      ++stats_.values_sent;
+      return std::string(row.value);
+    }
+  }
   const IdentityMap::Found found = values_.ToLane(column.domain, captured);
   stats_.values_ambiguous += found.ambiguous ? 1U : 0U;
   if (!found.known) return std::nullopt;
@@ -201,7 +253,7 @@ std::optional<std::string> MessageRewriter::RewriteText(std::string_view text, s
     const auto literal = event::LiteralValue(text.substr(offset, site.length));
     if (!literal) continue;
     const MappedColumn& column = *site.column;
-    const MapText map = [&](const std::string& value) { return ToLane(column, value); };
+    const MapText map = [&](const std::string& value) { return ToLane(column, value, site.key); };
     std::optional<std::string> other;
     if (site.array) {
       const auto array = MapArray(column.kind, *literal, false, map);
@@ -210,7 +262,7 @@ std::optional<std::string> MessageRewriter::RewriteText(std::string_view text, s
       const auto mapped = map(*value);
       // A number in quotes stays in quotes.
       const bool bare = std::string_view("0123456789+-").find(text[offset]) != std::string::npos;
-      const bool number = column.kind == ValueKind::kInteger;
+      const bool number = column.kind == ValueKind::kInteger || column.kind == ValueKind::kXid;
       if (mapped) other = WriteLiteral(number && !bare ? ValueKind::kText : column.kind, *mapped);
     }
     if (!other) continue;
@@ -265,9 +317,12 @@ MessageRewriter::Parameter MessageRewriter::MapParameter(std::string_view value,
                                                          const ParameterSite& site) {
   Parameter parameter;
   const ValueKind kind = site.column->kind;
-  const MapText map = [&](const std::string& text) {
-    auto other = ToLane(*site.column, text);
-    parameter.wide |= other && !FitsType(declared, *other);
+  const MapText map = [&](const std::string& text) -> std::optional<std::string> {
+    auto other = ToLane(*site.column, text, site.key);
+    const bool fits = !other || FitsType(declared, *other);
+    // No wider integer compares with an xid.
+    if (!fits && kind == ValueKind::kXid) return std::nullopt;
+    parameter.wide |= !fits;
     return other;
   };
   parameter.other =

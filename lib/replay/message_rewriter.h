@@ -58,11 +58,14 @@ class MessageRewriter {
     size_t length;
     const MappedColumn* column;
     bool array;
+    std::optional<std::vector<std::string>>
+        key;  // Of an xmin: of which row it is, if that is said.
   };
   struct ParameterSite {
     size_t index;
     const MappedColumn* column;
     bool array;
+    std::optional<std::vector<std::string>> key;
   };
   // Data of COPY FROM STDIN: CopyData messages up to `end`.
   struct CopyPlace {
@@ -79,8 +82,13 @@ class MessageRewriter {
 
   void FindPlaces(const event::Exchange& exchange);
   void FindCopies(const event::Exchange& exchange);
-  void AddSite(const event::ValueSite& site, std::optional<size_t> text,
-               std::optional<size_t> bind);
+  void AddSite(const event::ValueSite& site, const event::Exchange& exchange,
+               const event::Statement& statement, const Carriers& carriers);
+  std::optional<std::vector<std::string>> KeyBeside(const event::ValueSite& site,
+                                                    const std::vector<KeyColumn>& key,
+                                                    const event::Exchange& exchange,
+                                                    const event::Statement& statement,
+                                                    const Carriers& carriers);
   std::optional<event::FrontendMessage> RewriteQuery(const event::FrontendMessage& message,
                                                      size_t index);
   std::optional<event::FrontendMessage> RewriteParse(const event::FrontendMessage& message,
@@ -100,7 +108,8 @@ class MessageRewriter {
   Parameter MapParameter(std::string_view value, bool binary, uint32_t declared,
                          const ParameterSite& site);
   event::FrontendMessage WiderParse(const wire::Parse& parse, const std::vector<bool>& wide) const;
-  std::optional<std::string> ToLane(const MappedColumn& column, const std::string& captured);
+  std::optional<std::string> ToLane(const MappedColumn& column, const std::string& captured,
+                                    const std::optional<std::vector<std::string>>& key = {});
 
   const TypeOids& types_;
   const ColumnCatalog& columns_;

@@ -1,7 +1,13 @@
 #include "replay/reread.h"
 
 #include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
 
+#include "event/lane_pair.h"
+#include "event/value_equality.h"
+#include "replay/row_rewriter.h"
 #include "wire/frontend.h"
 
 namespace scry::replay {
@@ -9,6 +15,10 @@ namespace scry::replay {
 namespace frontend = wire::frontend;
 
 namespace {
+
+bool IsServerValue(const event::Column& column) {
+  return event::EqualityOf(column) == event::ValueEquality::kServer;
+}
 
 bool IsUnnamed(const event::FrontendMessage& message) {
   const std::string payload = message.Payload();
@@ -32,8 +42,30 @@ bool IsUnnamed(const event::FrontendMessage& message) {
   }
 }
 
-bool SameAnswer(const event::Outcome& a, const event::Outcome& b) {
-  return a.rows == b.rows && a.digest_unordered == b.digest_unordered;
+// Rows in no order, without what each server fills for itself.
+std::vector<std::string> RowsWithoutServerValues(std::string_view row_list,
+                                                 const std::vector<event::Column>& columns) {
+  std::vector<std::string> rows;
+  ForEachRow(row_list, [&](base::Bytes data_row) {
+    const auto other = RewriteRow(data_row, [&](size_t i, std::string_view) {
+      const bool server = i < columns.size() && IsServerValue(columns[i]);
+      return server ? std::optional<std::string>("") : std::nullopt;
+    });
+    rows.push_back(other.value_or(std::string(base::AsText(data_row))));
+  });
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
+bool SameAnswer(const event::Outcome& captured, const event::Outcome& outcome,
+                const event::LaneOutcome* lane) {
+  if (captured.rows != outcome.rows) return false;
+  if (captured.digest_unordered == outcome.digest_unordered) return true;
+  // Of a row with its xmin, the digest tells nothing.
+  return lane != nullptr && lane->rows_complete && !captured.values.empty() &&
+         std::any_of(lane->columns.begin(), lane->columns.end(), IsServerValue) &&
+         RowsWithoutServerValues(captured.values, lane->columns) ==
+             RowsWithoutServerValues(lane->rows, lane->columns);
 }
 
 }  // namespace
@@ -60,9 +92,10 @@ bool ReadOtherwise(const event::Exchange& exchange, const std::vector<exchange::
     return one.statements.size() == 1 && one.status != 'E' &&
            one.statements.front().outcome.status == event::OutcomeStatus::kDone;
   });
-  return answered && !answers.empty() &&
-         !SameAnswer(exchange.statements.front().outcome,
-                     answers.front().statements.front().outcome);
+  if (!answered || answers.empty()) return false;
+  const exchange::Answers& baseline = answers.front();
+  return !SameAnswer(exchange.statements.front().outcome, baseline.statements.front().outcome,
+                     baseline.lanes.empty() ? nullptr : &baseline.lanes.front());
 }
 
 bool RereadBook::Worthwhile(uint64_t fingerprint) const {

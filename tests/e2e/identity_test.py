@@ -15,6 +15,7 @@ try:
     import psycopg
     from psycopg.types.composite import CompositeInfo, register_composite
     from psycopg.types.enum import EnumInfo, register_enum
+    from psycopg.types.numeric import Int4
 except ImportError:
     scry_e2e.skip_all("psycopg 3 is not installed")
 
@@ -255,6 +256,81 @@ class IdsTest(IdentityTest):
         done, report = self.migrate_sql(
             "alter table shop.\"Orders\" alter state set default 'NEW'", capture=self.drifted)
         self.assertEqual(done.code, 5, report)
+
+
+VERSIONS = """
+create table accounts (id int primary key, owner text not null, balance int not null);
+insert into accounts select i, 'owner ' || i, 0 from generate_series(1, 12) i;
+"""
+
+
+def keep_accounts(url, number, rounds):
+    """An application that takes xmin for the version of a row, as Entity Framework does; returns how often it
+    came too late."""
+    late = 0
+    with psycopg.connect(url, autocommit=True, prepare_threshold=1) as connection:
+        for i in range(rounds):
+            binary = i % 2 == 1
+            form, kept = ("%b", lambda xmin: Int4(int.from_bytes(xmin, "big"))) if binary else ("%s", str)
+            account = (number + i * 5) % 12 + 1
+            _, _, balance, xmin = connection.execute(f"select *, xmin from accounts where id = {form}",
+                                                     (account,), binary=binary).fetchone()
+            for step in range(2):
+                row = connection.execute(
+                    f"update accounts set balance = {form} where id = {form} and xmin = {form} returning xmin",
+                    (balance + 10 ** step, account, kept(xmin)), binary=binary).fetchone()
+                if row is None:
+                    late += 1
+                    break
+                [xmin] = row
+            if i % 5 == 0:
+                connection.execute("select *, xmin from accounts order by balance, id", binary=binary)
+    return late
+
+
+VERSIONS_SCRIPT = "".join(f"""
+select xmin as version from accounts where id = 3 \\gset
+update accounts a set owner = 'script {i}' where a.id = 3 and a.xmin = :'version' returning a.balance;
+update accounts a set owner = 'late' where a.id = 3 and a.xmin::text = :'version';
+""" for i in range(5))
+
+
+class RowVersionsTest(IdentityTest):
+    """Transactions of a lane have numbers of their own, and applications keep xmin."""
+
+    provider = "physical"
+
+    def prepare(self):
+        self.server.sql(VERSIONS)
+        self.config_of(provider=self.provider)
+        self.create_shadow()
+        self.server.sql("do $$ begin for i in 1..30 loop perform pg_current_xact_id(); commit; end loop; end $$")
+
+        def traffic(url):
+            late = []
+
+            def keep(number):
+                late.append(keep_accounts(url, number, 25))
+            gate_support.run_all(*[lambda number=number: keep(number) for number in range(4)],
+                                 lambda: self.must(self.psql(url, VERSIONS_SCRIPT, "-q")))
+            self.assertGreater(sum(late), 0)  # Else nothing here tells versions apart.
+        type(self).traffic = self.capture(self.path("traffic"), traffic)
+
+    def test_each_lane_gets_its_own(self):
+        _, report = self.migrate(code=0)
+        self.assert_same(report)
+
+    def test_a_migration_that_writes_some_rows_makes_other_versions_and_no_difference(self):
+        _, report = self.migrate_sql(
+            "alter table accounts add note text; update accounts set note = 'n' where id % 2 = 0",
+            code=0, flags=("--during", "never"))
+        self.assert_same(report)
+
+
+class RowVersionsOfDumpTest(RowVersionsTest):
+    """A copy by pg_dump: one transaction wrote all rows of a table."""
+
+    provider = "dump"
 
 
 if __name__ == "__main__":

@@ -82,6 +82,43 @@ TEST_CASE("of SELECT one short row of one value is recorded and nothing else", "
   CHECK(KeptOf({}, "SELECT 0").empty());
 }
 
+TEST_CASE("rows that show their xmin are recorded", "[exchange]") {
+  TrackerLimits limits;
+  limits.row_bytes_kept = 30;
+  const std::vector<std::vector<std::string>> rows = {{"700"}, {"701"}, {"702"}};
+  const auto run = [&](const std::string& text, uint32_t table_oid, int16_t number) {
+    Session session(limits);
+    session.Query(text);
+    session.Server('T', ColumnPayload("version", table_oid, number, 28));
+    for (const auto& row : rows) session.Row(row);
+    session.Done("SELECT 3");
+    session.Ready('I');
+    return ValuesOf(session);
+  };
+  CHECK(run("select xmin as version from t", 5000, -2) == RowList(rows));
+  CHECK(run("select xmax as version from t, xmin", 5000, -4).empty());
+  CHECK(run("select version from xmins", 0, -2).empty());
+  CHECK(run("select version from a_view", 5000, -2).empty());  // More than most may keep.
+
+  // Described when it was prepared.
+  Session session;
+  session.Parse("s", "select xmin as version from t");
+  session.DescribeStatement("s");
+  session.Sync();
+  session.ParseOk();
+  session.Server('t', std::string_view("\0\0", 2));
+  session.Server('T', ColumnPayload("version", 5000, -2, 28));
+  session.Ready('I');
+  session.Bind("", "s");
+  session.Execute("");
+  session.Sync();
+  session.BindOk();
+  for (const auto& row : rows) session.Row(row);
+  session.Done("SELECT 3");
+  session.Ready('I');
+  CHECK(ValuesOf(session, session.Exchanges().size() - 1) == RowList(rows));
+}
+
 TEST_CASE("rows over the limit are not recorded at all", "[exchange]") {
   TrackerLimits limits;
   limits.row_bytes_kept = 100;

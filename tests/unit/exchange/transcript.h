@@ -50,6 +50,21 @@ inline std::string ColumnsPayload(const std::vector<std::string>& names) {
   return out.Release();
 }
 
+// One column of a table.
+inline std::string ColumnPayload(std::string_view name, uint32_t table_oid, int16_t number,
+                                 uint32_t type_oid) {
+  base::ByteWriter out;
+  out.BigU16(1);
+  out.CString(name);
+  out.BigU32(table_oid);
+  out.BigU16(static_cast<uint16_t>(number));
+  out.BigU32(type_oid);
+  out.BigU16(4);
+  out.BigU32(0xffffffff);
+  out.BigU16(0);
+  return out.Release();
+}
+
 class EventList : public event::EventSink {
  public:
   void Put(event::Event event) override { events.push_back(std::move(event)); }

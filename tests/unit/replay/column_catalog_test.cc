@@ -1,7 +1,10 @@
 #include "replay/column_catalog.h"
 
+#include <set>
 #include <string>
+#include <vector>
 
+#include "event/value_equality.h"
 #include "support/catch.h"
 #include "support/pg_server.h"
 
@@ -105,6 +108,40 @@ TEST_CASE("names are found as texts write them", "[replay]") {
   CHECK(catalogs.catalog.FindSequence("nothing") == nullptr);
   CHECK(catalogs.catalog.DrawnBy("T.able")->domain == catalogs.Domain(Site("T.able", "i.d")));
   CHECK(catalogs.catalog.DrawnBy("public.people") == nullptr);  // Two sequences.
+}
+
+TEST_CASE("every table has its xmin, and it is none of its columns", "[replay]") {
+  Catalogs catalogs;
+  catalogs.Add("a");
+  const MappedColumn* users = catalogs.catalog.Find(Site("users", "xmin")).column;
+  REQUIRE(users != nullptr);
+  CHECK(users->xmin);
+  CHECK(users->own);
+  CHECK_FALSE(users->drawn);
+  CHECK(users->kind == ValueKind::kXid);
+  std::set<DomainId> domains;
+  for (const char* relation : {"users", "logins", "logins_1", "T.able", "circle"}) {
+    domains.insert(catalogs.Domain(Site(relation, "xmin")));
+  }
+  CHECK(domains.size() == 5);
+  CHECK_FALSE(domains.contains(0));
+  CHECK(catalogs.Domain(Site("", "xmin", {"users"})) == users->domain);
+  CHECK(catalogs.Domain(Site("users", "xmax")) == 0);
+  CHECK(catalogs.catalog.DrawnBy("users") == nullptr);
+  CHECK(catalogs.catalog.FindCopied("users", {}).size() == 2);
+
+  const auto oid = [&](const char* relation) {
+    return static_cast<uint32_t>(std::stoul(
+        catalogs.server.Exec("SELECT '" + std::string(relation) + "'::regclass::oid", "a")));
+  };
+  const MappedColumn* described = catalogs.catalog.Find(0, oid("users"), event::kXminNumber);
+  REQUIRE(described != nullptr);
+  CHECK(described->domain == users->domain);
+  REQUIRE(catalogs.catalog.KeyOf(oid("users")).size() == 1);
+  CHECK(catalogs.catalog.KeyOf(oid("users"))[0].number == 1);
+  REQUIRE(catalogs.catalog.Find(Site("users", "xmin")).key != nullptr);
+  CHECK(catalogs.catalog.Find(Site("users", "xmin")).key->at(0).name == "id");
+  CHECK(catalogs.catalog.KeyOf(oid("logins")).empty());
 }
 
 TEST_CASE("every lane has its own OIDs and the baseline's names", "[replay]") {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "event/value_equality.h"
 #include "support/catch.h"
 
 namespace scry::replay {
@@ -37,10 +38,14 @@ struct Learning {
     columns.Put("public", "t", "id", id);
     columns.Put("public", "t", "key", key);
     columns.PutSequence("public", "t_id_seq", id);
+    MappedColumn xmin{3, ValueKind::kXid, true, false};
+    xmin.xmin = true;
     for (size_t lane = 0; lane < 3; ++lane) {
       columns.PutOid(lane, kTable, 1, id);
       columns.PutOid(lane, kTable, 2, key);
+      columns.PutOid(lane, kTable, event::kXminNumber, xmin);
     }
+    columns.PutKey("t", kTable, {{"id", 1, ValueKind::kInteger}});
     event::SequenceState& state = snapshot.sequences.emplace_back();
     state.schema = "public";
     state.name = "t_id_seq";
@@ -226,6 +231,59 @@ TEST_CASE("answers that do not fit each other teach nothing", "[replay]") {
   const std::string odd = Rows({{"1x", "k", "a"}});
   CHECK(learning.Learn(sql, "INSERT 0 1", captured, {odd, odd, odd}) == 0);
   CHECK(learning.Learn(sql, "INSERT 0 1", "\1\2\3", {two, two, two}) == 0);
+}
+
+TEST_CASE("the xmin of rows goes by their key, in whatever order they come", "[replay]") {
+  Learning learning;
+  const event::Column xmin = {"version", kTable, event::kXminNumber, 28, 0};
+  learning.described = {{"id", kTable, 1, 20, 0}, {"state", kTable, 3, 25, 0}, xmin};
+  const char* sql = "select id, state, xmin as version from t";
+  learning.Learn(sql, "SELECT 3", Rows({{"1", "a", "700"}, {"2", "b", "701"}, {"3", "c", "702"}}),
+                 {Rows({{"3", "c", "802"}, {"2", "b", "801"}, {"1", "z", "700"}}),
+                  Rows({{"1", "a", "900"}, {"4", "b", "900"}, {"3", "c", "900"}}),
+                  Rows({{"1", "a", "700"}, {"2", "b", "701"}})});
+  CHECK(learning.To(0, 3, "701") == "801");
+  CHECK(learning.To(0, 3, "702") == "802");
+  CHECK(learning.To(0, 3, "700").empty());  // As it was.
+  CHECK(learning.To(0, 3, "700 1:1") == "700");
+  CHECK(learning.To(0, 3, "702 1:3") == "802");
+  CHECK(learning.To(1, 3, "700") == "900");
+  CHECK(learning.To(1, 3, "701").empty());  // Another row.
+  CHECK(learning.To(1, 3, "702") == "900");
+  CHECK(learning.maps[2].empty());  // Other rows than production's.
+
+  // What is made in the same statement has another id on each lane.
+  learning.Learn("insert into t (state) values ('a'), ('b') returning id, state, xmin",
+                 "INSERT 0 2", Rows({{"106", "a", "710"}, {"107", "b", "710"}}),
+                 {Rows({{"206", "a", "810"}, {"207", "b", "810"}}),
+                  Rows({{"306", "a", "910"}, {"307", "b", "910"}}), ""});
+  CHECK(learning.To(0, 3, "710") == "810");
+  CHECK(learning.To(1, 3, "710") == "910");
+  learning.Learn(sql, "SELECT 1", Rows({{"107", "b", "711"}}),
+                 {Rows({{"207", "b", "811"}}), Rows({{"107", "b", "911"}}), ""});
+  CHECK(learning.To(0, 3, "711") == "811");
+  CHECK(learning.To(1, 3, "711").empty());
+}
+
+TEST_CASE("without the key of its row an xmin is known only where there is one", "[replay]") {
+  Learning learning;
+  learning.described = {{"xmin", kTable, event::kXminNumber, 28, 0}};
+  const char* sql = "update t set state = 'a' where state = 'b' returning xmin";
+  learning.Learn(sql, "UPDATE 2", Rows({{"700"}, {"700"}}),
+                 {Rows({{"800"}, {"800"}}), Rows({{"900"}, {"901"}}), ""});
+  CHECK(learning.To(0, 3, "700") == "800");
+  CHECK(learning.maps[1].empty());
+  learning.Learn("select xmin from t", "SELECT 2", Rows({{"701"}, {"702"}}),
+                 {Rows({{"801"}, {"801"}}), "", ""});
+  CHECK(learning.To(0, 3, "701").empty());
+  // Two rows of the table in one: which id is whose is not said.
+  learning.described = {{"id", kTable, 1, 20, 0},
+                        {"id", kTable, 1, 20, 0},
+                        {"xmin", kTable, event::kXminNumber, 28, 0}};
+  learning.Learn("select a.id, b.id, b.xmin from t a, t b", "SELECT 2",
+                 Rows({{"1", "2", "703"}, {"2", "1", "704"}}),
+                 {Rows({{"1", "2", "803"}, {"2", "1", "804"}}), "", ""});
+  CHECK(learning.To(0, 3, "703").empty());
 }
 
 TEST_CASE("columns that the migration moved are found by name", "[replay]") {

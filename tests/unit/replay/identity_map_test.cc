@@ -48,6 +48,27 @@ TEST_CASE("one that stands for several is left alone", "[replay]") {
   CHECK(map.ToLane(3, "5").ambiguous);
 }
 
+TEST_CASE("of what many rows have, the last that was said holds", "[replay]") {
+  IdentityMap map(2);
+  CHECK_FALSE(map.Put(1, "5", "5"));
+  CHECK(map.empty());
+  CHECK(map.Put(1, "5", "7"));
+  CHECK(map.Put(1, "6", "7"));
+  CHECK(map.ToLane(1, "5").value == "7");
+  CHECK(map.ToLane(1, "6").value == "7");
+  CHECK_FALSE(map.ToCaptured(1, "7").known);
+  CHECK_FALSE(map.Put(1, "5", "8"));
+  CHECK(map.ToLane(1, "5").value == "8");
+  CHECK_FALSE(map.Put(1, "5", "5"));
+  CHECK_FALSE(map.ToLane(1, "5").known);
+  CHECK_FALSE(map.ToLane(1, "5").ambiguous);
+  map.Put(2, "9", "10");
+  CHECK(map.forgotten() == 1);
+  CHECK_FALSE(map.ToLane(1, "6").known);
+  CHECK(map.Put(1, "6", "11"));
+  CHECK(map.ToLane(1, "6").value == "11");
+}
+
 TEST_CASE("past the limit, what was not used for longest is forgotten", "[replay]") {
   IdentityMap map(3);
   for (const char* value : {"1", "2", "3"}) map.Learn(1, value, std::string("l") + value);

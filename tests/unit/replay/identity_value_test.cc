@@ -72,6 +72,27 @@ TEST_CASE("a value written in its own form is read back", "[replay]") {
   }
 }
 
+TEST_CASE("numbers of transactions have no sign, in whatever form", "[replay]") {
+  CHECK(KindOf(28) == ValueKind::kXid);
+  for (const auto& [value, binary, text] : {std::tuple("750"s, false, "750"),
+                                            {"4294967295"s, false, "4294967295"},
+                                            {Big(750, 4), true, "750"},
+                                            {Big(0xffffffff, 4), true, "4294967295"},
+                                            {Big(750, 2), true, "750"},
+                                            {Big(0xffffffff, 8), true, "4294967295"}}) {
+    CHECK(ReadValue(ValueKind::kXid, value, binary) == text);
+    CHECK(WriteValue(ValueKind::kXid, text, value, binary) == value);
+  }
+  for (const char* value : {"", "-1", "-123", "4294967296", "five"}) {
+    CHECK_FALSE(ReadValue(ValueKind::kXid, value, false));
+  }
+  CHECK_FALSE(ReadValue(ValueKind::kXid, Numeric({1, 0, 0, 0, 105}), true));
+  CHECK_FALSE(ReadValue(ValueKind::kXid, Big(0x100000000, 8), true));
+  CHECK_FALSE(ReadValue(ValueKind::kXid, Big(0xffff, 2), true));
+  CHECK_FALSE(WriteValue(ValueKind::kXid, "32768", Big(1, 2), true));
+  CHECK(WriteLiteral(ValueKind::kXid, "750") == "750");
+}
+
 TEST_CASE("a value that does not fit is not written", "[replay]") {
   CHECK_FALSE(WriteValue(ValueKind::kInteger, "32768", Big(1, 2), true));
   CHECK(WriteValue(ValueKind::kInteger, "-32768", Big(1, 2), true) == "\x80\0"s);

@@ -3,6 +3,9 @@
 #include <string>
 #include <vector>
 
+#include "base/bytes.h"
+#include "event/value_equality.h"
+#include "replay/row_rewriter.h"
 #include "script.h"
 #include "support/catch.h"
 
@@ -72,6 +75,36 @@ TEST_CASE("the baseline read otherwise where rows or values differ and every lan
   CHECK(otherwise(1, 6, OutcomeStatus::kDone));
   CHECK_FALSE(otherwise(1, 6, OutcomeStatus::kError));
   CHECK_FALSE(ReadOtherwise(captured, {}));
+}
+
+TEST_CASE("of a row with its xmin, the other values tell what was read", "[replay]") {
+  event::Exchange captured = Asked(wire::EncodeQuery("select balance, xmin from t"));
+  const auto rows = [](const std::vector<std::vector<std::string>>& values) {
+    base::ByteWriter out;
+    for (const auto& row : values) {
+      base::ByteWriter cells;
+      cells.BigU16(static_cast<uint16_t>(row.size()));
+      for (const std::string& cell : row) AppendSized(cells, cell);
+      AppendSized(out, cells.str());
+    }
+    return out.Release();
+  };
+  captured.statements[0].outcome.values = rows({{"5", "700"}, {"6", "701"}});
+  const auto otherwise = [&](const std::string& answered, uint32_t table_oid = 5000) {
+    std::vector<exchange::Answers> answers(1);
+    answers[0].status = 'I';
+    answers[0].statements = captured.statements;
+    answers[0].statements[0].outcome.digest_unordered = 99;
+    event::LaneOutcome& lane = answers[0].lanes.emplace_back();
+    lane.columns = {{"balance", 5000, 2, 23, 0}, {"xmin", table_oid, event::kXminNumber, 28, 0}};
+    if (table_oid == 0) lane.columns[1].type_oid = 23;
+    lane.rows = answered;
+    lane.rows_complete = true;
+    return ReadOtherwise(captured, answers);
+  };
+  CHECK_FALSE(otherwise(rows({{"6", "800"}, {"5", "801"}})));
+  CHECK(otherwise(rows({{"6", "700"}, {"6", "701"}})));
+  CHECK(otherwise(rows({{"5", "800"}, {"6", "801"}}), 0));
 }
 
 TEST_CASE("a pattern that never answers as it did is soon left alone", "[replay]") {
