@@ -58,7 +58,7 @@ class Blaming {
       if (const auto own = StatementAt(wait.pid, wait.begin_wall_us)) {
         Own& waits = own_waits_[*own];
         waits.us += CountedUs(wait, wait.end_wall_us);
-        if (wait.relation != 0 && wait.mode >= waits.mode) {
+        if (wait.ForTable() && wait.mode >= waits.mode) {
           waits.mode = wait.mode;
           waits.relation = wait.name;
         }
@@ -125,10 +125,6 @@ class Blaming {
       found = i;
     }
     return found;
-  }
-
-  static bool IsTableLock(const LockWaitEvent& wait) {
-    return wait.relation != 0 && !wait.target.starts_with("tuple");
   }
 
   static bool IsAdvisory(const LockWaitEvent& wait) {
@@ -202,12 +198,12 @@ class Blaming {
         sure = locked;
       }
       for (const migration::TakenLock& lock : statement.locks) {
-        const bool same = IsTableLock(wait) && lock.relation == wait.relation;
+        const bool same = wait.ForTable() && lock.relation == wait.relation;
         if (same && Conflicts(wait.mode, lock.mode)) return i;
       }
     }
     // For a row, or for the end of the transaction that wrote it.
-    if (!IsTableLock(wait) && wrote) return wrote;
+    if (!wait.ForTable() && wrote) return wrote;
     return StatementAt(pid, wait.begin_wall_us);
   }
 
@@ -282,7 +278,7 @@ class Blaming {
     }
     if (IsAdvisory(wait)) other_locks_[root] = "an advisory lock";
     if (IsOtherLock(wait)) other_locks_.try_emplace(root, "a lock on " + wait.target);
-    if (!IsTableLock(wait)) return;
+    if (!wait.ForTable()) return;
     if (!wait.name.empty()) other_locks_.try_emplace(root, "a lock on " + wait.name);
     Wanted& wanted = waits_for_[root][wait.relation];
     wanted.mode = std::max(wanted.mode, wait.mode);

@@ -575,7 +575,7 @@ void DuringAct::AddAdvice(const migration::MigrationProfile& profile) {
         });
     if (statement == profile.statements.end()) continue;
     const bool waited = std::any_of(profile.waits.begin(), profile.waits.end(), [&](const auto& w) {
-      return w.pid == statement->pid && w.relation != 0 && w.begin_wall_us >= statement->begin_us &&
+      return w.pid == statement->pid && w.ForTable() && w.begin_wall_us >= statement->begin_us &&
              w.begin_wall_us <= statement->end_us;
     });
     const bool partitioned = std::any_of(

@@ -66,6 +66,8 @@ struct LockWaitEvent {
   std::string sqlstate;           // Of kFailed: 55P03, 40P01, 57014 ...
   std::vector<uint32_t> holders;  // When it was first logged.
   std::vector<uint32_t> queue;    // The same: all that wait, the first in line first, with itself.
+  // Not for a row, a page or the end of the file ("extension of relation 16384 of database 5").
+  bool ForTable() const { return relation != 0 && target.starts_with("relation "); }
 };
 
 struct DeadlockEvent {

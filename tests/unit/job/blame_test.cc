@@ -56,6 +56,7 @@ class Scene {
     wait.pid = pid;
     wait.mode = mode;
     wait.relation = relation;
+    if (relation != 0) wait.target = "relation " + std::to_string(relation) + " of database 5";
     wait.name = relation == kOrders ? "orders" : "";
     wait.begin_wall_us = begin * kSecond;
     wait.end_wall_us = end * kSecond;
@@ -259,6 +260,30 @@ TEST_CASE("a wait for a row is put down to the statement that wrote to its table
     REQUIRE(blame.statements.size() == 1);
     CHECK((blame.statements[0].pattern == "update shop.orders set a = $1") == (table == "orders"));
     CHECK(blame.statements[0].pattern.starts_with("update"));
+  }
+}
+
+TEST_CASE("a wait for room in a table is one for what was written to it, not for the table",
+          "[job]") {
+  for (const char* target :
+       {"extension of relation 20000 of database 5", "page 7 of relation 20000 of database 5",
+        "tuple (7,1) of relation 20000 of database 5"}) {
+    INFO(target);
+    Scene scene;
+    scene.Migrates("update orders set note = ''", 1, 5, 5, LockMode::kRowExclusive)
+        .Writes(40000)
+        .Waits(kMigration, LockMode::kExclusive, 1, 2, {7}, {kMigration})
+        .For(target)
+        .Query(1, "update orders set total = 1", 2, 5)
+        .Waits(1, LockMode::kExclusive, 2, 3, {kMigration}, {1})
+        .For(target)
+        .Waits(1, LockMode::kShare, 3, 5, {kMigration}, {1}, 0)
+        .ForRowOf("orders");
+    const Blame blame = scene.Run();
+    REQUIRE(blame.statements.size() == 1);
+    CHECK(blame.statements[0].mode.empty());
+    CHECK(blame.statements[0].relation.empty());
+    CHECK(blame.blocked == 1);
   }
 }
 
