@@ -842,23 +842,19 @@ std::string AnswerReader::TakeDescription(const Asked& asked) {
   return {};
 }
 
-// What was last said of the columns of that which it runs.
-std::string_view AnswerReader::DescriptionOf(const Asked& asked) const {
-  if (asked.type != frontend::kExecute) return description_;
+AnswerReader::Description AnswerReader::DescriptionOf(const Asked& asked) const {
+  if (asked.type != frontend::kExecute) return {description_, nullptr};
   const auto found = portals_.find(asked.name);
   if (found == portals_.end()) return {};
   const Portal& portal = found->second;
-  if (!portal.description.empty() || !portal.prepared) return portal.description;
-  return portal.prepared->description;
+  if (!portal.description.empty() || !portal.prepared) return {portal.description, nullptr};
+  return {portal.prepared->description, &portal.result_formats};
 }
 
 std::vector<event::Column> AnswerReader::ColumnsOf(const Asked& asked) const {
-  auto columns = ToColumns(DescriptionOf(asked));
-  if (asked.type != frontend::kExecute) return columns;
-  // Describe of a statement cannot know the formats that Bind asks for.
-  const auto found = portals_.find(asked.name);
-  const bool of_statement = found != portals_.end() && found->second.description.empty();
-  if (of_statement && found->second.prepared) ApplyFormats(found->second.result_formats, columns);
+  const Description description = DescriptionOf(asked);
+  auto columns = ToColumns(description.text);
+  if (description.formats != nullptr) ApplyFormats(*description.formats, columns);
   return columns;
 }
 
@@ -927,7 +923,7 @@ std::string AnswerReader::TakeValues(const Asked& asked, std::string_view tag) {
   if (values_bytes_ + kept_.size_bytes() > options_.values_bytes_max) return {};
   const bool changes = tag.starts_with("INSERT ") || tag.starts_with("UPDATE ") ||
                        tag.starts_with("DELETE ") || tag.starts_with("MERGE ");
-  if (changes || ShowsXmin(DescriptionOf(asked))) return kept_.Take();
+  if (changes || ShowsXmin(DescriptionOf(asked).text)) return kept_.Take();
   if (kept_.size_bytes() > kPortalsBytes) return {};
   std::string rows = kept_.Take();
   if (rows.find(kServerMadePortal) != std::string::npos) return rows;

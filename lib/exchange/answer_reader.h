@@ -248,7 +248,13 @@ class AnswerReader {
   void Register(const std::string& name, std::shared_ptr<Prepared> prepared);
   std::shared_ptr<Prepared> FindPrepared(const std::string& name);
   std::string TakeDescription(const Asked& asked);
-  std::string_view DescriptionOf(const Asked& asked) const;
+  // What was last said of the columns of that which it runs. Describe of a statement cannot know
+  // the formats that Bind asks for: those.
+  struct Description {
+    std::string_view text;
+    const std::vector<uint16_t>* formats = nullptr;
+  };
+  Description DescriptionOf(const Asked& asked) const;
   std::vector<event::Column> ColumnsOf(const Asked& asked) const;
 
   void ClearRows();

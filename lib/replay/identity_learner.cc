@@ -195,6 +195,11 @@ struct IdentityLearner::Answers {
     });
   }
 
+  std::optional<std::string> ReadCaptured(const Source& source, size_t row) const {
+    const auto& cell = captured[row][source.index];
+    return cell ? ReadValue(source.column.kind, *cell, source.binary) : std::nullopt;
+  }
+
   std::vector<Source> sources;
   std::vector<Cells> captured;
   std::vector<Lane> lanes;  // The baseline first.
@@ -238,8 +243,7 @@ uint64_t IdentityLearner::LearnColumn(const Answers& answers, size_t lane, const
                                       IdentityMap& map) const {
   uint64_t learned = 0;
   for (size_t row = 0; row < answers.captured.size(); ++row) {
-    const auto& cell = answers.captured[row][source.index];
-    const auto captured = cell ? ReadValue(source.column.kind, *cell, source.binary) : std::nullopt;
+    const auto captured = answers.ReadCaptured(source, row);
     const auto baseline = answers.lanes.front().Read(source, row);
     const auto here = answers.lanes[lane].Read(source, row);
     if (!captured || !baseline || !here) continue;
@@ -296,22 +300,18 @@ uint64_t IdentityLearner::LearnXmin(const Answers& answers, size_t lane, const S
     if (!fresh && known->second.xmin != xmin) known->second.xmin.clear();
   };
   for (size_t row = 0; row < answers.captured.size(); ++row) {
-    const auto read = [&](const Source& column) {
-      const auto& cell = answers.captured[row][column.index];
-      return cell ? ReadValue(column.column.kind, *cell, column.binary) : std::nullopt;
-    };
     std::vector<std::string> captured_key;
     std::vector<std::string> wanted_key;
     std::vector<std::string> lane_key;
     bool sure = true;
     for (const Source& part : key) {
-      captured_key.push_back(read(part).value_or(""));
+      captured_key.push_back(answers.ReadCaptured(part, row).value_or(""));
       const auto other = map.ToLane(part.column.domain, captured_key.back());
       sure = sure && !other.ambiguous;
       wanted_key.push_back(other.known ? std::string(other.value) : captured_key.back());
       lane_key.push_back(here.Read(part, row).value_or(""));
     }
-    const auto xmin = read(source);
+    const auto xmin = answers.ReadCaptured(source, row);
     if (xmin && sure) note(captured, wanted_key, {captured_key, *xmin});
     const auto lane_xmin = here.Read(source, row);
     if (lane_xmin) note(lanes, lane_key, {{}, *lane_xmin});

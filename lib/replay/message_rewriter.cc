@@ -134,37 +134,34 @@ void MessageRewriter::FindPlaces(const event::Exchange& exchange) {
     const event::StatementSites& sites = sites_.Get(statement.text, statement.ordinal);
     if (sites.sites.empty() && sites.unresolved.empty()) continue;
     const Carriers carriers = CarriersOf(exchange.messages, statement.message);
-    for (const event::ValueSite& site : sites.sites) AddSite(site, exchange, statement, carriers);
-    for (const event::ValueSite& site : sites.unresolved) {
-      AddSite(site, exchange, statement, carriers);
-    }
+    const Asking asking{exchange, statement, sites.sites, carriers};
+    for (const event::ValueSite& site : sites.sites) AddSite(site, asking);
+    for (const event::ValueSite& site : sites.unresolved) AddSite(site, asking);
   }
 }
 
 // The values of the primary key that the statement asks for beside an xmin. nullopt: not all of
 // them are said.
 std::optional<std::vector<std::string>> MessageRewriter::KeyBeside(
-    const event::ValueSite& site, const std::vector<KeyColumn>& key,
-    const event::Exchange& exchange, const event::Statement& statement, const Carriers& carriers) {
-  const event::StatementSites& sites = sites_.Get(statement.text, statement.ordinal);
+    const event::ValueSite& site, const std::vector<KeyColumn>& key, const Asking& asking) {
   std::string payload;
   std::optional<wire::Bind> bind;
-  if (carriers.bind) {
-    payload = exchange.messages[*carriers.bind].Payload();
+  if (asking.carriers.bind) {
+    payload = asking.exchange.messages[*asking.carriers.bind].Payload();
     bind = wire::ParseBind(base::AsBytes(payload));
   }
   std::vector<std::string> values;
   for (const KeyColumn& column : key) {
     // A conjunct is of the one relation of its statement.
     const auto found =
-        std::find_if(sites.sites.begin(), sites.sites.end(), [&](const event::ValueSite& other) {
+        std::find_if(asking.sites.begin(), asking.sites.end(), [&](const event::ValueSite& other) {
           return other.conjunct && other.column == column.name && other.relation == site.relation;
         });
-    if (found == sites.sites.end()) return std::nullopt;
+    if (found == asking.sites.end()) return std::nullopt;
     std::optional<std::string> value;
     if (found->parameter == 0) {
       const auto literal =
-          event::LiteralValue(statement.text.view().substr(found->offset, found->length));
+          event::LiteralValue(asking.statement.text.view().substr(found->offset, found->length));
       if (literal) value = ReadValue(column.kind, *literal, false);
     } else if (const auto index = static_cast<size_t>(found->parameter) - 1;
                bind && index < bind->parameters.size() && bind->parameters[index]) {
@@ -176,9 +173,8 @@ std::optional<std::vector<std::string>> MessageRewriter::KeyBeside(
   return values;
 }
 
-void MessageRewriter::AddSite(const event::ValueSite& site, const event::Exchange& exchange,
-                              const event::Statement& statement, const Carriers& carriers) {
-  const auto& [text, bind] = carriers;
+void MessageRewriter::AddSite(const event::ValueSite& site, const Asking& asking) {
+  const auto& [text, bind] = asking.carriers;
   const ColumnCatalog::Named named = columns_.Find(site);
   if (named.column == nullptr || !values_.Has(named.column->domain)) return;
   if (named.ambiguous) {
@@ -187,7 +183,7 @@ void MessageRewriter::AddSite(const event::ValueSite& site, const event::Exchang
   }
   std::optional<std::vector<std::string>> key;
   if (named.column->xmin && !named.key->empty()) {
-    key = KeyBeside(site, *named.key, exchange, statement, carriers);
+    key = KeyBeside(site, *named.key, asking);
   }
   if (site.parameter > 0 && bind) {
     places_.parameters[*bind].push_back(

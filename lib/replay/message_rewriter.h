@@ -82,13 +82,17 @@ class MessageRewriter {
 
   void FindPlaces(const event::Exchange& exchange);
   void FindCopies(const event::Exchange& exchange);
-  void AddSite(const event::ValueSite& site, const event::Exchange& exchange,
-               const event::Statement& statement, const Carriers& carriers);
-  std::optional<std::vector<std::string>> KeyBeside(const event::ValueSite& site,
-                                                    const std::vector<KeyColumn>& key,
-                                                    const event::Exchange& exchange,
-                                                    const event::Statement& statement,
-                                                    const Carriers& carriers);
+  // A statement of an exchange, with the sites of its text.
+  struct Asking {
+    const event::Exchange& exchange;
+    const event::Statement& statement;
+    const std::vector<event::ValueSite>& sites;
+    const Carriers& carriers;
+  };
+  void AddSite(const event::ValueSite& site, const Asking& asking);
+  static std::optional<std::vector<std::string>> KeyBeside(const event::ValueSite& site,
+                                                           const std::vector<KeyColumn>& key,
+                                                           const Asking& asking);
   std::optional<event::FrontendMessage> RewriteQuery(const event::FrontendMessage& message,
                                                      size_t index);
   std::optional<event::FrontendMessage> RewriteParse(const event::FrontendMessage& message,
