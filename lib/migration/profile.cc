@@ -334,8 +334,20 @@ class Builder {
     parted_.insert(exchanges_[i]);
   }
 
+  // The last statement of the transaction that held them. nullptr: several were open while the
+  // server was asked, and any of them may have, or none was.
+  const StatementProfile* HolderOf(const SeenLocks& seen) {
+    const StatementProfile* last = FindAt(seen.pid, seen.at_us, 0);
+    if (last == nullptr || last->transaction_end_us < seen.asked_us) return nullptr;
+    const std::vector<size_t>& own = by_pid_.at(seen.pid);
+    const auto first = std::lower_bound(own.begin(), own.end(), transactions_[IndexOf(*last)]);
+    if (first == own.begin()) return last;
+    const StatementProfile& before = profile_.statements[*(first - 1)];
+    return before.transaction_end_us > seen.asked_us ? nullptr : last;
+  }
+
   void TakeLocks(const SeenLocks& seen) {
-    const StatementProfile* statement = FindAt(seen.pid, seen.at_us, 0);
+    const StatementProfile* statement = HolderOf(seen);
     if (statement == nullptr) return;
     const size_t at = IndexOf(*statement);
     for (const OidLock& lock : seen.locks) {

@@ -107,8 +107,10 @@ struct SeenStatement {
   bool open_after = false;                        // The transaction goes on after its exchange.
   std::optional<Literals> values = std::nullopt;  // Of its parameters, where they are known as SQL.
 };
+// Held at some moment from `asked_us` to `at_us`, which differ where the backend ran on meanwhile.
 struct SeenLocks {
   uint32_t pid = 0;
+  Micros asked_us = 0;
   Micros at_us = 0;
   std::vector<OidLock> locks;
 };

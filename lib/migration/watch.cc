@@ -286,7 +286,7 @@ void MigrationWatch::LookAside(uint32_t pid, bool open, Micros took_us, bool fre
   sizes.at_us = at_us;
   if (seen_.sizes.size() < kSeenMax) seen_.sizes.push_back(sizes);
   if (locks && seen_.locks.size() < kLocksSeenMax) {
-    seen_.locks.push_back({pid, at_us, LocksOf(*locks)});
+    seen_.locks.push_back({pid, at_us, at_us, LocksOf(*locks)});
   }
 }
 
@@ -342,6 +342,7 @@ void MigrationWatch::Sample() {
     for (const uint32_t pid : BackendPids())
       pids += (pids.empty() ? "" : ",") + std::to_string(pid);
     if (pids.empty()) continue;
+    const Micros asked_us = base::SystemClock().MonotonicUs();
     const auto rows = session->Exec(
         "SELECT pid, pg_catalog.string_agg(relation || ':' || mode, ',') "
         "FROM pg_catalog.pg_lock_status() WHERE locktype = 'relation' AND granted "
@@ -355,7 +356,8 @@ void MigrationWatch::Sample() {
     const std::lock_guard lock(mutex_);
     for (const auto& row : rows->rows) {
       if (row.size() != 2 || !row[1] || seen_.locks.size() >= kLocksSeenMax) continue;
-      seen_.locks.push_back({static_cast<uint32_t>(NumberOf(row[0])), at_us, LocksOf(*row[1])});
+      const auto pid = static_cast<uint32_t>(NumberOf(row[0]));
+      seen_.locks.push_back({pid, asked_us, at_us, LocksOf(*row[1])});
     }
   }
 }

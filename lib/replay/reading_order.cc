@@ -16,6 +16,8 @@ constexpr base::Micros kSpanUs = 5 * 1000 * 1000;
 // A busy server may let a query wait for so long before it takes the snapshot. Of shorter ones the
 // completion tells as much: where the capture leaves the order open, the likelier one is taken.
 constexpr base::Micros kSnapshotUs = 10 * 1000;
+// And so long before it acknowledges a commit that others have seen.
+constexpr base::Micros kAnswerUs = 10 * 1000;
 // Stamps of a damaged capture must not overflow sums.
 constexpr base::Micros kTimeMaxUs = INT64_MAX / 4;
 
@@ -88,6 +90,10 @@ bool InsertedBoth(const Footprint& write, const Footprint& commit) {
   });
 }
 
+bool InsertedNothing(const event::Exchange& exchange) {
+  return exchange.statements.size() == 1 && exchange.statements.front().outcome.tag == "INSERT 0 0";
+}
+
 // Of what a failed exchange let go, that which its transaction had got before it.
 Footprint HeldBefore(const Footprint& failed) {
   Footprint held;
@@ -97,6 +103,22 @@ Footprint HeldBefore(const Footprint& failed) {
                         failed.touches.end();
                });
   return held;
+}
+
+bool Failed(const event::Exchange& exchange) {
+  return std::any_of(exchange.statements.begin(), exchange.statements.end(), [](const auto& one) {
+    return one.outcome.status == event::OutcomeStatus::kError;
+  });
+}
+
+// `write` did nothing, as it would have where `commit` came first, and let no locks go either: it
+// may as well stand behind it.
+bool LostTo(const ReadEvent& write, const Footprint& commit) {
+  const auto* exchange = std::get_if<event::Exchange>(&write.event);
+  if (exchange == nullptr || write.passes_locks || write.lost_race) return false;
+  if (write.takes_snapshot || !HeldBefore(write.footprint).releases.empty()) return false;
+  if (FoundNoRow(write)) return ReleasedRow(write.footprint, commit);
+  return (MetRow(*exchange) || InsertedNothing(*exchange)) && NeededLocks(write.footprint, commit);
 }
 
 // Something in `reads` may be changed by something in `changes`. What is not known proves nothing.
@@ -236,6 +258,29 @@ void ReadingOrder::Add(ReadEvent event) {
   weight_ += event.weight;
   File(event, key);
   held_.emplace(key, std::move(event));
+  PutLosersBehind(key);
+}
+
+// A statement that is a transaction by itself lets its locks go before it is acknowledged too. As
+// it may have had to wait itself, only what was answered just before it can have lost to it; not so
+// what its session did next.
+void ReadingOrder::PutLosersBehind(Key winner) {
+  const ReadEvent& event = held_.at(winner);
+  const event::Exchange* exchange = ExchangeOf(event);
+  const Footprint& footprint = event.footprint;
+  if (exchange == nullptr || event.only_ends || footprint.releases.empty()) return;
+  if (exchange->status == 'T' || Failed(*exchange) || FoundNoRow(event)) return;
+  const base::Micros completed_us = Sane(exchange->completed_us);
+  const base::Micros from_us = std::max(Sane(exchange->forwarded_us), completed_us - kAnswerUs);
+  const auto own = static_cast<uint64_t>(exchange->session);
+  std::map<uint64_t, Key> losers;  // By session, where it is its last event.
+  auto held = held_.lower_bound({from_us, 0});
+  for (; held != held_.end() && held->first < winner; ++held) {
+    const auto session = static_cast<uint64_t>(event::SessionOf(held->second.event));
+    losers.erase(session);
+    if (session != own && LostTo(held->second, footprint)) losers.emplace(session, held->first);
+  }
+  for (const auto& [session, loser] : losers) MoveBehind(session, loser, winner);
 }
 
 // What `event` tells of its transaction, and what that tells of the events before it.

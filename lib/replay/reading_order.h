@@ -10,7 +10,9 @@
 //     before what was answered while it ran and needed its locks. What passes locks needed none.
 //     So does whatever failed, the victim of a deadlock say, before whoever got the locks that its
 //     transaction had held; and a commit before an INSERT that met a row. That INSERT in turn comes
-//     before changes of the row that were not committed yet: it did not wait for them.
+//     before changes of the row that were not committed yet: it did not wait for them. What found
+//     no row, or met one, stands behind a statement that committed itself, was acknowledged just
+//     after it and changed that row: it did nothing that anybody else can have seen.
 //   * A REPEATABLE READ transaction that changed a row had seen the last commit of that row, else
 //     it had failed: its snapshot stands behind that commit if both were under way at once. The
 //     same goes for two SERIALIZABLE ones of which each read what the other changed. One that did
@@ -85,6 +87,7 @@ class ReadingOrder {
   base::Micros MomentOf(const ReadEvent& event, base::Micros completed_us) const;
   base::Micros MetBefore(const ReadEvent& insert, base::Micros completed_us) const;
   void NoteLostRows(ReadEvent& event);
+  void PutLosersBehind(Key winner);
   void Learn(uint64_t session, ReadEvent& event);
   void MoveSnapshot(uint64_t session, const ReadEvent& event);
   void SnapshotMissed(uint64_t session, const ReadEvent& failure);

@@ -50,7 +50,7 @@ class Seeing {
     return *this;
   }
   Seeing& Looked(LockMode mode) {
-    seen_.locks.push_back({7, now_us_, {{kOrders, mode}, {99, LockMode::kShare}}});
+    seen_.locks.push_back({7, now_us_, now_us_, {{kOrders, mode}, {99, LockMode::kShare}}});
     return *this;
   }
   // The answers to its last exchange, which took so long, came together at its end.
@@ -64,8 +64,9 @@ class Seeing {
     for (auto one = first + 1; one != all.end(); ++one) one->begin_us = one->end_us = now_us_;
     return *this;
   }
-  Seeing& Sampled(Micros at_us, std::vector<OidLock> locks) {
-    seen_.locks.push_back({7, at_us, std::move(locks)});
+  // `asked_us`: the sample took from then on; -1: no time.
+  Seeing& Sampled(Micros at_us, std::vector<OidLock> locks, Micros asked_us = -1) {
+    seen_.locks.push_back({7, asked_us < 0 ? at_us : asked_us, at_us, std::move(locks)});
     return *this;
   }
   Seeing& NotSized() {
@@ -324,6 +325,24 @@ TEST_CASE("a lock that the transaction had before is not of DDL behind row work"
   CHECK(statements[2].busy_us == 900'000);
   REQUIRE(statements[3].locks.size() == 1);
   CHECK(statements[3].locks[0].name == "others");
+}
+
+TEST_CASE(
+    "a sample that was answered in a later transaction blames nobody for an earlier one's lock",
+    "[migration]") {
+  constexpr uint32_t kOthers = 30000;
+  Seeing seeing;
+  seeing.Has(kOthers, "others")
+      .Statement("alter table orders add a int", "ALTER TABLE")
+      .Statement("vacuum full others", "VACUUM")
+      .Sampled(1'400'000, {kAltered}, 900'000)
+      .Sampled(1'900'000, {{kOthers, LockMode::kAccessExclusive}}, 1'000'000)
+      .Sampled(2'500'000, {kAltered}, 2'100'000);
+  const auto statements = seeing.Build().statements;
+  REQUIRE(statements.size() == 2);
+  CHECK(statements[0].locks.empty());
+  REQUIRE(statements[1].locks.size() == 1);
+  CHECK(statements[1].locks[0].name == "others");
 }
 
 TEST_CASE("what row work takes without DDL behind it stays its own", "[migration]") {

@@ -227,6 +227,55 @@ TEST_CASE("a row is lost to a commit that others had needed before", "[replay]")
       {Write(3, 10, 30, 9), std::move(commit), Tagged(Write(1, 50, 150, 7), "UPDATE 0")}));
 }
 
+TEST_CASE("who lost to a statement that commits itself stands behind it though answered first",
+          "[replay]") {
+  // Sent at 100, answered at 20,200.
+  const auto winner_first = [](ReadEvent loser, Mode mode = Mode::kUpdate) {
+    ReadEvent winner = Tagged(ExchangeAt(2, 100, 20'200), "UPDATE 1");
+    winner.footprint.touches = winner.footprint.releases = {{kFirstRelation, 7, mode}};
+    ReadingOrder order(1 << 20);
+    order.Add(std::move(loser));
+    order.Add(std::move(winner));
+    order.End();
+    return Drain(order).front().session == 2;
+  };
+  for (const char* tag : {"UPDATE 0", "DELETE 0", "SELECT 0"}) {
+    CHECK(winner_first(Tagged(Write(1, 50, 20'150, 7), tag)));
+    CHECK_FALSE(winner_first(Tagged(Write(1, 50, 20'150, 8), tag)));
+    CHECK_FALSE(winner_first(Tagged(Write(1, 50, 10'150, 7), tag)));  // Long before.
+  }
+  CHECK_FALSE(winner_first(Tagged(Write(1, 50, 20'150, 7), "UPDATE 1")));
+  ReadEvent insert = Tagged(ExchangeAt(1, 50, 20'150), "INSERT 0 0");
+  insert.footprint.touches = {{kFirstRelation, 7, Mode::kInsert}};
+  CHECK(winner_first(insert, Mode::kInsert));
+  CHECK_FALSE(winner_first(Tagged(insert, "INSERT 0 1"), Mode::kInsert));
+  auto& outcome = std::get<event::Exchange>(insert.event).statements.front().outcome;
+  outcome.status = event::OutcomeStatus::kError;
+  outcome.tag.clear();
+  outcome.sqlstate = "23505";
+  CHECK(winner_first(insert, Mode::kInsert));
+  outcome.sqlstate = "23502";
+  CHECK_FALSE(winner_first(insert, Mode::kInsert));
+}
+
+TEST_CASE("nobody else changes places for one who lost", "[replay]") {
+  for (const bool went_on : {false, true}) {
+    ReadingOrder order(1 << 20);
+    order.Add(Tagged(Write(1, 50, 150, 7), "UPDATE 0"));
+    order.Add(Tagged(Write(3, 160, 180, 7), "SELECT 1"));  // Saw the row as it was before.
+    if (went_on) order.Add(ExchangeAt(1, 160, 190, 1));
+    ReadEvent winner = Tagged(Write(2, 100, 200, 7), "UPDATE 1");
+    winner.footprint.releases = winner.footprint.touches;
+    order.Add(std::move(winner));
+    order.End();
+    std::vector<uint64_t> sessions;
+    for (const Place& place : Drain(order)) sessions.push_back(place.session);
+    const auto expected =
+        went_on ? std::vector<uint64_t>{1, 3, 1, 2} : std::vector<uint64_t>{3, 2, 1};
+    CHECK(sessions == expected);
+  }
+}
+
 TEST_CASE("a commit that nobody needed stands where it was acknowledged", "[replay]") {
   ReadingOrder order(1 << 20);
   order.Add(Write(1, 50, 150, 8));
