@@ -111,14 +111,19 @@ bool Failed(const event::Exchange& exchange) {
   });
 }
 
-// `write` did nothing, as it would have where `commit` came first, and let no locks go either: it
-// may as well stand behind it.
-bool LostTo(const ReadEvent& write, const Footprint& commit) {
+// Did nothing, as what it looked for was not there, or something else was, and let no locks go: it
+// may as well have come later.
+bool Lost(const ReadEvent& write) {
   const auto* exchange = std::get_if<event::Exchange>(&write.event);
   if (exchange == nullptr || write.passes_locks || write.lost_race) return false;
-  if (write.takes_snapshot || !HeldBefore(write.footprint).releases.empty()) return false;
-  if (FoundNoRow(write)) return ReleasedRow(write.footprint, commit);
-  return (MetRow(*exchange) || InsertedNothing(*exchange)) && NeededLocks(write.footprint, commit);
+  if (!FoundNoRow(write) && !MetRow(*exchange) && !InsertedNothing(*exchange)) return false;
+  return !write.takes_snapshot && HeldBefore(write.footprint).releases.empty();
+}
+
+// That it did nothing is what it would have done behind `commit`.
+bool LostTo(const ReadEvent& loser, const Footprint& commit) {
+  return FoundNoRow(loser) ? ReleasedRow(loser.footprint, commit)
+                           : NeededLocks(loser.footprint, commit);
 }
 
 // Something in `reads` may be changed by something in `changes`. What is not known proves nothing.
@@ -273,14 +278,18 @@ void ReadingOrder::PutLosersBehind(Key winner) {
   const base::Micros completed_us = Sane(exchange->completed_us);
   const base::Micros from_us = std::max(Sane(exchange->forwarded_us), completed_us - kAnswerUs);
   const auto own = static_cast<uint64_t>(exchange->session);
-  std::map<uint64_t, Key> losers;  // By session, where it is its last event.
-  auto held = held_.lower_bound({from_us, 0});
-  for (; held != held_.end() && held->first < winner; ++held) {
-    const auto session = static_cast<uint64_t>(event::SessionOf(held->second.event));
-    losers.erase(session);
-    if (session != own && LostTo(held->second, footprint)) losers.emplace(session, held->first);
+  std::map<Key, uint64_t> behind;  // With its session.
+  auto loser = losers_.lower_bound(from_us);
+  for (; loser != losers_.end() && loser->first <= completed_us; ++loser) {
+    const Key key = loser->second;
+    const ReadEvent& read = held_.at(key);
+    const auto session = static_cast<uint64_t>(event::SessionOf(read.event));
+    const auto last_us = last_us_.find(session);
+    const bool is_last = last_us != last_us_.end() && last_us->second <= key.first;
+    if (!is_last || key >= winner || session == own) continue;
+    if (LostTo(read, footprint)) behind.emplace(key, session);
   }
-  for (const auto& [session, loser] : losers) MoveBehind(session, loser, winner);
+  for (const auto& [key, session] : behind) MoveBehind(session, key, winner);
 }
 
 // What `event` tells of its transaction, and what that tells of the events before it.
@@ -423,10 +432,12 @@ void ReadingOrder::MoveBefore(uint64_t session, Key from, Key place) {
   Rekey(session, from, place.first - 1);
 }
 
-// The session's events from `from` on that stand before `place`, in their order.
+// The session's events from `from` on that stand before `place`, in their order, and those behind
+// them that stand at its moment.
 void ReadingOrder::MoveBehind(uint64_t session, Key from, Key place) {
   std::vector<Key> moved;
-  for (auto held = held_.find(from); held != held_.end() && held->first < place; ++held) {
+  auto held = held_.find(from);
+  for (; held != held_.end() && held->first.first <= place.first; ++held) {
     if (static_cast<uint64_t>(event::SessionOf(held->second.event)) == session) {
       moved.push_back(held->first);
     }
@@ -443,6 +454,7 @@ void ReadingOrder::File(const ReadEvent& event, Key key) {
   if (key.first < completed_us && !event.footprint.releases.empty()) {
     early_.emplace(completed_us, key);
   }
+  if (Lost(event)) losers_.emplace(completed_us, key);
 }
 
 void ReadingOrder::Unfile(const ReadEvent& event, Key key) {
@@ -454,6 +466,7 @@ void ReadingOrder::Unfile(const ReadEvent& event, Key key) {
   };
   for (const KeyedRow& taken : event.taken) erase(queues_[taken.object].takes);
   erase(early_);
+  erase(losers_);
 }
 
 // Behind all that stands at that moment.

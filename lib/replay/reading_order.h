@@ -101,7 +101,8 @@ class ReadingOrder {
 
   const size_t weight_max_;
   std::map<Key, ReadEvent> held_;
-  ByCompletion early_;  // Of held_: ends of transactions that stand before it.
+  ByCompletion early_;   // Of held_: ends of transactions that stand before it.
+  ByCompletion losers_;  // Of held_: what may have lost to whoever was acknowledged after it.
   std::unordered_map<uint64_t, base::Micros> last_us_;      // Moments of open sessions.
   std::unordered_map<uint64_t, Transaction> transactions_;  // By session.
   std::unordered_map<ObjectId, Queue> queues_;

@@ -476,7 +476,8 @@ TEST_CASE("whatever the stamps, all comes out and sessions keep their order", "[
     for (int i = 0; i < 200; ++i) {
       const uint64_t session = 1 + random.Below(5);
       const auto stamp = [&] {
-        const uint64_t bits = random.Below(3) == 0 ? random.Next() : random.Below(1000000);
+        const uint64_t bits =
+            random.Below(3) == 0 ? random.Next() : random.Below(seed % 2 == 0 ? 1000000 : 10000);
         return static_cast<base::Micros>(bits);
       };
       const base::Micros forwarded_us = stamp();
@@ -495,6 +496,10 @@ TEST_CASE("whatever the stamps, all comes out and sessions keep their order", "[
       if (exchange.status == 'E') {
         exchange.statements.resize(1);
         exchange.statements[0].outcome.sqlstate = "40001";
+      } else if (!event.only_ends && random.Below(2) == 0) {
+        const bool wins = exchange.status == 'I' && random.Below(2) == 0;
+        if (wins) event.footprint.releases = event.footprint.touches;
+        event = Tagged(std::move(event), wins ? "UPDATE 1" : "UPDATE 0");
       }
       order.Add(std::move(event));
       check();
