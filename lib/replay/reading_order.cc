@@ -234,6 +234,21 @@ void ReadingOrder::NoteLostRows(ReadEvent& event) {
   }
 }
 
+// `event` stands before its completion, as somebody had waited for it and was answered meanwhile.
+// Whoever was answered behind that one, and got no lock, had asked for it before.
+void ReadingOrder::NoteLostLocks(const ReadEvent& event, base::Micros moment_us) {
+  const event::Exchange* exchange = ExchangeOf(event);
+  if (exchange == nullptr || event.footprint.releases.empty()) return;
+  const base::Micros completed_us = Sane(exchange->completed_us);
+  auto held = held_.lower_bound({moment_us, 0});
+  for (; held != held_.end() && held->first.first < completed_us; ++held) {
+    const event::Exchange* other = ExchangeOf(held->second);
+    if (other == nullptr || other->session == exchange->session) continue;
+    if (!LostRace(*other, /*lock_held=*/false)) continue;
+    held->second.lost_race |= NeededLocks(held->second.footprint, event.footprint);
+  }
+}
+
 void ReadingOrder::Add(ReadEvent event) {
   const base::Micros completed_us = Sane(event::TimeOf(event.event));
   read_us_ = std::max(read_us_, completed_us);
@@ -250,6 +265,7 @@ void ReadingOrder::Add(ReadEvent event) {
     moment_us = std::max(moment_us, last_us_[session]);
   }
   NoteLostRows(event);
+  NoteLostLocks(event, moment_us);
   const Key key(moment_us, ++events_);
   if (event.takes_snapshot) transactions_[session].snapshot = key;
   const event::Exchange* exchange = ExchangeOf(event);

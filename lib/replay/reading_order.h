@@ -19,7 +19,8 @@
 //     fail, with nothing else to explain it, had not seen the commit.
 //   * Of two that took rows from a queue (SKIP LOCKED), the one who came first took the row that
 //     comes first. In which direction a queue runs is learned from those that did not overlap.
-// A write that found its row replaced by a commit that it waited for is marked as a lost race.
+// A write that found its row replaced by a commit that it waited for is marked as a lost race, and
+// so is a lock that was not to be had though its place is now behind the commit that let it go.
 // Events of one session never change places.
 #pragma once
 
@@ -87,6 +88,7 @@ class ReadingOrder {
   base::Micros MomentOf(const ReadEvent& event, base::Micros completed_us) const;
   base::Micros MetBefore(const ReadEvent& insert, base::Micros completed_us) const;
   void NoteLostRows(ReadEvent& event);
+  void NoteLostLocks(const ReadEvent& event, base::Micros moment_us);
   void PutLosersBehind(Key winner);
   void Learn(uint64_t session, ReadEvent& event);
   void MoveSnapshot(uint64_t session, const ReadEvent& event);

@@ -219,6 +219,26 @@ TEST_CASE("a write that found nothing lost its row to one who replaced it meanwh
   CHECK_FALSE(LostItsRow({Commit(2, 100, 140, 7), Tagged(Write(1, 50, 150, 7), "UPDATE 0")}));
 }
 
+TEST_CASE("a lock that was not to be had is lost where its commit comes before", "[replay]") {
+  const auto loses = [](base::Micros answered_us, uint64_t key) {
+    ReadEvent nowait = Tagged(Write(1, 50, answered_us, key), "");
+    auto& outcome = std::get<event::Exchange>(nowait.event).statements.front().outcome;
+    outcome.status = event::OutcomeStatus::kError;
+    outcome.sqlstate = "55P03";
+    nowait.passes_locks = true;
+    ReadEvent commit = Commit(2, 100, 200, 7);
+    commit.footprint.releases.push_back({kFirstRelation, 8, Mode::kUpdate});
+    std::vector<ReadEvent> events;
+    events.push_back(Write(3, 40, 150, 7));  // Had waited for the commit.
+    events.push_back(std::move(nowait));
+    events.push_back(std::move(commit));
+    return LostItsRow(std::move(events));
+  };
+  CHECK(loses(160, 8));
+  CHECK_FALSE(loses(160, 9));
+  CHECK_FALSE(loses(140, 8));  // It stands before the commit.
+}
+
 TEST_CASE("a row is lost to a commit that others had needed before", "[replay]") {
   ReadEvent commit = Replacement(2, 20, 140, 7);
   commit.footprint.releases.push_back({kFirstRelation, 9, Mode::kUpdate});
