@@ -61,6 +61,7 @@ class Story {
   Result<DemoOutcome> Tell();
 
  private:
+  Status TellAll();
   Status Prepare();
   Status SetUpShop();
   Status MakeShadow();
@@ -358,7 +359,7 @@ Status Story::Prepare() {
   return MakeReportFolder(request_.report_dir);
 }
 
-Result<DemoOutcome> Story::Tell() {
+Status Story::TellAll() {
   SCRY_TRY(Prepare());
   SayLines(report::Wrap(scenario_.intro, columns_));
   SayLines(report::Wrap(
@@ -372,11 +373,20 @@ Result<DemoOutcome> Story::Tell() {
   PrintEnd();
   if (!outcome_.reports.empty()) Say("");
   for (const std::string& file : outcome_.reports) Say("report: " + file);
+  return {};
+}
+
+// What went wrong is what somebody wants to look at: it is kept as well.
+Result<DemoOutcome> Story::Tell() {
+  const Status told = TellAll();
   if (request_.keep) {
     outcome_.kept_in = folder_.path();
     Say("kept in " + folder_.path());
-    SCRY_TRY(folder_.Keep());
+    const Status kept = folder_.Keep();
+    SCRY_TRY(told);
+    SCRY_TRY(kept);
   }
+  SCRY_TRY(told);
   return std::move(outcome_);
 }
 

@@ -46,7 +46,12 @@ Status FindingExplainer::Run() {
         explained < kExplainedMax) {
       SCRY_TRY(watch_.Check());
       const replay::Sample* sample = WorstSample(judged.fingerprint, book);
-      if (sample != nullptr) known.back().plans = ExplainPair(targets, *sample);
+      if (sample != nullptr) {
+        const auto pattern = book.samples().find(judged.fingerprint);
+        known.back().plans = ExplainPair(
+            targets, *sample,
+            pattern != book.samples().end() ? pattern->second : std::vector<replay::Sample>());
+      }
       ++explained;
     }
     const bool shown = judged.gates || judged.moment == compare::Moment::kFirst;
@@ -170,7 +175,7 @@ const replay::Sample* FindingExplainer::WorstSample(uint64_t fingerprint,
   }
   const auto samples = book.samples().find(fingerprint);
   if (samples == book.samples().end() || samples->second.empty()) return nullptr;
-  return &samples->second.front();
+  return &samples->second[replay::UsualOf(samples->second)];
 }
 
 const compare::Finding& FindingExplainer::Judged(const report::Finding& finding) const {

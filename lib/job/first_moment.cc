@@ -166,10 +166,11 @@ class Measurement {
       if (!bad.contains(fingerprint) || result_.plans.size() >= kPlansMax) continue;
       SCRY_TRY(watch_.Check());
       const auto counted = work_samples_.find(fingerprint);
-      const replay::Sample& sample = counted != work_samples_.end()
-                                         ? counted->second[worst[fingerprint]]
-                                         : samples_.at(fingerprint).front();
-      result_.plans[fingerprint] = ExplainPair(request_.lanes, sample);
+      const std::vector<replay::Sample>& pattern =
+          counted != work_samples_.end() ? counted->second : samples_.at(fingerprint);
+      const size_t shown =
+          counted != work_samples_.end() ? worst[fingerprint] : replay::UsualOf(pattern);
+      result_.plans[fingerprint] = ExplainPair(request_.lanes, pattern[shown], pattern);
     }
     return {};
   }

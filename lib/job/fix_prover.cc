@@ -184,9 +184,15 @@ class Prover {
 
   // --- One finding.
 
+  // The worst, and others from first to last: the first runs of a prepared statement are planned
+  // in another way than most.
   static std::vector<replay::Sample> SamplesOf(const FixTarget& target) {
-    std::vector<replay::Sample> samples = target.samples;
-    if (samples.size() > kSamplesCounted) samples.resize(kSamplesCounted);
+    const std::vector<replay::Sample>& all = target.samples;
+    if (all.size() <= kSamplesCounted) return all;
+    std::vector<replay::Sample> samples;
+    for (size_t i = 0; i < kSamplesCounted; ++i) {
+      samples.push_back(all[i * (all.size() - 1) / (kSamplesCounted - 1)]);
+    }
     return samples;
   }
 
@@ -233,7 +239,7 @@ class Prover {
   // By an earlier fix: its plan uses it. Then the finding is told with that.
   Result<bool> IsMendedNow(const FixTarget& target, const std::vector<compare::WorkSample>& now) {
     if (kept_.empty() || (!target.is_new && !NoMoreWork(now))) return false;
-    const auto plan = ExplainSample(request_.lanes[1].info, target.samples.front());
+    const auto plan = ExplainSample(request_.lanes[1].info, target.samples.front(), target.samples);
     if (!plan.ok()) return false;
     for (const explain::PlanNode* node : explain::AllNodes(*plan)) {
       const auto found = std::find_if(kept_.begin(), kept_.end(), [&](const Kept& kept) {
@@ -263,7 +269,7 @@ class Prover {
     evidence.after = &*catalog;
     std::optional<PlanPair> fresh;
     if (evidence.plan_after == nullptr) {
-      fresh = ExplainPair(request_.lanes, target.samples.front());
+      fresh = ExplainPair(request_.lanes, target.samples.front(), target.samples);
       if (fresh->after) evidence.plan_after = &*fresh->after;
       if (fresh->before) evidence.plan_before = &*fresh->before;
     }
@@ -280,8 +286,7 @@ class Prover {
 
   // What the planner would not use need not be built to know.
   void Prune(const FixTarget& target, std::vector<cause::Remedy>& proposals) {
-    const auto unused =
-        FindUnusedIndexes(request_.lanes[1].info, target.samples.front(), proposals);
+    const auto unused = FindUnusedIndexes(request_.lanes[1].info, target.samples, proposals);
     if (!unused) return;
     result_.asked += unused->asked;
     result_.pruned += unused->made.size();
@@ -356,7 +361,7 @@ class Prover {
     SCRY_TRY_ASSIGN(trial.counted,
                     meter_.Count(target.fingerprint, SamplesOf(target), target.is_new));
     trial.blocks = BlocksOf(trial.counted);
-    const auto plan = ExplainSample(request_.lanes[1].info, target.samples.front());
+    const auto plan = ExplainSample(request_.lanes[1].info, target.samples.front(), target.samples);
     if (plan.ok()) trial.cost = plan->root.cost_total;
     for (const cause::Remedy& remedy : trial.remedies) {
       trial.size_bytes += bench_.LookAt(remedy).size_bytes;

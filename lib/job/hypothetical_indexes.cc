@@ -6,6 +6,7 @@
 #include "base/result.h"
 #include "explain/plan.h"
 #include "job/lane_runner.h"
+#include "job/sample_statement.h"
 #include "pg/connection.h"
 
 namespace scry::job {
@@ -23,9 +24,10 @@ constexpr const char* kSchemaSql =
 
 class Hypothesis {
  public:
-  static Result<Hypothesis> Open(const pg::ConnInfo& candidate, const replay::Sample& sample) {
+  static Result<Hypothesis> Open(const pg::ConnInfo& candidate,
+                                 const std::vector<replay::Sample>& pattern) {
     SCRY_TRY_ASSIGN(pg::Connection connection, pg::Connection::Connect(candidate));
-    Hypothesis hypothesis(std::move(connection), sample);
+    Hypothesis hypothesis(std::move(connection), pattern);
     SCRY_TRY(hypothesis.Begin());
     return hypothesis;
   }
@@ -34,16 +36,17 @@ class Hypothesis {
   Result<std::set<std::string>> Used(const std::vector<const cause::Remedy*>& remedies) {
     SCRY_TRY(Exec("SAVEPOINT scry"));
     Result<std::set<std::string>> used = Ask(remedies);
-    // Takes back the settings; hypothetical indexes know no transaction.
+    // Takes back the settings; hypothetical indexes and prepared statements know no transaction.
     SCRY_TRY(Exec("ROLLBACK TO SAVEPOINT scry"));
-    SCRY_TRY(Exec("SELECT " + schema_ + ".hypopg_reset()"));
+    SCRY_TRY(Exec("DEALLOCATE ALL; SELECT " + schema_ + ".hypopg_reset()"));
     return used;
   }
 
  private:
-  Hypothesis(pg::Connection connection, const replay::Sample& sample)
-      : connection_(std::move(connection)), sample_(&sample) {}
+  Hypothesis(pg::Connection connection, const std::vector<replay::Sample>& pattern)
+      : connection_(std::move(connection)), pattern_(&pattern) {}
 
+  const replay::Sample& sample() const { return pattern_->front(); }
   Status Exec(const std::string& sql) {
     const auto done = connection_.QueryValue(sql);
     return done.ok() ? Status() : Status(done.error());
@@ -72,9 +75,10 @@ class Hypothesis {
       made.emplace_back(name.value_or(""), remedy->made);
     }
     SCRY_TRY(BecomeSession());
+    SampleStatement statement(connection_, sample());
+    SCRY_TRY(statement.Prepare(*pattern_));
     SCRY_TRY_ASSIGN(const auto text,
-                    connection_.QueryBound("EXPLAIN (FORMAT JSON) " + sample_->text,
-                                           ParametersOf(sample_->messages).values));
+                    connection_.QueryBound("EXPLAIN (FORMAT JSON) " + statement.sql(), {}));
     SCRY_TRY_ASSIGN(const explain::Plan plan, explain::ParsePlan(text.value_or("")));
     std::set<std::string> used;
     for (const explain::PlanNode* node : explain::AllNodes(plan)) {
@@ -87,12 +91,12 @@ class Hypothesis {
 
   // Until the savepoint: row security and settings choose the plan as well.
   Status BecomeSession() {
-    for (const auto& [name, value] : sample_->session.parameters) {
+    for (const auto& [name, value] : sample().session.parameters) {
       if (name != "user") continue;
       SCRY_TRY_ASSIGN(const std::string role, connection_.QuoteLiteral(value));
       SCRY_TRY(Exec("SELECT pg_catalog.set_config('role', " + role + ", true)"));
     }
-    for (const replay::SettingStatement& setting : sample_->settings) {
+    for (const replay::SettingStatement& setting : sample().settings) {
       const auto set = connection_.QueryBound(setting.text, ParametersOf(setting.messages).values);
       if (!set.ok()) return set.error();
     }
@@ -100,7 +104,7 @@ class Hypothesis {
   }
 
   pg::Connection connection_;  // Its end rolls back.
-  const replay::Sample* sample_;
+  const std::vector<replay::Sample>* pattern_;
   std::string schema_;  // Of the extension, quoted.
 };
 
@@ -111,11 +115,11 @@ bool MayBeAsked(const cause::Remedy& remedy) {
 }  // namespace
 
 std::optional<UnusedIndexes> FindUnusedIndexes(const pg::ConnInfo& candidate,
-                                               const replay::Sample& sample,
+                                               const std::vector<replay::Sample>& pattern,
                                                const std::vector<cause::Remedy>& remedies) {
   UnusedIndexes unused;
   if (std::none_of(remedies.begin(), remedies.end(), MayBeAsked)) return unused;
-  auto hypothesis = Hypothesis::Open(candidate, sample);
+  auto hypothesis = Hypothesis::Open(candidate, pattern);
   if (!hypothesis.ok()) return std::nullopt;
   std::vector<const cause::Remedy*> asked;
   for (const cause::Remedy& remedy : remedies) {

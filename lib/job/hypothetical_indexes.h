@@ -14,16 +14,16 @@
 
 namespace scry::job {
 
-// Of `remedies` those indexes, by Remedy::made, that the plan of `sample` uses neither by
-// themselves nor together with all others. What was there before, what serves a foreign key and
-// what HypoPG cannot stand in for is never among them. nullopt: HypoPG is not there, or does not
-// work.
+// `pattern`: samples of one pattern, at least one. Of `remedies` those indexes, by Remedy::made,
+// that the plan of the first sample uses neither by themselves nor together with all others. What
+// was there before, what serves a foreign key and what HypoPG cannot stand in for is never among
+// them. nullopt: HypoPG is not there, or does not work.
 struct UnusedIndexes {
   size_t asked = 0;
   std::set<std::string> made;
 };
 std::optional<UnusedIndexes> FindUnusedIndexes(const pg::ConnInfo& candidate,
-                                               const replay::Sample& sample,
+                                               const std::vector<replay::Sample>& pattern,
                                                const std::vector<cause::Remedy>& remedies);
 
 }  // namespace scry::job

@@ -5,6 +5,7 @@
 
 #include "event/lane_pair.h"
 #include "job/lane_runner.h"
+#include "job/sample_statement.h"
 
 namespace scry::job {
 namespace {
@@ -14,13 +15,15 @@ constexpr base::Micros kTimeoutUs = 30 * 1000000LL;
 
 }  // namespace
 
-base::Result<explain::Plan> ExplainSample(const pg::ConnInfo& lane, const replay::Sample& sample) {
+base::Result<explain::Plan> ExplainSample(const pg::ConnInfo& lane, const replay::Sample& sample,
+                                          const std::vector<replay::Sample>& pattern) {
   LaneRunner runner(lane);
   base::Result<explain::Plan> plan = base::Fail("not explained");
   const auto body = [&](pg::Connection& connection) -> base::Status {
+    SampleStatement statement(connection, sample);
+    SCRY_TRY(statement.Prepare(pattern));
     const auto text =
-        connection.QueryBound("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + sample.text,
-                              ParametersOf(sample.messages).values);
+        connection.QueryBound("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statement.sql(), {});
     if (!text.ok()) return text.error();
     plan = explain::ParsePlan(text->value_or(""));
     return {};
@@ -29,10 +32,11 @@ base::Result<explain::Plan> ExplainSample(const pg::ConnInfo& lane, const replay
   return plan;
 }
 
-PlanPair ExplainPair(const std::vector<replay::LaneTarget>& lanes, const replay::Sample& sample) {
+PlanPair ExplainPair(const std::vector<replay::LaneTarget>& lanes, const replay::Sample& sample,
+                     const std::vector<replay::Sample>& pattern) {
   PlanPair plans;
   const auto on = [&](event::LaneRole role) -> std::optional<explain::Plan> {
-    auto plan = ExplainSample(lanes[static_cast<size_t>(role)].info, sample);
+    auto plan = ExplainSample(lanes[static_cast<size_t>(role)].info, sample, pattern);
     if (!plan.ok()) return std::nullopt;
     return std::move(plan).value();
   };

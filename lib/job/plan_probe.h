@@ -1,5 +1,6 @@
-// EXPLAIN (ANALYZE) of one captured execution on a lane, with its own parameters, as its own role,
-// in a transaction that is rolled back. Used by the test-migration job. Blocks.
+// EXPLAIN (ANALYZE) of one captured execution on a lane, with its own parameters, as its own role
+// and planned as in its session, in a transaction that is rolled back. Used by the test-migration
+// job. Blocks.
 #pragma once
 
 #include <optional>
@@ -14,7 +15,9 @@
 
 namespace scry::job {
 
-base::Result<explain::Plan> ExplainSample(const pg::ConnInfo& lane, const replay::Sample& sample);
+// `pattern`: samples of the same pattern, as SampleStatement::Prepare() takes them.
+base::Result<explain::Plan> ExplainSample(const pg::ConnInfo& lane, const replay::Sample& sample,
+                                          const std::vector<replay::Sample>& pattern);
 
 // On baseline and candidate; empty where it does not run.
 struct PlanPair {
@@ -22,7 +25,8 @@ struct PlanPair {
   std::optional<explain::Plan> after;
 };
 // `lanes`: in the order of event::LaneRole.
-PlanPair ExplainPair(const std::vector<replay::LaneTarget>& lanes, const replay::Sample& sample);
+PlanPair ExplainPair(const std::vector<replay::LaneTarget>& lanes, const replay::Sample& sample,
+                     const std::vector<replay::Sample>& pattern);
 
 // As the report tells them.
 report::PlanText TextOf(const PlanPair& plans);

@@ -14,6 +14,7 @@
 #include "base/units.h"
 #include "explain/plan.h"
 #include "job/lane_runner.h"
+#include "job/sample_statement.h"
 
 namespace scry::job {
 namespace {
@@ -26,11 +27,8 @@ using event::StatementKind;
 constexpr Micros kStatementMaxUs = 30 * 1000000LL;
 constexpr Micros kStatementMinUs = 1000000LL;
 constexpr size_t kFailuresMax = 2;  // Then no more samples of the pattern are tried.
-constexpr uint32_t kFirstUserOid = 16384;
-constexpr int kBinary = 1;
 constexpr const char* kExplain =
     "EXPLAIN (ANALYZE, BUFFERS, WAL, TIMING OFF, SUMMARY OFF, FORMAT JSON) ";
-constexpr const char* kName = "scry_work";
 // Blocks that this transaction asked for, of all relations of users. EXPLAIN leaves out what
 // triggers do at the end of a statement, foreign keys among them; here it is counted.
 constexpr const char* kBlocksSql =
@@ -45,7 +43,7 @@ constexpr const char* kHotSql =
     "FROM pg_catalog.pg_class WHERE oid >= 16384 AND relkind IN ('r', 'm', 't')";
 // PostgreSQL 14 and later.
 constexpr const char* kGenericSql =
-    "SELECT generic_plans FROM pg_catalog.pg_prepared_statements WHERE name = 'scry_work'";
+    "SELECT generic_plans FROM pg_catalog.pg_prepared_statements WHERE name = 'scry_sample'";
 
 bool HasPlan(StatementKind kind) {
   return kind == StatementKind::kSelect || kind == StatementKind::kInsert ||
@@ -58,109 +56,7 @@ Result<double> NumberOf(pg::Connection& connection, const char* sql) {
   return std::strtod(text.value_or("0").c_str(), nullptr);
 }
 
-// "{23,1043}".
-std::vector<uint32_t> OidsOf(const std::string& array) {
-  std::vector<uint32_t> oids;
-  uint64_t number = 0;
-  bool digits = false;
-  for (const char c : array) {
-    if (c >= '0' && c <= '9') {
-      number = std::min<uint64_t>(number * 10 + static_cast<uint64_t>(c - '0'), UINT32_MAX);
-      digits = true;
-    } else if (digits) {
-      oids.push_back(static_cast<uint32_t>(number));
-      number = 0;
-      digits = false;
-    }
-  }
-  return oids;
-}
-
-// A statement as SQL text that EXPLAIN takes: of a prepared one, its EXECUTE.
-class Explainable {
- public:
-  Explainable(pg::Connection& connection, const replay::Sample& sample)
-      : connection_(connection), sample_(sample) {}
-
-  Status Prepare() {
-    if (sample_.messages.empty()) {
-      sql_ = sample_.text;
-      return {};
-    }
-    const BoundParameters parameters = ParametersOf(sample_.messages);
-    std::vector<uint32_t> types = parameters.declared;
-    for (size_t i = 0; i < types.size() && i < parameters.values.size(); ++i) {
-      // Types of users have other OIDs in a restored copy; of a text the server finds out.
-      if (types[i] >= kFirstUserOid && parameters.values[i].format != kBinary) types[i] = 0;
-    }
-    SCRY_TRY(connection_.Prepare(kName, sample_.text, types));
-    SCRY_TRY_ASSIGN(sql_, ExecuteOf(parameters));
-    return {};
-  }
-
-  // As in the session that ran it: what was run five times before is planned five times before, and
-  // from there on the server chooses between its generic plan and a new one.
-  Status Accustom(const std::vector<replay::Sample>& pattern) {
-    if (sample_.messages.empty() || sample_.executed_before < replay::kCustomPlans) return {};
-    std::vector<const replay::Sample*> alike;
-    for (const replay::Sample& other : pattern) {
-      if (other.text == sample_.text && !other.messages.empty() &&
-          other.messages[0] == sample_.messages[0]) {
-        alike.push_back(&other);
-      }
-    }
-    for (uint64_t i = 0; i < replay::kCustomPlans && !alike.empty(); ++i) {
-      const BoundParameters parameters = ParametersOf(alike[i % alike.size()]->messages);
-      SCRY_TRY_ASSIGN(const std::string execute, ExecuteOf(parameters));
-      const auto planned = connection_.QueryBound("EXPLAIN " + execute, {});
-      if (!planned.ok()) return planned.error();
-    }
-    return {};
-  }
-
-  const std::string& sql() const { return sql_; }
-  bool prepared() const { return !sample_.messages.empty(); }
-
- private:
-  // Values go in as literals, which the prepared types take in as they take in a text parameter.
-  Result<std::string> ExecuteOf(const BoundParameters& parameters) {
-    std::vector<uint32_t> types;
-    std::string sql = std::string("EXECUTE ") + kName;
-    for (size_t i = 0; i < parameters.values.size(); ++i) {
-      pg::Connection::BoundValue value = parameters.values[i];
-      sql += i == 0 ? "(" : ", ";
-      if (value.value && value.format == kBinary) {
-        if (types.empty()) {
-          SCRY_TRY_ASSIGN(types, PreparedTypes());
-        }
-        if (i >= types.size()) return base::Fail("a parameter of no known type");
-        value.type_oid = types[i];
-        SCRY_TRY_ASSIGN(value.value, connection_.QueryBound("SELECT $1", {value}));
-      }
-      if (!value.value) {
-        sql += "NULL";
-        continue;
-      }
-      SCRY_TRY_ASSIGN(const std::string literal, connection_.QuoteLiteral(*value.value));
-      sql += literal;
-    }
-    return parameters.values.empty() ? sql : sql + ")";
-  }
-
-  Result<std::vector<uint32_t>> PreparedTypes() {
-    SCRY_TRY_ASSIGN(const std::optional<std::string> array,
-                    connection_.QueryValue("SELECT parameter_types::pg_catalog.oid[] FROM "
-                                           "pg_catalog.pg_prepared_statements WHERE name = "
-                                           "'scry_work'"));
-    return OidsOf(array.value_or(""));
-  }
-
-  pg::Connection& connection_;
-  const replay::Sample& sample_;
-  std::string sql_;
-};
-
-Result<compare::LaneWork> RunOnce(pg::Connection& connection, const Explainable& statement,
+Result<compare::LaneWork> RunOnce(pg::Connection& connection, const SampleStatement& statement,
                                   bool writes) {
   double blocks_before = 0;
   double blocks_after = 0;
@@ -246,9 +142,8 @@ class Probe {
         std::clamp(ends_us_ - base::SystemClock().MonotonicUs(), kStatementMinUs, kStatementMaxUs);
     compare::LaneWork work;
     const auto body = [&](pg::Connection& connection) -> Status {
-      Explainable statement(connection, sample);
-      SCRY_TRY(statement.Prepare());
-      SCRY_TRY(statement.Accustom(pattern));
+      SampleStatement statement(connection, sample);
+      SCRY_TRY(statement.Prepare(pattern));
       // The second run counts: the first one fills caches and sets hint bits.
       SCRY_TRY_ASSIGN(work, RunOnce(connection, statement, writes));
       const Micros began_us = base::SystemClock().MonotonicUs();

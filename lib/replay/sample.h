@@ -28,8 +28,13 @@ struct Sample {
   // Executions of the same prepared statement before this one; 0 in a simple query.
   uint64_t executed_before = 0;
   base::Micros elapsed_us = 0;  // When captured.
+
+  // From there on the server chooses between a plan of its parameters and the generic one.
+  bool accustomed() const { return !messages.empty() && executed_before >= kCustomPlans; }
 };
 
 size_t WeightBytes(const Sample& sample);
+// Of samples of one pattern, at least one: the place of the first that is planned as most are.
+size_t UsualOf(const std::vector<Sample>& samples);
 
 }  // namespace scry::replay

@@ -1,5 +1,7 @@
 #include "replay/sample_book.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string_view>
 #include <utility>
@@ -13,6 +15,12 @@ using event::FrontendMessage;
 
 namespace {
 
+// In Sample::messages.
+constexpr size_t kParseAt = 0;
+constexpr size_t kBindAt = 1;
+// The last of them makes the generic plan, so that no run that counts has to.
+constexpr size_t kBindsBefore = kCustomPlans + 1;
+
 FrontendMessage Message(uint8_t type, const std::string& payload) {
   const wire::FrontendParts parts = wire::SplitFrontend(type, base::AsBytes(payload));
   FrontendMessage message;
@@ -25,19 +33,20 @@ FrontendMessage Message(uint8_t type, const std::string& payload) {
 
 std::string ZeroEnded(const std::string& text) { return text + '\0'; }
 
-// Bind's payload again, but on the unnamed statement and portal.
-std::string Renamed(const std::string& payload) {
+// Bind's payload again, but of the statement with this name, on the unnamed portal.
+std::string Renamed(const std::string& payload, std::string_view statement) {
   auto bind = wire::ParseBind(base::AsBytes(payload));
   if (!bind) return {};
   bind->portal = {};
-  bind->statement = {};
+  bind->statement = statement;
   return wire::EncodeBind(*bind).substr(5);
 }
 
-std::string Unnamed(const std::string& payload) {
+// Parse's payload again, of this name.
+std::string Named(const std::string& payload, std::string_view name) {
   auto parse = wire::ParseParse(base::AsBytes(payload));
   if (!parse) return {};
-  parse->name = {};
+  parse->name = name;
   return wire::EncodeParse(*parse).substr(5);
 }
 
@@ -233,8 +242,8 @@ std::optional<Sample> SampleBook::MakeSample(Session& session, const event::Exch
   if (prepared == nullptr) return std::nullopt;
   // Its own Bind is counted already.
   sample.executed_before = std::max<uint64_t>(prepared->executed, 1) - 1;
-  sample.messages = {Message(wire::frontend::kParse, Unnamed(prepared->parse.Payload())),
-                     Message(wire::frontend::kBind, Renamed(payload)),
+  sample.messages = {Message(wire::frontend::kParse, Named(prepared->parse.Payload(), "")),
+                     Message(wire::frontend::kBind, Renamed(payload, "")),
                      Message(wire::frontend::kDescribe, std::string("P\0", 2)),
                      Message(wire::frontend::kExecute, std::string("\0\0\0\0\0", 5)),
                      Message(wire::frontend::kSync, "")};
@@ -261,6 +270,7 @@ SampleSource::SampleSource(const std::map<uint64_t, std::vector<Sample>>& sample
         starts_.push_back(std::move(start));
       }
       for (uint64_t i = 0; i < rounds; ++i) runs.push_back(Run{&sample, found->second});
+      if (sample.accustomed()) AddToStatement(Run{&sample, found->second});
     }
     shuffle(runs);
     std::stable_sort(runs.begin(), runs.end(),
@@ -279,12 +289,27 @@ SampleSource::SampleSource(const std::map<uint64_t, std::vector<Sample>>& sample
   }
 }
 
-event::Exchange SampleSource::QueryExchange(event::SessionId session, const std::string& sql,
-                                            char status) {
+SampleSource::StatementKey SampleSource::KeyOf(const Run& run) {
+  return {run.session, run.sample->messages[kParseAt].Payload()};
+}
+
+void SampleSource::AddToStatement(const Run& run) {
+  NamedStatement& statement = statements_[KeyOf(run)];
+  if (statement.name.empty()) statement.name = fmt::format("scry_{}", statements_.size());
+  if (statement.samples.size() < kBindsBefore) statement.samples.push_back(run.sample);
+}
+
+event::Exchange SampleSource::Open(event::SessionId session, char status) {
   event::Exchange exchange;
   exchange.session = session;
   exchange.index = index_[static_cast<uint64_t>(session)]++;
   exchange.status = static_cast<uint8_t>(status);
+  return exchange;
+}
+
+event::Exchange SampleSource::QueryExchange(event::SessionId session, const std::string& sql,
+                                            char status) {
+  event::Exchange exchange = Open(session, status);
   exchange.messages.push_back(Message(wire::frontend::kQuery, ZeroEnded(sql)));
   event::Statement statement;
   statement.text = sql;
@@ -298,10 +323,35 @@ event::Exchange SampleSource::SampleExchange(const Run& run) {
   exchange.statements[0].outcome.tag = run.sample->tag;
   // What it cost tells to which of its pattern's calls it belongs.
   exchange.statements[0].outcome.elapsed_us = run.sample->elapsed_us;
-  if (!run.sample->messages.empty()) {
-    exchange.messages = run.sample->messages;
-    exchange.statements[0].message = 3;
+  if (run.sample->messages.empty()) return exchange;
+  exchange.messages = run.sample->messages;
+  if (run.sample->accustomed()) {
+    const std::string& name = statements_.at(KeyOf(run)).name;
+    FrontendMessage& bind = exchange.messages[kBindAt];
+    bind = Message(wire::frontend::kBind, Renamed(bind.Payload(), name));
+    exchange.messages.erase(exchange.messages.begin() + std::ptrdiff_t{kParseAt});
   }
+  exchange.statements[0].message = static_cast<uint32_t>(exchange.messages.size() - 2);
+  return exchange;
+}
+
+bool SampleSource::MustAccustom(const Run& run) const {
+  return run.sample->accustomed() && !statements_.at(KeyOf(run)).prepared;
+}
+
+// A server plans a statement where it is bound.
+event::Exchange SampleSource::AccustomExchange(const Run& run) {
+  NamedStatement& statement = statements_.at(KeyOf(run));
+  statement.prepared = true;
+  event::Exchange exchange = Open(run.session, 'I');
+  exchange.messages.push_back(Message(
+      wire::frontend::kParse, Named(run.sample->messages[kParseAt].Payload(), statement.name)));
+  for (size_t i = 0; i < kBindsBefore; ++i) {
+    const Sample& sample = *statement.samples[i % statement.samples.size()];
+    exchange.messages.push_back(Message(
+        wire::frontend::kBind, Renamed(sample.messages[kBindAt].Payload(), statement.name)));
+  }
+  exchange.messages.push_back(Message(wire::frontend::kSync, ""));
   return exchange;
 }
 
@@ -312,6 +362,10 @@ base::Result<bool> SampleSource::Read(event::Event& event) {
   }
   if (at_ >= runs_.size()) return false;
   const Run& run = runs_[at_];
+  if (step_ == 0 && MustAccustom(run)) {
+    event = AccustomExchange(run);
+    return true;
+  }
   const int step = step_++;
   if (step == 0) {
     event = QueryExchange(run.session, "BEGIN", 'T');

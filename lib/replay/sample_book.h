@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -107,7 +108,9 @@ class SampleBook {
 // The samples as a capture of its own: `rounds` times each, each in a transaction that is rolled
 // back, so that every run sees the same data. In a fresh random order, but in short stretches of
 // one pattern on one session: what runs before a query on its connection leaves the processor's
-// caches and the backend's memory as it will, and if that became slower, the query would too.
+// caches and the backend's memory as it will, and if that became slower, the query would too. What
+// was accustomed when it was captured is so here: prepared by a name, and bound often enough before
+// its first run that the server has its generic plan.
 class SampleSource final : public event::EventSource {
  public:
   static constexpr size_t kStretch = 8;  // Runs; of the first one the neighbour may be another.
@@ -121,11 +124,24 @@ class SampleSource final : public event::EventSource {
     const Sample* sample;
     event::SessionId session;
   };
+  // One statement prepared in one session, by the Parse of its samples.
+  using StatementKey = std::pair<event::SessionId, std::string>;
+  static StatementKey KeyOf(const Run& run);
+  void AddToStatement(const Run& run);
+  event::Exchange Open(event::SessionId session, char status);
   event::Exchange QueryExchange(event::SessionId session, const std::string& sql, char status);
   event::Exchange SampleExchange(const Run& run);
+  bool MustAccustom(const Run& run) const;
+  event::Exchange AccustomExchange(const Run& run);
 
   std::vector<event::SessionStart> starts_;  // One session per role and settings.
   std::vector<Run> runs_;
+  struct NamedStatement {
+    std::string name;
+    std::vector<const Sample*> samples;  // The first few: what it is bound with before.
+    bool prepared = false;
+  };
+  std::map<StatementKey, NamedStatement> statements_;
   size_t at_ = 0;
   int step_ = 0;
   size_t started_ = 0;

@@ -17,20 +17,6 @@ bool Larger(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-size_t WeightBytes(const Sample& sample) {
-  size_t bytes = sizeof(Sample) + sample.text.size();
-  for (const auto& [name, value] : sample.session.parameters) bytes += name.size() + value.size();
-  for (const auto& [name, value] : sample.session.settings) bytes += name.size() + value.size();
-  for (const event::FrontendMessage& message : sample.messages) {
-    bytes += sizeof(message) + message.size();
-  }
-  for (const SettingStatement& setting : sample.settings) {
-    bytes += sizeof(setting) + setting.text.size();
-    for (const event::FrontendMessage& message : setting.messages) bytes += message.size();
-  }
-  return bytes;
-}
-
 SampleSpread::SampleSpread(size_t samples_max, uint64_t seed)
     : samples_max_(samples_max), seed_(seed) {}
 

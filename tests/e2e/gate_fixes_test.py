@@ -2,6 +2,7 @@
 harms others, tables in partitions, and what there was no room for."""
 
 import json
+import subprocess
 
 import gate_support
 import scry_e2e
@@ -34,6 +35,10 @@ create table tickets (id int primary key, state text not null check (state in ('
                       pad text not null);
 insert into tickets select i, case when i % 97 = 0 then 'open' else 'shut' end, i * 7919 % 50000, repeat('x', 100)
                       from generate_series(1, 60000) i;
+create table letters (id int primary key, state int not null, at int not null, pad text not null);
+insert into letters select i, case i * 7919 % 10007 % 100 when 0 then 0 when 1 then 1 else 2 + i % 4 end, i,
+                      repeat('x', 60) from generate_series(1, 80000) i;
+create index letters_at on letters (at);
 """ + "".join(f"create index wide_c{i} on wide (c{i});\n" for i in range(1, 8)) + """
 create role app login;
 grant select, insert, update, delete on all tables in schema public to app;
@@ -52,6 +57,13 @@ select id, pad from tickets where state = 'open' and mark is null order by opene
 RANKED = "select id, v from points where grp < 95 and mark is null order by v, id limit 5;\n"
 PAIRS = ("select count(*) from points p, tickets t where p.grp = 7 and p.mark is null and t.mark is null "
          "and t.opened < 50 and p.v % 10 = t.opened % 10;\n")
+# Of a rare state, which a generic plan knows nothing of.
+PREPARED = """
+\\set k random(0, 7)
+\\set s random(0, 1)
+select count(*) from letters where kind = :k and state = :s;
+select id, at from letters where kind = :k and state = :s order by at desc limit 20;
+"""
 NEW = "select id from counters where hits = 77 and flag is null;\n"
 
 
@@ -66,6 +78,11 @@ class FixesTest(gate_support.GateTest):
 
         def feature(url):
             self.must(self.psql(url, NEW * 12, "-q"))
+
+        def pgbench(url):
+            script = self.sql_file("prepared.pgbench", PREPARED)
+            subprocess.run([scry_e2e.program("pgbench"), "-n", "-M", "prepared", "-t", "30", "--random-seed=1", "-f",
+                            script, url], check=True, capture_output=True)
         # The next release runs where its column is there already, and few rows are.
         self.server.sql("create table kept as table counters; delete from counters where id > 100; "
                         "alter table counters add column flag int")
@@ -73,6 +90,13 @@ class FixesTest(gate_support.GateTest):
         type(self).feature = self.capture(self.path("feature"), feature, user="app")
         self.server.sql("alter table counters drop column flag; truncate counters; "
                         "insert into counters table kept; drop table kept")
+        self.server.sql("create table kept as table letters; delete from letters where id > 200; "
+                        "alter table letters add column kind int")
+        self.server.sql("vacuum (full, analyze) letters")
+        type(self).prepared = self.capture(
+            self.path("prepared"), pgbench, user="app")
+        self.server.sql("alter table letters drop column kind; truncate letters; "
+                        "insert into letters table kept; drop table kept")
         tables = ("points", "tickets")
         for table in tables:
             self.server.sql(f"create table kept as table {table}; delete from {table} where id > 200; "
@@ -112,6 +136,22 @@ class FixesTest(gate_support.GateTest):
         sql = report["fixes"][0]["sql"]
         self.assertEqual(sorted(" ".join(one.split(" ON ")[1].split()[:1]) for one in sql), ["points", "tickets"], sql)
         self.assertLess(report["fixes"][0]["blocks_fixed"], report["fixes"][0]["blocks_after"] / 4)
+
+    def test_a_fix_is_proven_by_the_plan_that_a_prepared_statement_gets(self):
+        migration = "alter table letters add column kind int; update letters set kind = id % 8"
+        quiet = ("--during", "never")  # Whom its locks hold up is another question.
+        _, report = self.migrate_sql(migration, code=5, capture=self.prepared, flags=quiet)
+        slow = [one["pattern"] for one in report["findings"] if one["type"] == "new-slow"]
+        self.assertEqual(len(slow), 2, report["findings"])
+        # With (kind, state) alone the generic plan of the second query goes on to search by time.
+        self.assertIn("ON letters (kind, state, at", " ".join(self.fix_sql(report)))
+        file = self.sql_file("fix.sql", "\n".join(self.fix_sql(report)))
+        self.migrate_sql(migration, code=0, capture=self.prepared, flags=(*quiet, "--fix", file))
+        # Nor would the run with the shorter index have been safe; its plan tells why.
+        file = self.sql_file("short.sql", "create index on letters (kind, state)")
+        _, report = self.migrate_sql(migration, code=5, capture=self.prepared, flags=(*quiet, "--fix", file))
+        [found] = [one for one in report["findings"] if one["type"] == "new-slow"]
+        self.assertIn("letters_at", found["plan"]["sentence"])
 
     def test_an_index_of_a_partitioned_table_comes_back_for_all_of_it(self):
         _, report = self.migrate_sql("drop index parcels_code_idx", code=5)

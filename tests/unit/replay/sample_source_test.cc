@@ -1,6 +1,8 @@
 #include "replay/sample_book.h"
 
+#include "base/bytes.h"
 #include "support/catch.h"
+#include "wire/frontend.h"
 
 namespace scry::replay {
 namespace {
@@ -71,6 +73,83 @@ TEST_CASE("what runs before a sample on its connection is its own pattern", "[re
   CHECK(strangers <= 4 * 3 * (60 / 3 / SampleSource::kStretch + 1));
   // And yet no pattern has a time of its own, in which one lane might have been slow.
   for (const auto& [text, count] : stretches) CHECK(count > 3);
+}
+
+event::FrontendMessage Encoded(const std::string& bytes) {
+  event::FrontendMessage message;
+  message.type = static_cast<uint8_t>(bytes[0]);
+  message.head = bytes.substr(5);
+  return message;
+}
+
+Sample BoundSample(const std::string& text, const std::string& value, uint64_t executed_before) {
+  Sample sample;
+  sample.session.parameters = {{"user", "app"}};
+  sample.text = text;
+  sample.executed_before = executed_before;
+  wire::Parse parse;
+  parse.text = text;
+  wire::Bind bind;
+  bind.parameters = {value};
+  sample.messages = {Encoded(wire::EncodeParse(parse)), Encoded(wire::EncodeBind(bind)),
+                     Encoded(wire::EncodeDescribe(wire::Target::kPortal, "")),
+                     Encoded(wire::EncodeExecute("")), Encoded(wire::EncodeSync())};
+  return sample;
+}
+
+TEST_CASE("a sample is prepared by a name and bound before where its session had done so",
+          "[replay]") {
+  const std::string texts[] = {"select $1", "select $1 + 1"};
+  std::map<uint64_t, std::vector<Sample>> samples;
+  for (uint64_t run = 0; run < 20; ++run) {
+    for (uint64_t pattern = 0; pattern < 2; ++pattern) {
+      // The first five runs of a statement are planned with their parameters anyway.
+      samples[pattern + 1].push_back(BoundSample(texts[pattern], std::to_string(run), run));
+    }
+  }
+  SampleSource source(samples, /*rounds=*/1, /*seed=*/3);
+  std::map<std::string, std::string> prepared;  // Texts by name.
+  std::map<std::string, size_t> runs;           // By the name they are run by.
+  char status = 'I';
+  for (;;) {
+    const auto next = source.Next();
+    REQUIRE(next.ok());
+    if (!*next) break;
+    const auto* exchange = std::get_if<event::Exchange>(&**next);
+    if (exchange == nullptr) continue;
+    const std::vector<event::FrontendMessage>& messages = exchange->messages;
+    if (exchange->statements.empty()) {
+      // Outside of a transaction: a rollback would not take it back, but a failure would end one.
+      CHECK(status == 'I');
+      const std::string payload = messages.at(0).Payload();
+      const auto parse = wire::ParseParse(base::AsBytes(payload));
+      REQUIRE(parse);
+      CHECK(prepared.emplace(std::string(parse->name), std::string(parse->text)).second);
+      REQUIRE(messages.size() == 1 + kCustomPlans + 1 + 1);
+      for (size_t i = 1; i + 1 < messages.size(); ++i) {
+        const std::string bound = messages[i].Payload();
+        const auto bind = wire::ParseBind(base::AsBytes(bound));
+        REQUIRE(bind);
+        CHECK(bind->statement == parse->name);
+      }
+    } else if (messages.size() > 1) {
+      const event::Statement& statement = exchange->statements.at(0);
+      CHECK(messages.at(statement.message).type == wire::frontend::kExecute);
+      const bool named = messages[0].type == wire::frontend::kBind;
+      const std::string payload = messages[named ? 0 : 1].Payload();
+      const auto bind = wire::ParseBind(base::AsBytes(payload));
+      REQUIRE(bind);
+      CHECK(named == !bind->statement.empty());
+      const uint64_t value = std::stoull(std::string(*bind->parameters.at(0)));
+      CHECK(named == (value >= kCustomPlans));
+      if (named) CHECK(prepared.at(std::string(bind->statement)) == statement.text);
+      ++runs[std::string(bind->statement)];
+    }
+    status = static_cast<char>(exchange->status);
+  }
+  CHECK(prepared.size() == 2);
+  CHECK(runs.size() == 3);
+  CHECK(runs[""] == 2 * kCustomPlans);
 }
 
 }  // namespace
