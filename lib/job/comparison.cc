@@ -26,7 +26,11 @@ constexpr size_t kSamplesPerPattern = 60;
 // Of p95 and p99: few of them would not hold the parameters that became slow.
 constexpr size_t kTailSamplesPerPattern = 400;
 constexpr Micros kConfirmBudgetMinUs = 5 * 1000000LL;
-constexpr Micros kFixBudgetMinUs = 20 * 1000000LL;   // Or as long as the replay took.
+// Or as long as the replay took, or so many times what counting work did: it tells how quick the
+// machine is with such patterns.
+constexpr Micros kFixBudgetMinUs = 20 * 1000000LL;
+constexpr Micros kFixBudgetByWorkMaxUs = 60 * 1000000LL;
+constexpr Micros kFixBudgetPerWork = 20;
 constexpr Micros kWorkBudgetMinUs = 10 * 1000000LL;  // Or as long as the replay took.
 // A quarter of the time that was captured, within these.
 constexpr Micros kFirstBudgetMinUs = 3 * 1000000LL;
@@ -131,8 +135,7 @@ Status Comparison::Run(const Lanes& lanes) {
   }
   return FindingExplainer(
              {request_.policy, table_, verdict_, work_, first_ ? &*first_ : nullptr,
-              catalogs_.get(), request_.prove_fixes, std::max(stats_.duration_us, kFixBudgetMinUs),
-              request_.show_values, lanes,
+              catalogs_.get(), request_.prove_fixes, FixBudget(), request_.show_values, lanes,
               [this](const std::set<uint64_t>& wanted) {
                 return CollectSamples(wanted, kSamplesPerPattern);
               },
@@ -200,6 +203,11 @@ Status Comparison::ScanCaptures(replay::SampleBook& book) {
     SCRY_TRY(book.Scan(*source, facts_));
   }
   return {};
+}
+
+Micros Comparison::FixBudget() const {
+  const Micros by_work_us = std::min(work_took_us_ * kFixBudgetPerWork, kFixBudgetByWorkMaxUs);
+  return std::max({stats_.duration_us, kFixBudgetMinUs, by_work_us});
 }
 
 // Three times the samples, as far as all of them together do not take longer than the replay did.
@@ -280,9 +288,11 @@ Status Comparison::MeasureWork(const Lanes& lanes) {
                   CollectSamples({patterns.begin(), patterns.end()}, kWorkSamplesPerPattern,
                                  replay::SampleChoice::kSpread));
   SCRY_TRY_ASSIGN(const std::vector<replay::LaneTarget> targets, lanes());
+  const Micros began_us = base::SystemClock().MonotonicUs();
   SCRY_TRY_ASSIGN(work_, job::MeasureWork(targets, patterns, book.samples(),
                                           std::max(stats_.duration_us, kWorkBudgetMinUs), watch_,
                                           facts_, gaps));
+  work_took_us_ = base::SystemClock().MonotonicUs() - began_us;
   for (const auto& [fingerprint, samples] : work_.table)
     report_.tested.work_samples += samples.size();
   report_.tested.work_patterns = work_.table.size();

@@ -113,6 +113,7 @@ class Comparison {
   base::Status Confirm(const Lanes& lanes);
   base::Status ConfirmBySessions(const Lanes& lanes);
   base::Status MeasureWork(const Lanes& lanes);
+  base::Micros FixBudget() const;
   void ForgetCrowdedPages();
   size_t ConfirmPairs(const compare::PatternStats& stats, const compare::Recheck& recheck,
                       size_t patterns) const;
@@ -136,6 +137,7 @@ class Comparison {
   std::optional<FirstMomentResult> first_;  // None: nothing was touched.
   std::unique_ptr<LaneCatalogs> catalogs_;  // nullptr: not read.
   MeasuredWork work_;
+  base::Micros work_took_us_ = 0;  // To count it.
   replay::ReplayStats stats_;
   compare::Verdict verdict_;
 };

@@ -38,6 +38,9 @@ constexpr size_t kTogetherMax = 3;         // Remedies that only mend it togethe
 constexpr uint64_t kPairsMax = 60;
 constexpr double kBetter = 1.5;  // So much less, or it is not worth it.
 constexpr double kAlike = 1.1;   // Blocks that do not tell two remedies apart.
+// Of the time that the gate allows a new query: one that an index for another barely mends gets
+// one of its own.
+constexpr double kJoinShare = 0.6;
 constexpr Micros kMakeMinUs = 1000000;
 constexpr Micros kLookUpMaxUs = 30 * 1000000LL;
 
@@ -250,7 +253,7 @@ class Prover {
       if (target.is_new || !target.finding->has_work) {
         compare::PatternTable timed;
         SCRY_TRY(meter_.Time(TimedSamples(target), timed));
-        if (!IsFastEnough(target, timed)) return false;
+        if (!IsFastEnough(target, timed, kJoinShare)) return false;
       }
       result_.fixes[static_cast<size_t>(found - kept_.begin())].findings.push_back(
           target.finding->id);
@@ -453,15 +456,19 @@ class Prover {
     if (!target.is_new && !NoMoreWork(counted)) return none;
     SCRY_TRY_ASSIGN(auto writes, neighbours_.Costs(target.fingerprint, trial.tables()));
     if (!writes) return none;
-    compare::PatternTable timed;
     Samples samples = TimedSamples(target);
     samples.merge(neighbours_.TimedSamples(*writes));
-    SCRY_TRY(meter_.Time(samples, timed));
-    if (!IsFastEnough(target, timed)) return none;
-    if (!neighbours_.JudgeTimes(timed, found_, *writes)) return none;
+    std::optional<compare::PatternTable> timed;
+    bool passes = false;
+    // As with findings, what is slow once may be a moment's doing.
+    for (int round = 0; !passes && round < 2 && (round == 0 || !meter_.OutOfTime()); ++round) {
+      SCRY_TRY(meter_.Time(samples, timed.emplace()));
+      passes = IsFastEnough(target, *timed, 1) && neighbours_.JudgeTimes(*timed, found_, *writes);
+    }
+    if (!passes) return none;
     // What was slower without more work is mended where the clock says so, and nowhere else: a
     // DELETE whose row the replay has deleted already is fast in any case.
-    const compare::PatternStats* stats = timed.Find(target.fingerprint);
+    const compare::PatternStats* stats = timed->Find(target.fingerprint);
     if (!target.is_new && NoMoreWork(now) && !WasTimed(stats)) return none;
     report::Fix fix = FixOf(target, trial.remedies);
     const compare::PatternStats* judged = request_.table.Find(target.fingerprint);
@@ -516,8 +523,9 @@ class Prover {
     return text + "; no other pattern that was measured does more work";
   }
 
-  // By the rules of the gate.
-  bool IsFastEnough(const FixTarget& target, const compare::PatternTable& timed) const {
+  // By the rules of the gate; of a new query, with this share of what they allow.
+  bool IsFastEnough(const FixTarget& target, const compare::PatternTable& timed,
+                    double share) const {
     if (target.is_new) {
       const compare::PatternStats* stats = timed.Find(target.fingerprint);
       if (stats == nullptr || stats->new_pairs < request_.policy.new_pattern.min_samples) {
@@ -526,9 +534,11 @@ class Prover {
       // As fast as the gate asks for, by what it had of this machine.
       const compare::PatternStats* judged = request_.table.Find(target.fingerprint);
       if (judged == nullptr) return false;
+      compare::Policy policy = request_.policy;
+      policy.new_pattern.min_delta_us =
+          static_cast<Micros>(share * static_cast<double>(policy.new_pattern.min_delta_us));
       const compare::OutcomeVerdict verdict = compare::JudgeOutcomes(
-          timed, request_.policy,
-          compare::PaceFor(request_.table, *judged, request_.policy.new_pattern));
+          timed, policy, compare::PaceFor(request_.table, *judged, request_.policy.new_pattern));
       return std::none_of(verdict.findings.begin(), verdict.findings.end(), [&](const auto& one) {
         return one.fingerprint == target.fingerprint && one.type == compare::FindingClass::kNewSlow;
       });

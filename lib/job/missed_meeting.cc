@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <set>
 
+#include "compare/blocking.h"
 #include "job/migration_reach.h"
 
 namespace scry::job {
@@ -28,8 +29,12 @@ std::optional<MissedMeeting> Missed(const migration::MigrationProfile& profile,
     if (!one.sqlstate.empty()) return std::nullopt;
     pids.insert(one.pid);
   }
-  const bool waited = std::any_of(profile.waits.begin(), profile.waits.end(),
-                                  [&](const auto& wait) { return pids.contains(wait.pid); });
+  // Shorter ones are for a statement that was on its way.
+  const auto met = [&](const migration::LockWaitEvent& wait) {
+    return pids.contains(wait.pid) && wait.end_wall_us >= first->begin_us &&
+           wait.end_wall_us - wait.begin_wall_us >= compare::kBlockedUs;
+  };
+  const bool waited = std::any_of(profile.waits.begin(), profile.waits.end(), met);
   if (waited) return std::nullopt;
   const Micros at_us = first->begin_us;
   const Micros late_us = transaction.end_us - transaction.length_us() / kLastShare;

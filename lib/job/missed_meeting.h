@@ -23,7 +23,8 @@ struct MissedMeeting {
 const migration::StatementProfile* FirstStrong(const migration::MigrationProfile& profile);
 
 // `transaction`: in the profile's time, if traffic was played to the moment; `lag_us`: so late it
-// was at most. A migration that waited or failed met somebody.
+// was at most. A migration that waited for its lock, as queries are told to be blocked, or failed
+// met somebody.
 std::optional<MissedMeeting> Missed(const migration::MigrationProfile& profile,
                                     const TransactionSpan& transaction, base::Micros lag_us);
 

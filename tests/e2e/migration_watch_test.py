@@ -115,8 +115,8 @@ class MigrationWatchTest(gate_support.GateTest):
                                "select count(*) from (select md5 from more order by md5 || 'x') s;\n")
         self.assertGreater(migration["statements"][-1]["temp_bytes"], 5 << 20)
 
-    # CHECK constraints that take 20 ms a row.
-    SLOW = "check (pg_sleep(0.02)::text = '')"
+    # CHECK constraints that take 0.1 s a row.
+    SLOW = "check (pg_sleep(0.1)::text = '')"
 
     def test_ddl_sent_along_with_row_work_has_its_own_locks_and_time(self):
         _, report = self.migrate("psql", "-Xq", "-c",
@@ -124,10 +124,10 @@ class MigrationWatchTest(gate_support.GateTest):
                                  f"alter table tags add constraint slow {self.SLOW}", code=0)
         insert, alter = report["migration"]["statements"]
         self.assertNotIn("AccessExclusive", self.locks(insert).values())
-        self.assertLess(insert["duration_us"], 200000)
+        self.assertLess(insert["duration_us"], 1000000)
         self.assertEqual(self.locks(alter)["tags"], "AccessExclusive")
-        self.assertGreater(alter["duration_us"], 200000)
-        self.assertGreater(alter["locks"][0]["held_us"], 200000)
+        self.assertGreater(alter["duration_us"], 1000000)
+        self.assertGreater(alter["locks"][0]["held_us"], 1000000)
 
     def test_begin_sent_along_with_ddl_has_nothing_of_it(self):
         _, report = self.migrate("psql", "-Xq", "-c",
@@ -137,7 +137,7 @@ class MigrationWatchTest(gate_support.GateTest):
         begin, _, setting, alter, _ = report["migration"]["statements"]
         for one in (begin, setting):
             self.assertEqual((one["locks"], one["duration_us"]), ([], 0), one["text"])
-        self.assertGreater(alter["locks"][0]["held_us"], 200000)
+        self.assertGreater(alter["locks"][0]["held_us"], 1000000)
 
     def test_an_index_built_concurrently_locks_its_own_table_alone(self):
         migration = self.watch("create schema tenant;\ncreate table tenant.orders (id int, total int);\n"

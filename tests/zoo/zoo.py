@@ -125,11 +125,12 @@ class Zoo(gate_support.GateTest):
         return report
 
     def fixed(self, case, capture, flags, sql):
-        """What comes of the migration with this after it. Where the clock alone gates, it is asked once more: the
-        fix adds its share to each call, which a busy machine stretches beyond the floor."""
+        """What comes of the migration with this after it. Where the clock alone gates, or is too noisy to judge by, it
+        is asked once more: the fix adds its share to each call, which a busy machine stretches beyond the floor."""
         for _ in range(2):
             report = self.gate(case, capture, (*flags, "--fix", self.file(f"{case.id}.fix.sql", sql)))
-            if {one["type"] for one in report["findings"] if one["gates"]} != {"slower"}:
+            clock = {one["type"] for one in report["findings"] if one["gates"]} == {"slower"}
+            if not clock and report["exit_status"] != 6:
                 break
         return cost(case, report)
 

@@ -55,9 +55,19 @@ TEST_CASE("who waited for nobody while traffic was late may have come before it"
 
 TEST_CASE("who waited or failed met somebody, and who locks nothing meets nobody", "[job]") {
   migration::MigrationProfile waited = Locks(8 * kSecond);
-  waited.waits.emplace_back().pid = 2;  // Of the traffic.
+  const auto add = [&](uint32_t pid, Micros begin_us, Micros us) {
+    migration::LockWaitEvent& wait = waited.waits.emplace_back();
+    wait.pid = pid;
+    wait.begin_wall_us = begin_us;
+    wait.end_wall_us = begin_us + us;
+  };
+  add(2, 8 * kSecond, kSecond);  // Of the traffic.
   CHECK(Missed(waited, kReport, 0));
-  waited.waits.emplace_back().pid = 1;
+  add(1, 7 * kSecond, kSecond / 2);  // Before it came for its lock.
+  CHECK(Missed(waited, kReport, 0));
+  add(1, 8 * kSecond, kSecond / 50);  // For a query that was just running.
+  CHECK(Missed(waited, kReport, 0));
+  add(1, 8 * kSecond, kSecond / 20);
   CHECK_FALSE(Missed(waited, kReport, 0));
   CHECK_FALSE(Missed(Locks(8 * kSecond, "55P03"), kReport, 0));
   migration::MigrationProfile harmless = Locks(8 * kSecond);
