@@ -370,14 +370,14 @@ class DuringTest(gate_support.GateTest):
         # The command needs longer to start than the traffic has before its moment: it goes first.
         mark = self.path("mark")
         process = self.start_scry("ci", "test-migration", "db/main", "--capture", self.long, "--", "sh", "-c",
-                                  f"echo x >> {mark}; sleep 6; exec psql -Xqc 'alter table orders add vip bool'")
+                                  f"echo x >> {mark}; sleep 15; exec psql -Xqc 'alter table orders add vip bool'")
         runs = lambda: os.path.exists(mark) and os.path.getsize(mark) // 2
         scry_e2e.wait_until(lambda: runs() == 2 or process.poll() is not None, "the run beside traffic")
         time.sleep(0.5)
         began = time.monotonic()
         os.killpg(process.pid, signal.SIGINT)
         self.must(self.finish(process), 130)
-        self.assertLess(time.monotonic() - began, 4)
+        self.assertLess(time.monotonic() - began, 12)
         self.assert_no_runs()
 
     def test_it_runs_where_the_migration_may_stop_others(self):
