@@ -23,6 +23,12 @@ constexpr size_t kPlansMax = 5;       // Told in the report.
 constexpr size_t kExplainedMax = 12;  // Looked at.
 constexpr size_t kCausesMax = 60;     // Patterns that causes are looked for.
 
+const std::vector<replay::Sample>& SamplesOf(uint64_t fingerprint, const replay::SampleBook& book) {
+  static const std::vector<replay::Sample> kNone;
+  const auto found = book.samples().find(fingerprint);
+  return found == book.samples().end() ? kNone : found->second;
+}
+
 }  // namespace
 
 // Plans on both lanes where both can run it, and causes.
@@ -47,10 +53,7 @@ Status FindingExplainer::Run() {
       SCRY_TRY(watch_.Check());
       const replay::Sample* sample = WorstSample(judged.fingerprint, book);
       if (sample != nullptr) {
-        const auto pattern = book.samples().find(judged.fingerprint);
-        known.back().plans = ExplainPair(
-            targets, *sample,
-            pattern != book.samples().end() ? pattern->second : std::vector<replay::Sample>());
+        known.back().plans = ExplainPair(targets, *sample, SamplesOf(judged.fingerprint, book));
       }
       ++explained;
     }
@@ -117,10 +120,8 @@ Status FindingExplainer::Prove(const std::vector<ExplainedFinding>& known,
     const replay::Sample* worst = WorstSample(target.fingerprint, book);
     if (worst == nullptr) continue;
     target.samples.push_back(*worst);
-    const auto samples = book.samples().find(target.fingerprint);
-    if (samples != book.samples().end()) {
-      target.samples.insert(target.samples.end(), samples->second.begin(), samples->second.end());
-    }
+    const std::vector<replay::Sample>& samples = SamplesOf(target.fingerprint, book);
+    target.samples.insert(target.samples.end(), samples.begin(), samples.end());
     to_mend.push_back(std::move(target));
   }
   if (to_mend.empty()) return {};
@@ -173,9 +174,8 @@ const replay::Sample* FindingExplainer::WorstSample(uint64_t fingerprint,
     const compare::WorkJudgement judged = compare::JudgeWork(work->second, request_.policy.work);
     if (!judged.rises.empty()) return &request_.work.samples.at(fingerprint)[judged.worst];
   }
-  const auto samples = book.samples().find(fingerprint);
-  if (samples == book.samples().end() || samples->second.empty()) return nullptr;
-  return &samples->second[replay::UsualOf(samples->second)];
+  const std::vector<replay::Sample>& samples = SamplesOf(fingerprint, book);
+  return samples.empty() ? nullptr : &samples[replay::UsualOf(samples)];
 }
 
 const compare::Finding& FindingExplainer::Judged(const report::Finding& finding) const {
@@ -191,17 +191,16 @@ ExplainedFinding FindingExplainer::WhatIsKnown(const compare::Finding& finding,
                                                const replay::SampleBook& book) const {
   ExplainedFinding known;
   known.id = finding.id;
-  const auto samples = book.samples().find(finding.fingerprint);
-  const bool sampled = samples != book.samples().end() && !samples->second.empty();
+  const std::vector<replay::Sample>& samples = SamplesOf(finding.fingerprint, book);
   const compare::PatternStats* stats = request_.table.Find(finding.fingerprint);
   if (stats != nullptr && !stats->text.empty()) {
     const auto all = event::AnalyzeQuery(stats->text);
     known.facts = all[std::min<size_t>(stats->ordinal, all.size() - 1)];
-  } else if (sampled) {
-    known.facts = event::AnalyzeQuery(samples->second.front().text).front();
+  } else if (!samples.empty()) {
+    known.facts = event::AnalyzeQuery(samples.front().text).front();
   }
-  if (sampled) {
-    for (const auto& [name, value] : samples->second.front().session.parameters) {
+  if (!samples.empty()) {
+    for (const auto& [name, value] : samples.front().session.parameters) {
       if (name == "user") known.role = value;
     }
   }
