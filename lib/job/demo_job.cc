@@ -379,14 +379,14 @@ Status Story::TellAll() {
 // What went wrong is what somebody wants to look at: it is kept as well.
 Result<DemoOutcome> Story::Tell() {
   const Status told = TellAll();
+  Status kept;
   if (request_.keep) {
     outcome_.kept_in = folder_.path();
     Say("kept in " + folder_.path());
-    const Status kept = folder_.Keep();
-    SCRY_TRY(told);
-    SCRY_TRY(kept);
+    kept = folder_.Keep();
   }
   SCRY_TRY(told);
+  SCRY_TRY(kept);
   return std::move(outcome_);
 }
 

@@ -41,9 +41,6 @@ constexpr const char* kUpdatedSql =
 constexpr const char* kHotSql =
     "SELECT coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_hot_updated(oid)), 0) "
     "FROM pg_catalog.pg_class WHERE oid >= 16384 AND relkind IN ('r', 'm', 't')";
-// PostgreSQL 14 and later.
-constexpr const char* kGenericSql =
-    "SELECT generic_plans FROM pg_catalog.pg_prepared_statements WHERE name = 'scry_sample'";
 
 bool HasPlan(StatementKind kind) {
   return kind == StatementKind::kSelect || kind == StatementKind::kInsert ||
@@ -51,7 +48,7 @@ bool HasPlan(StatementKind kind) {
          kind == StatementKind::kMerge;
 }
 
-Result<double> NumberOf(pg::Connection& connection, const char* sql) {
+Result<double> NumberOf(pg::Connection& connection, const std::string& sql) {
   SCRY_TRY_ASSIGN(const std::optional<std::string> text, connection.QueryValue(sql));
   return std::strtod(text.value_or("0").c_str(), nullptr);
 }
@@ -60,12 +57,16 @@ Result<compare::LaneWork> RunOnce(pg::Connection& connection, const SampleStatem
                                   bool writes) {
   double blocks_before = 0;
   double blocks_after = 0;
+  // PostgreSQL 14 and later.
   const bool has_generic =
       statement.prepared() && pg::MajorVersion(connection.server_version()) >= 14;
   double updated_before = 0;
   double updated_after = 0;
   double hot_before = 0;
   double hot_after = 0;
+  const std::string generic_sql =
+      fmt::format("SELECT generic_plans FROM pg_catalog.pg_prepared_statements WHERE name = '{}'",
+                  SampleStatement::kName);
   double generic_before = 0;
   double generic_after = 0;
   SCRY_TRY_ASSIGN(const std::optional<std::string> saved, connection.QueryValue("SAVEPOINT scry"));
@@ -75,13 +76,13 @@ Result<compare::LaneWork> RunOnce(pg::Connection& connection, const SampleStatem
     SCRY_TRY_ASSIGN(blocks_before, NumberOf(connection, kBlocksSql));
   }
   if (has_generic) {
-    SCRY_TRY_ASSIGN(generic_before, NumberOf(connection, kGenericSql));
+    SCRY_TRY_ASSIGN(generic_before, NumberOf(connection, generic_sql));
   }
   SCRY_TRY_ASSIGN(const std::optional<std::string> text,
                   connection.QueryBound(kExplain + statement.sql(), {}));
   SCRY_TRY_ASSIGN(const explain::Plan plan, explain::ParsePlan(text.value_or("")));
   if (has_generic) {
-    SCRY_TRY_ASSIGN(generic_after, NumberOf(connection, kGenericSql));
+    SCRY_TRY_ASSIGN(generic_after, NumberOf(connection, generic_sql));
   }
   if (writes) {
     SCRY_TRY_ASSIGN(blocks_after, NumberOf(connection, kBlocksSql));

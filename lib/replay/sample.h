@@ -29,7 +29,7 @@ struct Sample {
   uint64_t executed_before = 0;
   base::Micros elapsed_us = 0;  // When captured.
 
-  // From there on the server chooses between a plan of its parameters and the generic one.
+  // Run so often by its name that the server could choose the generic plan.
   bool accustomed() const { return !messages.empty() && executed_before >= kCustomPlans; }
 };
 

@@ -212,7 +212,8 @@ uint64_t SampleBook::KeyOf(Session& session, const std::string& text, const Fron
   if (bind != nullptr) {
     add(bind->values);
     const Prepared* prepared = PreparedOf(session, *bind);
-    add(prepared != nullptr && prepared->executed > kCustomPlans ? "generic" : "custom");
+    const bool accustomed = prepared != nullptr && prepared->executed_before() >= kCustomPlans;
+    add(accustomed ? "generic" : "custom");
   }
   return event::DigestOf(key);
 }
@@ -240,8 +241,7 @@ std::optional<Sample> SampleBook::MakeSample(Session& session, const event::Exch
   if (!bind) return std::nullopt;
   const Prepared* prepared = PreparedOf(session, *bind_message);
   if (prepared == nullptr) return std::nullopt;
-  // Its own Bind is counted already.
-  sample.executed_before = std::max<uint64_t>(prepared->executed, 1) - 1;
+  sample.executed_before = prepared->executed_before();
   sample.messages = {Message(wire::frontend::kParse, Named(prepared->parse.Payload(), "")),
                      Message(wire::frontend::kBind, Renamed(payload, "")),
                      Message(wire::frontend::kDescribe, std::string("P\0", 2)),
@@ -257,6 +257,7 @@ SampleSource::SampleSource(const std::map<uint64_t, std::vector<Sample>>& sample
     for (size_t i = all.size(); i > 1; --i) std::swap(all[i - 1], all[random.Below(i)]);
   };
   std::map<event::Settings, event::SessionId> by_settings;
+  std::map<std::pair<event::SessionId, std::string>, size_t> by_parse;  // In statements_.
   std::vector<std::vector<Run>> stretches;
   for (const auto& [fingerprint, kept] : samples) {
     std::vector<Run> runs;
@@ -269,8 +270,16 @@ SampleSource::SampleSource(const std::map<uint64_t, std::vector<Sample>>& sample
         start.at_us = 0;  // As all that follows: by the time of the capture it would come last.
         starts_.push_back(std::move(start));
       }
-      for (uint64_t i = 0; i < rounds; ++i) runs.push_back(Run{&sample, found->second});
-      if (sample.accustomed()) AddToStatement(Run{&sample, found->second});
+      Run run{&sample, found->second, std::nullopt};
+      if (sample.accustomed()) {
+        const auto [statement, new_one] = by_parse.try_emplace(
+            {run.session, sample.messages[kParseAt].Payload()}, statements_.size());
+        run.statement = statement->second;
+        if (new_one) statements_.push_back({fmt::format("scry_{}", statements_.size()), {}, false});
+        std::vector<const Sample*>& bound = statements_[*run.statement].samples;
+        if (bound.size() < kBindsBefore) bound.push_back(&sample);
+      }
+      runs.insert(runs.end(), rounds, run);
     }
     shuffle(runs);
     std::stable_sort(runs.begin(), runs.end(),
@@ -287,16 +296,6 @@ SampleSource::SampleSource(const std::map<uint64_t, std::vector<Sample>>& sample
   for (const std::vector<Run>& stretch : stretches) {
     runs_.insert(runs_.end(), stretch.begin(), stretch.end());
   }
-}
-
-SampleSource::StatementKey SampleSource::KeyOf(const Run& run) {
-  return {run.session, run.sample->messages[kParseAt].Payload()};
-}
-
-void SampleSource::AddToStatement(const Run& run) {
-  NamedStatement& statement = statements_[KeyOf(run)];
-  if (statement.name.empty()) statement.name = fmt::format("scry_{}", statements_.size());
-  if (statement.samples.size() < kBindsBefore) statement.samples.push_back(run.sample);
 }
 
 event::Exchange SampleSource::Open(event::SessionId session, char status) {
@@ -325,27 +324,22 @@ event::Exchange SampleSource::SampleExchange(const Run& run) {
   exchange.statements[0].outcome.elapsed_us = run.sample->elapsed_us;
   if (run.sample->messages.empty()) return exchange;
   exchange.messages = run.sample->messages;
-  if (run.sample->accustomed()) {
-    const std::string& name = statements_.at(KeyOf(run)).name;
+  if (run.statement) {
     FrontendMessage& bind = exchange.messages[kBindAt];
-    bind = Message(wire::frontend::kBind, Renamed(bind.Payload(), name));
+    bind =
+        Message(wire::frontend::kBind, Renamed(bind.Payload(), statements_[*run.statement].name));
     exchange.messages.erase(exchange.messages.begin() + std::ptrdiff_t{kParseAt});
   }
   exchange.statements[0].message = static_cast<uint32_t>(exchange.messages.size() - 2);
   return exchange;
 }
 
-bool SampleSource::MustAccustom(const Run& run) const {
-  return run.sample->accustomed() && !statements_.at(KeyOf(run)).prepared;
-}
-
 // A server plans a statement where it is bound.
-event::Exchange SampleSource::AccustomExchange(const Run& run) {
-  NamedStatement& statement = statements_.at(KeyOf(run));
-  statement.prepared = true;
-  event::Exchange exchange = Open(run.session, 'I');
-  exchange.messages.push_back(Message(
-      wire::frontend::kParse, Named(run.sample->messages[kParseAt].Payload(), statement.name)));
+event::Exchange SampleSource::AccustomExchange(event::SessionId session,
+                                               const NamedStatement& statement) {
+  event::Exchange exchange = Open(session, 'I');
+  const std::string parse = statement.samples.front()->messages[kParseAt].Payload();
+  exchange.messages.push_back(Message(wire::frontend::kParse, Named(parse, statement.name)));
   for (size_t i = 0; i < kBindsBefore; ++i) {
     const Sample& sample = *statement.samples[i % statement.samples.size()];
     exchange.messages.push_back(Message(
@@ -362,8 +356,10 @@ base::Result<bool> SampleSource::Read(event::Event& event) {
   }
   if (at_ >= runs_.size()) return false;
   const Run& run = runs_[at_];
-  if (step_ == 0 && MustAccustom(run)) {
-    event = AccustomExchange(run);
+  if (run.statement && !statements_[*run.statement].prepared) {
+    NamedStatement& statement = statements_[*run.statement];
+    statement.prepared = true;
+    event = AccustomExchange(run.session, statement);
     return true;
   }
   const int step = step_++;

@@ -10,7 +10,6 @@
 #include <set>
 #include <string>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -76,6 +75,8 @@ class SampleBook {
   struct Prepared {
     event::FrontendMessage parse;
     uint64_t executed = 0;  // Its Binds.
+    // The one at hand, which is counted already.
+    uint64_t executed_before() const { return executed > 0 ? executed - 1 : 0; }
   };
   struct Session {
     event::SessionStart start;
@@ -123,25 +124,22 @@ class SampleSource final : public event::EventSource {
   struct Run {
     const Sample* sample;
     event::SessionId session;
+    std::optional<size_t> statement;  // In statements_, where it is accustomed.
   };
-  // One statement prepared in one session, by the Parse of its samples.
-  using StatementKey = std::pair<event::SessionId, std::string>;
-  static StatementKey KeyOf(const Run& run);
-  void AddToStatement(const Run& run);
-  event::Exchange Open(event::SessionId session, char status);
-  event::Exchange QueryExchange(event::SessionId session, const std::string& sql, char status);
-  event::Exchange SampleExchange(const Run& run);
-  bool MustAccustom(const Run& run) const;
-  event::Exchange AccustomExchange(const Run& run);
-
-  std::vector<event::SessionStart> starts_;  // One session per role and settings.
-  std::vector<Run> runs_;
+  // One Parse of samples in one session.
   struct NamedStatement {
     std::string name;
     std::vector<const Sample*> samples;  // The first few: what it is bound with before.
     bool prepared = false;
   };
-  std::map<StatementKey, NamedStatement> statements_;
+  event::Exchange Open(event::SessionId session, char status);
+  event::Exchange QueryExchange(event::SessionId session, const std::string& sql, char status);
+  event::Exchange SampleExchange(const Run& run);
+  event::Exchange AccustomExchange(event::SessionId session, const NamedStatement& statement);
+
+  std::vector<event::SessionStart> starts_;  // One session per role and settings.
+  std::vector<Run> runs_;
+  std::vector<NamedStatement> statements_;
   size_t at_ = 0;
   int step_ = 0;
   size_t started_ = 0;

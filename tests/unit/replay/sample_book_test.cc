@@ -15,16 +15,6 @@ uint64_t FingerprintOf(event::FactsCache& facts, const std::string& sql) {
   return facts.Get(sql, 0).fingerprint;
 }
 
-std::vector<event::Event> All(SampleSource& source) {
-  std::vector<event::Event> events;
-  for (;;) {
-    auto next = source.Next();
-    REQUIRE(next.ok());
-    if (!next->has_value()) return events;
-    events.push_back(std::move(**next));
-  }
-}
-
 std::string Bytes(const std::vector<event::FrontendMessage>& messages) {
   std::string bytes;
   for (const auto& message : messages) {

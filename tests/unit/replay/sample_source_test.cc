@@ -1,6 +1,7 @@
 #include "replay/sample_book.h"
 
 #include "base/bytes.h"
+#include "script.h"
 #include "support/catch.h"
 #include "wire/frontend.h"
 
@@ -21,16 +22,13 @@ TEST_CASE("samples of sessions that started late come after their session's star
   base::Micros last_us = 0;
   size_t exchanges = 0;
   std::set<event::SessionId> started;
-  for (;;) {
-    const auto next = source.Next();
-    REQUIRE(next.ok());
-    if (!*next) break;
+  for (const event::Event& event : All(source)) {
     // A replay orders events by their time.
-    CHECK(event::TimeOf(**next) >= last_us);
-    last_us = event::TimeOf(**next);
-    if (const auto* start = std::get_if<event::SessionStart>(&**next)) {
+    CHECK(event::TimeOf(event) >= last_us);
+    last_us = event::TimeOf(event);
+    if (const auto* start = std::get_if<event::SessionStart>(&event)) {
       started.insert(start->session);
-    } else if (const auto* exchange = std::get_if<event::Exchange>(&**next)) {
+    } else if (const auto* exchange = std::get_if<event::Exchange>(&event)) {
       CHECK(started.count(exchange->session) == 1);
       ++exchanges;
     }
@@ -56,11 +54,8 @@ TEST_CASE("what runs before a sample on its connection is its own pattern", "[re
   size_t runs = 0;
   size_t strangers = 0;
   std::string last;
-  for (;;) {
-    const auto next = source.Next();
-    REQUIRE(next.ok());
-    if (!*next) break;
-    const auto* exchange = std::get_if<event::Exchange>(&**next);
+  for (const event::Event& event : All(source)) {
+    const auto* exchange = std::get_if<event::Exchange>(&event);
     if (exchange == nullptr) continue;
     const std::string& text = exchange->statements.at(0).text;
     if (!text.starts_with("select")) continue;
@@ -75,25 +70,12 @@ TEST_CASE("what runs before a sample on its connection is its own pattern", "[re
   for (const auto& [text, count] : stretches) CHECK(count > 3);
 }
 
-event::FrontendMessage Encoded(const std::string& bytes) {
-  event::FrontendMessage message;
-  message.type = static_cast<uint8_t>(bytes[0]);
-  message.head = bytes.substr(5);
-  return message;
-}
-
 Sample BoundSample(const std::string& text, const std::string& value, uint64_t executed_before) {
   Sample sample;
   sample.session.parameters = {{"user", "app"}};
   sample.text = text;
   sample.executed_before = executed_before;
-  wire::Parse parse;
-  parse.text = text;
-  wire::Bind bind;
-  bind.parameters = {value};
-  sample.messages = {Encoded(wire::EncodeParse(parse)), Encoded(wire::EncodeBind(bind)),
-                     Encoded(wire::EncodeDescribe(wire::Target::kPortal, "")),
-                     Encoded(wire::EncodeExecute("")), Encoded(wire::EncodeSync())};
+  sample.messages = MessagesOf(Extended(text, {value}));
   return sample;
 }
 
@@ -111,11 +93,8 @@ TEST_CASE("a sample is prepared by a name and bound before where its session had
   std::map<std::string, std::string> prepared;  // Texts by name.
   std::map<std::string, size_t> runs;           // By the name they are run by.
   char status = 'I';
-  for (;;) {
-    const auto next = source.Next();
-    REQUIRE(next.ok());
-    if (!*next) break;
-    const auto* exchange = std::get_if<event::Exchange>(&**next);
+  for (const event::Event& event : All(source)) {
+    const auto* exchange = std::get_if<event::Exchange>(&event);
     if (exchange == nullptr) continue;
     const std::vector<event::FrontendMessage>& messages = exchange->messages;
     if (exchange->statements.empty()) {

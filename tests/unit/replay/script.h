@@ -16,6 +16,7 @@
 #include "event/event.h"
 #include "event/event_source.h"
 #include "event/lane_pair.h"
+#include "support/catch.h"
 #include "wire/frontend.h"
 
 namespace scry::replay {
@@ -51,6 +52,17 @@ inline std::string Extended(std::string_view sql,
   return wire::EncodeParse(parse) + wire::EncodeBind(bind) +
          wire::EncodeDescribe(wire::Target::kPortal, "") + wire::EncodeExecute("") +
          wire::EncodeSync();
+}
+
+// Up to its end; what fails, fails the test.
+inline std::vector<event::Event> All(event::EventSource& source) {
+  std::vector<event::Event> events;
+  for (;;) {
+    auto next = source.Next();
+    REQUIRE(next.ok());
+    if (!next->has_value()) return events;
+    events.push_back(std::move(**next));
+  }
 }
 
 class Script final : public event::EventSource {
